@@ -1,0 +1,133 @@
+"""Checks of chapter 01: the forward process."""
+
+import torch
+from torch import Tensor
+
+from .data import Check, Mutant
+from .draw import column
+
+REVERSED = "an alpha_bar read backwards: alpha_bar[0] is alpha_bar_1, and alpha_bar[T - 1] is the noisiest."
+OFF_BY_ONE = (
+    "alpha_bar[t]: betas[0] is beta_1 and alpha_bar[0] is alpha_bar_1, so alpha_bar_t is alpha_bar[t - 1]."
+)
+
+
+def alpha_bar_from_betas(betas: Tensor) -> Tensor:
+    return torch.cumprod(1 - betas, dim=0)
+
+
+ALPHA_BAR_FROM_BETAS = Check(
+    id="01-alpha_bar_from_betas",
+    points=2,
+    reference=alpha_bar_from_betas,
+    inputs=lambda d: (d.betas(),),
+    outputs=("alpha_bar",),
+    where="alpha_bar_t = (1 - beta_1) (1 - beta_2) ... (1 - beta_t) (Ho et al. 2020, below eq. 3).",
+    mutants=[
+        Mutant("a product of the betas: the factors are alpha_s = 1 - beta_s.", lambda b: b.cumprod(0)),
+        Mutant(
+            "1 minus a sum of betas (cumsum): keeping fractions multiply, use cumprod.",
+            lambda b: 1 - b.cumsum(0),
+        ),
+        Mutant("a sum of the alphas: they multiply, use cumprod.", lambda b: (1 - b).cumsum(0)),
+        Mutant("alpha_t alone: alpha_bar_t is the product of all alphas up to t.", lambda b: 1 - b),
+        Mutant(
+            "1 - alpha_bar_t, the variance of the noise: return alpha_bar_t itself.",
+            lambda b: 1 - (1 - b).cumprod(0),
+        ),
+        Mutant(
+            "an alpha_bar that begins with alpha_bar_0 = 1: its entry 0 is alpha_bar_1 = 1 - beta_1.",
+            lambda b: torch.cat([torch.ones_like(b[:1]), (1 - b).cumprod(0)[:-1]]),
+        ),
+        Mutant("sqrt(alpha_bar_t): here no root is taken.", lambda b: (1 - b).cumprod(0).sqrt()),
+        Mutant(
+            "the product up to T only (prod): return every partial product, use cumprod.",
+            lambda b: (1 - b).prod(),
+        ),
+    ],
+)
+
+
+def diffuse(x0: Tensor, t: Tensor, eps: Tensor, alpha_bar: Tensor) -> Tensor:
+    return mix(x0, eps, column(alpha_bar[t - 1], x0))
+
+
+def mix(x0: Tensor, eps: Tensor, a: Tensor) -> Tensor:
+    return a.sqrt() * x0 + (1 - a).sqrt() * eps
+
+
+DIFFUSE = Check(
+    id="01-diffuse",
+    points=3,
+    reference=diffuse,
+    inputs=lambda d: (d.x(), d.t(), d.x(), d.alpha_bar()),
+    where="x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps (Ho et al. 2020, eq. 4).",
+    outputs=("x_t",),
+    grad=("x0", "eps"),
+    mutants=[
+        Mutant(OFF_BY_ONE, lambda x0, t, eps, ab: mix(x0, eps, column(ab[t], x0))),
+        Mutant(REVERSED, lambda x0, t, eps, ab: mix(x0, eps, column(ab[len(ab) - t], x0))),
+        Mutant(
+            "a variance used as a standard deviation: the noise is multiplied by sqrt(1 - alpha_bar_t).",
+            lambda x0, t, eps, ab: column(ab[t - 1], x0).sqrt() * x0 + (1 - column(ab[t - 1], x0)) * eps,
+        ),
+        Mutant(
+            "both square roots missing: the weights are sqrt(alpha_bar_t) and sqrt(1 - alpha_bar_t).",
+            lambda x0, t, eps, ab: column(ab[t - 1], x0) * x0 + (1 - column(ab[t - 1], x0)) * eps,
+        ),
+        Mutant(
+            "1 - sqrt(alpha_bar_t): the root goes around the difference, sqrt(1 - alpha_bar_t).",
+            lambda x0, t, eps, ab: (
+                column(ab[t - 1].sqrt(), x0) * x0 + (1 - column(ab[t - 1].sqrt(), x0)) * eps
+            ),
+        ),
+        Mutant(
+            "the two weights swapped: sqrt(alpha_bar_t) belongs to x_0, sqrt(1 - alpha_bar_t) to the noise.",
+            lambda x0, t, eps, ab: mix(eps, x0, column(ab[t - 1], x0)),
+        ),
+        Mutant(
+            "a minus in front of the noise: it is added.", lambda x0, t, eps, ab: diffuse(x0, t, -eps, ab)
+        ),
+        Mutant(
+            "alpha_bar[t - 1] of shape (B,) next to x0 of shape (B, *S): reshape it to (B, 1, ..., 1) first.",
+            lambda x0, t, eps, ab: mix(x0, eps, ab[t - 1]),
+        ),
+        Mutant(
+            "a reshape made for images only: make as many axes of size 1 as x0 has event axes, x0.ndim - 1.",
+            lambda x0, t, eps, ab: mix(x0, eps, ab[t - 1][:, None, None, None]),
+        ),
+    ],
+)
+
+
+def snr(alpha_bar: Tensor) -> Tensor:
+    return alpha_bar / (1 - alpha_bar)
+
+
+SNR = Check(
+    id="01-snr",
+    points=2,
+    reference=snr,
+    inputs=lambda d: (d.alpha_bar(),),
+    where="SNR(t) = alpha_bar_t / (1 - alpha_bar_t) (Kingma et al. 2021, eq. 2).",
+    outputs=("snr",),
+    mutants=[
+        Mutant("noise to signal, the inverse: divide the signal by the noise.", lambda ab: (1 - ab) / ab),
+        Mutant(
+            "a ratio of standard deviations: the SNR is a ratio of variances, without roots.",
+            lambda ab: (ab / (1 - ab)).sqrt(),
+        ),
+        Mutant(
+            "a ratio of squared variances: alpha_bar_t and 1 - alpha_bar_t are variances already.",
+            lambda ab: (ab / (1 - ab)) ** 2,
+        ),
+        Mutant("log SNR: return the ratio itself.", lambda ab: (ab / (1 - ab)).log()),
+        Mutant(
+            "a noise of sqrt(1 - alpha_bar_t): that is its standard deviation, divide by the variance.",
+            lambda ab: ab / (1 - ab).sqrt(),
+        ),
+        Mutant("alpha_bar_t alone: divide it by the variance of the noise.", lambda ab: ab.clone()),
+    ],
+)
+
+CHECKS = [ALPHA_BAR_FROM_BETAS, DIFFUSE, SNR]

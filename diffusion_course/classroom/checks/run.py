@@ -1,0 +1,96 @@
+"""One call of a student's function, with everything it did on the way written down."""
+
+import contextlib
+import copy
+import inspect
+import io
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a call gave: its value or its error, the arguments and global state it changed, and what it printed."""
+
+    value: object
+    error: Exception | None
+    changed: list[int]
+    touched: str
+    printed: str
+
+
+def call(function: Callable, args: Sequence) -> Outcome:
+    """Call function(*args) and write down what happened. The arguments are given as they are: pass `fresh` ones."""
+    before, state = fresh(args), _global_state()
+    value, error, printed = None, None, io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+        try:
+            value = function(*args)
+        except Exception as caught:
+            error = caught
+    touched = next((name for name, old in state.items() if not _same(old, _global_state()[name])), "")
+    changed = [i for i, (old, new) in enumerate(zip(before, args, strict=True)) if not _same(old, new)]
+    return Outcome(value, error, changed, touched, printed.getvalue())
+
+
+@contextlib.contextmanager
+def isolated() -> Iterator[None]:
+    """Undo what the code inside does to torch's random state, grad mode and default dtype."""
+    dtype, devices = torch.get_default_dtype(), range(torch.cuda.device_count())
+    with torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng(devices):
+        try:
+            torch.set_default_dtype(torch.float32)
+            yield
+        finally:
+            torch.set_default_dtype(dtype)
+
+
+def fresh(args: Sequence, grad: Sequence[int] = ()) -> tuple:
+    """Copies of the arguments. The tensors numbered in `grad` become leaves that record gradients."""
+    copies = [a.detach().clone() if isinstance(a, Tensor) else copy.deepcopy(a) for a in args]
+    for i in grad:
+        copies[i].requires_grad_()
+    return tuple(copies)
+
+
+def in_float64(args: Sequence) -> tuple:
+    """Copies of the arguments with every floating-point tensor and model in float64, for the reference."""
+    return tuple(
+        a.double() if isinstance(a, nn.Module) or isinstance(a, Tensor) and a.is_floating_point() else a
+        for a in fresh(args)
+    )
+
+
+def leaves(argument: Tensor | nn.Module) -> list[Tensor]:
+    """The tensors of an argument that gradients reach: itself, or the weights of a model."""
+    return list(argument.parameters()) if isinstance(argument, nn.Module) else [argument]
+
+
+def blamed_line(error: Exception, function: Callable) -> str:
+    """'line 3: `x = y`', the deepest line of the function's own file in the error's traceback; '' if there is none."""
+    file = getattr(getattr(inspect.unwrap(function), "__code__", None), "co_filename", None)
+    lines = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    return f"line {lines[-1].lineno}: `{lines[-1].line}`" if lines else ""
+
+
+def _global_state() -> dict[str, object]:
+    state: dict[str, object] = {
+        "torch's global random state": torch.get_rng_state(),
+        "torch's grad mode": torch.is_grad_enabled(),
+        "torch's default dtype": torch.get_default_dtype(),
+    }
+    if torch.cuda.is_available():
+        state["the GPU's global random state"] = torch.cuda.get_rng_state()
+    return state
+
+
+def _same(old: object, new: object) -> bool:
+    if isinstance(old, Tensor) and isinstance(new, Tensor):
+        return old.shape == new.shape and torch.equal(old, new)
+    if isinstance(old, nn.Module) and isinstance(new, nn.Module):
+        return all(map(_same, old.state_dict().values(), new.state_dict().values()))
+    return not isinstance(old, bool | torch.dtype) or old == new
