@@ -1,0 +1,140 @@
+"""The variational bound of a diffusion model: L_T + sum_t L_{t-1} + L_0, term by term, in nats.
+
+All functions return nats. Functions named `*_kl`, `*_nll` and `*_term` sum over the event axes and return
+one number per sample, shape (B,); the two densities at the top work elementwise.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .denoisers import Denoiser
+from .errors import CourseError
+from .gaussian import same
+from .noise import NoiseSource
+from .schedules import NoiseSchedule
+
+Decoder = Callable[[Tensor, Tensor], Tensor]
+"""(x0, x0_hat) -> -log p(x_0 | x_1) of shape (B,), where x0_hat is the denoiser's answer at t = 1."""
+
+
+def normal_kl(
+    mean1: Tensor | float, logvar1: Tensor | float, mean2: Tensor | float, logvar2: Tensor | float
+) -> Tensor:
+    """KL(N(mean1, exp(logvar1)) || N(mean2, exp(logvar2))) of scalar Gaussians, elementwise, in nats.
+
+    The arguments broadcast against each other.
+    """
+    mean1, logvar1, mean2, logvar2 = map(torch.as_tensor, (mean1, logvar1, mean2, logvar2))
+    ratio = (logvar1 - logvar2).exp() + (mean1 - mean2) ** 2 * (-logvar2).exp()
+    return 0.5 * (ratio - 1 + logvar2 - logvar1)
+
+
+def discretized_gaussian_log_likelihood(x: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
+    """log-probability of the pixel bin that holds x, under N(mean, exp(log_scale)^2) (Ho et al. 2020, eq. 13).
+
+    x: values on the 256 levels of [-1, 1], spaced 2/255. The first and last bin reach to -inf and +inf, so the
+    256 probabilities sum to 1. Elementwise, in nats; mean and log_scale broadcast. The exact normal CDF is
+    used, in log space: far in a tail the result is a large negative number and not a clipped one.
+    """
+    half = 1 / 255
+    scale = torch.as_tensor(log_scale).exp()
+    # Mirror the right half onto the left: log Phi keeps its digits in the left tail only.
+    right = x > mean
+    centre = torch.where(right, mean - x, x - mean)
+    upper = torch.special.log_ndtr((centre + half) / scale)
+    lower = torch.special.log_ndtr((centre - half) / scale)
+    gap = (upper - lower).clamp(min=torch.finfo(upper.dtype).tiny)
+    inside = upper + (-torch.expm1(-gap)).log()
+    first = torch.special.log_ndtr((x + half - mean) / scale)
+    last = torch.special.log_ndtr((mean - x + half) / scale)
+    return torch.where(x < -1 + half, first, torch.where(x > 1 - half, last, inside))
+
+
+def gaussian_nll(x: Tensor, mean: Tensor, variance: Tensor | float) -> Tensor:
+    """-log N(x; mean, variance I), summed over the event axes: (B,), in nats."""
+    variance = torch.as_tensor(variance).to(x)
+    return per_sample(0.5 * ((x - mean) ** 2 / variance + (2 * math.pi * variance).log()))
+
+
+def prior_kl(x0: Tensor, schedule: NoiseSchedule) -> Tensor:
+    """L_T = KL(q(x_T | x_0) || N(0, I)) of each sample (Ho et al. 2020, eq. 5): (B,), in nats."""
+    T = schedule.T - 1
+    variance = schedule.one_minus_alpha_bar[T]
+    return per_sample(normal_kl(schedule.alpha_bar[T].sqrt() * x0, variance.log(), 0.0, 0.0))
+
+
+def kl_term(x0: Tensor, x0_hat: Tensor, t: int | Tensor, schedule: NoiseSchedule) -> Tensor:
+    """L_{t-1} = KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)) of each sample: (B,), in nats.
+
+    Both Gaussians have the posterior variance, so only the means differ, and the term is
+    1/2 (SNR(t-1) - SNR(t)) ||x_0 - x0_hat||^2 (Kingma et al. 2021, eq. 13).
+    t: 2..T, an integer or (B,). Raises CourseError for t = 1: that term is the decoder's, not a KL.
+    """
+    same("x0", x0, "x0_hat", x0_hat)
+    if bool((schedule.check(t) == 1).any()):
+        raise CourseError("t: got 1, want 2..T: the term of t = 1 is the decoder's -log p(x_0 | x_1)")
+    previous = torch.cat([torch.full((1,), math.inf, dtype=torch.float64), schedule.snr[:-1]])
+    weight = 0.5 * (previous - schedule.snr)
+    return per_sample(schedule.take(weight, t, x0) * (x0 - x0_hat) ** 2)
+
+
+def gaussian_decoder(variance: float | Tensor) -> Decoder:
+    """p(x_0 | x_1) = N(x0_hat, variance I) for continuous data."""
+    return lambda x0, x0_hat: gaussian_nll(x0, x0_hat, variance)
+
+
+def pixel_decoder(scale: float) -> Decoder:
+    """p(x_0 | x_1) for 8-bit pixels in [-1, 1]: the discretised Gaussian of Ho et al. 2020, eq. 13."""
+
+    def nll(x0: Tensor, x0_hat: Tensor) -> Tensor:
+        log_scale = torch.tensor(math.log(scale)).to(x0)
+        return per_sample(-discretized_gaussian_log_likelihood(x0, x0_hat, log_scale))
+
+    return nll
+
+
+@dataclass(frozen=True)
+class VLBTerms:
+    """The terms of the bound for each sample, in nats: prior L_T (B,), kl L_1..L_{T-1} (B, T-1), decoder L_0 (B,)."""
+
+    prior: Tensor
+    kl: Tensor
+    decoder: Tensor
+
+    @property
+    def total(self) -> Tensor:
+        """L_VLB = L_T + sum of L_{t-1} + L_0 of each sample: (B,), in nats."""
+        return self.prior + self.kl.sum(1) + self.decoder
+
+
+@torch.no_grad()
+def vlb_terms(D: Denoiser, x0: Tensor, schedule: NoiseSchedule, noise: NoiseSource, decoder: Decoder) -> VLBTerms:
+    """Every term of L_VLB (Ho et al. 2020, eq. 5), with one draw of x_t for each t and sample.
+
+    D: denoiser in VE coordinates. x0: (B, *S). decoder: `gaussian_decoder(...)` or `pixel_decoder(...)`.
+    Calls D once for each t = 1..T. The expectation over x_t is estimated by the single draw, without bias.
+    """
+    kl = []
+    for t in range(1, schedule.T + 1):
+        sigma = schedule.sigma(t)
+        x0_hat = D(x0 + sigma * noise.like(x0), sigma)
+        if t == 1:
+            first = decoder(x0, x0_hat)
+        else:
+            kl.append(kl_term(x0, x0_hat, t, schedule))
+    terms = torch.stack(kl, 1) if kl else x0.new_zeros(len(x0), 0)
+    return VLBTerms(prior_kl(x0, schedule), terms, first)
+
+
+def bits_per_dim(nats: Tensor, dims: int) -> Tensor:
+    """Nats per sample to bits per dimension: nats / (dims ln 2)."""
+    return nats / (dims * math.log(2))
+
+
+def per_sample(x: Tensor) -> Tensor:
+    """Sum over every axis but the first: (B, *S) -> (B,)."""
+    return x.flatten(1).sum(1) if x.ndim > 1 else x

@@ -1,0 +1,20 @@
+"""Errors that speak to the person at the keyboard: one line, no traceback."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class CourseError(ValueError):
+    """A mistake in what was passed in. The message names the argument, what it got, and what to do."""
+
+    def _render_traceback_(self) -> list[str]:
+        # IPython calls this hook in place of its own traceback printer.
+        return [f"{type(self).__name__}: {self}"]
+
+
+def unknown(kind: str, name: object, known: Iterable[str]) -> CourseError:
+    """The error for a name that is not in a table, with the nearest known name as a suggestion."""
+    names = sorted(known)
+    close = get_close_matches(str(name).lower(), names, n=1, cutoff=0.4)
+    hint = f" did you mean {close[0]!r}?" if close else ""
+    return CourseError(f"unknown {kind} {name!r}:{hint} known: {', '.join(names)}")

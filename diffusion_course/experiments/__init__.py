@@ -1,0 +1,1 @@
+"""What an experiment needs: data, training, shipped weights, metrics."""

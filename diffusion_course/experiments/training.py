@@ -1,0 +1,235 @@
+"""One training loop for every network of the course: seeded, with EMA, checkpoints and exact resume.
+
+All randomness of step s comes from a generator seeded with (seed, s). So a resumed run needs only the weights and
+the optimiser's state to go on exactly where the other stopped.
+"""
+
+import contextlib
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Generator, Tensor, nn
+
+from ..errors import CourseError
+from ..noise import mix
+
+Loss = Callable[[nn.Module, Tensor, Tensor, Generator], Tensor]
+"""(network, images (B, C, H, W), labels (B,), generator) -> scalar to minimise. Draws come from the generator."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The knobs of a run. The learning rate warms up linearly, then falls to 0 along a cosine."""
+
+    steps: int
+    batch_size: int = 128
+    lr: float = 2e-3
+    warmup: int = 50
+    weight_decay: float = 0.0
+    clip: float = 1.0
+    ema: float = 0.999
+    seed: int = 0
+
+    def __post_init__(self):
+        for name in ("steps", "batch_size"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise CourseError(f"{name}: got {value!r}, want an integer >= 1")
+        if not self.lr > 0:
+            raise CourseError(f"lr: got {self.lr!r}, want a number > 0")
+        if not 0 <= self.ema < 1:
+            raise CourseError(f"ema: got {self.ema!r}, want a number in 0..1")
+
+    def lr_at(self, step: int) -> float:
+        """Learning rate of step 0..steps-1."""
+        warm = min(1.0, (step + 1) / (self.warmup + 1))
+        return self.lr * warm * 0.5 * (1 + math.cos(math.pi * step / self.steps))
+
+
+@dataclass(frozen=True)
+class Progress:
+    """After one step: steps done, that batch's loss, and seconds of training so far (over all resumed runs)."""
+
+    step: int
+    loss: float
+    seconds: float
+
+
+class Trainer:
+    """Trains `net` on images and labels by `loss`. `ema` holds the averaged network, the one to use afterwards.
+
+    images: (N, C, H, W) in memory; labels: (N,). device: where to train. checkpoint: a file for exact resume,
+    written every `checkpoint_seconds` and at the end or interruption; None for none.
+    A checkpoint that exists is resumed. Raises CourseError when it is damaged or belongs to another run.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        loss: Loss,
+        images: Tensor,
+        labels: Tensor,
+        recipe: Recipe,
+        device: torch.device | str = "cpu",
+        checkpoint: Path | str | None = None,
+        checkpoint_seconds: float = 30.0,
+    ):
+        if not bool(torch.isfinite(images).all()):
+            raise CourseError("images: hold NaN or infinity; remove those samples before training")
+        if labels.shape != (len(images),):
+            raise CourseError(f"labels: got shape {tuple(labels.shape)}, want ({len(images)},)")
+        self.device = torch.device(device)
+        # Convolutions with the channels innermost: measured 1.2 to 1.5 times faster on CPUs, and faster on GPUs.
+        self.layout = torch.channels_last if images.ndim == 4 else torch.contiguous_format
+        self.net = net.to(self.device, memory_format=self.layout).train()
+        self.ema = deepcopy(net).eval().requires_grad_(False)
+        self.loss, self.recipe = loss, recipe
+        self.images, self.labels = images, labels
+        self.optimizer = torch.optim.AdamW(
+            net.parameters(), lr=recipe.lr, betas=(0.9, 0.99), weight_decay=recipe.weight_decay
+        )
+        self.amp_dtype = amp_dtype(self.device)
+        # float16 gradients underflow without scaling; the scaler does nothing for the other dtypes.
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.amp_dtype == torch.float16)
+        self.step, self.seconds = 0, 0.0
+        self.checkpoint = Path(checkpoint) if checkpoint is not None else None
+        self.checkpoint_seconds = checkpoint_seconds
+        if self.checkpoint is not None and self.checkpoint.exists():
+            self._resume(self.checkpoint)
+
+    def run(self, progress: Callable | None = None) -> Iterator[Progress]:
+        """Train to the last step, yielding a `Progress` after each. progress: wraps the range of steps, e.g. tqdm.
+
+        Stops cleanly on an interrupt: the checkpoint is written, and a new Trainer goes on from there.
+        """
+        last_save = time.monotonic()
+        steps = range(self.step, self.recipe.steps)
+        try:
+            for _ in steps if progress is None else progress(steps):
+                started = time.perf_counter()
+                loss = self._one_step()
+                self.seconds += time.perf_counter() - started
+                yield Progress(self.step, loss, self.seconds)
+                if self.checkpoint is not None and time.monotonic() - last_save > self.checkpoint_seconds:
+                    self.save()
+                    last_save = time.monotonic()
+        finally:
+            if self.checkpoint is not None:
+                self.save()
+
+    def _one_step(self) -> float:
+        r, s = self.recipe, self.step
+        generator = Generator().manual_seed(mix(mix(r.seed) + s))
+        rows = torch.randint(len(self.images), (r.batch_size,), generator=generator)
+        images = self.images[rows].to(self.device, memory_format=self.layout)
+        labels = self.labels[rows].to(self.device)
+        for group in self.optimizer.param_groups:
+            group["lr"] = r.lr_at(s)
+        # Dropout layers draw from the global generator; seed it for this step only, and give it back after.
+        gpus = [self.device] if self.device.type == "cuda" else []
+        with _memory_advice(r.batch_size), torch.random.fork_rng(devices=gpus):
+            torch.manual_seed(mix(mix(r.seed) + s))
+            with torch.autocast(self.device.type, self.amp_dtype, enabled=self.amp_dtype is not None):
+                loss = self.loss(self.net, images, labels, generator)
+            self.optimizer.zero_grad(set_to_none=True)
+            self.scaler.scale(loss).backward()
+            self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self.net.parameters(), r.clip)
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+        value = loss.item()
+        if not math.isfinite(value):
+            raise CourseError(f"training: the loss is {value} at step {s + 1}; lower lr (now {r.lr:g})")
+        self.step += 1
+        self._update_ema(min(r.ema, (1 + self.step) / (10 + self.step)))
+        return value
+
+    @torch.no_grad()
+    def _update_ema(self, decay: float) -> None:
+        averages, weights = list(self.ema.parameters()), [w.detach() for w in self.net.parameters()]
+        torch._foreach_lerp_(averages, weights, 1 - decay)
+        for average, buffer in zip(self.ema.buffers(), self.net.buffers(), strict=True):
+            average.copy_(buffer)  # e.g. batch-norm statistics, which are averages already
+
+    def save(self) -> None:
+        """Write the checkpoint. A crash at any moment leaves the old one or the new one, never half of one."""
+        assert self.checkpoint is not None
+        state = {
+            "recipe": asdict(self.recipe),
+            "step": self.step,
+            "seconds": self.seconds,
+            "net": self.net.state_dict(),
+            "ema": self.ema.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+        }
+        write_atomically(self.checkpoint, lambda file: torch.save(state, file))
+
+    def _resume(self, path: Path) -> None:
+        try:
+            state = torch.load(path, map_location=self.device, weights_only=True)
+            recipe = state["recipe"]
+        except Exception as error:  # torch.load raises many kinds for a damaged file
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise CourseError(f"checkpoint {path}: cannot be read ({reason}); delete it to start afresh") from None
+        if recipe != asdict(self.recipe):
+            changed = [k for k, v in asdict(self.recipe).items() if recipe.get(k) != v]
+            raise CourseError(f"checkpoint {path}: its run had another {', '.join(changed)}; use a new folder")
+        try:
+            self.net.load_state_dict(state["net"])
+            self.ema.load_state_dict(state["ema"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.scaler.load_state_dict(state["scaler"])
+        except (RuntimeError, ValueError, KeyError):
+            raise CourseError(f"checkpoint {path}: belongs to another architecture; use a new folder") from None
+        self.step, self.seconds = state["step"], state["seconds"]
+
+
+def write_atomically(path: Path, write: Callable) -> None:
+    """Call write(file) on a temporary file beside `path`, flush it to the disk, then rename it to `path`.
+
+    Raises CourseError when the folder cannot be written or the disk is full; `path` is then as it was.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with open(part, "wb") as file:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+    except (OSError, RuntimeError) as error:  # torch.save reports a full disk as RuntimeError
+        raise CourseError(f"cannot write {path}: {(str(error).splitlines() or ['disk error'])[0]}") from None
+
+
+def amp_dtype(device: torch.device) -> torch.dtype | None:
+    """The mixed-precision dtype that pays on this device, or None for float32.
+
+    GPU: bfloat16 where the hardware has it, else float16. CPU: bfloat16 only with AMX or AVX-512 bf16
+    instructions; without them it is emulated, and was measured 17 times slower than float32.
+    """
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.get_device_capability(device)[0] >= 8 else torch.float16
+    if device.type == "cpu":
+        for feature in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
+            if getattr(torch.cpu, feature, lambda: False)():
+                return torch.bfloat16
+    return None
+
+
+@contextlib.contextmanager
+def _memory_advice(batch_size: int) -> Iterator[None]:
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        advice = f"halve batch_size (now {batch_size}), use a smaller network, or restart kernels that hold the GPU"
+        raise CourseError(f"out of GPU memory: {advice}") from None

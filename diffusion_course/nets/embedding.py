@@ -1,0 +1,43 @@
+"""How a network is told the noise level and the class."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import CourseError
+
+
+class Conditioning(nn.Module):
+    """One vector per sample from the noise level and the class: (B,), (B,) -> (B, width).
+
+    noise_scale: c_noise is multiplied by it, to bring it to a range of about 0..1000.
+    num_classes: 0 for none. Label num_classes means "no label"; so does labels=None.
+    """
+
+    def __init__(self, width: int, num_classes: int = 0, noise_scale: float = 1.0):
+        super().__init__()
+        self.width, self.num_classes, self.noise_scale = width, num_classes, noise_scale
+        self.mlp = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
+        self.label = nn.Embedding(num_classes + 1, width) if num_classes else None
+
+    def forward(self, c_noise: Tensor, labels: Tensor | None = None) -> Tensor:
+        vector = self.mlp(sinusoid(c_noise * self.noise_scale, self.width))
+        if self.label is None:
+            if labels is not None:
+                raise CourseError("labels: this network was made without classes (num_classes=0)")
+            return vector
+        if labels is None:
+            labels = torch.full(c_noise.shape, self.num_classes, device=c_noise.device)
+        elif bool(((labels < 0) | (labels > self.num_classes)).any()):
+            got = sorted(set(labels.tolist()))
+            raise CourseError(f"labels: got {got}, want 0..{self.num_classes} ({self.num_classes} means no label)")
+        return vector + self.label(labels)
+
+
+def sinusoid(t: Tensor, width: int) -> Tensor:
+    """Sinusoidal embedding of real numbers (Vaswani et al. 2017, section 3.5): (B,) -> (B, width)."""
+    half = width // 2
+    frequencies = torch.exp(-math.log(10_000) * torch.arange(half, device=t.device, dtype=t.dtype) / half)
+    angle = t[:, None] * frequencies
+    return torch.cat([angle.cos(), angle.sin()], dim=1)

@@ -1,0 +1,28 @@
+"""A multilayer perceptron for points in the plane, or any other vectors."""
+
+import torch
+from torch import Tensor, nn
+
+from .embedding import Conditioning
+
+
+class MLP(nn.Module):
+    """dims -> dims, told the noise level (and class) at every hidden layer.
+
+    width: hidden units. depth: hidden layers. num_classes, noise_scale: see `Conditioning`.
+    """
+
+    def __init__(self, dims: int = 2, width: int = 128, depth: int = 3, num_classes: int = 0, noise_scale: float = 1.0):
+        super().__init__()
+        self.condition = Conditioning(width, num_classes, noise_scale)
+        self.first = nn.Linear(dims, width)
+        self.hidden = nn.ModuleList(nn.Linear(width, width) for _ in range(depth))
+        self.last = nn.Linear(width, dims)
+
+    def forward(self, x: Tensor, c_noise: Tensor, labels: Tensor | None = None) -> Tensor:
+        """x: (B, dims); c_noise: () or (B,); labels: (B,) or None. Returns (B, dims)."""
+        emb = self.condition(torch.as_tensor(c_noise).to(x).expand(len(x)), labels)
+        h = self.first(x)
+        for layer in self.hidden:
+            h = h + layer(nn.functional.silu(h + emb))
+        return self.last(nn.functional.silu(h))

@@ -1,0 +1,186 @@
+"""From noise to data: one-step functions, and the one loop that runs any of them.
+
+A step is a function step(D, x, sigma, sigma_next, noise) -> x_next, in VE coordinates. Write your own and pass it
+to the same loop.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .denoisers import Denoiser
+from .errors import CourseError
+from .noise import NoiseSource
+
+Step = Callable[[Denoiser, Tensor, Tensor, Tensor, Any], Tensor]
+
+
+def euler(D: Denoiser, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: NoiseSource | None = None) -> Tensor:
+    """One Euler step of dx/dsigma = (x - D(x, sigma)) / sigma (Karras et al. 2022, eq. 3 with sigma(t) = t)."""
+    slope = (x - D(x, sigma)) / sigma
+    return x + (sigma_next - sigma) * slope
+
+
+def ddpm(D: Denoiser, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: NoiseSource) -> Tensor:
+    """Ancestral step with the posterior variance beta-tilde (Ho et al. 2020, algorithm 2 with eq. 7).
+
+    In VE coordinates q(x_s | x_t, x_0) has mean x_0 + (s^2/t^2)(x_t - x_0) and variance s^2 (1 - s^2/t^2).
+    """
+    x0 = D(x, sigma)
+    ratio = (sigma_next / sigma) ** 2
+    return x0 + ratio * (x - x0) + sigma_next * (1 - ratio).sqrt() * noise.like(x)
+
+
+def ddpm_large(D: Denoiser, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: NoiseSource) -> Tensor:
+    """Ancestral step with the variance beta_t, the larger of the two choices of Ho et al. 2020, section 3.2.
+
+    No noise is added on the last step (sigma_next = 0), as in algorithm 2.
+    """
+    x0 = D(x, sigma)
+    ratio = (sigma_next / sigma) ** 2
+    variance = (1 + sigma_next**2) * (sigma**2 - sigma_next**2) / (1 + sigma**2)
+    std = variance.sqrt() if sigma_next > 0 else torch.zeros_like(variance)
+    return x0 + ratio * (x - x0) + std * noise.like(x)
+
+
+def ddim(eta: float = 0.0) -> Step:
+    """The DDIM step (Song et al. 2021, eqs. 12 and 16). eta = 0 is deterministic (and Euler); eta = 1 is `ddpm`.
+
+    eta: 0..1. Raises CourseError outside.
+    """
+    if not 0 <= eta <= 1:
+        raise CourseError(f"eta: got {eta}, want a number in 0..1")
+
+    def step(D: Denoiser, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: NoiseSource | None) -> Tensor:
+        x0 = D(x, sigma)
+        eps = (x - x0) / sigma
+        if eta == 0:
+            return x0 + sigma_next * eps
+        fresh = eta * sigma_next * (1 - (sigma_next / sigma) ** 2).sqrt()
+        return x0 + (sigma_next**2 - fresh**2).sqrt() * eps + fresh * noise.like(x)
+
+    return step
+
+
+@dataclass(frozen=True)
+class State:
+    """One stop on the way: x (B, *S), its sigma, the denoiser's x_0 there, and the evaluations spent so far."""
+
+    x: Tensor
+    sigma: Tensor
+    x0: Tensor
+    nfe: int
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """All stops: x and x0 (N+1, B, *S), sigma (N+1,), nfe in total. x[0] is the initial noise, x[-1] the samples."""
+
+    x: Tensor
+    sigma: Tensor
+    x0: Tensor
+    nfe: int
+
+
+def sample(
+    D: Denoiser,
+    x: Tensor,
+    sigmas: Tensor,
+    step: Step = euler,
+    noise: NoiseSource | None = None,
+    progress: Callable[[Iterable], Iterable] | None = None,
+) -> Tensor:
+    """Samples (B, *S): the last state of the loop. See `states` for the arguments."""
+    for state in states(D, x, sigmas, step, noise, progress):
+        pass
+    return state.x
+
+
+def trajectory(
+    D: Denoiser,
+    x: Tensor,
+    sigmas: Tensor,
+    step: Step = euler,
+    noise: NoiseSource | None = None,
+    progress: Callable[[Iterable], Iterable] | None = None,
+) -> Trajectory:
+    """Every state of the loop, stacked. See `states` for the arguments."""
+    stops = list(states(D, x, sigmas, step, noise, progress))
+    sigma = torch.stack([s.sigma for s in stops])
+    return Trajectory(torch.stack([s.x for s in stops]), sigma, torch.stack([s.x0 for s in stops]), stops[-1].nfe)
+
+
+@torch.no_grad()
+def states(
+    D: Denoiser,
+    x: Tensor,
+    sigmas: Tensor,
+    step: Step = euler,
+    noise: NoiseSource | None = None,
+    progress: Callable[[Iterable], Iterable] | None = None,
+) -> Iterator[State]:
+    """The loop: yield the initial state, then the state after each step.
+
+    D: denoiser. x: (B, *S), the initial state at sigmas[0], that is sigmas[0] * noise in VE coordinates.
+    sigmas: (N+1,), strictly decreasing, ending in 0. step: see the module's top. noise: needed by stochastic
+    steps. progress: wraps the iterable of steps, e.g. tqdm.
+    Raises CourseError for a bad grid, a missing noise, or NaN after a step (the step and sigma are named).
+    """
+    sigmas = _check_grid(sigmas)
+    counted = _Counted(D)
+    noise = _NoNoise() if noise is None else noise
+    steps: Iterable[int] = range(len(sigmas) - 1)
+    for i in steps if progress is None else progress(steps):
+        spent, counted.first = counted.nfe, None
+        x_next = step(counted, x, sigmas[i], sigmas[i + 1], noise)
+        seen = torch.full_like(x, torch.nan) if counted.first is None else counted.first
+        # The state before the step is complete only now: its x_0 is the step's first evaluation.
+        yield State(x, sigmas[i], seen, spent)
+        if not isinstance(x_next, Tensor) or x_next.shape != x.shape:
+            got = tuple(x_next.shape) if isinstance(x_next, Tensor) else type(x_next).__name__
+            raise CourseError(f"step: returned {got}, want a tensor of x's shape {tuple(x.shape)}")
+        if not bool(torch.isfinite(x_next).all()):
+            raise CourseError(
+                f"sampling: NaN or infinity after step {i + 1} of {len(sigmas) - 1}, sigma {sigmas[i]:g} -> "
+                f"{sigmas[i + 1]:g}; look at the denoiser's output there, or start from a smaller sigma"
+            )
+        x = x_next
+    yield State(x, sigmas[-1], x, counted.nfe)
+
+
+class _Counted:
+    """A denoiser that counts its evaluations and remembers the first of each step."""
+
+    def __init__(self, D: Denoiser):
+        self.D, self.nfe, self.first = D, 0, None
+
+    def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
+        self.nfe += 1
+        x0 = self.D(x, sigma)
+        if self.first is None:
+            self.first = x0
+        return x0
+
+
+class _NoNoise:
+    def like(self, x: Tensor) -> Tensor:
+        raise CourseError("noise: got None, but this step draws noise; pass noise=Noise(seed)")
+
+
+def _check_grid(sigmas: Tensor) -> Tensor:
+    # On the CPU: 0-d float64 tensors there combine with tensors on any device, without changing their dtype.
+    sigmas = torch.as_tensor(sigmas, dtype=torch.float64).cpu()
+    if sigmas.ndim != 1 or len(sigmas) < 2:
+        raise CourseError(f"sigmas: got shape {tuple(sigmas.shape)}, want (N+1,) with N >= 1")
+    rises = ~(sigmas.diff() < 0)
+    if rises.any():
+        i = int(rises.nonzero()[0])
+        raise CourseError(
+            f"sigmas: want strictly decreasing, got sigmas[{i}] = {sigmas[i]:g}, sigmas[{i + 1}] = {sigmas[i + 1]:g}"
+        )
+    if sigmas[-1] != 0:
+        raise CourseError(f"sigmas: want a grid that ends in 0, got {sigmas[-1]:g}; append a 0")
+    return sigmas

@@ -1,0 +1,227 @@
+"""How much noise, and when: discrete schedules beta_1..beta_T, and grids of sigma for the samplers.
+
+Throughout the course t runs from 1 to T, `betas[0]` is beta_1, and t = 0 means clean data.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from .errors import CourseError, unknown
+
+
+@dataclass(frozen=True, eq=False)
+class NoiseSchedule:
+    """The tables of one discrete diffusion, all float64 of shape (T,), and the map t <-> sigma.
+
+    Notation of Ho et al. 2020: alpha_t = 1 - beta_t, alpha_bar_t = prod_{s<=t} alpha_s.
+    Bridge to Karras et al. 2022: sigma_t^2 = (1 - alpha_bar_t) / alpha_bar_t = 1 / SNR(t).
+    """
+
+    betas: Tensor
+
+    @classmethod
+    def from_betas(cls, betas: Tensor) -> "NoiseSchedule":
+        """Make a schedule from beta_1..beta_T, shape (T,), each in (0, 1).
+
+        Raises CourseError for another shape, NaN, or a value outside (0, 1).
+        """
+        betas = torch.as_tensor(betas, dtype=torch.float64).detach().cpu()
+        if betas.ndim != 1 or len(betas) == 0:
+            raise CourseError(f"betas: got shape {tuple(betas.shape)}, want (T,) with T >= 1")
+        bad = ~((betas > 0) & (betas < 1))
+        if bad.any():
+            t = int(bad.nonzero()[0]) + 1
+            raise CourseError(f"betas: beta_{t} = {betas[t - 1].item():g} is not inside (0, 1)")
+        return cls(betas)
+
+    @property
+    def T(self) -> int:
+        """The number of steps."""
+        return len(self.betas)
+
+    @cached_property
+    def alphas(self) -> Tensor:
+        """alpha_t = 1 - beta_t."""
+        return 1 - self.betas
+
+    @cached_property
+    def alpha_bar(self) -> Tensor:
+        """alpha_bar_t = prod_{s<=t} alpha_s (Ho et al. 2020, below eq. 3)."""
+        # A sum of logarithms keeps alpha_bar positive down to 1e-300; it never rounds to 1 at small beta.
+        return torch.log1p(-self.betas).cumsum(0).exp().clamp(min=torch.finfo(torch.float64).tiny)
+
+    @cached_property
+    def one_minus_alpha_bar(self) -> Tensor:
+        """1 - alpha_bar_t, without the cancellation that the plain difference suffers at small beta."""
+        return -torch.expm1(torch.log1p(-self.betas).cumsum(0))
+
+    @cached_property
+    def alpha_bar_prev(self) -> Tensor:
+        """alpha_bar_{t-1}, with alpha_bar_0 = 1."""
+        return torch.cat([torch.ones(1, dtype=torch.float64), self.alpha_bar[:-1]])
+
+    @cached_property
+    def one_minus_alpha_bar_prev(self) -> Tensor:
+        """1 - alpha_bar_{t-1}; 0 at t = 1."""
+        return torch.cat([torch.zeros(1, dtype=torch.float64), self.one_minus_alpha_bar[:-1]])
+
+    @cached_property
+    def sigmas(self) -> Tensor:
+        """sigma_t = sqrt((1 - alpha_bar_t) / alpha_bar_t), increasing in t."""
+        return (self.one_minus_alpha_bar / self.alpha_bar).sqrt()
+
+    @cached_property
+    def snr(self) -> Tensor:
+        """SNR(t) = alpha_bar_t / (1 - alpha_bar_t), decreasing in t (Kingma et al. 2021, eq. 2)."""
+        return self.alpha_bar / self.one_minus_alpha_bar
+
+    @cached_property
+    def posterior_variance(self) -> Tensor:
+        """beta-tilde_t = beta_t (1 - alpha_bar_{t-1}) / (1 - alpha_bar_t) (Ho et al. 2020, eq. 7); 0 at t = 1."""
+        return self.betas * self.one_minus_alpha_bar_prev / self.one_minus_alpha_bar
+
+    def check(self, t: int | Tensor) -> Tensor:
+        """t as an int64 CPU tensor of shape () or (B,). Raises CourseError unless every t is an integer in 1..T."""
+        t = torch.as_tensor(t).detach().cpu()
+        if t.is_floating_point() or t.is_complex() or t.dtype == torch.bool:
+            raise CourseError(f"t: got dtype {t.dtype}, want integers in 1..{self.T}")
+        outside = (t < 1) | (t > self.T)
+        if outside.any():
+            got = int(t[outside].flatten()[0]) if t.ndim else int(t)
+            hint = " (t = 0 is clean data)" if got == 0 else ""
+            raise CourseError(f"t: got {got}, want integers in 1..{self.T}{hint}")
+        return t.long()
+
+    def take(self, table: Tensor, t: int | Tensor, x: Tensor) -> Tensor:
+        """table[t - 1], shaped (B, 1, ..., 1) to multiply x of shape (B, *S), in x's dtype and on its device.
+
+        t: integer, or tensor of shape () or (B,), in 1..T. Raises CourseError for another t.
+        """
+        t = self.check(t)
+        values = table[t - 1]
+        if t.ndim == 1 and len(t) not in (1, len(x)) or t.ndim > 1:
+            raise CourseError(f"t: got shape {tuple(t.shape)}, want () or ({len(x)},) to match x {tuple(x.shape)}")
+        return values.reshape(t.shape + (1,) * (x.ndim - t.ndim)).to(x)
+
+    def sigma(self, t: int | Tensor) -> Tensor:
+        """sigma_t for integer t in 1..T, float64, of t's shape. Raises CourseError for another t."""
+        return self.sigmas[self.check(t) - 1]
+
+    def t(self, sigma: float | Tensor) -> Tensor:
+        """The (real) time with noise level sigma: log-linear between the table's nodes, clamped to [1, T].
+
+        sigma: > 0, any shape. Returns float64 of that shape; t(sigma(t)) == t exactly for integer t.
+        Raises CourseError when a sigma is not a positive number.
+        """
+        sigma = torch.as_tensor(sigma, dtype=torch.float64).cpu()
+        if not bool((sigma > 0).all()):
+            raise CourseError(f"sigma: got {sigma.min().item():g}, want numbers > 0")
+        x, nodes = sigma.log(), self.sigmas.log()
+        right = torch.searchsorted(nodes, x.contiguous()).clamp(1, max(self.T - 1, 1))
+        if self.T == 1:
+            return torch.ones_like(sigma)
+        left = right - 1
+        fraction = (x - nodes[left]) / (nodes[right] - nodes[left])
+        return left + 1 + fraction.clamp(0, 1)
+
+    def grid(self, timesteps: Tensor | None = None) -> Tensor:
+        """The sampling grid sigma_{t_1} > ... > sigma_{t_n} > 0 of decreasing timesteps (default T, ..., 1).
+
+        Returns float64 of shape (n + 1,), ending in 0. Raises CourseError unless timesteps decrease within 1..T.
+        """
+        if timesteps is None:
+            timesteps = torch.arange(self.T, 0, -1)
+        timesteps = self.check(timesteps)
+        if timesteps.ndim != 1 or len(timesteps) == 0 or not bool((timesteps.diff() < 0).all()):
+            raise CourseError(f"timesteps: want strictly decreasing integers from {self.T} to 1, got {timesteps.tolist()}")
+        return _end_in_zero(self.sigmas[timesteps - 1])
+
+
+def linear(T: int, beta_min: float = 1e-4, beta_max: float = 0.02) -> Tensor:
+    """Linear betas, shape (T,), float64 (Ho et al. 2020, section 4). The default ends suit T = 1000.
+
+    For another T keep the same total noise with beta_min and beta_max multiplied by 1000 / T.
+    """
+    _check_steps(T)
+    return torch.linspace(beta_min, beta_max, T, dtype=torch.float64)
+
+
+def quadratic(T: int, beta_min: float = 1e-4, beta_max: float = 0.02) -> Tensor:
+    """Betas whose square roots are linear, shape (T,), float64 (used by Ho et al. 2020's code and latent diffusion)."""
+    _check_steps(T)
+    return torch.linspace(beta_min**0.5, beta_max**0.5, T, dtype=torch.float64) ** 2
+
+
+def sigmoid(T: int, beta_min: float = 1e-4, beta_max: float = 0.02, steepness: float = 6.0) -> Tensor:
+    """Betas that climb along a logistic curve sampled on [-steepness, steepness], shape (T,), float64."""
+    _check_steps(T)
+    ramp = torch.linspace(-steepness, steepness, T, dtype=torch.float64).sigmoid()
+    return beta_min + (beta_max - beta_min) * ramp
+
+
+def cosine(T: int, s: float = 0.008, max_beta: float = 0.999) -> Tensor:
+    """Betas of the cosine schedule, shape (T,), float64 (Nichol & Dhariwal 2021, eq. 17).
+
+    alpha_bar_t = f(t) / f(0) with f(t) = cos^2((t/T + s) / (1 + s) * pi / 2); beta_t is clipped at max_beta.
+    """
+    _check_steps(T)
+    steps = torch.arange(T + 1, dtype=torch.float64) / T
+    f = torch.cos((steps + s) / (1 + s) * math.pi / 2) ** 2
+    return (1 - f[1:] / f[:-1]).clamp(max=max_beta)
+
+
+BETAS = {"linear": linear, "quadratic": quadratic, "sigmoid": sigmoid, "cosine": cosine}
+
+
+def by_name(name: str, T: int) -> Tensor:
+    """The betas of the schedule called `name`, with its default knobs. Raises CourseError for an unknown name."""
+    if name not in BETAS:
+        raise unknown("schedule", name, BETAS)
+    return BETAS[name](T)
+
+
+def karras(n: int, sigma_min: float = 0.002, sigma_max: float = 80.0, rho: float = 7.0) -> Tensor:
+    """Grid of n + 1 sigmas from sigma_max to sigma_min, then 0 (Karras et al. 2022, eq. 5). float64."""
+    _check_grid(n, sigma_min, sigma_max)
+    if not rho > 0:
+        raise CourseError(f"rho: got {rho}, want a number > 0")
+    ramp = torch.linspace(0, 1, n, dtype=torch.float64)
+    root = sigma_max ** (1 / rho) + ramp * (sigma_min ** (1 / rho) - sigma_max ** (1 / rho))
+    return _end_in_zero(root**rho)
+
+
+def loglinear(n: int, sigma_min: float = 0.002, sigma_max: float = 80.0) -> Tensor:
+    """Grid of n + 1 sigmas, evenly spaced in log(sigma) from sigma_max to sigma_min, then 0. float64."""
+    _check_grid(n, sigma_min, sigma_max)
+    return _end_in_zero(torch.linspace(math.log(sigma_max), math.log(sigma_min), n, dtype=torch.float64).exp())
+
+
+def uniform_timesteps(T: int, n: int) -> Tensor:
+    """n integers evenly spaced from T down to 1, both ends included (n = 1 gives T), shape (n,).
+
+    The sub-sequence of Nichol & Dhariwal 2021, section 4. Raises CourseError unless 1 <= n <= T.
+    """
+    _check_steps(T)
+    if not 1 <= n <= T:
+        raise CourseError(f"n: got {n}, want 1..{T}")
+    return torch.linspace(T, 1, n, dtype=torch.float64).round().long()
+
+
+def _check_steps(T: int) -> None:
+    if not isinstance(T, int) or isinstance(T, bool) or T < 1:
+        raise CourseError(f"T: got {T!r}, want an integer >= 1")
+
+
+def _check_grid(n: int, sigma_min: float, sigma_max: float) -> None:
+    if not isinstance(n, int) or isinstance(n, bool) or n < 1:
+        raise CourseError(f"n: got {n!r}, want an integer >= 1")
+    if not 0 < sigma_min < sigma_max < math.inf:
+        raise CourseError(f"sigma_min, sigma_max: got {sigma_min}, {sigma_max}, want 0 < sigma_min < sigma_max")
+
+
+def _end_in_zero(sigmas: Tensor) -> Tensor:
+    return torch.cat([sigmas, torch.zeros(1, dtype=torch.float64)])
