@@ -1,4 +1,4 @@
-"""What a classroom needs. In a notebook: `check("01-diffuse", diffuse)` after an exercise, `check_all()` last."""
+"""What a classroom needs. In a notebook: `check("01-diffuse", diffuse)`, and `check_all()` at the end."""
 
 from .checks import CheckFailed, NotDone, check, check_all
 

@@ -172,7 +172,7 @@ VLB_TERMS = Check(
     points=3,
     reference=vlb_terms,
     inputs=lambda d: (d.uniform(0.2, 2, d.T), d.alpha_bar()),
-    where="L_{t-1} = 1/2 (SNR(t-1) - SNR(t)) mse_t, t = 2..T (Kingma et al. 2021, eq. 13); mse_t is mse[t - 1].",
+    where="L_{t-1} = 1/2 (SNR(t-1) - SNR(t)) mse_t for t = 2..T, where mse_t is mse[t - 1].",
     outputs=("terms",),
     grad=("mse",),
     mutants=[
@@ -182,7 +182,7 @@ VLB_TERMS = Check(
             lambda mse, ab: -vlb_terms(mse, ab),
         ),
         Mutant(
-            "the error of t - 1 with the weight of t: L_{t-1} takes mse_t = mse[t - 1], so t = 2..T takes mse[1:].",
+            "the error of t - 1 with the weight of t: mse_t is mse[t - 1], so t = 2..T takes mse[1:].",
             lambda mse, ab: 0.5 * -snr(ab).diff() * mse[:-1],
         ),
         Mutant(

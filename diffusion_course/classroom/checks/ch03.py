@@ -183,8 +183,8 @@ DDPM_STEP = Check(
     points=3,
     reference=ddpm_step,
     inputs=lambda d: (d.eps_model(), d.x(), d.step(), d.x(), d.betas()),
-    where="x_{t-1} = (x_t - beta_t / sqrt(1 - alpha_bar_t) eps) / sqrt(alpha_t) + sigma_t z, with sigma_t^2 = beta-tilde_t "
-    "(Ho et al. 2020, algorithm 2 and eq. 7).",
+    where="x_{t-1} = (x_t - beta_t / sqrt(1 - alpha_bar_t) eps) / sqrt(alpha_t) + sigma_t z, "
+    "with sigma_t^2 = beta-tilde_t (Ho et al. 2020, algorithm 2 and eq. 7).",
     outputs=("x_prev",),
     mutants=[
         step_slip(
@@ -196,7 +196,7 @@ DDPM_STEP = Check(
             wrapped_index,
         ),
         step_slip(
-            "sigma_t^2 = beta_t, the other choice of Ho et al.: here it is the posterior variance beta-tilde_t.",
+            "sigma_t^2 = beta_t, the other choice of Ho et al.: here it is beta-tilde_t.",
             lambda x, eps, b, a, v, z, t: mean_from_eps(x, eps, b, a) + (b.sqrt() * z if t > 1 else 0),
         ),
         step_slip(

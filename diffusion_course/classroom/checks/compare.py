@@ -82,7 +82,8 @@ def alike(got: object, want: object) -> bool:
         return len(got) == len(want) and all(map(alike, got, want))
     if not isinstance(got, Tensor) or not isinstance(want, Tensor):
         return type(got) is type(want) and not isinstance(got, tuple | list)
-    return got.shape == want.shape and got.dtype == want.dtype and bool(close(got, want).all())
+    same_kind = (got.shape, got.dtype, got.device) == (want.shape, want.dtype, want.device)
+    return same_kind and bool(close(got, want).all())
 
 
 def shape_hint(got: Tensor, want: Tensor) -> str:

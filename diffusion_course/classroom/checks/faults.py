@@ -91,7 +91,7 @@ def _gradient_fault(name: str, got: Any, got_arg: Any, want: Any, want_arg: Any)
     for mine, right in zip(_gradients(got, got_arg), _gradients(want, want_arg), strict=True):
         if mine is None:
             return f"the result is right, but no gradient flows back to {name}{cut}"
-        fault = numbers_fault(f"its gradient with respect to {name}, ", mine, right.to(mine))
+        fault = numbers_fault(f"its gradient with respect to {name} at ", mine, right.to(mine))
         if fault:
             return f"the result is right, but {fault}{cut}"
     return ""

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a call gave: its value or its error, the arguments and global state it changed, and what it printed."""
+    """What a call gave, which arguments and what global state it changed, and what it printed."""
 
     value: object
     error: Exception | None
@@ -24,7 +24,7 @@ class Outcome:
 
 
 def call(function: Callable, args: Sequence) -> Outcome:
-    """Call function(*args) and write down what happened. The arguments are given as they are: pass `fresh` ones."""
+    """Call function(*args) and write down what happened. The call may spoil args: pass `fresh` ones."""
     before, state = fresh(args), _global_state()
     value, error, printed = None, None, io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
@@ -60,7 +60,7 @@ def fresh(args: Sequence, grad: Sequence[int] = ()) -> tuple:
 def in_float64(args: Sequence) -> tuple:
     """Copies of the arguments with every floating-point tensor and model in float64, for the reference."""
     return tuple(
-        a.double() if isinstance(a, nn.Module) or isinstance(a, Tensor) and a.is_floating_point() else a
+        a.double() if isinstance(a, nn.Module) or (isinstance(a, Tensor) and a.is_floating_point()) else a
         for a in fresh(args)
     )
 
@@ -71,7 +71,7 @@ def leaves(argument: Tensor | nn.Module) -> list[Tensor]:
 
 
 def blamed_line(error: Exception, function: Callable) -> str:
-    """'line 3: `x = y`', the deepest line of the function's own file in the error's traceback; '' if there is none."""
+    """Where it happened, as "line 3: `x = y`": the deepest line in the function's own file, or ''."""
     file = getattr(getattr(inspect.unwrap(function), "__code__", None), "co_filename", None)
     lines = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
     return f"line {lines[-1].lineno}: `{lines[-1].line}`" if lines else ""
