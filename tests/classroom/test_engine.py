@@ -1,5 +1,7 @@
 """The check engine on a toy exercise: every kind of mistake is named in words, and nothing leaks out."""
 
+import subprocess
+import sys
 import textwrap
 
 import pytest
@@ -408,3 +410,12 @@ def test_ipython_shows_the_hint_and_the_students_line_without_our_traceback(caps
     assert "in line 3: `return alpha_bar.missing`" in out
     assert "Traceback" not in out
     assert "engine.py" not in out
+
+
+def test_a_notebook_needs_only_torch_to_check():
+    program = (
+        "import sys, diffusion_course.classroom\n"
+        "print([m for m in ('nbformat', 'nbval', 'jupytext', 'matplotlib', 'torchvision') if m in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert run.stdout == "[]\n"
