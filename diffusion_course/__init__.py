@@ -5,14 +5,20 @@
     schedule = dc.NoiseSchedule.from_betas(dc.schedules.cosine(1000))
     x = dc.sample(D, x_init, schedule.grid(), step=dc.samplers.ddpm, noise=dc.Noise(0))
 
-The core modules below need torch and nothing else.
+The core modules below need torch and nothing else. They are loaded at first use: torch takes seconds to
+import, and `diffusion-course lab` or `--help` must not wait for it.
 """
 
-from . import denoisers, elbo, gaussian, guidance, losses, noise, samplers, schedules
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from .errors import CourseError
-from .noise import Noise
-from .samplers import sample, trajectory
-from .schedules import NoiseSchedule
+
+if TYPE_CHECKING:
+    from . import denoisers, elbo, gaussian, guidance, losses, noise, samplers, schedules
+    from .noise import Noise
+    from .samplers import sample, trajectory
+    from .schedules import NoiseSchedule
 
 __version__ = "0.1.0"
 
@@ -31,3 +37,18 @@ __all__ = [
     "schedules",
     "trajectory",
 ]
+
+_HOME = {"Noise": "noise", "NoiseSchedule": "schedules", "sample": "samplers", "trajectory": "samplers"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = import_module(f".{_HOME.get(name, name)}", __name__)
+    value = getattr(module, name) if name in _HOME else module
+    globals()[name] = value  # the next access does not come here
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
