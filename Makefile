@@ -1,0 +1,52 @@
+# Two commands: `make lab` opens the course, `make test` checks all of it. Both keep to .venv in this folder.
+# Works with GNU make 3.81 (macOS). pip's own settings (PIP_INDEX_URL, pip.conf, ...) are left as they are.
+
+VENV := .venv
+BIN  := $(VENV)/bin
+# Which Python makes .venv; empty: the first one found that is new enough.
+PYTHON ?=
+# Passed on to JupyterLab (make lab) or to pytest (make test).
+ARGS ?=
+# The notebooks ask for the kernel "python3"; inside .venv that name means this environment.
+KERNEL = $(BIN)/python -m ipykernel install --sys-prefix --name python3 --display-name 'Python 3 (diffusion course)'
+
+.DEFAULT_GOAL := help
+.PHONY: help lab test build clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
+	@echo 'Options: ARGS="..." goes to JupyterLab or pytest; PYTHON=/path/to/python makes .venv with that Python.'
+
+lab: $(VENV)/.lab  ## open the course in JupyterLab
+	@exec $(BIN)/diffusion-course lab $(ARGS)
+
+test: $(VENV)/.test  ## lint, types, unit tests, every solution under nbval
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest $(ARGS)
+
+build: $(VENV)/.lab  ## run the chapters and rewrite both editions; ARGS="03" for one chapter
+	@exec $(BIN)/diffusion-course build $(ARGS)
+
+clean:  ## remove .venv and what the tools leave behind
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# An environment does not survive being moved: forget the stamps of one that was made for another folder.
+ifneq ($(shell cat $(VENV)/.where 2>/dev/null),$(CURDIR))
+$(shell rm -f $(VENV)/.lab $(VENV)/.test)
+endif
+
+# A stamp is written last, after pip has succeeded: an interrupted install is never taken for a whole one.
+$(VENV)/.lab: pyproject.toml
+	@sh tools/venv.sh $(VENV) '$(PYTHON)'
+	$(BIN)/python -m pip install -e '.[lab]'
+	$(KERNEL)
+	@touch $@
+
+$(VENV)/.test: pyproject.toml
+	@sh tools/venv.sh $(VENV) '$(PYTHON)'
+	$(BIN)/python -m pip install -e '.[lab,eval,test]'
+	$(KERNEL)
+	@touch $(VENV)/.lab $@
