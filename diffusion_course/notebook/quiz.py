@@ -1,0 +1,104 @@
+"""Short quizzes: `quiz.ask("01-q1")` shows a question, `quiz.answer("01-q1", "b")` answers it without widgets.
+
+The questions are data, one file per chapter in `quizzes/`. Which option is right, and what each option's author says
+about it, are sealed there (see `sealing.py`), so that reading the file is not reading the answers.
+"""
+
+from __future__ import annotations
+
+import html
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import ipywidgets
+import yaml
+
+from ..errors import unknown
+from . import widgets
+from .sealing import is_right, unseal
+
+_tries: dict[str, int] = {}  # wrong answers so far in this kernel, per question
+
+
+def ask(id: str) -> None:
+    """Show a question with its options and a button. Where there are no widgets, its text stands for it.
+
+    id: chapter and number, e.g. "01-q1". Raises CourseError for an unknown one.
+    """
+    entry = _question(id)
+    letters = list(entry["options"])
+    question = ipywidgets.HTML(f"<b>{id}</b>&ensp;{_escape(entry['question'])}")
+    choice = ipywidgets.RadioButtons(
+        options=[(f"{letter}) {entry['options'][letter]['text']}", letter) for letter in letters],
+        value=None,
+        description="",
+        layout={"width": "auto"},
+    )
+    button = ipywidgets.Button(description="Check", tooltip=f"Check the answer to {id}")
+    verdict = ipywidgets.HTML()
+
+    def check(_button: object) -> None:
+        text = "Choose an option first." if choice.value is None else _judge(id, choice.value)
+        verdict.value = f'<span role="status">{_escape(text)}</span>'
+
+    button.on_click(check)
+    box = ipywidgets.VBox([question, choice, button, verdict])
+    widgets.show(box, text(id))
+
+
+def text(id: str) -> str:
+    """The question and its options as plain text."""
+    entry = _question(id)
+    options = [f"  {letter}) {option['text']}" for letter, option in entry["options"].items()]
+    return "\n".join([f"{id}  {entry['question']}", *options, f'Answer with quiz.answer("{id}", "a").'])
+
+
+def answer(id: str, letter: str) -> None:
+    """Print whether the option is right, with the explanation after a right answer or two wrong ones.
+
+    Raises CourseError for an unknown question or option.
+    """
+    print(_judge(id, letter))
+
+
+def ids(chapter: str) -> list[str]:
+    """The questions of a chapter, e.g. "01"."""
+    return list(_chapter(chapter))
+
+
+def _judge(id: str, letter: str) -> str:
+    entry = _question(id)
+    letter = str(letter).strip().lower()
+    if letter not in entry["options"]:
+        raise unknown("option", letter, entry["options"])
+    comment = unseal(id, entry, letter)
+    if is_right(id, entry, letter):
+        return f"{letter}) is right. {comment}"
+    _tries[id] = _tries.get(id, 0) + 1
+    verdict = f"{letter}) is not right. {comment}"
+    if _tries[id] < 2:
+        return f"{verdict} Try once more."
+    right = next(option for option in entry["options"] if is_right(id, entry, option))
+    return f"{verdict} The answer is {right}). {unseal(id, entry, right)}"
+
+
+def _question(id: str) -> dict[str, Any]:
+    questions = _chapter(id.partition("-")[0])
+    if id not in questions:
+        raise unknown("question", id, questions)
+    return questions[id]
+
+
+@cache
+def _chapter(number: str) -> dict[str, Any]:
+    folder = files(__package__) / "quizzes"
+    known = [file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml")]
+    if number not in known:
+        raise unknown("quiz of chapter", number, known)
+    questions: dict[str, Any] = yaml.safe_load((folder / f"{number}.yaml").read_text(encoding="utf-8"))
+    return questions
+
+
+def _escape(words: str) -> str:
+    return html.escape(words).replace("\n", "<br>")

@@ -1,0 +1,114 @@
+"""The first cell of every notebook: device, preset, seeds, figure style. Safe to run again."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+import matplotlib
+import numpy as np
+import torch
+from cycler import cycler
+
+from ..errors import CourseError, unknown
+from .plots import COLOURS, DPI, SIZE
+
+Preset = Literal["small", "large"]
+T = TypeVar("T")
+
+# rcParams; the stubs want literal keys.
+STYLE: Any = {
+    "figure.dpi": DPI,
+    "savefig.dpi": "figure",
+    "figure.figsize": SIZE,
+    "figure.constrained_layout.use": True,
+    "font.size": 10,
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+    "axes.axisbelow": True,
+    "axes.prop_cycle": cycler(color=COLOURS),
+    "image.cmap": "gray",
+    "image.interpolation": "nearest",
+}
+
+_warned = False  # whether this kernel has already said that it has no GPU
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a notebook needs to know about its machine."""
+
+    device: torch.device
+    preset: Preset
+    seed: int
+
+    def pick(self, *, small: T, large: T) -> T:
+        """The value for this machine: `small` where a CPU must finish in a minute, `large` where there is a GPU."""
+        return small if self.preset == "small" else large
+
+
+def setup(device: str | None = None, preset: Preset | None = None, seed: int = 0) -> Setup:
+    """Choose the device and the preset, seed Python, NumPy and torch, set the figure style, print one line.
+
+    device: "cpu", "cuda" or "cuda:N"; default: cuda when there is one. Apple's MPS is never used, since it has no float64.
+    preset: "small" or "large"; default: large with a GPU. Raises CourseError for a device or preset that cannot be had.
+    """
+    chosen = _device(device)
+    if preset is not None and preset not in ("small", "large"):
+        raise unknown("preset", preset, ("small", "large"))
+    course = Setup(chosen, preset or ("large" if chosen.type == "cuda" else "small"), seed)
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002  what other libraries still draw from
+    torch.manual_seed(seed)  # seeds every GPU as well
+    _style()
+    print(_line(course, asked=device is not None))
+    return course
+
+
+def _device(name: str | None) -> torch.device:
+    if name is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.startswith("mps"):
+        raise CourseError(
+            "device: 'mps' has no float64, which the course's schedules and checks need; take 'cpu'"
+        )
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise unknown("device", name, ("cpu", "cuda")) from None
+    if device.type not in ("cpu", "cuda"):
+        raise unknown("device", name, ("cpu", "cuda"))
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise CourseError(
+            f"device: {name!r} was asked for, and torch sees {torch.cuda.device_count()} GPUs; take 'cpu'"
+        )
+    return device
+
+
+def _line(course: Setup, asked: bool) -> str:
+    """The one line. On a CPU it never names the machine, so that nbval finds the same words everywhere."""
+    global _warned
+    if course.device.type == "cuda":
+        return f"Device: {torch.cuda.get_device_name(course.device)}, {course.preset} preset."
+    line = f"Device: CPU, {course.preset} preset."
+    if asked or _warned:
+        return line
+    _warned = True
+    if torch.backends.mps.is_available():
+        return f"{line} Apple's GPU is not used: it has no float64."
+    return (
+        f"NO GPU FOUND. {line} "
+        "For a GPU on Colab: Runtime > Change runtime type > T4 GPU, then Runtime > Run all."
+    )
+
+
+def _style() -> None:
+    """Inline PNG figures in a notebook; elsewhere the backend stays as it is."""
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    if shell is not None and hasattr(shell, "kernel"):
+        # Also tells IPython how to show a Figure that was made without pyplot.
+        shell.run_line_magic("matplotlib", "inline")
+    matplotlib.rcParams.update(STYLE)
