@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from .errors import CourseError
 from .gaussian import expand, to_ve, to_vp
+from .noise import Noise
 from .schedules import NoiseSchedule
 
 
@@ -144,7 +145,12 @@ class DatasetDenoiser:
         """log p(x; sigma) of the data blurred with N(0, sigma^2 I): (B,), float64, in nats."""
         log_sum, flat, s = self._moments(x, sigma)[1:]
         norm = 0.5 * flat.shape[1] * (2 * torch.pi * s**2).log()
-        return log_sum - 0.5 * (flat / s[:, None]).square().sum(1) - norm - torch.tensor(float(len(self.data))).log()
+        return (
+            log_sum
+            - 0.5 * (flat / s[:, None]).square().sum(1)
+            - norm
+            - torch.tensor(float(len(self.data))).log()
+        )
 
     def given(self, y: int | Tensor) -> Denoiser:
         """The exact denoiser of one class (y an integer), or of one class per row (y of shape (B,)).
@@ -177,7 +183,9 @@ class DatasetDenoiser:
         running maximum, so that no (B, N) table is held for a large data set.
         """
         if x.shape[1:] != self.data.shape[1:]:
-            raise CourseError(f"x: got shape {tuple(x.shape)}, want (B, {', '.join(map(str, self.data.shape[1:]))})")
+            raise CourseError(
+                f"x: got shape {tuple(x.shape)}, want (B, {', '.join(map(str, self.data.shape[1:]))})"
+            )
         flat = x.flatten(1).double()
         s = torch.as_tensor(sigma, dtype=torch.float64, device=x.device).expand(len(x))
         if not bool((s > 0).all()):
@@ -212,7 +220,7 @@ class GaussianMixture:
         K = len(self.means)
         stds = torch.as_tensor(stds).to(self.means)
         weights = torch.ones(K) if weights is None else torch.as_tensor(weights)
-        if stds.ndim > 1 or stds.ndim == 1 and len(stds) != K or not bool((stds >= 0).all()):
+        if tuple(stds.shape) not in ((), (K,)) or not bool((stds >= 0).all()):
             raise CourseError(f"stds: got {tuple(stds.shape)}, want () or ({K},) numbers >= 0")
         if weights.shape != (K,) or not bool((weights > 0).all()):
             raise CourseError(f"weights: got {tuple(weights.shape)}, want ({K},) numbers > 0")
@@ -240,7 +248,7 @@ class GaussianMixture:
         """Component k alone: the exact conditional denoiser when the label is the component."""
         return GaussianMixture(self.means[k : k + 1], self.stds[k : k + 1])
 
-    def sample(self, n: int, noise) -> tuple[Tensor, Tensor]:
+    def sample(self, n: int, noise: Noise) -> tuple[Tensor, Tensor]:
         """n draws: (n, *S), and the component of each: (n,). noise: a `Noise`."""
         draws = noise.randn(n, self.means[0].numel() + 1, device=self.means.device, dtype=self.means.dtype)
         uniform = torch.special.ndtr(draws[:, -1].double()).to(self.means)
@@ -251,7 +259,9 @@ class GaussianMixture:
     def _parts(self, x: Tensor, sigma: Tensor | float) -> tuple[Tensor, Tensor, Tensor]:
         """x - means (B, K, D); variances (B, K) or (1, K); log of weight times density (B, K)."""
         if x.shape[1:] != self.means.shape[1:]:
-            raise CourseError(f"x: got shape {tuple(x.shape)}, want (B, {', '.join(map(str, self.means.shape[1:]))})")
+            raise CourseError(
+                f"x: got shape {tuple(x.shape)}, want (B, {', '.join(map(str, self.means.shape[1:]))})"
+            )
         centred = (x[:, None] - self.means.to(x)).flatten(2)
         sigma = torch.as_tensor(sigma).to(x).reshape(-1, 1)
         variance = self.stds.to(x) ** 2 + sigma**2

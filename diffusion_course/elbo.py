@@ -112,7 +112,9 @@ class VLBTerms:
 
 
 @torch.no_grad()
-def vlb_terms(D: Denoiser, x0: Tensor, schedule: NoiseSchedule, noise: NoiseSource, decoder: Decoder) -> VLBTerms:
+def vlb_terms(
+    D: Denoiser, x0: Tensor, schedule: NoiseSchedule, noise: NoiseSource, decoder: Decoder
+) -> VLBTerms:
     """Every term of L_VLB (Ho et al. 2020, eq. 5), with one draw of x_t for each t and sample.
 
     D: denoiser in VE coordinates. x0: (B, *S). decoder: `gaussian_decoder(...)` or `pixel_decoder(...)`.

@@ -31,7 +31,9 @@ def forward_step(x_prev: Tensor, t: int | Tensor, eps: Tensor, schedule: NoiseSc
     return keep * x_prev + schedule.take(schedule.betas.sqrt(), t, x_prev) * eps
 
 
-def posterior_mean_variance(x0: Tensor, x_t: Tensor, t: int | Tensor, schedule: NoiseSchedule) -> tuple[Tensor, Tensor]:
+def posterior_mean_variance(
+    x0: Tensor, x_t: Tensor, t: int | Tensor, schedule: NoiseSchedule
+) -> tuple[Tensor, Tensor]:
     """Mean and variance of q(x_{t-1} | x_t, x_0) (Ho et al. 2020, eqs. 6-7). The variance broadcasts, and is 0 at t = 1."""
     same("x0", x0, "x_t", x_t)
     s = schedule
@@ -82,13 +84,17 @@ def expand(sigma: float | Tensor, x: Tensor) -> Tensor:
     if sigma.ndim == 0:
         return sigma
     if sigma.ndim != 1 or len(sigma) != len(x):
-        raise CourseError(f"sigma: got shape {tuple(sigma.shape)}, want () or ({len(x)},) to match x {tuple(x.shape)}")
+        raise CourseError(
+            f"sigma: got shape {tuple(sigma.shape)}, want () or ({len(x)},) to match x {tuple(x.shape)}"
+        )
     return sigma.reshape(-1, *(1,) * (x.ndim - 1)).to(x)
 
 
 def same(name_a: str, a: Tensor, name_b: str, b: Tensor) -> None:
     """Raise CourseError unless two tensors agree in shape and device."""
     if a.shape != b.shape:
-        raise CourseError(f"{name_b}: got shape {tuple(b.shape)}, want {tuple(a.shape)}, the shape of {name_a}")
+        raise CourseError(
+            f"{name_b}: got shape {tuple(b.shape)}, want {tuple(a.shape)}, the shape of {name_a}"
+        )
     if a.device != b.device:
         raise CourseError(f"{name_b}: is on {b.device} and {name_a} on {a.device}; move one with .to(...)")

@@ -34,7 +34,9 @@ class Noise:
         self.per_sample = per_sample
         self._streams: list[torch.Generator] = []
 
-    def randn(self, *shape: int, device: torch.device | str | None = None, dtype=torch.float32) -> Tensor:
+    def randn(
+        self, *shape: int, device: torch.device | str | None = None, dtype: torch.dtype = torch.float32
+    ) -> Tensor:
         """Standard normal noise of the given shape; the first axis counts the samples."""
         if not self.per_sample:
             return torch.randn(*shape, generator=self._stream(0)).to(device=device, dtype=dtype)

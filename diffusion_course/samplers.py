@@ -18,7 +18,9 @@ from .noise import NoiseSource
 Step = Callable[[Denoiser, Tensor, Tensor, Tensor, Any], Tensor]
 
 
-def euler(D: Denoiser, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: NoiseSource | None = None) -> Tensor:
+def euler(
+    D: Denoiser, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: NoiseSource | None = None
+) -> Tensor:
     """One Euler step of dx/dsigma = (x - D(x, sigma)) / sigma (Karras et al. 2022, eq. 3 with sigma(t) = t)."""
     slope = (x - D(x, sigma)) / sigma
     return x + (sigma_next - sigma) * slope
@@ -54,7 +56,7 @@ def ddim(eta: float = 0.0) -> Step:
     if not 0 <= eta <= 1:
         raise CourseError(f"eta: got {eta}, want a number in 0..1")
 
-    def step(D: Denoiser, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: NoiseSource | None) -> Tensor:
+    def step(D: Denoiser, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: NoiseSource) -> Tensor:
         x0 = D(x, sigma)
         eps = (x - x0) / sigma
         if eta == 0:
@@ -95,8 +97,8 @@ def sample(
 ) -> Tensor:
     """Samples (B, *S): the last state of the loop. See `states` for the arguments."""
     for state in states(D, x, sigmas, step, noise, progress):
-        pass
-    return state.x
+        last = state.x
+    return last
 
 
 def trajectory(
@@ -110,7 +112,9 @@ def trajectory(
     """Every state of the loop, stacked. See `states` for the arguments."""
     stops = list(states(D, x, sigmas, step, noise, progress))
     sigma = torch.stack([s.sigma for s in stops])
-    return Trajectory(torch.stack([s.x for s in stops]), sigma, torch.stack([s.x0 for s in stops]), stops[-1].nfe)
+    return Trajectory(
+        torch.stack([s.x for s in stops]), sigma, torch.stack([s.x0 for s in stops]), stops[-1].nfe
+    )
 
 
 @torch.no_grad()
@@ -155,7 +159,8 @@ class _Counted:
     """A denoiser that counts its evaluations and remembers the first of each step."""
 
     def __init__(self, D: Denoiser):
-        self.D, self.nfe, self.first = D, 0, None
+        self.D, self.nfe = D, 0
+        self.first: Tensor | None = None
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
         self.nfe += 1

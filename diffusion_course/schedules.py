@@ -103,8 +103,10 @@ class NoiseSchedule:
         """
         t = self.check(t)
         values = table[t - 1]
-        if t.ndim == 1 and len(t) not in (1, len(x)) or t.ndim > 1:
-            raise CourseError(f"t: got shape {tuple(t.shape)}, want () or ({len(x)},) to match x {tuple(x.shape)}")
+        if tuple(t.shape) not in ((), (1,), (len(x),)):
+            raise CourseError(
+                f"t: got shape {tuple(t.shape)}, want () or ({len(x)},) to match x {tuple(x.shape)}"
+            )
         return values.reshape(t.shape + (1,) * (x.ndim - t.ndim)).to(x)
 
     def sigma(self, t: int | Tensor) -> Tensor:
@@ -137,7 +139,9 @@ class NoiseSchedule:
             timesteps = torch.arange(self.T, 0, -1)
         timesteps = self.check(timesteps)
         if timesteps.ndim != 1 or len(timesteps) == 0 or not bool((timesteps.diff() < 0).all()):
-            raise CourseError(f"timesteps: want strictly decreasing integers from {self.T} to 1, got {timesteps.tolist()}")
+            raise CourseError(
+                f"timesteps: want strictly decreasing integers from {self.T} to 1, got {timesteps.tolist()}"
+            )
         return _end_in_zero(self.sigmas[timesteps - 1])
 
 
@@ -197,7 +201,9 @@ def karras(n: int, sigma_min: float = 0.002, sigma_max: float = 80.0, rho: float
 def loglinear(n: int, sigma_min: float = 0.002, sigma_max: float = 80.0) -> Tensor:
     """Grid of n + 1 sigmas, evenly spaced in log(sigma) from sigma_max to sigma_min, then 0. float64."""
     _check_grid(n, sigma_min, sigma_max)
-    return _end_in_zero(torch.linspace(math.log(sigma_max), math.log(sigma_min), n, dtype=torch.float64).exp())
+    return _end_in_zero(
+        torch.linspace(math.log(sigma_max), math.log(sigma_min), n, dtype=torch.float64).exp()
+    )
 
 
 def uniform_timesteps(T: int, n: int) -> Tensor:
@@ -220,7 +226,9 @@ def _check_grid(n: int, sigma_min: float, sigma_max: float) -> None:
     if not isinstance(n, int) or isinstance(n, bool) or n < 1:
         raise CourseError(f"n: got {n!r}, want an integer >= 1")
     if not 0 < sigma_min < sigma_max < math.inf:
-        raise CourseError(f"sigma_min, sigma_max: got {sigma_min}, {sigma_max}, want 0 < sigma_min < sigma_max")
+        raise CourseError(
+            f"sigma_min, sigma_max: got {sigma_min}, {sigma_max}, want 0 < sigma_min < sigma_max"
+        )
 
 
 def _end_in_zero(sigmas: Tensor) -> Tensor:

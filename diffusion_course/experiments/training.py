@@ -36,7 +36,7 @@ class Recipe:
     ema: float = 0.999
     seed: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("steps", "batch_size"):
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
@@ -87,7 +87,7 @@ class Trainer:
         self.device = torch.device(device)
         # Convolutions with the channels innermost: measured 1.2 to 1.5 times faster on CPUs, and faster on GPUs.
         self.layout = torch.channels_last if images.ndim == 4 else torch.contiguous_format
-        self.net = net.to(self.device, memory_format=self.layout).train()
+        self.net = net.to(self.device).to(memory_format=self.layout).train()
         self.ema = deepcopy(net).eval().requires_grad_(False)
         self.loss, self.recipe = loss, recipe
         self.images, self.labels = images, labels
@@ -152,8 +152,8 @@ class Trainer:
 
     @torch.no_grad()
     def _update_ema(self, decay: float) -> None:
-        averages, weights = list(self.ema.parameters()), [w.detach() for w in self.net.parameters()]
-        torch._foreach_lerp_(averages, weights, 1 - decay)
+        averages: list[Tensor] = list(self.ema.parameters())
+        torch._foreach_lerp_(averages, [w.detach() for w in self.net.parameters()], 1 - decay)
         for average, buffer in zip(self.ema.buffers(), self.net.buffers(), strict=True):
             average.copy_(buffer)  # e.g. batch-norm statistics, which are averages already
 
@@ -177,17 +177,23 @@ class Trainer:
             recipe = state["recipe"]
         except Exception as error:  # torch.load raises many kinds for a damaged file
             reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise CourseError(f"checkpoint {path}: cannot be read ({reason}); delete it to start afresh") from None
+            raise CourseError(
+                f"checkpoint {path}: cannot be read ({reason}); delete it to start afresh"
+            ) from None
         if recipe != asdict(self.recipe):
             changed = [k for k, v in asdict(self.recipe).items() if recipe.get(k) != v]
-            raise CourseError(f"checkpoint {path}: its run had another {', '.join(changed)}; use a new folder")
+            raise CourseError(
+                f"checkpoint {path}: its run had another {', '.join(changed)}; use a new folder"
+            )
         try:
             self.net.load_state_dict(state["net"])
             self.ema.load_state_dict(state["ema"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.scaler.load_state_dict(state["scaler"])
         except (RuntimeError, ValueError, KeyError):
-            raise CourseError(f"checkpoint {path}: belongs to another architecture; use a new folder") from None
+            raise CourseError(
+                f"checkpoint {path}: belongs to another architecture; use a new folder"
+            ) from None
         self.step, self.seconds = state["step"], state["seconds"]
 
 

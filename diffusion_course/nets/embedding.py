@@ -31,7 +31,9 @@ class Conditioning(nn.Module):
             labels = torch.full(c_noise.shape, self.num_classes, device=c_noise.device)
         elif bool(((labels < 0) | (labels > self.num_classes)).any()):
             got = sorted(set(labels.tolist()))
-            raise CourseError(f"labels: got {got}, want 0..{self.num_classes} ({self.num_classes} means no label)")
+            raise CourseError(
+                f"labels: got {got}, want 0..{self.num_classes} ({self.num_classes} means no label)"
+            )
         return vector + self.label(labels)
 
 

@@ -12,7 +12,9 @@ class MLP(nn.Module):
     width: hidden units. depth: hidden layers. num_classes, noise_scale: see `Conditioning`.
     """
 
-    def __init__(self, dims: int = 2, width: int = 128, depth: int = 3, num_classes: int = 0, noise_scale: float = 1.0):
+    def __init__(
+        self, dims: int = 2, width: int = 128, depth: int = 3, num_classes: int = 0, noise_scale: float = 1.0
+    ):
         super().__init__()
         self.condition = Conditioning(width, num_classes, noise_scale)
         self.first = nn.Linear(dims, width)

@@ -39,7 +39,9 @@ class UNet(nn.Module):
         super().__init__()
         unit = patch_size * 2 ** (len(widths) - 1)
         if image_size % unit:
-            raise CourseError(f"image_size: got {image_size}, want a multiple of {unit} (patch_size * 2^(levels - 1))")
+            raise CourseError(
+                f"image_size: got {image_size}, want a multiple of {unit} (patch_size * 2^(levels - 1))"
+            )
         self.channels, self.image_size = channels, image_size
         emb = 4 * widths[0]
         self.condition = Conditioning(emb, num_classes, noise_scale)
@@ -117,7 +119,9 @@ class Attention(nn.Module):
         super().__init__()
         self.heads = math.ceil(width / 32)
         if width % self.heads:
-            raise CourseError(f"widths: got {width} at a level with attention, want a multiple of {self.heads}")
+            raise CourseError(
+                f"widths: got {width} at a level with attention, want a multiple of {self.heads}"
+            )
         self.norm = norm(width)
         self.qkv = nn.Conv2d(width, 3 * width, 1)
         self.out = zero(nn.Conv2d(width, width, 1))
