@@ -6,6 +6,7 @@ a parametrisation, four coefficients (Karras et al. 2022, eq. 7 and table 1):
     D(x, sigma) = c_skip(sigma) x + c_out(sigma) F(c_in(sigma) x, c_noise(sigma))
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from .errors import CourseError
-from .gaussian import expand, to_ve, to_vp
+from .gaussian import expand, number, to_ve, to_vp
 from .noise import Noise
 from .schedules import NoiseSchedule
 
@@ -80,7 +81,7 @@ class Preconditioned(nn.Module):
 
     def forward(self, x: Tensor, sigma: Tensor | float, labels: Tensor | None = None) -> Tensor:
         """x: (B, *S); sigma: () or (B,), > 0; labels: (B,) or None. Returns x_0's estimate in x's shape and dtype."""
-        sigma = torch.as_tensor(sigma, dtype=None if isinstance(sigma, Tensor) else torch.float64)
+        sigma = number(sigma)
         p = self.param
         # The sampler's state may be float64; the network keeps the dtype it was trained in.
         net_dtype = next((w.dtype for w in self.net.parameters()), x.dtype)
@@ -145,12 +146,7 @@ class DatasetDenoiser:
         """log p(x; sigma) of the data blurred with N(0, sigma^2 I): (B,), float64, in nats."""
         log_sum, flat, s = self._moments(x, sigma)[1:]
         norm = 0.5 * flat.shape[1] * (2 * torch.pi * s**2).log()
-        return (
-            log_sum
-            - 0.5 * (flat / s[:, None]).square().sum(1)
-            - norm
-            - torch.tensor(float(len(self.data))).log()
-        )
+        return log_sum - 0.5 * (flat / s[:, None]).square().sum(1) - norm - math.log(len(self.data))
 
     def given(self, y: int | Tensor) -> Denoiser:
         """The exact denoiser of one class (y an integer), or of one class per row (y of shape (B,)).
@@ -187,7 +183,7 @@ class DatasetDenoiser:
                 f"x: got shape {tuple(x.shape)}, want (B, {', '.join(map(str, self.data.shape[1:]))})"
             )
         flat = x.flatten(1).double()
-        s = torch.as_tensor(sigma, dtype=torch.float64, device=x.device).expand(len(x))
+        s = expand(sigma, flat).to(flat).reshape(-1).expand(len(x))
         if not bool((s > 0).all()):
             raise CourseError(f"sigma: got {float(s.min()):g}, want numbers > 0")
         top = torch.full((len(x),), -torch.inf, dtype=torch.float64, device=x.device)
@@ -218,14 +214,14 @@ class GaussianMixture:
         if self.means.ndim < 2:
             raise CourseError(f"means: got shape {tuple(self.means.shape)}, want (K, *S)")
         K = len(self.means)
-        stds = torch.as_tensor(stds).to(self.means)
-        weights = torch.ones(K) if weights is None else torch.as_tensor(weights)
+        stds = number(stds).to(self.means)
+        weights = number(torch.ones(K) if weights is None else weights).to(self.means)
         if tuple(stds.shape) not in ((), (K,)) or not bool((stds >= 0).all()):
             raise CourseError(f"stds: got {tuple(stds.shape)}, want () or ({K},) numbers >= 0")
         if weights.shape != (K,) or not bool((weights > 0).all()):
             raise CourseError(f"weights: got {tuple(weights.shape)}, want ({K},) numbers > 0")
         self.stds = stds.expand(K)
-        self.weights = (weights / weights.sum()).to(self.means)
+        self.weights = weights / weights.sum()
 
     def __call__(self, x: Tensor, sigma: Tensor | float) -> Tensor:
         """E[x_0 | x]: x (B, *S), sigma () or (B,) -> (B, *S)."""
@@ -263,7 +259,7 @@ class GaussianMixture:
                 f"x: got shape {tuple(x.shape)}, want (B, {', '.join(map(str, self.means.shape[1:]))})"
             )
         centred = (x[:, None] - self.means.to(x)).flatten(2)
-        sigma = torch.as_tensor(sigma).to(x).reshape(-1, 1)
+        sigma = expand(sigma, x).to(x).reshape(-1, 1)
         variance = self.stds.to(x) ** 2 + sigma**2
         D = centred.shape[2]
         log_density = -0.5 * (centred.square().sum(2) / variance + D * (2 * torch.pi * variance).log())

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .denoisers import Denoiser
 from .errors import CourseError
-from .gaussian import same
+from .gaussian import number, same
 from .noise import NoiseSource
 from .schedules import NoiseSchedule
 
@@ -28,12 +28,13 @@ def normal_kl(
 
     The arguments broadcast against each other.
     """
-    mean1, logvar1, mean2, logvar2 = map(torch.as_tensor, (mean1, logvar1, mean2, logvar2))
-    ratio = (logvar1 - logvar2).exp() + (mean1 - mean2) ** 2 * (-logvar2).exp()
-    return 0.5 * (ratio - 1 + logvar2 - logvar1)
+    mean1, logvar1, mean2, logvar2 = map(number, (mean1, logvar1, mean2, logvar2))
+    log_ratio = logvar1 - logvar2
+    # expm1: near equal variances, as in L_T, exp(r) - 1 - r would cancel to nothing in float32.
+    return 0.5 * (log_ratio.expm1() - log_ratio + (mean1 - mean2) ** 2 * (-logvar2).exp())
 
 
-def discretized_gaussian_log_likelihood(x: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
+def discretized_gaussian_log_likelihood(x: Tensor, mean: Tensor | float, log_scale: Tensor | float) -> Tensor:
     """log-probability of the pixel bin that holds x, under N(mean, exp(log_scale)^2) (Ho et al. 2020, eq. 13).
 
     x: values on the 256 levels of [-1, 1], spaced 2/255. The first and last bin reach to -inf and +inf, so the
@@ -41,7 +42,7 @@ def discretized_gaussian_log_likelihood(x: Tensor, mean: Tensor, log_scale: Tens
     used, in log space: far in a tail the result is a large negative number and not a clipped one.
     """
     half = 1 / 255
-    scale = torch.as_tensor(log_scale).exp()
+    mean, scale = number(mean), number(log_scale).exp()
     # Mirror the right half onto the left: log Phi keeps its digits in the left tail only.
     right = x > mean
     centre = torch.where(right, mean - x, x - mean)
@@ -56,7 +57,7 @@ def discretized_gaussian_log_likelihood(x: Tensor, mean: Tensor, log_scale: Tens
 
 def gaussian_nll(x: Tensor, mean: Tensor, variance: Tensor | float) -> Tensor:
     """-log N(x; mean, variance I), summed over the event axes: (B,), in nats."""
-    variance = torch.as_tensor(variance).to(x)
+    variance = number(variance).to(x)
     return per_sample(0.5 * ((x - mean) ** 2 / variance + (2 * math.pi * variance).log()))
 
 
@@ -91,8 +92,7 @@ def pixel_decoder(scale: float) -> Decoder:
     """p(x_0 | x_1) for 8-bit pixels in [-1, 1]: the discretised Gaussian of Ho et al. 2020, eq. 13."""
 
     def nll(x0: Tensor, x0_hat: Tensor) -> Tensor:
-        log_scale = torch.tensor(math.log(scale)).to(x0)
-        return per_sample(-discretized_gaussian_log_likelihood(x0, x0_hat, log_scale))
+        return per_sample(-discretized_gaussian_log_likelihood(x0, x0_hat, math.log(scale)))
 
     return nll
 

@@ -80,7 +80,7 @@ def expand(sigma: float | Tensor, x: Tensor) -> Tensor:
     A 0-d sigma stays float64 (it multiplies any tensor on any device and does not change its dtype);
     a (B,) sigma takes x's dtype and device. Raises CourseError for another shape.
     """
-    sigma = torch.as_tensor(sigma, dtype=None if isinstance(sigma, Tensor) else torch.float64)
+    sigma = number(sigma)
     if sigma.ndim == 0:
         return sigma
     if sigma.ndim != 1 or len(sigma) != len(x):
@@ -88,6 +88,11 @@ def expand(sigma: float | Tensor, x: Tensor) -> Tensor:
             f"sigma: got shape {tuple(sigma.shape)}, want () or ({len(x)},) to match x {tuple(x.shape)}"
         )
     return sigma.reshape(-1, *(1,) * (x.ndim - 1)).to(x)
+
+
+def number(value: float | Tensor) -> Tensor:
+    """A tensor as it is; a Python number in float64 (`as_tensor` alone rounds it to float32, so that 0.1 is 1e-9 off)."""
+    return value if isinstance(value, Tensor) else torch.as_tensor(value, dtype=torch.float64)
 
 
 def same(name_a: str, a: Tensor, name_b: str, b: Tensor) -> None:
