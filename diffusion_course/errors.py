@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from numbers import Integral
 
 
 class CourseError(ValueError):
@@ -10,6 +11,14 @@ class CourseError(ValueError):
     def _render_traceback_(self) -> list[str]:
         # IPython calls this hook in place of its own traceback printer.
         return [f"{type(self).__name__}: {self}"]
+
+
+def check_integer(name: str, value: object, low: int, high: int | None = None, of: str = "") -> None:
+    """Raise CourseError unless value is a whole number (Python's or NumPy's, not a bool) in low..high."""
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not whole or value < low or (high is not None and value > high):  # type: ignore[operator]
+        limits = f">= {low}" if high is None else f"in {low}..{high}{of}"
+        raise CourseError(f"{name}: got {value!r}, want an integer {limits}")
 
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> CourseError:

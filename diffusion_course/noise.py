@@ -5,7 +5,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from .errors import CourseError
+from .errors import CourseError, check_integer
 
 
 class NoiseSource(Protocol):
@@ -28,9 +28,8 @@ class Noise:
     """
 
     def __init__(self, seed: int = 0, per_sample: bool = True):
-        if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
-            raise CourseError(f"seed: got {seed!r}, want an integer >= 0")
-        self.seed = seed
+        check_integer("seed", seed, 0)
+        self.seed = int(seed)
         self.per_sample = per_sample
         self._streams: list[torch.Generator] = []
 

@@ -10,7 +10,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from .errors import CourseError, unknown
+from .errors import CourseError, check_integer, unknown
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +51,7 @@ class NoiseSchedule:
     @cached_property
     def alpha_bar(self) -> Tensor:
         """alpha_bar_t = prod_{s<=t} alpha_s (Ho et al. 2020, below eq. 3)."""
-        # A sum of logarithms keeps alpha_bar positive down to 1e-300; it never rounds to 1 at small beta.
+        # A sum of logarithms, so that the three tables agree; the clamp keeps 1 / alpha_bar finite at huge noise.
         return torch.log1p(-self.betas).cumsum(0).exp().clamp(min=torch.finfo(torch.float64).tiny)
 
     @cached_property
@@ -102,6 +102,8 @@ class NoiseSchedule:
         t: integer, or tensor of shape () or (B,), in 1..T. Raises CourseError for another t.
         """
         t = self.check(t)
+        if not x.is_floating_point():
+            raise CourseError(f"x: got dtype {x.dtype}, want floating point; convert with x.float()")
         values = table[t - 1]
         if tuple(t.shape) not in ((), (1,), (len(x),)):
             raise CourseError(
@@ -138,10 +140,12 @@ class NoiseSchedule:
         if timesteps is None:
             timesteps = torch.arange(self.T, 0, -1)
         timesteps = self.check(timesteps)
-        if timesteps.ndim != 1 or len(timesteps) == 0 or not bool((timesteps.diff() < 0).all()):
-            raise CourseError(
-                f"timesteps: want strictly decreasing integers from {self.T} to 1, got {timesteps.tolist()}"
-            )
+        if timesteps.ndim != 1 or len(timesteps) == 0:
+            raise CourseError(f"timesteps: got shape {tuple(timesteps.shape)}, want (n,) with n >= 1")
+        rises = (timesteps.diff() >= 0).nonzero()
+        if len(rises):
+            before, after = timesteps[rises[0, 0] :][:2].tolist()
+            raise CourseError(f"timesteps: want strictly decreasing integers, got {after} after {before}")
         return _end_in_zero(self.sigmas[timesteps - 1])
 
 
@@ -149,20 +153,21 @@ def linear(T: int, beta_min: float = 1e-4, beta_max: float = 0.02) -> Tensor:
     """Linear betas, shape (T,), float64 (Ho et al. 2020, section 4). The default ends suit T = 1000.
 
     For another T keep the same total noise with beta_min and beta_max multiplied by 1000 / T.
+    Raises CourseError for a T that is no integer >= 1 or an end outside (0, 1), like the two schedules below.
     """
-    _check_steps(T)
+    _check_betas(T, beta_min, beta_max)
     return torch.linspace(beta_min, beta_max, T, dtype=torch.float64)
 
 
 def quadratic(T: int, beta_min: float = 1e-4, beta_max: float = 0.02) -> Tensor:
     """Betas whose square roots are linear, shape (T,), float64 (used by Ho et al. 2020's code and latent diffusion)."""
-    _check_steps(T)
+    _check_betas(T, beta_min, beta_max)
     return torch.linspace(beta_min**0.5, beta_max**0.5, T, dtype=torch.float64) ** 2
 
 
 def sigmoid(T: int, beta_min: float = 1e-4, beta_max: float = 0.02, steepness: float = 6.0) -> Tensor:
     """Betas that climb along a logistic curve sampled on [-steepness, steepness], shape (T,), float64."""
-    _check_steps(T)
+    _check_betas(T, beta_min, beta_max)
     ramp = torch.linspace(-steepness, steepness, T, dtype=torch.float64).sigmoid()
     return beta_min + (beta_max - beta_min) * ramp
 
@@ -172,7 +177,7 @@ def cosine(T: int, s: float = 0.008, max_beta: float = 0.999) -> Tensor:
 
     alpha_bar_t = f(t) / f(0) with f(t) = cos^2((t/T + s) / (1 + s) * pi / 2); beta_t is clipped at max_beta.
     """
-    _check_steps(T)
+    check_integer("T", T, 1)
     steps = torch.arange(T + 1, dtype=torch.float64) / T
     f = torch.cos((steps + s) / (1 + s) * math.pi / 2) ** 2
     return (1 - f[1:] / f[:-1]).clamp(max=max_beta)
@@ -191,7 +196,7 @@ def by_name(name: str, T: int) -> Tensor:
 def karras(n: int, sigma_min: float = 0.002, sigma_max: float = 80.0, rho: float = 7.0) -> Tensor:
     """Grid of n + 1 sigmas from sigma_max to sigma_min, then 0 (Karras et al. 2022, eq. 5). float64."""
     _check_grid(n, sigma_min, sigma_max)
-    if not rho > 0:
+    if not 0 < rho < math.inf:
         raise CourseError(f"rho: got {rho}, want a number > 0")
     ramp = torch.linspace(0, 1, n, dtype=torch.float64)
     root = sigma_max ** (1 / rho) + ramp * (sigma_min ** (1 / rho) - sigma_max ** (1 / rho))
@@ -211,20 +216,20 @@ def uniform_timesteps(T: int, n: int) -> Tensor:
 
     The sub-sequence of Nichol & Dhariwal 2021, section 4. Raises CourseError unless 1 <= n <= T.
     """
-    _check_steps(T)
-    if not 1 <= n <= T:
-        raise CourseError(f"n: got {n}, want 1..{T}")
+    check_integer("T", T, 1)
+    check_integer("n", n, 1, T)
     return torch.linspace(T, 1, n, dtype=torch.float64).round().long()
 
 
-def _check_steps(T: int) -> None:
-    if not isinstance(T, int) or isinstance(T, bool) or T < 1:
-        raise CourseError(f"T: got {T!r}, want an integer >= 1")
+def _check_betas(T: int, beta_min: float, beta_max: float) -> None:
+    check_integer("T", T, 1)
+    for name, beta in (("beta_min", beta_min), ("beta_max", beta_max)):
+        if not 0 < beta < 1:
+            raise CourseError(f"{name}: got {beta}, want a number inside (0, 1)")
 
 
 def _check_grid(n: int, sigma_min: float, sigma_max: float) -> None:
-    if not isinstance(n, int) or isinstance(n, bool) or n < 1:
-        raise CourseError(f"n: got {n!r}, want an integer >= 1")
+    check_integer("n", n, 1)
     if not 0 < sigma_min < sigma_max < math.inf:
         raise CourseError(
             f"sigma_min, sigma_max: got {sigma_min}, {sigma_max}, want 0 < sigma_min < sigma_max"
