@@ -1,4 +1,4 @@
-"""Guidance turns denoisers into a denoiser. w = 1 means no guidance, everywhere in the course."""
+"""Wrappers that turn denoisers into a denoiser. Guidance scale w = 1 means no guidance, everywhere in the course."""
 
 from torch import Tensor
 
@@ -21,3 +21,15 @@ def cfg(cond: Denoiser, uncond: Denoiser, w: float) -> Denoiser:
         return base + w * (cond(x, sigma) - base)
 
     return guided
+
+
+def clip(D: Denoiser, low: float = -1.0, high: float = 1.0) -> Denoiser:
+    """D with its answers clipped to the range of the data, as in Ho et al. 2020's code.
+
+    A network that predicts eps needs it at large sigma: there x_0 = x - sigma eps multiplies its error by sigma.
+    """
+
+    def clipped(x: Tensor, sigma: Tensor) -> Tensor:
+        return D(x, sigma).clamp(low, high)
+
+    return clipped

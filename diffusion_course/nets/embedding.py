@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ..errors import CourseError
+from ..errors import CourseError, check_integer
 
 
 class Conditioning(nn.Module):
@@ -13,10 +13,14 @@ class Conditioning(nn.Module):
 
     noise_scale: c_noise is multiplied by it, to bring it to a range of about 0..1000.
     num_classes: 0 for none. Label num_classes means "no label"; so does labels=None.
+    Raises CourseError for an odd width, and for labels that are not B integers in 0..num_classes.
     """
 
     def __init__(self, width: int, num_classes: int = 0, noise_scale: float = 1.0):
         super().__init__()
+        check_integer("num_classes", num_classes, 0)
+        if width < 2 or width % 2:
+            raise CourseError(f"width: got {width}, want an even number (half sines, half cosines)")
         self.width, self.num_classes, self.noise_scale = width, num_classes, noise_scale
         self.mlp = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
         self.label = nn.Embedding(num_classes + 1, width) if num_classes else None
@@ -29,6 +33,9 @@ class Conditioning(nn.Module):
             return vector
         if labels is None:
             labels = torch.full(c_noise.shape, self.num_classes, device=c_noise.device)
+        elif labels.shape != c_noise.shape or labels.is_floating_point():
+            got = f"{labels.dtype} of shape {tuple(labels.shape)}"
+            raise CourseError(f"labels: got {got}, want integers of shape {tuple(c_noise.shape)}")
         elif bool(((labels < 0) | (labels > self.num_classes)).any()):
             got = sorted(set(labels.tolist()))
             raise CourseError(

@@ -9,7 +9,7 @@ from .embedding import Conditioning
 class MLP(nn.Module):
     """dims -> dims, told the noise level (and class) at every hidden layer.
 
-    width: hidden units. depth: hidden layers. num_classes, noise_scale: see `Conditioning`.
+    width: hidden units, an even number. depth: hidden layers. num_classes, noise_scale: see `Conditioning`.
     """
 
     def __init__(

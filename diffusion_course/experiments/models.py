@@ -1,0 +1,70 @@
+"""Models by name, for config files: what a network is, what it is trained on, and what it becomes afterwards."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from torch import nn
+
+from ..denoisers import Preconditioned, eps_param, flow_param
+from ..errors import CourseError, unknown
+from ..nets.classifier import Classifier
+from ..nets.unet import UNet
+from ..schedules import NoiseSchedule, by_name
+from .objectives import classifier_objective, denoiser_objective, logit_normal, simple_objective
+from .training import Loss
+
+
+@dataclass(frozen=True)
+class Model:
+    """A fresh network, its loss, and `finish`, which turns the trained network into what users call."""
+
+    net: nn.Module
+    loss: Loss
+    finish: Callable[[nn.Module], nn.Module]
+
+
+def classifier(config: dict[str, Any]) -> Model:
+    """Images to class logits."""
+    return Model(make(Classifier, config), classifier_objective(), lambda net: net)
+
+
+def flow(config: dict[str, Any]) -> Model:
+    """Straight path: eps - x_0, at logit-normal times."""
+    param = flow_param()
+    loss = denoiser_objective(param, logit_normal(), config.get("label_dropout", 0.0))
+    return Model(make(UNet, config), loss, lambda net: Preconditioned(net, param))
+
+
+def eps(schedule_name: str, config: dict[str, Any]) -> Model:
+    """L_simple on a schedule of T = 1000 steps."""
+    schedule = NoiseSchedule.from_betas(by_name(schedule_name, 1000))
+    loss = simple_objective(schedule, config.get("label_dropout", 0.0))
+    return Model(make(UNet, config), loss, lambda net: Preconditioned(net, eps_param(schedule)))
+
+
+MODELS: dict[str, Callable[[dict[str, Any]], Model]] = {
+    "classifier": classifier,
+    "flow": flow,
+    "eps-linear": partial(eps, "linear"),
+    "eps-cosine": partial(eps, "cosine"),
+}
+
+
+def build(config: dict[str, Any]) -> Model:
+    """The model a config describes: its `model`, `net` and `label_dropout`.
+
+    Raises CourseError for an unknown model name or an argument the network does not take.
+    """
+    name = config.get("model")
+    if name not in MODELS:
+        raise unknown("model", name, MODELS)
+    return MODELS[name](config)
+
+
+def make(net: Callable[..., nn.Module], config: dict[str, Any]) -> nn.Module:
+    try:
+        return net(**config.get("net", {}))
+    except TypeError as error:
+        raise CourseError(f"net: {error}") from None

@@ -1,0 +1,71 @@
+"""The trained weights that ship with the course, each with a card that says how it was made and measured.
+
+    digits = zoo.load("mnist-flow")            # a denoiser; digits.given(3) is the denoiser of threes
+    judge = zoo.judge("mnist")                 # a classifier
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import nn
+
+from ..denoisers import Preconditioned
+from ..errors import CourseError, unknown
+from .models import build
+from .training import write_atomically
+
+FOLDER = Path(__file__).parent.parent / "weights"
+
+
+def load(name: str, device: torch.device | str = "cpu") -> Preconditioned:
+    """The denoiser called `name`, ready to sample from. Raises CourseError for an unknown name or a damaged file."""
+    model = read(_path(name), device)
+    if not isinstance(model, Preconditioned):
+        raise CourseError(f"{name!r} is a classifier, not a denoiser; use zoo.judge(...)")
+    return model
+
+
+def judge(data: str, device: torch.device | str = "cpu") -> nn.Module:
+    """The classifier that judges samples of a data set, e.g. "mnist". Raises CourseError where none ships."""
+    return read(_path(f"{data}-judge"), device)
+
+
+def cards() -> dict[str, dict[str, Any]]:
+    """The card of every shipped file, by name: data, config, command, seed, steps, seconds, device, metrics."""
+    return {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))}
+
+
+def write(path: Path, net: nn.Module, config: dict[str, Any]) -> None:
+    """Save a network in half precision, with the config it can be rebuilt from."""
+    tensors = {k: v.half() if v.is_floating_point() else v for k, v in net.state_dict().items()}
+    content = save({k: v.contiguous().cpu() for k, v in tensors.items()}, {"config": json.dumps(config)})
+    write_atomically(path, lambda file: file.write(content))
+
+
+def read(path: Path, device: torch.device | str = "cpu") -> nn.Module:
+    """The model in a file that `write` made, in float32 and eval mode. Raises CourseError for any other file."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            config = json.loads((file.metadata() or {})["config"])
+            tensors = {key: file.get_tensor(key) for key in file.keys()}
+    except FileNotFoundError:
+        raise CourseError(f"weights {path}: no such file") from None
+    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        raise CourseError(f"weights {path}: not a weights file of this course ({error}); fetch it again") from None
+    model = build(config)
+    try:
+        model.net.load_state_dict(tensors)
+    except RuntimeError:
+        raise CourseError(f"weights {path}: belongs to another architecture than its config says") from None
+    return model.finish(model.net).eval().requires_grad_(False).to(device)
+
+
+def _path(name: str) -> Path:
+    path = FOLDER / f"{name}.safetensors"
+    if not path.exists():
+        raise unknown("weights", name, [p.stem for p in FOLDER.glob("*.safetensors")])
+    return path
