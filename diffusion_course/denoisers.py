@@ -14,7 +14,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from .errors import CourseError
+from .errors import CourseError, check_integer
 from .gaussian import expand, number, to_ve, to_vp
 from .noise import Noise
 from .schedules import NoiseSchedule
@@ -94,7 +94,7 @@ class Preconditioned(nn.Module):
         """The denoiser of p(x | y): labels is one class for all samples, or a tensor of shape (B,)."""
 
         def conditional(x: Tensor, sigma: Tensor) -> Tensor:
-            return self(x, sigma, torch.as_tensor(labels, device=x.device).expand(len(x)))
+            return self(x, sigma, _per_row("labels", labels, x))
 
         return conditional
 
@@ -151,7 +151,7 @@ class DatasetDenoiser:
     def given(self, y: int | Tensor) -> Denoiser:
         """The exact denoiser of one class (y an integer), or of one class per row (y of shape (B,)).
 
-        Raises CourseError without labels or for a class with no data.
+        Raises CourseError without labels, for a class with no data, or for a y that does not match x.
         """
         if self.labels is None:
             raise CourseError("given(y): this data set has no labels; pass labels= when you make it")
@@ -159,11 +159,12 @@ class DatasetDenoiser:
             classes = {int(c): self.given(int(c)) for c in y.unique()}
 
             def per_row(x: Tensor, sigma: Tensor) -> Tensor:
-                sigma = torch.as_tensor(sigma).expand(len(x))
+                sigmas = number(sigma).expand(len(x))
+                row_classes = _per_row("y", y, x)
                 out = torch.empty_like(x)
                 for c, D in classes.items():
-                    rows = y.to(x.device) == c
-                    out[rows] = D(x[rows], sigma[rows.to(sigma.device)])
+                    rows = row_classes == c
+                    out[rows] = D(x[rows], sigmas[rows.to(sigmas.device)])
                 return out
 
             return per_row
@@ -200,26 +201,38 @@ class DatasetDenoiser:
         return mean / total[:, None], top + total.log(), flat, s
 
 
+def _per_row(name: str, labels: int | Tensor, x: Tensor) -> Tensor:
+    """Labels () or (B,) as (B,) on x's device. Raises CourseError for another shape."""
+    labels = torch.as_tensor(labels, device=x.device)
+    if labels.shape not in ((), (len(x),)):
+        raise CourseError(
+            f"{name}: got shape {tuple(labels.shape)}, want () or ({len(x)},) to match x {tuple(x.shape)}"
+        )
+    return labels.expand(len(x))
+
+
 class GaussianMixture:
     """A mixture of isotropic Gaussians, with its exact denoiser, score and density.
 
     p(x_0) = sum_k weights_k N(means_k, stds_k^2 I); adding noise adds sigma^2 to each variance.
     means: (K, *S); stds: () or (K,), >= 0; weights: (K,), > 0, normalised here (default equal).
-    Raises CourseError for shapes that do not match or weights that are not positive.
+    Raises CourseError for shapes that do not match, NaN, or weights that are not positive.
     """
 
     def __init__(self, means: Tensor, stds: Tensor | float, weights: Tensor | None = None):
         means = torch.as_tensor(means)
         self.means = means if means.is_floating_point() else means.float()
-        if self.means.ndim < 2:
-            raise CourseError(f"means: got shape {tuple(self.means.shape)}, want (K, *S)")
+        if self.means.ndim < 2 or len(self.means) == 0:
+            raise CourseError(f"means: got shape {tuple(self.means.shape)}, want (K, *S) with K >= 1")
+        if not bool(torch.isfinite(self.means).all()):
+            raise CourseError("means: hold NaN or infinity")
         K = len(self.means)
         stds = number(stds).to(self.means)
         weights = number(torch.ones(K) if weights is None else weights).to(self.means)
         if tuple(stds.shape) not in ((), (K,)) or not bool((stds >= 0).all()):
-            raise CourseError(f"stds: got {tuple(stds.shape)}, want () or ({K},) numbers >= 0")
+            raise CourseError(f"stds: got {stds.tolist()}, want a number >= 0, or {K} of them")
         if weights.shape != (K,) or not bool((weights > 0).all()):
-            raise CourseError(f"weights: got {tuple(weights.shape)}, want ({K},) numbers > 0")
+            raise CourseError(f"weights: got {weights.tolist()}, want {K} numbers > 0")
         self.stds = stds.expand(K)
         self.weights = weights / weights.sum()
 
@@ -241,7 +254,11 @@ class GaussianMixture:
         return self._parts(x, sigma)[2].logsumexp(1)
 
     def given(self, k: int) -> "GaussianMixture":
-        """Component k alone: the exact conditional denoiser when the label is the component."""
+        """Component k alone: the exact conditional denoiser when the label is the component.
+
+        Raises CourseError unless k is an integer in 0..K-1.
+        """
+        check_integer("k", k, 0, len(self.means) - 1)
         return GaussianMixture(self.means[k : k + 1], self.stds[k : k + 1])
 
     def sample(self, n: int, noise: Noise) -> tuple[Tensor, Tensor]:

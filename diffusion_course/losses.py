@@ -14,9 +14,11 @@ from .schedules import NoiseSchedule
 def eps_loss(eps_model: EpsModel, x0: Tensor, t: Tensor, eps: Tensor, schedule: NoiseSchedule) -> Tensor:
     """L_simple = mean ||eps - eps_theta(x_t, t)||^2 (Ho et al. 2020, eq. 14), a scalar.
 
-    x0, eps: (B, *S); t: (B,) in 1..T.
+    x0, eps: (B, *S); t: (B,) in 1..T. Raises CourseError when the model's answer has another shape.
     """
-    return (eps - eps_model(diffuse(x0, t, eps, schedule), t)).square().mean()
+    predicted = eps_model(diffuse(x0, t, eps, schedule), t)
+    same("eps", eps, "eps_model(x_t, t)", predicted)
+    return (eps - predicted).square().mean()
 
 
 def denoising_loss(
@@ -25,10 +27,12 @@ def denoising_loss(
     """mean weight(sigma) ||D(x_0 + sigma eps, sigma) - x_0||^2 (Karras et al. 2022, eq. 2), a scalar.
 
     x0, eps: (B, *S); sigma: () or (B,). Common weights: 1 / sigma^2 is L_simple; `unit_weight(param)` is the plain
-    squared error of the network's own output.
+    squared error of the network's own output. Raises CourseError when D's answer has another shape.
     """
     same("x0", x0, "eps", eps)
-    error = D(x0 + expand(sigma, x0) * eps, sigma) - x0
+    x0_hat = D(x0 + expand(sigma, x0) * eps, sigma)
+    same("x0", x0, "D(x, sigma)", x0_hat)
+    error = x0_hat - x0
     return (expand(weight(sigma), x0) * error.square()).mean()
 
 

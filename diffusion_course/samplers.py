@@ -131,9 +131,12 @@ def states(
     D: denoiser. x: (B, *S), the initial state at sigmas[0], that is sigmas[0] * noise in VE coordinates.
     sigmas: (N+1,), strictly decreasing, ending in 0. step: see the module's top. noise: needed by stochastic
     steps. progress: wraps the iterable of steps, e.g. tqdm.
-    Raises CourseError for a bad grid, a missing noise, or NaN after a step (the step and sigma are named).
+    Raises CourseError for a bad grid, a missing noise, an answer of D in another shape, or NaN (the step and sigma
+    are named).
     """
     sigmas = _check_grid(sigmas)
+    if not bool(torch.isfinite(x).all()):
+        raise CourseError("x: holds NaN or infinity before the first step")
     counted = _Counted(D)
     noise = _NoNoise() if noise is None else noise
     steps: Iterable[int] = range(len(sigmas) - 1)
@@ -165,6 +168,9 @@ class _Counted:
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
         self.nfe += 1
         x0 = self.D(x, sigma)
+        if not isinstance(x0, Tensor) or x0.shape != x.shape:
+            got = tuple(x0.shape) if isinstance(x0, Tensor) else type(x0).__name__
+            raise CourseError(f"D: returned {got}, want a tensor of x's shape {tuple(x.shape)}")
         if self.first is None:
             self.first = x0
         return x0
