@@ -25,7 +25,10 @@ new_enough() {
     "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
 }
 
-reason=$(unsound) || exit 0
+reason=$(unsound) || {
+    echo "$PWD" >"$folder/.where"
+    exit 0
+}
 
 if [ -n "$python" ]; then
     new_enough "$python" || fail "PYTHON=$python is not Python 3.11 or newer"
