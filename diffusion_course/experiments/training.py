@@ -4,7 +4,6 @@ All randomness of step s comes from a generator seeded with (seed, s). So a resu
 the optimiser's state to go on exactly where the other stopped.
 """
 
-import contextlib
 import math
 import os
 import time
@@ -16,8 +15,9 @@ from pathlib import Path
 import torch
 from torch import Generator, Tensor, nn
 
-from ..errors import CourseError
+from ..errors import CourseError, check_integer
 from ..noise import mix
+from .guards import interrupt_held, memory_advice
 
 Loss = Callable[[nn.Module, Tensor, Tensor, Generator], Tensor]
 """(network, images (B, C, H, W), labels (B,), generator) -> scalar to minimise. Draws come from the generator."""
@@ -37,14 +37,18 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch_size"):
+        for name, low in {"steps": 1, "batch_size": 1, "warmup": 0, "seed": 0}.items():
+            check_integer(name, getattr(self, name), low)
+        # A config file's 2e-3 is text to YAML (2.0e-3 is a number), so the type is worth a look.
+        for name, fits, want in (
+            ("lr", lambda v: 0 < v < math.inf, "> 0"),
+            ("clip", lambda v: v > 0, "> 0"),
+            ("weight_decay", lambda v: 0 <= v < math.inf, ">= 0"),
+            ("ema", lambda v: 0 <= v < 1, "in 0..1, below 1"),
+        ):
             value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise CourseError(f"{name}: got {value!r}, want an integer >= 1")
-        if not self.lr > 0:
-            raise CourseError(f"lr: got {self.lr!r}, want a number > 0")
-        if not 0 <= self.ema < 1:
-            raise CourseError(f"ema: got {self.ema!r}, want a number in 0..1")
+            if not isinstance(value, int | float) or not fits(value):
+                raise CourseError(f"{name}: got {value!r}, want a number {want}")
 
     def lr_at(self, step: int) -> float:
         """Learning rate of step 0..steps-1."""
@@ -80,6 +84,8 @@ class Trainer:
         checkpoint: Path | str | None = None,
         checkpoint_seconds: float = 30.0,
     ):
+        if len(images) == 0:
+            raise CourseError(f"images: got shape {tuple(images.shape)}, want at least one")
         if not bool(torch.isfinite(images).all()):
             raise CourseError("images: hold NaN or infinity; remove those samples before training")
         if labels.shape != (len(images),):
@@ -98,6 +104,7 @@ class Trainer:
         # float16 gradients underflow without scaling; the scaler does nothing for the other dtypes.
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.amp_dtype == torch.float16)
         self.step, self.seconds = 0, 0.0
+        self.half_done = False  # inside a step: what is in memory is then no state to resume from
         self.checkpoint = Path(checkpoint) if checkpoint is not None else None
         self.checkpoint_seconds = checkpoint_seconds
         if self.checkpoint is not None and self.checkpoint.exists():
@@ -106,25 +113,29 @@ class Trainer:
     def run(self, progress: Callable | None = None) -> Iterator[Progress]:
         """Train to the last step, yielding a `Progress` after each. progress: wraps the range of steps, e.g. tqdm.
 
-        Stops cleanly on an interrupt: the checkpoint is written, and a new Trainer goes on from there.
+        Stops cleanly on an interrupt: the step is finished, the checkpoint is written, and a new Trainer goes on
+        from there. Raises CourseError when the loss or gradient is not finite (the checkpoint stays as it was), or
+        with advice when the GPU's memory is full.
         """
         last_save = time.monotonic()
         steps = range(self.step, self.recipe.steps)
         try:
             for _ in steps if progress is None else progress(steps):
                 started = time.perf_counter()
-                loss = self._one_step()
+                with interrupt_held(), memory_advice(self.recipe.batch_size):
+                    loss = self._one_step()
                 self.seconds += time.perf_counter() - started
                 yield Progress(self.step, loss, self.seconds)
                 if self.checkpoint is not None and time.monotonic() - last_save > self.checkpoint_seconds:
                     self.save()
                     last_save = time.monotonic()
         finally:
-            if self.checkpoint is not None:
+            if self.checkpoint is not None and not self.half_done:
                 self.save()
 
     def _one_step(self) -> float:
         r, s = self.recipe, self.step
+        self.half_done = True
         generator = Generator().manual_seed(mix(mix(r.seed) + s))
         rows = torch.randint(len(self.images), (r.batch_size,), generator=generator)
         images = self.images[rows].to(self.device, memory_format=self.layout)
@@ -133,21 +144,29 @@ class Trainer:
             group["lr"] = r.lr_at(s)
         # Dropout layers draw from the global generator; seed it for this step only, and give it back after.
         gpus = [self.device] if self.device.type == "cuda" else []
-        with _memory_advice(r.batch_size), torch.random.fork_rng(devices=gpus):
+        with torch.random.fork_rng(devices=gpus):
             torch.manual_seed(mix(mix(r.seed) + s))
             with torch.autocast(self.device.type, self.amp_dtype, enabled=self.amp_dtype is not None):
                 loss = self.loss(self.net, images, labels, generator)
             self.optimizer.zero_grad(set_to_none=True)
             self.scaler.scale(loss).backward()
             self.scaler.unscale_(self.optimizer)
-            nn.utils.clip_grad_norm_(self.net.parameters(), r.clip)
+            norm = nn.utils.clip_grad_norm_(self.net.parameters(), r.clip)
+            value = loss.item()
+            # Stop before such numbers reach the weights. (The float16 scaler skips infinite gradients by itself.)
+            watched = (
+                {"loss": value} if self.scaler.is_enabled() else {"loss": value, "gradient": norm.item()}
+            )
+            for name, got in watched.items():
+                if not math.isfinite(got):
+                    raise CourseError(
+                        f"training: the {name} is {got} at step {s + 1}; lower lr (now {r.lr:g})"
+                    )
             self.scaler.step(self.optimizer)
             self.scaler.update()
-        value = loss.item()
-        if not math.isfinite(value):
-            raise CourseError(f"training: the loss is {value} at step {s + 1}; lower lr (now {r.lr:g})")
         self.step += 1
         self._update_ema(min(r.ema, (1 + self.step) / (10 + self.step)))
+        self.half_done = False
         return value
 
     @torch.no_grad()
@@ -172,29 +191,29 @@ class Trainer:
         write_atomically(self.checkpoint, lambda file: torch.save(state, file))
 
     def _resume(self, path: Path) -> None:
+        mine = asdict(self.recipe)
         try:
-            state = torch.load(path, map_location=self.device, weights_only=True)
-            recipe = state["recipe"]
-        except Exception as error:  # torch.load raises many kinds for a damaged file
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            theirs, step, seconds = state["recipe"], state["step"], state["seconds"]
+            changed = sorted(k for k in mine.keys() | theirs.keys() if mine.get(k) != theirs.get(k))
+            shapes = {name: tensor.shape for name, tensor in state["net"].items()}
+        except OSError as error:
+            raise CourseError(f"checkpoint {path}: cannot be read ({error.strerror})") from None
+        except Exception:  # torch.load raises many kinds for a damaged file, and its advice is to trust it
             raise CourseError(
-                f"checkpoint {path}: cannot be read ({reason}); delete it to start afresh"
+                f"checkpoint {path}: damaged, or no checkpoint of this course; delete it to start afresh"
             ) from None
-        if recipe != asdict(self.recipe):
-            changed = [k for k, v in asdict(self.recipe).items() if recipe.get(k) != v]
+        if changed:
             raise CourseError(
                 f"checkpoint {path}: its run had another {', '.join(changed)}; use a new folder"
             )
-        try:
-            self.net.load_state_dict(state["net"])
-            self.ema.load_state_dict(state["ema"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.scaler.load_state_dict(state["scaler"])
-        except (RuntimeError, ValueError, KeyError):
-            raise CourseError(
-                f"checkpoint {path}: belongs to another architecture; use a new folder"
-            ) from None
-        self.step, self.seconds = state["step"], state["seconds"]
+        if shapes != {name: tensor.shape for name, tensor in self.net.state_dict().items()}:
+            raise CourseError(f"checkpoint {path}: belongs to another architecture; use a new folder")
+        self.net.load_state_dict(state["net"])
+        self.ema.load_state_dict(state["ema"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state["scaler"])
+        self.step, self.seconds = step, seconds
 
 
 def write_atomically(path: Path, write: Callable) -> None:
@@ -230,12 +249,3 @@ def amp_dtype(device: torch.device) -> torch.dtype | None:
             if getattr(torch.cpu, feature, lambda: False)():
                 return torch.bfloat16
     return None
-
-
-@contextlib.contextmanager
-def _memory_advice(batch_size: int) -> Iterator[None]:
-    try:
-        yield
-    except torch.OutOfMemoryError:
-        advice = f"halve batch_size (now {batch_size}), use a smaller network, or restart kernels that hold the GPU"
-        raise CourseError(f"out of GPU memory: {advice}") from None

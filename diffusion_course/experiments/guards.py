@@ -1,0 +1,41 @@
+"""What stands between a training step and the world: Ctrl-C, and a GPU that is full."""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from ..errors import CourseError
+
+
+@contextlib.contextmanager
+def memory_advice(batch_size: int) -> Iterator[None]:
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        advice = f"halve batch_size (now {batch_size}), use a smaller network, or restart kernels that hold the GPU"
+        raise CourseError(f"out of GPU memory: {advice}") from None
+
+
+@contextlib.contextmanager
+def interrupt_held() -> Iterator[None]:
+    """Hold the first Ctrl-C back until the block is done. A second one, from the impatient, goes through at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # interrupts go to the main thread only
+        return
+    held = []
+
+    def hold(*args: Any) -> None:
+        held.append(args)
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, hold)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if held:
+        signal.raise_signal(signal.SIGINT)
