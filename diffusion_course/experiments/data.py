@@ -4,10 +4,12 @@
 `fashion-mnist` are torchvision's: a folder that already holds them is used as it is, else they are downloaded.
 """
 
+import errno
 import functools
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
-from ..errors import CourseError, unknown
+from ..errors import CourseError, check_integer, unknown
 
 
 @dataclass(frozen=True)
@@ -53,16 +55,15 @@ def load(
     loader, classes = LOADERS[name]
     pixels, labels = loader(split == "train", data_root(root))
     if limit is not None:
-        if not 1 <= limit <= len(pixels):
-            raise CourseError(f"limit: got {limit}, want 1..{len(pixels)}, the size of {name} ({split})")
+        check_integer("limit", limit, 1, len(pixels), f", the size of {name} ({split})")
         keep = torch.randperm(len(pixels), generator=torch.Generator().manual_seed(0))[:limit]
         pixels, labels = pixels[keep], labels[keep]
     images = pixels.float()[:, None] / 127.5 - 1
     if size is not None:
-        if not 1 <= size <= images.shape[-1]:
-            raise CourseError(f"size: got {size}, want 1..{images.shape[-1]} pixels")
+        check_integer("size", size, 1, images.shape[-1], " pixels")
         images = adaptive_avg_pool2d(images, size)
-    return Dataset(name, images, labels, classes)
+    # A clone: the pixels and labels that the small sets keep in memory are not the caller's to change.
+    return Dataset(name, images, labels.clone(), classes)
 
 
 def data_root(root: str | Path | None = None) -> Path:
@@ -104,27 +105,34 @@ def _torchvision(kind: str, train: bool, root: Path) -> tuple[Tensor, Tensor]:
     expected = 60_000 if train else 10_000
     try:
         found = source(root, train=train, download=False)
-    except RuntimeError:  # torchvision's "Dataset not found"
+    except RuntimeError as error:
+        # Either torchvision's "Dataset not found", or an array shorter than its header says.
+        if all((root / kind / "raw" / Path(url).stem).is_file() for url, _ in source.resources):
+            raise CourseError(_damaged(kind, root, error)) from None
         found = _download(source, kind, root, train)
-    except (ValueError, AssertionError, EOFError, OSError) as error:
+    except (ValueError, TypeError, KeyError, AssertionError, EOFError, OSError) as error:
         raise CourseError(_damaged(kind, root, error)) from None
     if found.data.shape != (expected, 28, 28) or found.targets.shape != (expected,):
         got = f"{tuple(found.data.shape)} images and {tuple(found.targets.shape)} labels"
         raise CourseError(_damaged(kind, root, f"got {got}, want {expected} of 28 x 28"))
+    if int(found.targets.max()) > 9:
+        raise CourseError(_damaged(kind, root, f"got label {int(found.targets.max())}, want 0..9"))
     return found.data, found.targets
 
 
 def _download(source: Callable[..., Any], kind: str, root: Path, train: bool) -> Any:
     """torchvision's own download (progress bar, checksums), with its failures put in one line."""
     try:
-        (root / kind).mkdir(parents=True, exist_ok=True)
+        (root / kind / "raw").mkdir(parents=True, exist_ok=True)
         return source(root, train=train, download=True)
-    except PermissionError as error:
-        raise CourseError(
-            f"data folder {root}: cannot write there ({error.strerror}); set DIFFUSION_COURSE_DATA to a folder you own"
-        ) from None
-    except (RuntimeError, OSError, EOFError, ValueError, AssertionError) as error:
-        reason = (str(error).splitlines() or ["no reason given"])[0]
+    except (RuntimeError, OSError, HTTPException, EOFError, ValueError, AssertionError) as error:
+        if isinstance(error, OSError) and error.errno in UNWRITABLE:
+            raise CourseError(
+                f"data folder {root}: cannot write there ({error.strerror}); "
+                "set DIFFUSION_COURSE_DATA to a folder you own, with room"
+            ) from None
+        # Of torchvision's several lines the last is the cause.
+        reason = (str(error).strip().splitlines() or ["no reason given"])[-1]
         raise CourseError(
             f"{kind}: not in {root} and the download failed ({reason}); connect to the network, point "
             'DIFFUSION_COURSE_DATA at a folder that holds it, or use the offline set "mnist-5k"'
@@ -136,6 +144,7 @@ def _damaged(kind: str, root: Path, reason: object) -> str:
     return f"{kind}: a file in {root / kind / 'raw'} is damaged or of another format ({first}); delete that folder, then load again"
 
 
+UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.ENOTDIR, errno.EEXIST}
 DIGITS = tuple("0123456789")
 FASHION = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot")
 Loader = Callable[
