@@ -34,8 +34,8 @@ class Conditioning(nn.Module):
         if labels is None:
             labels = torch.full(c_noise.shape, self.num_classes, device=c_noise.device)
         elif labels.shape != c_noise.shape or labels.is_floating_point():
-            got = f"{labels.dtype} of shape {tuple(labels.shape)}"
-            raise CourseError(f"labels: got {got}, want integers of shape {tuple(c_noise.shape)}")
+            kind = f"{labels.dtype} of shape {tuple(labels.shape)}"
+            raise CourseError(f"labels: got {kind}, want integers of shape {tuple(c_noise.shape)}")
         elif bool(((labels < 0) | (labels > self.num_classes)).any()):
             got = sorted(set(labels.tolist()))
             raise CourseError(

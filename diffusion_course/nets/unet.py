@@ -38,11 +38,7 @@ class UNet(nn.Module):
     ):
         super().__init__()
         sizes = {"image_size": image_size, "channels": channels, "blocks": blocks, "patch_size": patch_size}
-        for name, value in (
-            *sizes.items(),
-            ("number of widths", len(widths)),
-            *(("widths", w) for w in widths),
-        ):
+        for name, value in {**sizes, "len(widths)": len(widths), "widths": min(widths, default=1)}.items():
             check_integer(name, value, 1)
         unit = patch_size * 2 ** (len(widths) - 1)
         if image_size % unit:
