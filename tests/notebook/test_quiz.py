@@ -1,0 +1,166 @@
+"""Quizzes: the verdicts, the sealing, and the questions that are shipped."""
+
+import subprocess
+import sys
+from importlib.resources import files
+
+import pytest
+import yaml
+
+from diffusion_course.errors import CourseError
+from diffusion_course.notebook import quiz, widgets
+from diffusion_course.notebook.sealing import is_right, seal, unseal, unsealed
+
+CHAPTERS = sorted(file.name.removesuffix(".yaml") for file in (files(quiz.__package__) / "quizzes").iterdir())
+IDS = [id for chapter in CHAPTERS for id in quiz.ids(chapter)]
+DRAFT = {
+    "question": "How much is 1 + 1?",
+    "options": [
+        {"wrong": "1", "why": "Only one."},
+        {"right": "2", "why": "One and one."},
+        {"wrong": "3", "why": "Too many."},
+    ],
+}
+
+
+@pytest.fixture
+def question(monkeypatch):
+    """The draft as question 77-q1, in a kernel where nobody has tried it."""
+    monkeypatch.setattr(quiz, "_tries", {})
+    monkeypatch.setattr(quiz, "_chapter", lambda number: {"77-q1": seal("77-q1", DRAFT)})
+
+
+def answer(capsys, letter):
+    quiz.answer("77-q1", letter)
+    return capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("question")
+def test_a_right_answer_is_explained(capsys):
+    assert answer(capsys, " B ") == "b) is right. One and one.\n"
+
+
+@pytest.mark.usefixtures("question")
+def test_the_answer_is_told_only_after_two_tries(capsys):
+    first = answer(capsys, "a")
+    assert first == "a) is not right. Only one. Try once more.\n"
+    assert answer(capsys, "c") == "c) is not right. Too many. The answer is b). One and one.\n"
+
+
+@pytest.mark.usefixtures("question")
+def test_the_button_says_what_the_function_says(monkeypatch):
+    shown = []
+    monkeypatch.setattr(widgets, "show", lambda box, text: shown.append((box, text)))
+    quiz.ask("77-q1")
+    ((box, text),) = shown
+    assert text.splitlines()[0] == "77-q1  How much is 1 + 1?"
+    _, choice, button, verdict = box.children
+    button.click()
+    assert "Choose an option first." in verdict.value
+    choice.value = "b"
+    button.click()
+    assert "b) is right. One and one." in verdict.value
+
+
+@pytest.mark.usefixtures("question")
+def test_unknown_questions_and_options_are_one_clear_line():
+    with pytest.raises(CourseError, match="unknown question '77-q2': did you mean '77-q1'"):
+        quiz.ask("77-q2")
+    with pytest.raises(CourseError, match="unknown option 'z': known: a, b, c"):
+        quiz.answer("77-q1", "z")
+
+
+def test_an_unknown_chapter_is_one_clear_line():
+    with pytest.raises(CourseError, match="unknown quiz of chapter"):
+        quiz.ask("nothing")
+
+
+@pytest.mark.parametrize("id", IDS)
+def test_every_question_has_one_right_answer_and_words_for_each_option(id):
+    entry = quiz._question(id)
+    assert sum(is_right(id, entry, letter) for letter in entry["options"]) == 1
+    assert all(len(unseal(id, entry, letter)) > 10 for letter in entry["options"])
+    assert len({option["text"] for option in entry["options"].values()}) == len(entry["options"])
+
+
+def test_every_chapter_has_its_questions():
+    for chapter, least in {"00": 3, "01": 4, "02": 4, "03": 4}.items():
+        assert len(quiz.ids(chapter)) >= least
+
+
+def test_right_answers_are_not_always_at_the_same_letter():
+    right = [
+        next(letter for letter in quiz._question(id)["options"] if is_right(id, quiz._question(id), letter))
+        for id in IDS
+    ]
+    assert max(right.count(letter) for letter in "abcd") <= len(right) / 2
+
+
+def test_the_hash_depends_on_salt_id_and_option():
+    one, two = seal("77-q1", DRAFT), seal("77-q1", DRAFT)
+    assert one["salt"] != two["salt"]
+    assert one["answer"] != two["answer"]
+    assert seal("77-q2", DRAFT, one["salt"])["answer"] != one["answer"]
+    assert not is_right("77-q1", one, "a")
+
+
+def test_the_shipped_files_do_not_hold_an_answer_in_clear():
+    for chapter in CHAPTERS:
+        text = (files(quiz.__package__) / "quizzes" / f"{chapter}.yaml").read_text(encoding="utf-8")
+        for id, entry in yaml.safe_load(text).items():
+            assert set(entry) == {"question", "salt", "answer", "options"}
+            for letter in entry["options"]:
+                assert unseal(id, entry, letter) not in text
+
+
+def test_sealing_and_opening_a_draft_are_inverse():
+    assert unsealed("77-q1", seal("77-q1", DRAFT)) == DRAFT
+
+
+def run(*arguments):
+    command = [
+        sys.executable,
+        "-W",
+        "error::RuntimeWarning",
+        "-m",
+        "diffusion_course.notebook",
+        *map(str, arguments),
+    ]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+def test_an_author_seals_a_draft_from_the_command_line(tmp_path):
+    draft, sealed = tmp_path / "draft.yaml", tmp_path / "77.yaml"
+    draft.write_text(yaml.safe_dump({"77-q1": DRAFT}))
+    assert run("seal", draft, sealed).returncode == 0
+    first = sealed.read_text()
+    assert run("seal", draft, sealed).returncode == 0
+    assert sealed.read_text() == first, "an unchanged draft gives an unchanged file"
+    assert yaml.safe_load(run("draft", sealed).stdout) == {"77-q1": DRAFT}
+
+
+@pytest.mark.parametrize(
+    ("draft", "message"),
+    [
+        (
+            "77-q1: {question: Q, options: [{right: a, why: b}, {right: c, why: d}]}",
+            "exactly one of them right",
+        ),
+        ("77-q1: {question: Q, options: [{right: a, why: b}, {wrong: c}]}", "a why for every option"),
+        ("[1, 2]", "want question ids"),
+        ("{", "not YAML"),
+    ],
+)
+def test_a_bad_draft_is_one_clear_line(tmp_path, capsys, draft, message):
+    from diffusion_course.notebook.sealing import command
+
+    path = tmp_path / "draft.yaml"
+    path.write_text(draft)
+    with pytest.raises(CourseError, match=message) as caught:
+        command(["seal", str(path), str(tmp_path / "out.yaml")])
+    assert "\n" not in str(caught.value)
+
+
+def test_the_command_line_says_what_is_wrong():
+    done = run("seal", "absent.yaml", "out.yaml")
+    assert (done.returncode, done.stderr) == (2, "error: absent.yaml: No such file or directory\n")
