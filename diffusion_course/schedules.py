@@ -199,7 +199,8 @@ def karras(n: int, sigma_min: float = 0.002, sigma_max: float = 80.0, rho: float
     if not 0 < rho < math.inf:
         raise CourseError(f"rho: got {rho}, want a number > 0")
     ramp = torch.linspace(0, 1, n, dtype=torch.float64)
-    root = sigma_max ** (1 / rho) + ramp * (sigma_min ** (1 / rho) - sigma_max ** (1 / rho))
+    # Written as a weighted mean, not a + ramp (b - a), which at rho < 1 rounds the last sigma away.
+    root = (1 - ramp) * sigma_max ** (1 / rho) + ramp * sigma_min ** (1 / rho)
     return _end_in_zero(root**rho)
 
 
