@@ -1,0 +1,182 @@
+"""`diffusion-course build`: from solutions/NN_name.py to the executed solution and the student edition.
+
+A chapter's two notebooks are replaced only after it has run to its end, each in one step, so a failure leaves the old
+ones and never half a file. `check` runs nothing: it tells whether the notebooks on disk belong to the sources.
+"""
+
+import os
+import re
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from ..errors import CourseError, unknown
+from .chapters import Chapter, edition, place, read
+from .execution import Run, execute
+
+LIMIT = 1.5e6  # bytes of one notebook: what GitHub still shows, and what a slow line still loads
+
+
+def build(wanted: Sequence[str] | None = None, root: Path | None = None, timeout: int = 600) -> None:
+    """Run the chapters (default: all) and write both editions, printing a line for each.
+
+    wanted: numbers or names of chapters. root: the checkout with solutions/ in it. timeout: seconds per cell.
+    Raises CourseError for a source that is malformed or fails, or a notebook above the size limit.
+    """
+    root = root or _root()
+    chapters = [read(path) for path in _sources(root, wanted)]  # all of them, before anything is run
+    for chapter in chapters:
+        solution = edition(chapter, "solutions")
+        run = execute(solution, chapter.name, root / "solutions", timeout)
+        text = _text(solution)
+        _limit(chapter, solution, text)
+        _write(root / "solutions" / f"{chapter.name}.ipynb", text)
+        _write(root / "notebooks" / f"{chapter.name}.ipynb", _text(edition(chapter, "notebooks")))
+        print(_summary(chapter, run, len(text.encode())), flush=True)
+    print(_total(chapters))
+
+
+def check(wanted: Sequence[str] | None = None, root: Path | None = None) -> bool:
+    """Whether the notebooks on disk are those of the sources; prints every difference.
+
+    The student edition must be the same to the byte; of the executed solution everything but its outputs is compared.
+    """
+    root = root or _root()
+    chapters = [read(path) for path in _sources(root, wanted)]
+    differences = [] if wanted else _strays(root, {chapter.name for chapter in chapters})
+    for chapter in chapters:
+        for folder in ("notebooks", "solutions"):
+            differences += _compare(root, chapter, folder)
+    for difference in differences:
+        print(difference)
+    print(_total(chapters) if not differences else "Out of step: run `diffusion-course build`.")
+    return not differences
+
+
+def _root() -> Path:
+    """The checkout: the working folder if it has solutions/, else the one the package lies in."""
+    here = Path.cwd()
+    return here if (here / "solutions").is_dir() else Path(__file__).parents[2]
+
+
+def _sources(root: Path, wanted: Sequence[str] | None) -> list[Path]:
+    folder = root / "solutions"
+    if not folder.is_dir():
+        raise CourseError(
+            f"there is no solutions/ in {root}: run this in a checkout of the course, or give --root"
+        )
+    paths = {path.stem: path for path in sorted(folder.glob("*.py"))}
+    odd = next((name for name in paths if not re.fullmatch(r"\d\d_[a-z0-9_]+", name)), None)
+    if odd:
+        raise CourseError(f"solutions/{odd}.py: a chapter's file is named NN_name.py, in lower case")
+    numbers = [name[:2] for name in paths]
+    twice = next((number for number in numbers if numbers.count(number) > 1), None)
+    if twice:
+        raise CourseError(f"solutions/ holds two chapters {twice}")
+    if not paths:
+        raise CourseError(f"there is no chapter NN_name.py in {folder}")
+    if not wanted:
+        return list(paths.values())
+    chosen = set()
+    for word in wanted:
+        stem = Path(word).stem
+        found = [name for name in paths if stem == name or (stem.isdigit() and int(stem) == int(name[:2]))]
+        if not found:
+            raise unknown("chapter", word, paths)
+        chosen.update(found)
+    return [path for name, path in paths.items() if name in chosen]
+
+
+def _text(notebook: NotebookNode) -> str:
+    nbformat.validate(notebook)
+    return nbformat.writes(notebook) + "\n"
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace the file in one step. Raises CourseError if that cannot be done."""
+    temporary = None
+    try:
+        path.parent.mkdir(exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with open(descriptor, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        os.chmod(temporary, 0o644)  # mkstemp lets only the owner read
+        os.replace(temporary, path)
+        temporary = None
+    except OSError as error:
+        raise CourseError(f"cannot write {path}: {error.strerror}") from None
+    finally:
+        if temporary:
+            os.unlink(temporary)
+
+
+def _limit(chapter: Chapter, notebook: NotebookNode, text: str) -> None:
+    size = len(text.encode())
+    if size <= LIMIT:
+        return
+    outputs = []
+    for number, cell in enumerate(notebook.cells):
+        for output in cell.get("outputs", []):
+            for kind, content in output.get("data", {"text": output.get("text", "")}).items():
+                outputs.append((len(str(content)), f"cell {number} {kind} {len(str(content)) / 1e6:.2f} MB"))
+    largest = "; ".join(line for _, line in sorted(outputs, reverse=True)[:3])
+    raise CourseError(
+        f"{chapter.name}: {size / 1e6:.2f} MB is above the limit of {LIMIT / 1e6} MB; largest: {largest}"
+    )
+
+
+def _summary(chapter: Chapter, run: Run, size: int) -> str:
+    return (
+        f"{chapter.name}: {len(chapter.cells) + 1} cells, {len(chapter.exercises)} exercises, {chapter.points} points, "
+        f"{run.seconds:.0f} s, {size / 1e6:.2f} MB, peak memory {run.peak / 2**30:.1f} GiB"
+    )
+
+
+def _total(chapters: Sequence[Chapter]) -> str:
+    points = " + ".join(f"{chapter.points}" for chapter in chapters)
+    return f"{len(chapters)} chapters, {points} = {sum(chapter.points for chapter in chapters)} points"
+
+
+def _strays(root: Path, names: set[str]) -> list[str]:
+    found = [
+        path for folder in ("notebooks", "solutions") for path in sorted((root / folder).glob("*.ipynb"))
+    ]
+    return [f"{path.relative_to(root)}: has no source" for path in found if path.stem not in names]
+
+
+def _compare(root: Path, chapter: Chapter, folder: str) -> list[str]:
+    path = root / folder / f"{chapter.name}.ipynb"
+    where = f"{folder}/{path.name}"
+    wanted = edition(chapter, folder)
+    try:
+        text = path.read_text(encoding="utf-8")
+        found = nbformat.reads(text, as_version=nbformat.NO_CONVERT)
+    except FileNotFoundError:
+        return [f"{where}: is missing"]
+    except Exception as error:  # whatever a damaged file makes of the JSON and notebook readers
+        return [f"{where}: cannot be read: {' '.join(str(error).split())[:100]}"]
+    differences = _compare_cells(where, wanted, found)
+    if folder == "notebooks" and not differences and text != _text(wanted):
+        return [f"{where}: the bytes differ, in outputs or layout"]
+    if folder == "solutions" and not differences:
+        unrun = [
+            c for c in found.cells if c.cell_type == "code" and c.source.strip() and not c.execution_count
+        ]
+        return [f"{where}: cell {found.cells.index(cell)} was not run" for cell in unrun[:1]]
+    return differences
+
+
+def _compare_cells(where: str, wanted: NotebookNode, found: NotebookNode) -> list[str]:
+    """One line for the first cell that differs: after an insertion all later ones would."""
+    if found.get("metadata") != wanted.metadata:
+        return [f"{where}: the notebook's metadata differ"]
+    for number, (want, have) in enumerate(zip(wanted.cells, found.cells, strict=False)):
+        for key in ("cell_type", "source", "metadata", "id"):
+            if want.get(key) != have.get(key):
+                return [f"{place(where, number, want)}: {key} differs"]
+    if len(wanted.cells) != len(found.cells):
+        return [f"{where}: has {len(found.cells)} cells, the source makes {len(wanted.cells)}"]
+    return []

@@ -1,0 +1,189 @@
+"""The command line: diffusion-course lab | train | sample | build | doctor.
+
+A command is a thin function: it turns words into arguments and hands over. Heavy imports stand inside the
+commands, so that `--help` does not wait for torch.
+"""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from .errors import CourseError
+
+
+class _Commands(TyperGroup):
+    """A mistake of the user is one line and exit code 2, Ctrl-C one line and exit code 130; never a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except CourseError as error:
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(2) from None
+        except KeyboardInterrupt:
+            typer.echo("\nstopped", err=True)
+            raise typer.Exit(130) from None
+
+
+app = typer.Typer(
+    cls=_Commands,
+    help="A Jupyter course on diffusion models.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def main() -> None:
+    """The entry point of the `diffusion-course` script."""
+    app()
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from . import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """A Jupyter course on diffusion models."""
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def lab(
+    ctx: typer.Context,
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="Where an installed course puts its notebooks. [default: ./diffusion-course]"),
+    ] = None,
+) -> None:
+    """Open the course in JupyterLab. What is not an option of this command is passed on to JupyterLab."""
+    try:
+        from jupyterlab.labapp import LabApp
+    except ImportError:
+        raise CourseError("JupyterLab is not installed: pip install 'diffusion-course[lab]'") from None
+    root = _notebooks(folder)
+    start = next(root.glob("**/00_start_here.ipynb"), None)
+    options = [
+        f"--ServerApp.root_dir={root}",
+        f"--LabApp.default_url=/lab/tree/{start.relative_to(root).as_posix()}" if start else "",
+        # Nothing is fetched from the net: no news, no search for updates, no list of extensions.
+        "--LabApp.news_url=None",
+        "--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate",
+        "--LabApp.extension_manager=readonly",
+        # Jupyter refuses to start as root, which is who one is in most containers. Its token still guards the server.
+        "--allow-root" if hasattr(os, "geteuid") and os.geteuid() == 0 else "",
+    ]
+    LabApp.launch_instance([*filter(None, options), *ctx.args])
+
+
+def _notebooks(folder: Path | None) -> Path:
+    """The folder JupyterLab opens: the checkout, or a folder with copies of the notebooks that came with the package.
+
+    A copy that is there is kept: it may hold a student's answers.
+    """
+    package = Path(__file__).parent
+    if folder is None and (package.parent / "notebooks").is_dir():
+        return package.parent
+    target = (folder or Path("diffusion-course")).resolve()
+    source = package / "_notebooks" if (package / "_notebooks").is_dir() else package.parent / "notebooks"
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        for notebook in sorted(source.glob("*.ipynb")):
+            if not (target / notebook.name).exists():
+                shutil.copyfile(notebook, target / notebook.name)
+    except OSError as error:
+        raise CourseError(f"--folder: cannot put the notebooks into {target}: {error.strerror}") from None
+    return target
+
+
+@app.command()
+def train(
+    config: Annotated[str, typer.Argument(help="A config that ships, e.g. mnist-flow, or the path of a YAML file.")],
+    out: Annotated[Path | None, typer.Option(help="The run's folder. [default: runs/CONFIG]")] = None,
+    steps: Annotated[int | None, typer.Option(help="Instead of the config's number of steps.", min=1)] = None,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda. [default: cuda if there is one]")] = None,
+) -> None:
+    """Train a network. Stop it with Ctrl-C and start it again: it goes on where it was."""
+    from tqdm import tqdm
+
+    from .experiments import runs
+
+    folder = out or Path("runs") / Path(config).stem
+    card = runs.train(config, folder, steps, device, progress=tqdm)
+    for name, value in card["metrics"].items():
+        typer.echo(f"{name}: {value}")
+    typer.echo(f"weights and card: {folder}")
+
+
+@app.command()
+def sample(
+    weights: Annotated[str, typer.Argument(help="Shipped weights, e.g. mnist-flow, or the path of a .safetensors file.")],
+    out: Annotated[Path, typer.Option(help="The picture to write.")] = Path("samples.png"),
+    guidance: Annotated[float, typer.Option(help="Guidance scale; 1 is none.")] = 2.0,
+    count: Annotated[int, typer.Option(help="How many samples; the classes take turns.", min=1, max=400)] = 40,
+    seed: Annotated[int, typer.Option(help="Seed of the noise.", min=0)] = 0,
+    film: Annotated[bool, typer.Option("--film", help="One row per sample, from noise to image.")] = False,
+) -> None:
+    """Draw samples and write them as a PNG picture."""
+    from .experiments.runs import draw, read_weights
+    from .experiments.training import write_atomically
+    from .notebook import grids, pictures
+
+    model = read_weights(weights)
+    path = draw(model, count, guidance, seed=seed)
+    if film:
+        shown = [round(i * (len(path.sigma) - 1) / 9) for i in range(10)]
+        heads = [f"σ = {path.sigma[i]:.2g}" for i in shown]
+        figure = grids.filmstrip(path.grey[shown], heads, title="From noise to data")
+    else:
+        figure = grids.images(path.grey[-1], title=f"{weights}, guidance {guidance:g}, seed {seed}")
+    picture = pictures.to_png(figure)
+    write_atomically(out, lambda file: file.write(picture))
+    typer.echo(f"{count} samples: {out}")
+
+
+@app.command()
+def build(
+    chapters: Annotated[
+        list[str] | None, typer.Argument(metavar="NN", help="Chapters, by number. [default: all]")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing; exit 1 if a notebook is out of step.")
+    ] = False,
+    root: Annotated[
+        Path | None, typer.Option(help="The checkout that holds solutions/.", show_default=False)
+    ] = None,
+    timeout: Annotated[int, typer.Option(help="Seconds that one cell may take.", min=1)] = 600,
+) -> None:
+    """Run solutions/NN_name.py and write both editions of the notebook."""
+    from .classroom import build as building
+
+    if not check:
+        building.build(chapters, root, timeout)
+    elif not building.check(chapters, root):
+        raise typer.Exit(1)
+
+
+@app.command()
+def doctor() -> None:
+    """Say what the course finds on this machine: Python, torch, GPU, packages, data, weights, browser."""
+    from .classroom.doctor import report
+
+    typer.echo(report())
+
+
+if __name__ == "__main__":
+    main()
