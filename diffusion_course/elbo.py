@@ -42,7 +42,10 @@ def discretized_gaussian_log_likelihood(x: Tensor, mean: Tensor | float, log_sca
     used, in log space: far in a tail the result is a large negative number and not a clipped one.
     """
     half = 1 / 255
-    mean, scale = number(mean), number(log_scale).exp()
+    mean, log_scale = number(mean), number(log_scale)
+    dtype = torch.result_type(x - mean, log_scale)
+    # Float64 inside: log_ndtr's gradient cancels z^2 / 2 against itself, which in float32 ends in NaN at z = 10,000.
+    x, mean, scale = x.double(), mean.double(), log_scale.double().exp()
     # Mirror the right half onto the left: log Phi keeps its digits in the left tail only.
     right = x > mean
     centre = torch.where(right, mean - x, x - mean)
@@ -52,7 +55,7 @@ def discretized_gaussian_log_likelihood(x: Tensor, mean: Tensor | float, log_sca
     inside = upper + (-torch.expm1(-gap)).log()
     first = torch.special.log_ndtr((x + half - mean) / scale)
     last = torch.special.log_ndtr((mean - x + half) / scale)
-    return torch.where(x < -1 + half, first, torch.where(x > 1 - half, last, inside))
+    return torch.where(x < -1 + half, first, torch.where(x > 1 - half, last, inside)).to(dtype)
 
 
 def gaussian_nll(x: Tensor, mean: Tensor, variance: Tensor | float) -> Tensor:
