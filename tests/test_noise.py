@@ -1,0 +1,109 @@
+"""All randomness: one stream per sample, the same on every device, and never the global generator."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from diffusion_course import CourseError, Noise
+from diffusion_course.noise import mix
+
+SEEDS = st.integers(0, 2**32 - 1)
+ROW_SHAPES = st.lists(st.integers(1, 9), max_size=3).map(tuple)
+
+
+@settings(max_examples=50, deadline=None)
+@given(SEEDS, st.integers(1, 6), st.integers(1, 6), ROW_SHAPES)
+def test_a_sample_does_not_depend_on_the_batch(seed, small, extra, row):
+    alone, crowd = Noise(seed), Noise(seed)
+    for _ in range(3):  # later draws too, with the streams further along
+        assert torch.equal(alone.randn(small, *row), crowd.randn(small + extra, *row)[:small])
+
+
+@settings(max_examples=50, deadline=None)
+@given(SEEDS, ROW_SHAPES)
+def test_a_seed_makes_the_same_noise_again_and_draws_differ(seed, row):
+    first, again, other = Noise(seed), Noise(seed), Noise((seed + 1) % 2**32)
+    a, b = first.randn(4, *row), first.randn(4, *row)
+    assert torch.equal(a, again.randn(4, *row))
+    assert torch.equal(b, again.randn(4, *row))
+    assert not torch.equal(a, b)
+    assert not torch.equal(a, other.randn(4, *row))
+
+
+@pytest.mark.parametrize("per_sample", [True, False])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16])
+def test_dtype_changes_no_number(dtype, per_sample):
+    x = torch.empty(3, 2, 5, dtype=dtype)
+    noise = Noise(1, per_sample).like(x)
+    assert noise.dtype == dtype
+    assert noise.shape == x.shape
+    assert torch.equal(noise, Noise(1, per_sample).randn(3, 2, 5).to(dtype))
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("per_sample", [True, False])
+def test_a_gpu_sees_the_same_noise(per_sample):
+    x = torch.empty(3, 4)
+    assert torch.equal(Noise(2, per_sample).like(x.cuda()).cpu(), Noise(2, per_sample).like(x))
+
+
+def test_rows_and_seeds_are_all_distinct():
+    rows = torch.cat([Noise(seed).randn(64, 4) for seed in range(64)])
+    assert len(torch.unique(rows, dim=0)) == 64 * 64
+
+
+@pytest.mark.parametrize("per_sample", [True, False])
+def test_moments_and_independence_of_rows(per_sample):
+    rows, columns = 200, 2000
+    x = Noise(3, per_sample).randn(rows, columns, dtype=torch.float64)
+    n = x.numel()
+    # Five standard errors of the mean of x, x^2, x^3 and x^4, whose variances are 1, 2, 15 and 96.
+    for power, (expected, variance) in enumerate([(0, 1), (1, 2), (0, 15), (3, 96)], 1):
+        assert abs(x.pow(power).mean() - expected) < 5 * (variance / n) ** 0.5
+    correlation = torch.corrcoef(x).fill_diagonal_(0)
+    assert correlation.abs().max() < 6 / columns**0.5
+    neighbours = (x[:, 1:] * x[:, :-1]).mean()
+    assert abs(neighbours) < 5 / n**0.5
+
+
+@settings(max_examples=200, deadline=None)
+@given(SEEDS)
+def test_mix_loses_nothing(n):
+    """Undo it step by step: a bijection gives every sample of a seed its own stream."""
+    m = mix(n)
+    m ^= m >> 16
+    m = m * pow(0xC2B2AE35, -1, 2**32) % 2**32
+    m ^= (m >> 13) ^ (m >> 26)
+    m = m * pow(0x85EBCA6B, -1, 2**32) % 2**32
+    assert m ^ (m >> 16) == n
+
+
+@pytest.mark.parametrize("per_sample", [True, False])
+def test_the_global_generator_is_left_alone(per_sample):
+    torch.manual_seed(5)
+    expected = torch.randn(3)
+    torch.manual_seed(5)
+    Noise(0, per_sample).randn(4, 4)
+    assert torch.equal(torch.randn(3), expected)
+
+
+def test_an_empty_batch_is_no_error():
+    assert Noise(0).randn(0, 3).shape == (0, 3)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "0", None, True])
+def test_bad_seed(seed):
+    with pytest.raises(CourseError, match=r"^seed: got .*want an integer >= 0$"):
+        Noise(seed)
+
+
+def test_a_numpy_integer_is_an_integer():
+    assert torch.equal(Noise(np.int64(7)).randn(2), Noise(7).randn(2))
+
+
+def test_no_shape():
+    with pytest.raises(CourseError, match=r"^shape: got \(\)"):
+        Noise(0).randn()
