@@ -7,6 +7,7 @@ import datetime
 import json
 import platform
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ from torch import Tensor, nn
 
 from ..denoisers import Preconditioned
 from ..errors import CourseError, unknown
+from ..gaussian import to_vp
 from ..guidance import cfg
+from ..nets.unet import UNet
 from ..noise import Noise
-from ..samplers import euler, sample
+from ..samplers import euler, trajectory
 from ..schedules import karras
 from . import data, zoo
 from .metrics import count_recognised, wilson
@@ -43,12 +46,18 @@ def read_config(source: str) -> dict[str, Any]:
         raise CourseError(f"config {path}: not YAML ({str(error).splitlines()[0]})") from None
     known = {"model", "data", "label_dropout", "net", "recipe"}
     if not isinstance(config, dict) or not {"model", "data", "recipe"} <= config.keys() <= known:
-        raise CourseError(f"config {path}: want the keys model, data, recipe, and optionally net, label_dropout")
+        raise CourseError(
+            f"config {path}: want the keys model, data, recipe, and optionally net, label_dropout"
+        )
     return config
 
 
 def train(
-    source: str, out: Path, steps: int | None = None, device: str | None = None, progress: Callable | None = None
+    source: str,
+    out: Path,
+    steps: int | None = None,
+    device: str | None = None,
+    progress: Callable | None = None,
 ) -> dict[str, Any]:
     """Train as the config `source` says, into the folder `out`; resumes what it finds there. Returns the card.
 
@@ -89,36 +98,65 @@ def train(
         "date": datetime.date.today().isoformat(),
         "metrics": measure(shipped, config["data"], where),
     }
-    write_atomically(weights.with_suffix(".json"), lambda file: file.write(json.dumps(card, indent=2).encode() + b"\n"))
+    write_atomically(
+        weights.with_suffix(".json"), lambda file: file.write(json.dumps(card, indent=2).encode() + b"\n")
+    )
     return card
 
 
 def measure(model: nn.Module, data_name: str, device: torch.device) -> dict[str, Any]:
-    """A classifier's test accuracy, or the share of a denoiser's samples that the judge recognises."""
+    """A classifier's test accuracy, or the share of a denoiser's samples that the judge recognises, if there is one."""
     if not isinstance(model, Preconditioned):
         test = data.load(data_name, "test")
         right = count_recognised(model, test.images.to(device), test.labels.to(device))
         return {"test accuracy": share(right, len(test))}
+    if f"{data_name}-judge" not in zoo.names():
+        return {}  # no judge ships for this data set
     judge = zoo.judge(data_name, device)
     report = {}
     for w in (1.0, 2.0):
-        images, labels = draw(model, 1000, w, device)
-        report[f"recognised at guidance {w:g}"] = share(count_recognised(judge, images, labels), 1000)
-    report["how"] = "1,000 samples, 100 a class, Euler, 30 steps of the Karras grid, judged by the shipped judge"
+        drawn = draw(model, 1000, w, device)
+        right = count_recognised(judge, drawn.grey[-1].clamp(-1, 1), drawn.labels)
+        report[f"recognised at guidance {w:g}"] = share(right, 1000)
+    report["how"] = (
+        "1,000 samples, 100 a class, Euler, 30 steps of the Karras grid, judged by the shipped judge"
+    )
     return report
 
 
-def draw(model: Preconditioned, n: int, w: float, device: torch.device, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """n class-conditional samples at guidance scale w, in turn of the classes 0..9; images in [-1, 1], and labels."""
-    labels = torch.arange(n, device=device) % 10
-    noise = Noise(seed)
-    size, channels = model.net.image_size, model.net.channels
+def read_weights(source: str) -> Preconditioned:
+    """A denoiser by name (one that ships) or by path of a .safetensors file that `train` wrote."""
+    if not source.endswith(".safetensors"):
+        return zoo.load(source)
+    model = zoo.read(Path(source))
+    if not isinstance(model, Preconditioned):
+        raise CourseError(f"weights {source}: holds a classifier, want a denoiser")
+    return model
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Samples on their way: grey (N+1, B, C, H, W) in VP coordinates, so that every state fits [-1, 1] about; sigma; labels."""
+
+    grey: Tensor
+    sigma: Tensor
+    labels: Tensor
+
+
+def draw(model: Preconditioned, n: int, w: float, device: torch.device | str = "cpu", seed: int = 0) -> Drawn:
+    """n class-conditional samples at guidance scale w, in turn of the classes: Euler, 30 steps of the Karras grid."""
+    net = model.net
+    if not isinstance(net, UNet) or net.num_classes == 0:
+        raise CourseError("model: want a class-conditional U-Net")
+    labels = torch.arange(n, device=device) % net.num_classes
     sigmas = karras(30)
-    images = []
-    start = sigmas[0] * noise.randn(n, channels, size, size, device=device)
+    start = sigmas[0] * Noise(seed).randn(n, net.channels, net.image_size, net.image_size, device=device)
+    paths = []
     for x, y in zip(start.split(250), labels.split(250), strict=True):
-        images.append(sample(cfg(model.given(y), model, w), x, sigmas, euler).clamp(-1, 1))
-    return torch.cat(images), labels
+        paths.append(trajectory(cfg(model.given(y), model, w), x, sigmas, euler).x)
+    states = torch.cat(paths, dim=1)
+    grey = torch.stack([to_vp(x, sigma) for x, sigma in zip(states, sigmas, strict=True)])
+    return Drawn(grey.clamp(-3, 3), sigmas, labels)
 
 
 def share(successes: int, n: int) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The trained weights that ship with the course, each with a card that says how it was made and measured.
 
-    digits = zoo.load("mnist-flow")            # a denoiser; digits.given(3) is the denoiser of threes
-    judge = zoo.judge("mnist")                 # a classifier
+digits = zoo.load("mnist-flow")            # a denoiser; digits.given(3) is the denoiser of threes
+judge = zoo.judge("mnist")                 # a classifier
 """
 
 import json
@@ -34,9 +34,14 @@ def judge(data: str, device: torch.device | str = "cpu") -> nn.Module:
     return read(_path(f"{data}-judge"), device)
 
 
+def names() -> list[str]:
+    """The names of the shipped files."""
+    return sorted(path.stem for path in FOLDER.glob("*.safetensors"))
+
+
 def cards() -> dict[str, dict[str, Any]]:
     """The card of every shipped file, by name: data, config, command, seed, steps, seconds, device, metrics."""
-    return {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))}
+    return {name: json.loads((FOLDER / f"{name}.json").read_text()) for name in names()}
 
 
 def write(path: Path, net: nn.Module, config: dict[str, Any]) -> None:
@@ -51,11 +56,14 @@ def read(path: Path, device: torch.device | str = "cpu") -> nn.Module:
     try:
         with safe_open(path, framework="pt") as file:
             config = json.loads((file.metadata() or {})["config"])
-            tensors = {key: file.get_tensor(key) for key in file.keys()}
+            names = file.keys()  # safe_open is no dict: it cannot be iterated
+            tensors = {name: file.get_tensor(name) for name in names}
     except FileNotFoundError:
         raise CourseError(f"weights {path}: no such file") from None
     except (SafetensorError, KeyError, ValueError, OSError) as error:
-        raise CourseError(f"weights {path}: not a weights file of this course ({error}); fetch it again") from None
+        raise CourseError(
+            f"weights {path}: not a weights file of this course ({error}); fetch it again"
+        ) from None
     model = build(config)
     try:
         model.net.load_state_dict(tensors)
@@ -67,5 +75,5 @@ def read(path: Path, device: torch.device | str = "cpu") -> nn.Module:
 def _path(name: str) -> Path:
     path = FOLDER / f"{name}.safetensors"
     if not path.exists():
-        raise unknown("weights", name, [p.stem for p in FOLDER.glob("*.safetensors")])
+        raise unknown("weights", name, names())
     return path

@@ -45,7 +45,7 @@ class UNet(nn.Module):
             raise CourseError(
                 f"image_size: got {image_size}, want a multiple of {unit} (patch_size * 2^(levels - 1))"
             )
-        self.channels, self.image_size = channels, image_size
+        self.channels, self.image_size, self.num_classes = channels, image_size, num_classes
         emb = 4 * widths[0]
         self.condition = Conditioning(emb, num_classes, noise_scale)
         self.fold = nn.PixelUnshuffle(patch_size)
