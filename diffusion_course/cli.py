@@ -111,7 +111,9 @@ def _notebooks(folder: Path | None) -> Path:
 
 @app.command()
 def train(
-    config: Annotated[str, typer.Argument(help="A config that ships, e.g. mnist-flow, or the path of a YAML file.")],
+    config: Annotated[
+        str, typer.Argument(help="A config that ships, e.g. mnist-flow, or the path of a YAML file.")
+    ],
     out: Annotated[Path | None, typer.Option(help="The run's folder. [default: runs/CONFIG]")] = None,
     steps: Annotated[int | None, typer.Option(help="Instead of the config's number of steps.", min=1)] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda. [default: cuda if there is one]")] = None,
@@ -130,10 +132,14 @@ def train(
 
 @app.command()
 def sample(
-    weights: Annotated[str, typer.Argument(help="Shipped weights, e.g. mnist-flow, or the path of a .safetensors file.")],
+    weights: Annotated[
+        str, typer.Argument(help="Shipped weights, e.g. mnist-flow, or the path of a .safetensors file.")
+    ],
     out: Annotated[Path, typer.Option(help="The picture to write.")] = Path("samples.png"),
     guidance: Annotated[float, typer.Option(help="Guidance scale; 1 is none.")] = 2.0,
-    count: Annotated[int, typer.Option(help="How many samples; the classes take turns.", min=1, max=400)] = 40,
+    count: Annotated[
+        int, typer.Option(help="How many samples; the classes take turns.", min=1, max=400)
+    ] = 40,
     seed: Annotated[int, typer.Option(help="Seed of the noise.", min=0)] = 0,
     film: Annotated[bool, typer.Option("--film", help="One row per sample, from noise to image.")] = False,
 ) -> None:
@@ -145,7 +151,9 @@ def sample(
     model = read_weights(weights)
     path = draw(model, count, guidance, seed=seed)
     if film:
-        shown = [round(i * (len(path.sigma) - 1) / 9) for i in range(10)]
+        # Most of the change happens between sigma = 10 and 0.1.
+        middle = [int((path.sigma - sigma).abs().argmin()) for sigma in (10, 5, 2.5, 1.3, 0.7, 0.35, 0.15)]
+        shown = [0, *middle, len(path.sigma) - 1]
         heads = [f"σ = {path.sigma[i]:.2g}" for i in shown]
         figure = grids.filmstrip(path.grey[shown], heads, title="From noise to data")
     else:
