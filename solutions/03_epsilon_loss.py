@@ -191,10 +191,8 @@ plots.curves(
 #
 # Write this formula for a batch in which every sample has its own $t$.
 #
-# *Hint.* `alpha_bar[0]` is $\bar\alpha_1$. The entries you read have shape `(B,)`, the images `(B, C, H, W)`:
-# reshape to one number and as many axes of length 1 as the image has, so that each number multiplies its own
-# image.
-
+# *Hint.* `alpha_bar[0]` is $\bar\alpha_1$. The entries you read have shape `(B,)`, and images `(B, C, H, W)`. Reshape
+# the entries to `(B, 1, 1, 1)`, with as many ones as `x_t` has further axes, so that each number multiplies its own image.
 
 # %% tags=["exercise"] course={"id": "03-x0_from_eps", "points": 2, "minutes": 5, "level": 1}
 # EXERCISE 03-x0_from_eps (keep this line)
