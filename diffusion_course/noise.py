@@ -38,12 +38,12 @@ class Noise:
     ) -> Tensor:
         """Standard normal noise of the given shape; the first axis counts the samples."""
         if not self.per_sample:
-            return torch.randn(*shape, generator=self._stream(0)).to(device=device, dtype=dtype)
+            return torch.randn(*shape, generator=self._stream(0), dtype=torch.float32).to(device=device, dtype=dtype)
         if not shape:
             raise CourseError("shape: got (), want at least the number of samples")
-        out = torch.empty(shape)
+        out = torch.empty(shape, dtype=torch.float32)
         for i, row in enumerate(out):
-            out[i] = torch.randn(row.shape, generator=self._stream(i))
+            out[i] = torch.randn(row.shape, generator=self._stream(i), dtype=torch.float32)
         return out.to(device=device, dtype=dtype)
 
     def like(self, x: Tensor) -> Tensor:

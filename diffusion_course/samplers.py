@@ -21,7 +21,7 @@ Step = Callable[[Denoiser, Tensor, Tensor, Tensor, Any], Tensor]
 def euler(
     D: Denoiser, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: NoiseSource | None = None
 ) -> Tensor:
-    """One Euler step of dx/dsigma = (x - D(x, sigma)) / sigma (Karras et al. 2022, eq. 3 with sigma(t) = t)."""
+    """One Euler step of dx/dsigma = (x - D(x, sigma)) / sigma (Karras et al. 2022, eqs. 1 and 3)."""
     slope = (x - D(x, sigma)) / sigma
     return x + (sigma_next - sigma) * slope
 
