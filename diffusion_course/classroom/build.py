@@ -153,11 +153,12 @@ def _compare(root: Path, chapter: Chapter, folder: str) -> list[str]:
     wanted = edition(chapter, folder)
     try:
         text = path.read_text(encoding="utf-8")
-        found = nbformat.reads(text, as_version=nbformat.NO_CONVERT)
+        found = nbformat.v4.reads(text)
+        nbformat.validate(found)
     except FileNotFoundError:
         return [f"{where}: is missing"]
-    except Exception as error:  # whatever a damaged file makes of the JSON and notebook readers
-        return [f"{where}: cannot be read: {' '.join(str(error).split())[:100]}"]
+    except (OSError, ValueError, AttributeError, nbformat.ValidationError) as error:
+        return [f"{where}: cannot be read as a notebook: {' '.join(str(error).split())[:100]}"]
     differences = _compare_cells(where, wanted, found)
     if folder == "notebooks" and not differences and text != _text(wanted):
         return [f"{where}: the bytes differ, in outputs or layout"]

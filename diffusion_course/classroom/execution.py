@@ -1,6 +1,7 @@
 """Run a notebook from top to bottom in a kernel of its own, and keep only outputs that belong in a file."""
 
 import re
+import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +56,9 @@ def execute(notebook: NotebookNode, name: str, folder: Path, timeout: int) -> Ru
         store_widget_state=False,
     )
     started = time.perf_counter()
-    with client.setup_kernel():
+    with client.setup_kernel(
+        stderr=subprocess.DEVNULL
+    ):  # the kernel's own log; a cell's stderr comes as a message
         for number, cell in enumerate(notebook.cells):
             try:
                 client.execute_cell(cell, number)
