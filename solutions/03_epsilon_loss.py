@@ -194,6 +194,7 @@ plots.curves(
 # *Hint.* `alpha_bar[0]` is $\bar\alpha_1$. The entries you read have shape `(B,)`, and images `(B, C, H, W)`. Reshape
 # the entries to `(B, 1, 1, 1)`, with as many ones as `x_t` has further axes, so that each number multiplies its own image.
 
+
 # %% tags=["exercise"] course={"id": "03-x0_from_eps", "points": 2, "minutes": 5, "level": 1}
 # EXERCISE 03-x0_from_eps (keep this line)
 def x0_from_eps(x_t, t, eps, alpha_bar):
