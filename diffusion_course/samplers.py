@@ -134,6 +134,8 @@ def states(
     Raises CourseError for a bad grid, a missing noise, an answer of D in another shape, or NaN (the step and sigma
     are named).
     """
+    if step is ddim:
+        raise CourseError("step: got ddim, which makes steps; pass ddim() for eta = 0, or ddim(eta)")
     sigmas = _check_grid(sigmas)
     if not bool(torch.isfinite(x).all()):
         raise CourseError("x: holds NaN or infinity before the first step")

@@ -336,3 +336,8 @@ def test_wrong_answers_are_named(returned, named):
 def test_eta_outside(eta):
     with pytest.raises(CourseError, match=r"^eta: got .*want a number in 0\.\.1$"):
         samplers.ddim(eta)
+
+
+def test_ddim_without_its_call_is_named():
+    with pytest.raises(CourseError, match=r"^step: got ddim, which makes steps; pass ddim\(\)"):
+        samplers.sample(lambda x, sigma: x, torch.zeros(1, 2), torch.tensor([1.0, 0.0]), samplers.ddim)
