@@ -1,0 +1,145 @@
+"""What the networks are trained on: the loss is 0 for a network that knows the answer, and only for that one."""
+
+import math
+
+import pytest
+import torch
+from torch import Generator, nn
+
+from diffusion_course import NoiseSchedule, schedules
+from diffusion_course.denoisers import eps_param, flow_param, v_param, x0_param
+from diffusion_course.experiments import objectives
+
+S = NoiseSchedule.from_betas(schedules.cosine(50))
+X0 = torch.randn(64, 1, 4, 4, generator=Generator().manual_seed(9))
+LABELS = torch.arange(64) % 10
+
+
+def generator(seed=0):
+    return Generator().manual_seed(seed)
+
+
+class Clairvoyant(nn.Module):
+    """Knows x_0, and answers `answer(x, c_noise)`; remembers what it saw."""
+
+    def __init__(self, answer, num_classes=0):
+        super().__init__()
+        self.answer, self.seen = answer, []
+        self.condition = nn.Module()
+        self.condition.num_classes = num_classes
+
+    def forward(self, x, c_noise, labels=None):
+        self.seen.append((x, c_noise, labels))
+        return self.answer(x, c_noise)
+
+
+def implied_eps(x_t, t):
+    """(x_t - sqrt(alpha_bar) x_0) / sqrt(1 - alpha_bar)."""
+    alpha_bar = S.alpha_bar[t.long() - 1][:, None, None, None]
+    return ((x_t - alpha_bar.sqrt() * X0) / (1 - alpha_bar).sqrt()).float()
+
+
+def implied_velocity(z, t):
+    """eps - x_0 = (z - x_0) / t on the straight path z = (1 - t) x_0 + t eps."""
+    return (z - X0) / t[:, None, None, None]
+
+
+def test_the_simple_loss_is_zero_for_who_knows_eps():
+    net = Clairvoyant(implied_eps)
+    assert objectives.simple_objective(S)(net, X0, LABELS, generator()) < 1e-8
+    zero = objectives.simple_objective(S)(Clairvoyant(lambda x, t: 0 * x), X0, LABELS, generator())
+    assert abs(zero - 1) < 5 * math.sqrt(2 / X0.numel())  # the mean of eps^2
+    _, t, labels = net.seen[0]
+    assert labels is None
+    assert t.dtype == X0.dtype
+
+
+def test_the_simple_loss_draws_every_t_equally_often():
+    net, loss = Clairvoyant(lambda x, t: x), objectives.simple_objective(S)
+    for seed in range(100):
+        loss(net, X0, LABELS, generator(seed))
+    t = torch.cat([seen[1] for seen in net.seen])
+    counts = t.long().bincount(minlength=51)
+    assert counts[0] == 0
+    expected = len(t) / 50
+    assert ((counts[1:] - expected).abs() < 5 * math.sqrt(expected)).all()
+
+
+@pytest.mark.parametrize(
+    ("param", "answer"),
+    [
+        (eps_param(S), implied_eps),
+        (flow_param(), implied_velocity),
+        (x0_param(S), lambda x, t: X0),
+        (v_param(S), lambda x, t: v_of(x, t)),
+    ],
+    ids=["eps", "flow", "x0", "v"],
+)
+def test_the_denoiser_loss_is_zero_for_who_knows_the_target(param, answer):
+    def at_nodes(n, draws):
+        return S.sigma(torch.randint(1, S.T + 1, (n,), generator=draws))
+
+    loss = objectives.denoiser_objective(param, at_nodes)
+    assert loss(Clairvoyant(answer), X0, LABELS, generator()) < 1e-7
+    assert loss(Clairvoyant(lambda x, t: answer(x, t) + 0.5), X0, LABELS, generator()) == pytest.approx(
+        0.25, rel=1e-3
+    )
+
+
+def v_of(x_t, t):
+    alpha_bar = S.alpha_bar[t.round().long() - 1][:, None, None, None]
+    return (alpha_bar.sqrt() * implied_eps(x_t, t.round()) - (1 - alpha_bar).sqrt() * X0).float()
+
+
+def test_logit_normal_times():
+    sigma = objectives.logit_normal(0.5, 2.0)(100_000, generator())
+    logit = (sigma / (1 + sigma)).logit()  # t = sigma / (1 + sigma) on the straight path
+    assert abs(logit.mean() - 0.5) < 5 * 2 / math.sqrt(100_000)
+    assert abs(logit.std() - 2) < 5 * 2 / math.sqrt(200_000)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 1.0])
+def test_the_share_of_dropped_labels(share):
+    labels, net = torch.arange(40_000) % 10, Clairvoyant(None, num_classes=10)
+    got = objectives.drop_labels(labels, share, net, generator())
+    dropped = got == 10
+    assert torch.equal(got[~dropped], labels[~dropped])
+    assert abs(dropped.double().mean() - share) <= 5 * math.sqrt(share * (1 - share) / 40_000)
+    assert labels.max() == 9  # the caller's labels are as they were
+
+
+def test_a_network_without_classes_gets_no_labels():
+    assert objectives.drop_labels(LABELS, 0.1, Clairvoyant(None), generator()) is None
+    assert objectives.drop_labels(LABELS, 0.1, nn.Linear(1, 1), generator()) is None
+
+
+@pytest.mark.parametrize("make", [objectives.simple_objective, lambda S, share: flow_loss(share)])
+def test_losses_drop_labels_and_draw_from_their_generator_alone(make):
+    net, loss = Clairvoyant(lambda x, t: x, num_classes=10), make(S, 0.5)
+    before = torch.get_rng_state()
+    first, again, other = (loss(net, X0, LABELS, generator(seed)) for seed in (0, 0, 1))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert first == again != other
+    (x, t, labels), (x_again, t_again, labels_again), _ = net.seen
+    assert torch.equal(x, x_again)
+    assert torch.equal(t, t_again)
+    assert torch.equal(labels, labels_again)
+    assert 16 < (labels == 10).sum() < 48
+
+
+def flow_loss(share):
+    return objectives.denoiser_objective(flow_param(), objectives.logit_normal(), share)
+
+
+def test_the_classifier_sees_images_moved_by_at_most_the_shift():
+    image = torch.full((1, 1, 9, 9), -1.0)
+    image[0, 0, 4, 4] = 1.0
+    seen = []
+    loss = objectives.classifier_objective(shift=2)
+    for seed in range(300):
+        loss(lambda x: seen.append(x) or x.flatten(1)[:, :10], image, torch.tensor([3]), generator(seed))
+    places = {divmod(int(x.flatten().argmax()), 9) for x in seen}
+    assert places == {(4 + dy, 4 + dx) for dy in range(-2, 3) for dx in range(-2, 3)}
+    assert all(x.shape == image.shape and x.sum() == image.sum() for x in seen)
+    logits = torch.zeros(1, 10)
+    assert loss(lambda x: logits, image, torch.tensor([3]), generator()).item() == pytest.approx(math.log(10))
