@@ -40,7 +40,9 @@ def main() -> None:
     print(f"{device}, {torch.get_num_threads()} threads, batch {BATCH}; the course picks {amp_dtype(device)}")
     for (layout, dtype), times in seconds.items():
         median = statistics.median(times)
-        print(f"{layout:>14} {str(dtype):>15}: {median * 1e3:8.1f} ms, speed {base / median:5.2f}x of float32 NCHW")
+        print(
+            f"{layout:>14} {dtype!s:>15}: {median * 1e3:8.1f} ms, speed {base / median:5.2f}x of float32 NCHW"
+        )
 
 
 if __name__ == "__main__":

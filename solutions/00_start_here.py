@@ -64,7 +64,9 @@ labels = torch.arange(10, device=course.device)
 sigmas = dc.schedules.karras(20)
 start = sigmas[0] * dc.Noise(4).randn(10, 1, 28, 28, device=course.device)
 path = dc.trajectory(digits.given(labels), start, sigmas, step=dc.samplers.euler)
-print(f"{path.nfe} calls of the network; path.x has shape {tuple(path.x.shape)}: states, samples, channels, pixels")
+print(
+    f"{path.nfe} calls of the network; path.x has shape {tuple(path.x.shape)}: states, samples, channels, pixels"
+)
 
 # %%
 shown = [0, 6, 9, 11, 13, 15, 17, 20]
@@ -84,8 +86,8 @@ grids.filmstrip(path.x0[shown][:, :5], heads, title="The denoiser's guess D(x, �
 # %% [markdown]
 # ## 2. What the network does: one call, one noise level
 #
-# Take a real digit, add noise of size $\sigma$, and ask for the clean image. Chapter 1 studies the left picture, chapters 2
-# and 3 the right one.
+# Take a real digit, add noise of size $\sigma$, and ask for the clean image. Chapter 1 studies the noisy image, chapters 2
+# and 3 the guess.
 #
 # The textbooks count noise levels by a time $t = 1, \dots, T$ and write the noisy image as
 #
@@ -109,7 +111,12 @@ def noisy_and_guess(t=300):
     x_t = dc.gaussian.diffuse(image, t, noise, schedule)
     guess = digits.given(digit)(dc.gaussian.to_ve(x_t, sigma), sigma)
     rows = torch.stack([image, x_t, guess]).cpu()
-    return grids.filmstrip(rows.transpose(0, 1), [str(int(d)) for d in digit], rows=["clean", "noisy", "guess"], title=f"t = {t}, σ = {sigma:.2f}")
+    return grids.filmstrip(
+        rows.transpose(0, 1),
+        [str(int(d)) for d in digit],
+        rows=["clean", "noisy", "guess"],
+        title=f"t = {t}, σ = {sigma:.2f}",
+    )
 
 
 widgets.slide(
@@ -121,7 +128,7 @@ widgets.slide(
 
 # %% [markdown]
 # **What to see.** The guess is nearly perfect at small $t$. Around $t = 300$ it repairs what the noise hid. At $t = 600$ the
-# image no longer decides, and the guess blurs towards the average digit of the class it was told.
+# image says little, and the guess blurs towards the average digit of the class it was told.
 
 # %%
 quiz.ask("00-q1")
@@ -138,7 +145,7 @@ quiz.ask("00-q1")
 # $w = 0$ ignores the label, $w = 1$ is the plain conditional model, and $w > 1$ exaggerates what is typical of the class.
 # Throughout the course $w = 1$ means "no guidance". Chapter 6 derives this line.
 #
-# **Predict, then run.** Each row keeps its label and its starting noise. What happens to the variety of a digit's shapes as
+# **Predict, then run.** Every picture keeps its label and its starting noise. What happens to the variety of a digit's shapes as
 # $w$ grows?
 
 # %%
@@ -149,12 +156,20 @@ start = coarse[0] * dc.Noise(11).randn(20, 1, 28, 28, device=course.device)
 samples = {w: dc.sample(cfg(digits.given(labels), digits, w), start, coarse).cpu() for w in scales}
 
 # %%
-frames = {w: grids.images(x, title=f"Guidance scale w = {w:g}: asked for 0 1 2 3 4 5 6 7 8 9, twice") for w, x in samples.items()}
-widgets.slide_frames(frames, "w", description="Twenty samples at each guidance scale", static=[{"w": 0.0}, {"w": 2.0}, {"w": 8.0}])
+frames = {
+    w: grids.images(x, title=f"Guidance scale w = {w:g}: asked for 0 1 2 3 4 5 6 7 8 9, twice")
+    for w, x in samples.items()
+}
+widgets.slide_frames(
+    frames,
+    "w",
+    description="Twenty samples at each guidance scale",
+    static=[{"w": 0.0}, {"w": 2.0}, {"w": 8.0}],
+)
 
 # %% [markdown]
 # **What to see.** At $w = 0$ the columns are no longer in order: the label is ignored. At $w = 2$ almost every digit is easy to
-# read. At $w = 8$ strokes are hard and the two samples of a class resemble each other: quality was bought with variety.
+# read. At $w = 8$ strokes are thick, and the two samples of a class resemble each other more: quality was bought with variety.
 #
 # Looking at twenty samples proves little. A *judge*, a classifier trained on real digits, reads more of them. The card
 # above has its verdict on 1,000 samples with an error bar; here is a smaller live count.
@@ -165,7 +180,9 @@ judge = zoo.judge("mnist", course.device)
 for w, x in samples.items():
     right = metrics.count_recognised(judge, x.to(course.device).clamp(-1, 1), labels)
     low, high = metrics.wilson(right, len(labels))
-    print(f"w = {w:g}: {right:2d} of {len(labels)} recognised as their label, 95 % interval {low:.2f} to {high:.2f}")
+    print(
+        f"w = {w:g}: {right:2d} of {len(labels)} recognised as their label, 95 % interval {low:.2f} to {high:.2f}"
+    )
 
 # %% [markdown]
 # Mind the intervals: with twenty samples you cannot tell $w = 1$ from $w = 3$. One of this course's sources counted faults
@@ -192,7 +209,9 @@ for w, x in samples.items():
 # formula is known exactly, so it can be run: the left side by automatic differentiation, the right side from the denoiser.
 
 # %%
-mixture = dc.denoisers.GaussianMixture(torch.tensor([[-2.0, 0.0], [1.0, 1.5], [2.0, -1.0]], dtype=torch.float64), torch.tensor([0.3, 0.6, 0.4]))
+mixture = dc.denoisers.GaussianMixture(
+    torch.tensor([[-2.0, 0.0], [1.0, 1.5], [2.0, -1.0]], dtype=torch.float64), torch.tensor([0.3, 0.6, 0.4])
+)
 x = (3 * dc.Noise(0).randn(1000, 2, dtype=torch.float64)).requires_grad_()
 sigma = 0.8
 left = torch.autograd.grad(mixture.log_density(x, sigma).sum(), x)[0]

@@ -113,7 +113,7 @@ def measure(model: nn.Module, data_name: str, device: torch.device) -> dict[str,
     if f"{data_name}-judge" not in zoo.names():
         return {}  # no judge ships for this data set
     judge = zoo.judge(data_name, device)
-    report = {}
+    report: dict[str, Any] = {}
     for w in (1.0, 2.0):
         drawn = draw(model, 1000, w, device)
         right = count_recognised(judge, drawn.grey[-1].clamp(-1, 1), drawn.labels)
