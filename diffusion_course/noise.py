@@ -38,7 +38,9 @@ class Noise:
     ) -> Tensor:
         """Standard normal noise of the given shape; the first axis counts the samples."""
         if not self.per_sample:
-            return torch.randn(*shape, generator=self._stream(0), dtype=torch.float32).to(device=device, dtype=dtype)
+            return torch.randn(*shape, generator=self._stream(0), dtype=torch.float32).to(
+                device=device, dtype=dtype
+            )
         if not shape:
             raise CourseError("shape: got (), want at least the number of samples")
         out = torch.empty(shape, dtype=torch.float32)
