@@ -4,6 +4,7 @@ A step is a function step(D, x, sigma, sigma_next, noise) -> x_next, in VE coord
 to the same loop.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 from .denoisers import Denoiser
-from .errors import CourseError
+from .errors import CourseError, check_integer
 from .noise import NoiseSource
 
 Step = Callable[[Denoiser, Tensor, Tensor, Tensor, Any], Tensor]
@@ -63,6 +64,69 @@ def ddim(eta: float = 0.0) -> Step:
             return x0 + sigma_next * eps
         fresh = eta * sigma_next * (1 - (sigma_next / sigma) ** 2).sqrt()
         return x0 + (sigma_next**2 - fresh**2).sqrt() * eps + fresh * noise.like(x)
+
+    return step
+
+
+def heun(
+    D: Denoiser, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: NoiseSource | None = None
+) -> Tensor:
+    """One step of Heun's second-order method: Euler, then the mean of the two slopes (Karras et al. 2022, algorithm 1).
+
+    Two evaluations of D; on the last step (sigma_next = 0), where no slope exists at the end, it is Euler: one.
+    """
+    slope = (x - D(x, sigma)) / sigma
+    x_next = x + (sigma_next - sigma) * slope
+    if sigma_next == 0:
+        return x_next
+    slope_next = (x_next - D(x_next, sigma_next)) / sigma_next
+    return x + (sigma_next - sigma) * (slope + slope_next) / 2
+
+
+def edm(
+    s_churn: float = 0.0, s_min: float = 0.0, s_max: float = math.inf, s_noise: float = 1.0, *, num_steps: int
+) -> Step:
+    """The stochastic sampler of Karras et al. 2022, algorithm 2: add a little noise ("churn"), then a Heun step.
+
+    Within [s_min, s_max] sigma rises to sigma (1 + gamma), gamma = min(s_churn / num_steps, sqrt(2) - 1), by fresh
+    noise of scale s_noise; s_churn = 0 is `heun`. num_steps: the grid's number of steps. Draws once on every step,
+    as the reference code does. Raises CourseError for a negative s_churn, s_min or s_noise, or num_steps < 1.
+    """
+    for name, value in (("s_churn", s_churn), ("s_min", s_min), ("s_noise", s_noise)):
+        if not value >= 0:
+            raise CourseError(f"{name}: got {value}, want a number >= 0")
+    check_integer("num_steps", num_steps, 1)
+    churn = min(s_churn / num_steps, math.sqrt(2) - 1)
+
+    def step(D: Denoiser, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: NoiseSource) -> Tensor:
+        gamma = churn if s_min <= sigma <= s_max else 0.0
+        sigma_hat = sigma * (1 + gamma)
+        x_hat = x + (sigma_hat**2 - sigma**2).sqrt() * s_noise * noise.like(x)
+        return heun(D, x_hat, sigma_hat, sigma_next)
+
+    return step
+
+
+def dpmpp_2m() -> Step:
+    """DPM-Solver++(2M): second order from one evaluation a step, by reusing the last answer (Lu et al. 2022, algorithm 2).
+
+    With lambda = -log(sigma) and r the ratio of the last step in lambda to this one, D is replaced by
+    D + (D - D_last) / (2 r). The first step, and the last (sigma_next = 0), are first order. The step remembers the
+    last answer; it begins anew whenever it is not called where it left off, so one step may serve many runs.
+    """
+    memory: dict[str, Tensor] = {}
+
+    def step(
+        D: Denoiser, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: NoiseSource | None = None
+    ) -> Tensor:
+        x0 = D(x, sigma)
+        guess = x0
+        if sigma_next > 0 and "x0" in memory and memory["next"] == sigma and memory["x0"].shape == x.shape:
+            r = (memory["sigma"] / sigma).log() / (sigma / sigma_next).log()
+            guess = x0 + (x0 - memory["x0"]) / (2 * r)
+        memory.update(x0=x0, sigma=sigma, next=sigma_next)
+        ratio = sigma_next / sigma
+        return ratio * x + (1 - ratio) * guess
 
     return step
 

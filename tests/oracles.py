@@ -170,3 +170,37 @@ def wilson_by_inversion(successes, n, z=1.96):
         return inside
 
     return edge(successes / n, 0.0), edge(successes / n, 1.0)
+
+
+def edm_sampling(D, x, t, noises, s_churn, s_min, s_max, s_noise):
+    """Karras et al. 2022, algorithm 2, line by line, with sigma(t) = t and s(t) = 1. t: t_0 > ... > t_N = 0."""
+    steps = len(t) - 1
+    for i in range(steps):
+        gamma = min(s_churn / steps, math.sqrt(2) - 1) if s_min <= t[i] <= s_max else 0.0
+        t_hat = t[i] + gamma * t[i]
+        x_hat = x + math.sqrt(t_hat**2 - t[i] ** 2) * s_noise * noises[i]
+        d = (x_hat - D(x_hat, t_hat)) / t_hat
+        x = x_hat + (t[i + 1] - t_hat) * d
+        if t[i + 1] != 0:
+            d_prime = (x - D(x, t[i + 1])) / t[i + 1]
+            x = x_hat + (t[i + 1] - t_hat) * (d / 2 + d_prime / 2)
+    return x
+
+
+def dpmpp_2m_sampling(D, x, sigma):
+    """Lu et al. 2022 (DPM-Solver++), algorithm 2, in lambda = log(alpha / sigma) with alpha = 1; lower order at both ends."""
+    last, last_lam = None, None
+    for i in range(len(sigma) - 1):
+        x0, lam = D(x, sigma[i]), -math.log(sigma[i])
+        if sigma[i + 1] == 0:
+            return x0
+        lam_next = -math.log(sigma[i + 1])
+        h = lam_next - lam
+        if last is None:
+            guess = x0
+        else:
+            r = (lam - last_lam) / h
+            guess = (1 + 1 / (2 * r)) * x0 - 1 / (2 * r) * last
+        x = sigma[i + 1] / sigma[i] * x - math.expm1(-h) * guess
+        last, last_lam = x0, lam
+    return x

@@ -8,7 +8,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles import ancestral_sampling, ddim_sampling, ddpm_moments_on_gaussian_data, eps_of_gaussian_data
+from oracles import (
+    ancestral_sampling,
+    ddim_sampling,
+    ddpm_moments_on_gaussian_data,
+    dpmpp_2m_sampling,
+    edm_sampling,
+    eps_of_gaussian_data,
+)
 
 from diffusion_course import (
     CourseError,
@@ -30,6 +37,10 @@ STEPS = {
     "ddim(0)": samplers.ddim(),
     "ddim(0.5)": samplers.ddim(0.5),
     "ddim(1)": samplers.ddim(1.0),
+    "heun": samplers.heun,
+    "edm": samplers.edm(num_steps=6),
+    "edm(churn)": samplers.edm(20.0, 0.05, 50.0, 1.003, num_steps=6),
+    "dpmpp_2m": samplers.dpmpp_2m(),
 }
 MIXTURE = GaussianMixture(
     Noise(7).randn(3, 2, dtype=F64), torch.tensor([0.1, 0.5, 0.3]), torch.tensor([1.0, 2.0, 1.0])
@@ -341,3 +352,67 @@ def test_eta_outside(eta):
 def test_ddim_without_its_call_is_named():
     with pytest.raises(CourseError, match=r"^step: got ddim, which makes steps; pass ddim\(\)"):
         samplers.sample(lambda x, sigma: x, torch.zeros(1, 2), torch.tensor([1.0, 0.0]), samplers.ddim)
+
+
+# ---- second order, and churn
+
+
+def test_edm_without_churn_is_heun():
+    grid, start = schedules.karras(9), 80 * draws(4, 2)
+    churned = trajectory(MIXTURE, start, grid, samplers.edm(num_steps=9), Noise(1))
+    plain = trajectory(MIXTURE, start, grid, samplers.heun)
+    close(churned.x, plain.x)
+    assert churned.nfe == plain.nfe == 2 * 9 - 1
+
+
+@pytest.mark.parametrize(
+    "knobs", [(3.0, 0.0, math.inf, 1.0), (40.0, 0.05, 50.0, 1.003), (1000.0, 0.0, math.inf, 1.0)]
+)
+def test_edm_is_the_textbook_loop(knobs):
+    n = 12
+    grid, start = schedules.karras(n), 80 * draws(5, 2)
+    noises = [draws(5, 2, seed=i) for i in range(n)]
+    x = sample(MIXTURE, start, grid, samplers.edm(*knobs, num_steps=n), Recorded(noises))
+    close(x, edm_sampling(MIXTURE, start, grid.tolist(), noises, *knobs))
+
+
+def test_dpmpp_2m_is_the_textbook_loop_and_begins_anew_on_each_run():
+    grid, step = schedules.karras(12), samplers.dpmpp_2m()
+    for seed in (0, 1):
+        start = 80 * draws(5, 2, seed=seed)
+        close(sample(MIXTURE, start, grid, step), dpmpp_2m_sampling(MIXTURE, start, grid.tolist()))
+
+
+def order_of(step, D, n=32):
+    """Slope of log2(error) at the end of three halvings, against a much finer run of Heun."""
+    start = 3 * draws(16, 2)
+    # sigma from 3 to 0.3: where every method is in its asymptotic range, and no last step of first order is in it.
+    grids = {
+        k: torch.linspace(math.log(3), math.log(0.3), k + 1, dtype=F64).exp()
+        for k in (n, 2 * n, 4 * n, 64 * n)
+    }
+    ends = {}
+    for k, grid in grids.items():
+        x = start
+        for sigma, sigma_next in itertools.pairwise(grid):
+            x = (samplers.heun if k == 64 * n else step)(D, x, sigma, sigma_next, None)
+        ends[k] = x
+    errors = [float((ends[k] - ends[64 * n]).norm()) for k in (n, 2 * n, 4 * n)]
+    return [math.log2(a / b) for a, b in itertools.pairwise(errors)]
+
+
+@pytest.mark.parametrize(("name", "order"), [("euler", 1), ("heun", 2), ("dpmpp_2m", 2)])
+@pytest.mark.parametrize(
+    "D", [GaussianMixture(torch.full((1, 2), 0.7, dtype=F64), 0.5), MIXTURE], ids=["Gaussian", "mixture"]
+)
+def test_orders_by_halving(name, order, D):
+    measured = order_of(STEPS[name], D)
+    assert all(abs(m - order) < 0.15 for m in measured), measured
+
+
+@pytest.mark.parametrize("knobs", [{"s_churn": -1.0}, {"s_min": -1.0}, {"s_noise": math.nan}])
+def test_edm_knobs_outside(knobs):
+    with pytest.raises(CourseError, match=rf"^{next(iter(knobs))}: got .*want a number >= 0$"):
+        samplers.edm(**knobs, num_steps=4)
+    with pytest.raises(CourseError, match=r"^num_steps: got 0"):
+        samplers.edm(num_steps=0)
