@@ -1,0 +1,234 @@
+"""What is installed: the wheel's contents, environment.yml, and an install on Colab that moves nothing."""
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+
+# Colab's versions, as read off its runtime; the course must live with them (and moves to newer ones with Colab).
+COLAB = {
+    "torch": "2.11.0",
+    "torchvision": "0.26.0",
+    "numpy": "2.1.3",
+    "scipy": "1.16.3",
+    "matplotlib": "3.10.0",
+    "ipywidgets": "7.7.1",
+    "ipython": "7.34.0",
+}
+
+
+def requirements(*groups: str) -> dict[str, Requirement]:
+    lines = [*PROJECT["dependencies"], *(line for group in groups for line in EXTRAS[group])]
+    return {requirement.name: requirement for requirement in map(Requirement, lines)}
+
+
+# ---- environment.yml
+
+
+def test_environment_names_the_versions_of_pyproject():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    *conda, pip = environment["dependencies"]
+    assert f"python{PROJECT['requires-python']}" in conda
+    assert "pip" in conda
+    named = [line for line in pip["pip"] if not line.startswith("-e")]
+    ours = requirements("lab", "eval")
+    for line in named:
+        requirement = Requirement(line)
+        assert requirement.specifier == ours[requirement.name].specifier, line
+    wanted = {"jupyterlab", "torch", "torchvision", "matplotlib", "ipywidgets", "nbval", "pytorch-fid"}
+    assert {Requirement(line).name for line in named} == wanted
+    assert "-e .[lab,eval]" in pip["pip"]
+
+
+# ---- pyproject.toml
+
+
+@pytest.mark.parametrize("name", COLAB)
+def test_specifiers_admit_colab(name):
+    ours = requirements("lab", "eval").get(name)
+    assert ours is None or ours.specifier.contains(COLAB[name])
+
+
+def test_one_package_has_one_specifier():
+    lines = [*PROJECT["dependencies"], *(line for group in EXTRAS.values() for line in group)]
+    specifiers: dict[str, str] = {}
+    for requirement in map(Requirement, lines):
+        assert specifiers.setdefault(requirement.name, str(requirement.specifier)) == str(
+            requirement.specifier
+        )
+
+
+def test_version_is_written_the_same_twice():
+    import diffusion_course
+
+    assert diffusion_course.__version__ == PROJECT["version"]
+
+
+def test_repository_address_is_written_once(tracked):
+    address = PROJECT["urls"]["Repository"]
+    generated = ("notebooks/", "solutions/")
+    holders = [
+        n
+        for n in tracked
+        if n.endswith((".py", ".toml", ".yml", "Makefile")) and address in (ROOT / n).read_text()
+    ]
+    assert [name for name in holders if not name.startswith(generated)] == ["pyproject.toml"]
+
+
+# ---- the wheel
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory) -> Path:
+    """A wheel built from the tree, with the build backend that is installed here."""
+    target = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(target)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return next(target.glob("*.whl"))
+
+
+def test_wheel_holds_all_that_the_notebooks_need(wheel, tracked):
+    held = set(zipfile.ZipFile(wheel).namelist())
+    package = {name for name in tracked if name.startswith("diffusion_course/")}
+    notebooks = {
+        name.replace("notebooks/", "diffusion_course/_notebooks/", 1)
+        for name in tracked
+        if name.startswith("notebooks/")
+    }
+    assert package
+    assert package | notebooks <= held
+    metadata = "diffusion_course-" + PROJECT["version"] + ".dist-info/"
+    strays = {name for name in held - package - notebooks if not name.startswith(metadata)}
+    assert not {name for name in strays if not _untracked_but_wanted(name)}
+
+
+def _untracked_but_wanted(name: str) -> bool:
+    """A file that is new and not yet committed; what git ignores has no place in a wheel."""
+    source = name.replace("diffusion_course/_notebooks/", "notebooks/", 1)
+    return subprocess.run(["git", "check-ignore", "-q", source], cwd=ROOT).returncode == 1
+
+
+def test_wheel_works_without_the_checkout(wheel, tmp_path):
+    """Unpacked into a folder of its own, the package imports, finds its weights, configs and notebooks."""
+    zipfile.ZipFile(wheel).extractall(tmp_path)
+    code = """
+import sys
+from pathlib import Path
+import diffusion_course, diffusion_course.cli
+from diffusion_course.classroom import chapters
+from diffusion_course.experiments import zoo
+home = Path(diffusion_course.__file__).parent
+assert home.parent == Path.cwd(), home
+assert chapters.repository().startswith("https://"), chapters.repository()
+assert all((home / "weights" / f"{name}.safetensors").exists() for name in zoo.cards())
+print(len(zoo.cards()), diffusion_course.cli._notebooks(Path("copies")))
+"""
+    environment = os.environ | {"PYTHONPATH": str(tmp_path), "PYTHONSAFEPATH": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    names = {path.name for path in (tmp_path / "copies").iterdir()}
+    assert names == {path.name for path in (ROOT / "notebooks").glob("*.ipynb")}
+
+
+# ---- Colab
+
+
+def pip_would_install(*arguments: str | Path, before: tuple[str | Path, ...] = ()) -> dict[str, str]:
+    """Name -> version of all that pip would install. before: pip's own options."""
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        *before,
+        "install",
+        "--dry-run",
+        "--quiet",
+        "--report",
+        "-",
+        *arguments,
+    ]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return {
+        item["metadata"]["name"].lower(): item["metadata"]["version"]
+        for item in json.loads(done.stdout)["install"]
+    }
+
+
+@pytest.fixture(scope="session")
+def index():
+    """The package index, or a skip where it cannot be reached."""
+    probe = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--dry-run",
+        "--ignore-installed",
+        "--no-deps",
+        "packaging",
+    ]
+    if subprocess.run(probe, capture_output=True, timeout=300).returncode:
+        pytest.skip("the package index cannot be reached")
+
+
+@pytest.mark.network
+def test_colab_can_keep_its_versions(index, wheel, tmp_path):
+    """On Python 3.13 and Linux there is a solution with exactly Colab's torch, numpy and the rest."""
+    pins = tmp_path / "colab.txt"
+    pins.write_text("".join(f"{name}=={version}\n" for name, version in COLAB.items()))
+    target = ["--target", tmp_path / "target", "--only-binary=:all:", "--python-version=3.13"]
+    platforms = [f"--platform=manylinux_2_{minor}_x86_64" for minor in range(5, 36)]  # Colab's glibc is 2.35
+    found = pip_would_install(
+        *target,
+        *platforms,
+        "--platform=manylinux2014_x86_64",
+        "--platform=manylinux1_x86_64",
+        "-c",
+        pins,
+        f"{wheel}[lab]",
+    )
+    assert found["diffusion-course"] == PROJECT["version"]
+    assert {name: found.get(name) for name in COLAB} == COLAB
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("extra", ["", "[lab]"])
+def test_install_on_colab_moves_nothing(index, wheel, tmp_path, extra):
+    """pip keeps what is installed only where it may: in an environment that holds Colab's versions, it must choose to.
+
+    Everything else is taken at its newest, which is harder than on Colab, where most of it is installed, too.
+    """
+    environment = tmp_path / "colab"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True, timeout=120)
+    python = environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    where = [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    site = Path(subprocess.run(where, capture_output=True, text=True, check=True).stdout.strip())
+    for name, version in COLAB.items():
+        record = site / f"{name}-{version}.dist-info"
+        record.mkdir()
+        (record / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        (record / "INSTALLER").write_text("pip\n")
+        (record / "RECORD").write_text("")
+    found = pip_would_install(f"{wheel}{extra}", before=("--python", python))
+    assert found["diffusion-course"] == PROJECT["version"]
+    assert not set(COLAB) & set(found), {name: found[name] for name in set(COLAB) & set(found)}
