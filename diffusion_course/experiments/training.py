@@ -4,6 +4,7 @@ All randomness of step s comes from a generator seeded with (seed, s). So a resu
 the optimiser's state to go on exactly where the other stopped.
 """
 
+import io
 import math
 import os
 import time
@@ -193,12 +194,16 @@ class Trainer:
     def _resume(self, path: Path) -> None:
         mine = asdict(self.recipe)
         try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
+            content = (
+                path.read_bytes()
+            )  # apart, since torch.load raises OSError for some damaged files as well
+        except OSError as error:
+            raise CourseError(f"checkpoint {path}: cannot be read ({error.strerror})") from None
+        try:
+            state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
             theirs, step, seconds = state["recipe"], state["step"], state["seconds"]
             changed = sorted(k for k in mine.keys() | theirs.keys() if mine.get(k) != theirs.get(k))
             shapes = {name: tensor.shape for name, tensor in state["net"].items()}
-        except OSError as error:
-            raise CourseError(f"checkpoint {path}: cannot be read ({error.strerror})") from None
         except Exception:  # torch.load raises many kinds for a damaged file, and its advice is to trust it
             raise CourseError(
                 f"checkpoint {path}: damaged, or no checkpoint of this course; delete it to start afresh"
