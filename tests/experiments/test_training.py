@@ -1,0 +1,510 @@
+"""The training loop: it learns, by seed; it resumes to the last bit; and no death or full disk costs a checkpoint."""
+
+import errno
+import io
+import itertools
+import math
+import os
+import resource
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+from experiments.training_runs import (
+    IMAGES,
+    LABELS,
+    STEPS,
+    assert_same,
+    loss,
+    network,
+    run,
+    state_of,
+    tensors,
+    trainer,
+)
+from oracles import exponential_average
+from torch import nn
+
+from diffusion_course import CourseError
+from diffusion_course.experiments.training import Recipe, Trainer, amp_dtype, write_atomically
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Sums over threads may differ in their order."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def steps_of(trainer, n):
+    """Train for n steps and walk away, as a loop that is left by `break`."""
+    if n:
+        for progress in trainer.run():
+            if progress.step == n:
+                break
+    return trainer
+
+
+def message(call, *args, **kwargs):
+    with pytest.raises(CourseError) as caught:
+        call(*args, **kwargs)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+# ---- learning
+
+
+def test_the_loss_falls():
+    def regression(net, x, y, generator):
+        return (net(x) - 3 * x.sum((1, 2, 3))[:, None] - 1).square().mean()
+
+    net = nn.Sequential(nn.Flatten(), nn.Linear(32, 1))
+    losses = [p.loss for p in trainer(net=net, loss=regression, lr=0.3, clip=100.0).run()]
+    assert len(losses) == STEPS
+    assert sum(losses[-10:]) < 1e-2 * sum(losses[:10])
+
+
+def test_progress_counts_steps_and_seconds():
+    seen = []
+    t = trainer(steps=5)
+    reports = list(t.run(progress=lambda steps: seen.append(steps) or steps))
+    assert [r.step for r in reports] == [1, 2, 3, 4, 5]
+    assert seen == [range(5)]
+    assert all(a.seconds < b.seconds for a, b in itertools.pairwise(reports))
+    assert t.seconds == reports[-1].seconds
+    assert all(math.isfinite(r.loss) for r in reports)
+
+
+def test_the_averaged_network_is_for_use_and_the_other_for_training():
+    t = run(trainer(steps=3))
+    assert t.net.training
+    assert not t.ema.training
+    assert not any(weight.requires_grad for weight in t.ema.parameters())
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.5, 0.9])
+def test_ema_is_the_textbook_average(ema):
+    """Decay min(ema, (1 + s) / (10 + s)) at step s; batch-norm statistics, averages already, are copied."""
+    t = trainer(steps=30, ema=ema)
+    start = {k: v.clone() for k, v in t.net.named_parameters()}
+    seen = {k: [] for k in start}
+    for _ in t.run():
+        for name, weight in t.net.named_parameters():
+            seen[name].append(weight.detach().double())
+    for name, average in t.ema.named_parameters():
+        expected = exponential_average(
+            start[name].double(), seen[name], lambda s: min(ema, (1 + s) / (10 + s))
+        )
+        torch.testing.assert_close(average.double(), expected, rtol=1e-5, atol=1e-6)
+    for (_, average), (_, buffer) in zip(t.ema.named_buffers(), t.net.named_buffers(), strict=True):
+        assert torch.equal(average, buffer)
+
+
+@pytest.mark.parametrize("warmup", [0, 1, 50])
+def test_the_learning_rate_climbs_a_line_and_falls_along_a_cosine(warmup):
+    recipe = Recipe(steps=400, lr=0.5, warmup=warmup)
+    for step in range(400):
+        cosine = 0.25 * (1 + math.cos(math.pi * step / 400))
+        expected = cosine * (step + 1) / (warmup + 1) if step < warmup else cosine
+        assert recipe.lr_at(step) == pytest.approx(expected)
+    assert recipe.lr_at(399) < 1e-4
+
+
+def test_the_optimiser_runs_at_that_rate_and_on_clipped_gradients():
+    t = trainer(steps=8, clip=1e-3)
+    for progress in t.run():
+        assert t.optimizer.param_groups[0]["lr"] == t.recipe.lr_at(progress.step - 1)
+        norm = torch.stack([w.grad.norm() for w in t.net.parameters()]).norm()
+        assert norm == pytest.approx(1e-3, rel=1e-3)
+
+
+# ---- seeds
+
+
+def test_a_seed_decides_everything():
+    same, again, other = run(trainer(steps=20)), run(trainer(steps=20)), run(trainer(steps=20, seed=1))
+    assert_same(same, again)
+    assert not torch.equal(tensors(same)["net.0.weight"], tensors(other)["net.0.weight"])
+
+
+def test_the_global_generator_neither_matters_nor_changes():
+    torch.manual_seed(1)
+    first, after = run(trainer(steps=5)), torch.rand(3)
+    torch.manual_seed(1)
+    assert torch.equal(torch.rand(3), after)
+    assert_same(first, run(trainer(steps=5)))
+
+
+def test_batches_differ_from_step_to_step():
+    batches = []
+
+    def watch(net, images, labels, generator):
+        batches.append((images, labels))
+        return loss(net, images, labels, generator)
+
+    run(trainer(steps=6, loss=watch))
+    assert len({images.numpy().tobytes() for images, _ in batches}) == 6
+    for images, labels in batches:  # labels belong to their images
+        rows = [(image == IMAGES).flatten(1).all(1).nonzero()[0, 0] for image in images]
+        assert LABELS[torch.stack(rows)].tolist() == labels.tolist()
+
+
+# ---- exact resume
+
+
+SHORT = 12
+
+
+@pytest.mark.parametrize("stop", [1, 2, 7, SHORT - 1, SHORT])
+def test_a_resumed_run_is_the_uninterrupted_one(tmp_path, stop):
+    path = tmp_path / "deep" / "checkpoint.pt"
+    first = steps_of(trainer(path, steps=SHORT), stop)
+    assert state_of(path)["step"] == stop
+    second = trainer(path, steps=SHORT, net=network(seed=5))  # another start: all must come from the file
+    assert (second.step, second.seconds) == (stop, first.seconds)
+    assert_same(first, second)
+    assert [p.step for p in second.run()] == list(range(stop + 1, SHORT + 1))
+    assert_same(second, run(trainer(steps=SHORT)))
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_a_run_in_many_pieces(tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    while not path.exists() or state_of(path)["step"] < SHORT:
+        t = trainer(path, steps=SHORT)
+        steps_of(t, t.step + 1)
+    assert_same(trainer(path, steps=SHORT), run(trainer(steps=SHORT)))
+
+
+def test_a_finished_run_has_nothing_left_to_do(tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    first = run(trainer(path, steps=SHORT))
+    again = trainer(path, steps=SHORT)
+    assert list(again.run()) == []
+    assert_same(first, again)
+
+
+def test_ctrl_c_lands_between_two_steps(tmp_path):
+    """An interrupt in the middle of a step lets it finish, so that the checkpoint is a whole number of steps."""
+    path = tmp_path / "checkpoint.pt"
+
+    def interrupted(net, images, labels, generator):
+        value = loss(net, images, labels, generator)
+        if t.step == 4:
+            signal.raise_signal(signal.SIGINT)
+        return value
+
+    t = trainer(path, steps=SHORT, loss=interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(t)
+    assert state_of(path)["step"] == 5
+    assert_same(run(trainer(path, steps=SHORT)), run(trainer(steps=SHORT)))
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_second_ctrl_c_does_not_wait_and_half_a_step_is_not_saved(tmp_path):
+    path = tmp_path / "checkpoint.pt"
+
+    def impatient(net, images, labels, generator):
+        value = loss(net, images, labels, generator)
+        if t.step == 4:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+        return value
+
+    t = trainer(path, steps=SHORT, loss=impatient, every=0.0)
+    with pytest.raises(KeyboardInterrupt):
+        run(t)
+    assert state_of(path)["step"] == 4
+    assert_same(run(trainer(path, steps=SHORT)), run(trainer(steps=SHORT)))
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_training_works_in_a_thread(tmp_path):
+    """Only the main thread may hold signals back."""
+    t = trainer(tmp_path / "checkpoint.pt", steps=SHORT)
+    thread = threading.Thread(target=run, args=[t])
+    thread.start()
+    thread.join()
+    assert_same(t, run(trainer(steps=SHORT)))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_kill_minus_nine_at_any_moment(tmp_path, run_python):
+    """A real process with a checkpoint after each step, killed 25 times: no checkpoint is lost, no weight differs."""
+    path = tmp_path / "checkpoint.pt"
+    done = run_python(
+        HERE / "kill_training.py", path, env={"OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parent)}
+    )
+    assert done.returncode == 0, done.stderr
+    rounds = [tuple(map(int, line.split())) for line in done.stdout.splitlines()]
+    assert len(rounds) == 26
+    saved = [step for _, step in rounds]
+    assert all(a < b for a, b in itertools.pairwise(saved))
+    for announced, step in rounds[:-1]:
+        assert announced - 1 <= step <= announced  # at most the one step since the last checkpoint is gone
+    assert saved[-1] == STEPS
+    torch.set_num_threads(1)
+    assert_same(trainer(path), run(trainer()))
+
+
+# ---- checkpoints that do not fit
+
+
+def corrupt(content, kind):
+    buffer = io.BytesIO()
+    torch.save({"what": "another file"}, buffer)
+    return {
+        "empty": b"",
+        "half": content[: len(content) // 2],
+        "all but the end": content[:-30],
+        "a hole": content[:2000] + bytes(len(content) - 4000) + content[-2000:],
+        "garbage": b"garbage" * 1000,
+        "another file": buffer.getvalue(),
+    }[kind]
+
+
+@pytest.mark.parametrize("kind", ["empty", "half", "all but the end", "a hole", "garbage", "another file"])
+def test_a_damaged_checkpoint_is_one_line(tmp_path, kind):
+    path = tmp_path / "checkpoint.pt"
+    run(trainer(path, steps=2))
+    path.write_bytes(corrupt(path.read_bytes(), kind))
+    text = message(trainer, path, steps=2)
+    assert text == f"checkpoint {path}: damaged, or no checkpoint of this course; delete it to start afresh"
+
+
+def test_a_checkpoint_that_would_run_code_does_not(tmp_path):
+    path, trap = tmp_path / "checkpoint.pt", tmp_path / "trap"
+
+    class Code:
+        def __reduce__(self):
+            return (open, (str(trap), "w"))
+
+    torch.save({"recipe": Code()}, path)
+    assert "damaged, or no checkpoint of this course" in message(trainer, path)
+    assert not trap.exists()
+
+
+def test_a_checkpoint_of_another_architecture(tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    run(trainer(path, steps=2))
+    for other in (network(width=8), nn.Sequential(network(), nn.Identity()), nn.Linear(3, 3)):
+        before = {k: v.clone() for k, v in other.state_dict().items()}
+        text = message(trainer, path, steps=2, net=other)
+        assert text == f"checkpoint {path}: belongs to another architecture; use a new folder"
+        assert all(
+            torch.equal(before[k], v) for k, v in other.state_dict().items()
+        )  # the network is as it was
+
+
+def test_a_checkpoint_of_another_recipe(tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    run(trainer(path, steps=2))
+    text = message(trainer, path, steps=3, seed=7)
+    assert text == f"checkpoint {path}: its run had another seed, steps; use a new folder"
+
+
+def test_a_checkpoint_that_is_a_folder(tmp_path):
+    assert message(trainer, tmp_path) == f"checkpoint {tmp_path}: cannot be read (Is a directory)"
+
+
+# ---- writing
+
+
+def test_the_file_is_the_old_one_until_it_is_the_new_one(tmp_path):
+    path = tmp_path / "new" / "file"
+    write_atomically(path, lambda file: file.write(b"old"))
+    seen = []
+
+    def write(file):
+        file.write(b"new")
+        file.flush()
+        seen.append(path.read_bytes())
+
+    write_atomically(path, write)
+    assert seen == [b"old"]
+    assert path.read_bytes() == b"new"
+    assert os.listdir(path.parent) == ["file"]
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [OSError(errno.ENOSPC, "No space left on device"), RuntimeError("unexpected pos 64 vs 0\nmore")],
+)
+def test_a_full_disk_leaves_the_old_file(tmp_path, failure):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+
+    def write(file):
+        file.write(b"half of the new")
+        raise failure
+
+    text = message(write_atomically, path, write)
+    assert text.startswith(f"cannot write {path}: ")
+    assert str(failure).splitlines()[0] in text
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_an_interrupt_while_writing_leaves_the_old_file(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+
+    def write(file):
+        file.write(b"half of the new")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(path, write)
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_checkpoint_larger_than_the_disk(tmp_path):
+    """A real refusal by the operating system, in the middle of torch.save: a limit on the size of files."""
+    path = tmp_path / "checkpoint.pt"
+    t = trainer(path, steps=4, net=network(width=64))
+    steps_of(t, 2)
+    before = path.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, hard))
+    try:
+        text = message(t.save)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert text.startswith(f"cannot write {path}: ")
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["checkpoint.pt"]
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("")
+    path = tmp_path / "file" / "checkpoint.pt"
+    text = message(write_atomically, path, lambda file: file.write(b"x"))
+    assert (
+        text == f"cannot write {path}: [Errno 20] Not a directory: '{path.parent}'" or "File exists" in text
+    )
+
+
+# ---- bad data and bad numbers
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_bad_images(bad):
+    images = IMAGES.clone()
+    images[3, 1, 2, 2] = bad
+    assert message(trainer, images=images).startswith("images: hold NaN or infinity")
+
+
+def test_images_and_labels_that_do_not_match():
+    assert message(trainer, labels=LABELS[:-1]) == "labels: got shape (39,), want (40,)"
+    assert message(trainer, images=IMAGES[:0], labels=LABELS[:0]).startswith("images: got shape (0, 2, 4, 4)")
+
+
+class Poison(torch.autograd.Function):
+    """The identity, with a gradient that is not a number."""
+
+    @staticmethod
+    def forward(context, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(context, gradient):
+        return gradient * math.nan
+
+
+@pytest.mark.parametrize(
+    ("spoil", "named"),
+    [
+        (lambda value: value * math.nan, "the loss is nan at step 3"),
+        (lambda value: value * math.inf, "the loss is inf at step 3"),
+        (Poison.apply, "the gradient is nan at step 3"),
+    ],
+)
+def test_not_a_number_is_named_and_reaches_neither_weights_nor_checkpoint(tmp_path, spoil, named):
+    path = tmp_path / "checkpoint.pt"
+
+    def spoilt(net, images, labels, generator):
+        value = loss(net, images, labels, generator)
+        return spoil(value) if t.step == 2 else value
+
+    t = trainer(path, steps=SHORT, loss=spoilt, every=0.0)
+    assert message(run, t) == f"training: {named}; lower lr (now 0.01)"
+    assert all(torch.isfinite(value).all() for value in tensors(t).values())
+    assert state_of(path)["step"] == 2
+    assert_same(run(trainer(path, steps=SHORT)), run(trainer(steps=SHORT)))
+
+
+def test_a_full_gpu_is_met_with_advice():
+    def full(net, images, labels, generator):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.\nmore")
+
+    text = message(run, trainer(loss=full))
+    assert text.startswith("out of GPU memory: halve batch_size (now 8)")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({"steps": 0}, "steps: got 0, want an integer >= 1"),
+        ({"steps": 2.5}, "steps: got 2.5, want an integer >= 1"),
+        ({"batch_size": True}, "batch_size: got True, want an integer >= 1"),
+        ({"warmup": -1}, "warmup: got -1, want an integer >= 0"),
+        ({"seed": -1}, "seed: got -1, want an integer >= 0"),
+        ({"lr": 0.0}, "lr: got 0.0, want a number > 0"),
+        ({"lr": "2e-3"}, "lr: got '2e-3', want a number > 0"),
+        ({"lr": math.nan}, "lr: got nan, want a number > 0"),
+        ({"clip": 0}, "clip: got 0, want a number > 0"),
+        ({"weight_decay": -0.1}, "weight_decay: got -0.1, want a number >= 0"),
+        ({"ema": 1.0}, "ema: got 1.0, want a number in 0..1, below 1"),
+    ],
+)
+def test_a_bad_recipe(arguments, expected):
+    assert message(Recipe, **({"steps": 10} | arguments)) == expected
+
+
+# ---- devices
+
+
+@pytest.mark.parametrize("amx", [False, True])
+@pytest.mark.parametrize("avx512", [False, True])
+def test_mixed_precision_only_where_it_pays(monkeypatch, amx, avx512):
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx, raising=False)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512, raising=False)
+    assert amp_dtype(torch.device("cpu")) == (torch.bfloat16 if amx or avx512 else None)
+    for major, expected in ((7, torch.float16), (8, torch.bfloat16), (9, torch.bfloat16)):
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device, major=major: (major, 5))
+        assert amp_dtype(torch.device("cuda")) == expected
+
+
+def test_training_in_mixed_precision_resumes_exactly_too(tmp_path):
+    path, bf16 = tmp_path / "checkpoint.pt", {"steps": SHORT, "amp": torch.bfloat16}
+    steps_of(trainer(path, **bf16), 5)
+    resumed, whole = run(trainer(path, **bf16)), run(trainer(**bf16))
+    assert_same(resumed, whole)
+    assert tensors(whole)["net.0.weight"].dtype == torch.float32
+    assert not torch.equal(tensors(whole)["net.0.weight"], tensors(run(trainer(steps=SHORT)))["net.0.weight"])
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_training_on_a_gpu_learns_and_resumes(tmp_path):
+    def on_gpu(net, images, labels, generator):
+        noise = torch.randn(images.shape, generator=generator).to(images)
+        return nn.functional.cross_entropy(net(images + 0.1 * noise), labels)
+
+    def gpu_trainer():
+        recipe = Recipe(steps=30, batch_size=8, lr=0.01, warmup=5)
+        return Trainer(network(), on_gpu, IMAGES, LABELS, recipe, "cuda", tmp_path / "checkpoint.pt")
+
+    steps_of(gpu_trainer(), 10)
+    losses = [p.loss for p in gpu_trainer().run()]
+    assert len(losses) == 20
+    assert sum(losses[-5:]) < sum(losses[:5])
