@@ -24,6 +24,6 @@ def check_integer(name: str, value: object, low: int, high: int | None = None, o
 def unknown(kind: str, name: object, known: Iterable[str]) -> CourseError:
     """The error for a name that is not in a table, with the nearest known name as a suggestion."""
     names = sorted(known)
-    close = get_close_matches(str(name).lower(), names, n=1, cutoff=0.4)
+    close = get_close_matches(name.lower(), names, n=1, cutoff=0.4) if isinstance(name, str) else []
     hint = f" did you mean {close[0]!r}?" if close else ""
     return CourseError(f"unknown {kind} {name!r}:{hint} known: {', '.join(names)}")
