@@ -9,7 +9,7 @@ a parametrisation, four coefficients (Karras et al. 2022, eq. 7 and table 1):
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, overload
 
 import torch
 from torch import Tensor, nn
@@ -63,6 +63,69 @@ def flow_param() -> Param:
     return Param(lambda s: 1 / (1 + s), lambda s: -s / (1 + s), lambda s: 1 / (1 + s), lambda s: s / (1 + s))
 
 
+def edm_param(sigma_data: float = 0.5) -> Param:
+    """Karras et al. 2022: the network sees and predicts tensors of unit variance, whatever sigma is.
+
+    sigma_data: standard deviation of the data, > 0. Raises CourseError for another.
+    """
+    if not 0 < sigma_data < math.inf:
+        raise CourseError(f"sigma_data: got {sigma_data}, want a number > 0")
+    variance = sigma_data**2
+    return Param(
+        lambda s: variance / (s**2 + variance),
+        lambda s: s * sigma_data / (s**2 + variance).sqrt(),
+        lambda s: 1 / (s**2 + variance).sqrt(),
+        lambda s: s.log() / 4,
+    )
+
+
+def vp_param(beta_d: float = 19.9, beta_min: float = 0.1, M: int = 1000) -> Param:
+    """VP of Song et al. 2021 in continuous time: the network predicts eps and sees (M - 1) t, t in [0, 1].
+
+    sigma(t)^2 = exp(beta_d t^2 / 2 + beta_min t) - 1, here solved for t (Karras et al. 2022, table 1).
+    """
+
+    def c_noise(sigma: Tensor) -> Tensor:
+        t = ((beta_min**2 + 2 * beta_d * (sigma**2).log1p()).sqrt() - beta_min) / beta_d
+        return (M - 1) * t
+
+    return Param(torch.ones_like, lambda s: -s, _vp_scale, c_noise)
+
+
+def ve_param() -> Param:
+    """VE of Song et al. 2021: the network sees (x, log(sigma / 2)) and predicts -eps, sigma times the score."""
+    return Param(torch.ones_like, lambda s: s, torch.ones_like, lambda s: (s / 2).log())
+
+
+def iddpm_param(C_1: float = 0.001, C_2: float = 0.008, M: int = 1000) -> Param:
+    """Improved DDPM: the network predicts eps and sees M - 1 - j, with u_j the nearest noise level of `iddpm_sigmas`.
+
+    j counts from the largest noise (j = 0), so the network sees its own time 0..M-1, and -1 for sigma nearest to 0.
+    """
+    u = iddpm_sigmas(C_1, C_2, M)
+
+    def c_noise(sigma: Tensor) -> Tensor:
+        j = (sigma.to(u)[..., None] - u).abs().argmin(-1)
+        return (M - 1 - j).to(sigma)
+
+    return Param(torch.ones_like, lambda s: -s, _vp_scale, c_noise)
+
+
+def iddpm_sigmas(C_1: float = 0.001, C_2: float = 0.008, M: int = 1000) -> Tensor:
+    """u_0 > ... > u_M = 0, shape (M+1,), float64: the noise levels of the cosine schedule (Karras et al. 2022, table 1).
+
+    u_{j-1}^2 = (u_j^2 + 1) / max(alpha_bar_{j-1} / alpha_bar_j, C_1) - 1, alpha_bar_j = sin^2(pi/2 j / (M (C_2 + 1))).
+    Here alpha_bar_j grows with j: time runs from noise to data. C_1 is the clip of beta at 1 - C_1.
+    """
+    check_integer("M", M, 1)
+    alpha_bar = (0.5 * math.pi * torch.arange(M + 1, dtype=torch.float64) / M / (C_2 + 1)).sin() ** 2
+    u = torch.zeros(M + 1, dtype=torch.float64)
+    for j in range(M, 0, -1):
+        ratio = (alpha_bar[j - 1] / alpha_bar[j]).clamp(min=C_1)
+        u[j - 1] = ((u[j] ** 2 + 1) / ratio - 1).sqrt()
+    return u
+
+
 def _vp_scale(sigma: Tensor) -> Tensor:
     return 1 / (1 + sigma**2).sqrt()
 
@@ -88,15 +151,24 @@ class Preconditioned(nn.Module):
         net_input = (expand(p.c_in(sigma), x) * x).to(net_dtype)
         c_noise = p.c_noise(sigma).to(x.device, net_dtype).expand(len(x))
         F = self.net(net_input, c_noise) if labels is None else self.net(net_input, c_noise, labels)
+        F = F[:, : x.shape[1]]  # a network that also answers variances has 2C channels, these last
         return expand(p.c_skip(sigma), x) * x + expand(p.c_out(sigma), x) * F.to(x.dtype)
 
-    def given(self, labels: int | Tensor) -> Denoiser:
+    def given(self, labels: int | Tensor) -> "Conditional":
         """The denoiser of p(x | y): labels is one class for all samples, or a tensor of shape (B,)."""
+        return Conditional(self, labels)
 
-        def conditional(x: Tensor, sigma: Tensor) -> Tensor:
-            return self(x, sigma, _per_row("labels", labels, x))
 
-        return conditional
+@dataclass(frozen=True, eq=False)
+class Conditional:
+    """A network's denoiser with its labels fixed. Guidance reads both fields, to run two conditions in one batch."""
+
+    model: Preconditioned
+    labels: int | Tensor
+
+    def __call__(self, x: Tensor, sigma: Tensor | float) -> Tensor:
+        """x: (B, *S); sigma: () or (B,), > 0."""
+        return self.model(x, sigma, per_row("labels", self.labels, x))
 
 
 def as_eps(D: Denoiser, schedule: NoiseSchedule) -> EpsModel:
@@ -110,12 +182,18 @@ def as_eps(D: Denoiser, schedule: NoiseSchedule) -> EpsModel:
     return eps
 
 
-def from_eps(eps_model: EpsModel, schedule: NoiseSchedule) -> Denoiser:
-    """A denoiser from eps_theta(x_t, t) that knows only the integers t = 1..T: sigma goes to the nearest t."""
+def from_eps(eps_model: EpsModel, schedule: NoiseSchedule, rounded: bool = True) -> Denoiser:
+    """A denoiser from eps_theta(x_t, t) trained on the integers t = 1..T.
+
+    rounded: True sends sigma to the nearest t (nearest in log sigma), an int64 the model has seen in training.
+    False passes the interpolated real t, for a model whose embedding of t is smooth.
+    Only the t it is shown is rounded: x_t is scaled with the sigma that was asked for.
+    """
 
     def D(x: Tensor, sigma: Tensor) -> Tensor:
-        t = schedule.t(sigma).round().long().to(x.device).expand(len(x))
-        return x - expand(sigma, x) * eps_model(to_vp(x, sigma), t)
+        t = schedule.t(sigma)
+        t = t.round().long() if rounded else t.to(x.dtype)
+        return x - expand(sigma, x) * eps_model(to_vp(x, sigma), t.to(x.device).expand(len(x)))
 
     return D
 
@@ -158,19 +236,39 @@ class DatasetDenoiser:
         if isinstance(y, Tensor) and y.ndim == 1:
             classes = {int(c): self.given(int(c)) for c in y.unique()}
 
-            def per_row(x: Tensor, sigma: Tensor) -> Tensor:
+            def mixed(x: Tensor, sigma: Tensor) -> Tensor:
                 sigmas = number(sigma).expand(len(x))
-                row_classes = _per_row("y", y, x)
+                row_classes = per_row("y", y, x)
                 out = torch.empty_like(x)
                 for c, D in classes.items():
                     rows = row_classes == c
                     out[rows] = D(x[rows], sigmas[rows.to(sigmas.device)])
                 return out
 
-            return per_row
-        mask = self.labels == int(y)
+            return mixed
+        return self._alone(int(y))
+
+    @property
+    def classes(self) -> list[int]:
+        """The labels that occur, in rising order: the columns of `classify`. Raises CourseError without labels."""
+        if self.labels is None:
+            raise CourseError("classes: this data set has no labels; pass labels= when you make it")
+        return self.labels.unique().tolist()
+
+    def classify(self, x: Tensor, sigma: Tensor | float) -> Tensor:
+        """The exact classifier of noisy inputs, log p(y | x; sigma): (B, number of classes), float64, in nats.
+
+        Column i is `classes[i]`; a class's prior is its share of the data. Raises CourseError without labels.
+        """
+        classes = [self._alone(y) for y in self.classes]
+        log_joint = [D.log_density(x, sigma) + math.log(len(D.data)) for D in classes]
+        return torch.stack(log_joint, 1).log_softmax(1)
+
+    def _alone(self, y: int) -> "DatasetDenoiser":
+        assert self.labels is not None
+        mask = self.labels == y
         if not bool(mask.any()):
-            raise CourseError(f"y: got {int(y)}, want one of {self.labels.unique().tolist()}")
+            raise CourseError(f"y: got {y}, want one of {self.classes}")
         return DatasetDenoiser(self.data[mask], self.labels[mask], self.chunk)
 
     def _moments(self, x: Tensor, sigma: Tensor | float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -201,7 +299,7 @@ class DatasetDenoiser:
         return mean / total[:, None], top + total.log(), flat, s
 
 
-def _per_row(name: str, labels: int | Tensor, x: Tensor) -> Tensor:
+def per_row(name: str, labels: int | Tensor, x: Tensor) -> Tensor:
     """Labels () or (B,) as (B,) on x's device. Raises CourseError for another shape."""
     labels = torch.as_tensor(labels, device=x.device)
     if labels.shape not in ((), (len(x),)):
@@ -238,10 +336,8 @@ class GaussianMixture:
 
     def __call__(self, x: Tensor, sigma: Tensor | float) -> Tensor:
         """E[x_0 | x]: x (B, *S), sigma () or (B,) -> (B, *S)."""
-        centred, variance, log_joint = self._parts(x, sigma)
-        shrink = self.stds.to(x) ** 2 / variance
-        component = self.means.to(x).flatten(1) + shrink[..., None] * centred
-        return (log_joint.softmax(1)[..., None] * component).sum(1).reshape(x.shape)
+        log_joint = self._parts(x, sigma)[2]
+        return (log_joint.softmax(1)[..., None] * self._components(x, sigma)).sum(1).reshape(x.shape)
 
     def score(self, x: Tensor, sigma: Tensor | float = 0.0) -> Tensor:
         """grad_x log p(x; sigma): (B, *S). Equals (D(x, sigma) - x) / sigma^2 (Tweedie)."""
@@ -253,13 +349,32 @@ class GaussianMixture:
         """log p(x; sigma) of the mixture blurred with N(0, sigma^2 I): (B,), in nats."""
         return self._parts(x, sigma)[2].logsumexp(1)
 
-    def given(self, k: int) -> "GaussianMixture":
-        """Component k alone: the exact conditional denoiser when the label is the component.
+    def classify(self, x: Tensor, sigma: Tensor | float = 0.0) -> Tensor:
+        """The exact classifier of noisy inputs, log p(k | x; sigma): (B, K), in nats."""
+        return self._parts(x, sigma)[2].log_softmax(1)
 
-        Raises CourseError unless k is an integer in 0..K-1.
+    @overload
+    def given(self, k: int) -> "GaussianMixture": ...
+    @overload
+    def given(self, k: Tensor) -> Denoiser: ...
+    def given(self, k: int | Tensor) -> Denoiser:
+        """The exact conditional denoiser when the label is the component: component k alone.
+
+        An integer gives a mixture of one. A tensor of shape (B,) gives the denoiser of one component per row.
+        Raises CourseError unless every k is an integer in 0..K-1.
         """
-        check_integer("k", k, 0, len(self.means) - 1)
-        return GaussianMixture(self.means[k : k + 1], self.stds[k : k + 1])
+        K = len(self.means)
+        if not isinstance(k, Tensor):
+            check_integer("k", k, 0, K - 1)
+            return GaussianMixture(self.means[k : k + 1], self.stds[k : k + 1])
+        if k.is_floating_point() or not bool(((k >= 0) & (k < K)).all()):
+            raise CourseError(f"k: got {k.tolist()}, want integers in 0..{K - 1}")
+
+        def per_component(x: Tensor, sigma: Tensor | float) -> Tensor:
+            rows = torch.arange(len(x), device=x.device)
+            return self._components(x, sigma)[rows, per_row("k", k, x).long()].reshape(x.shape)
+
+        return per_component
 
     def sample(self, n: int, noise: Noise) -> tuple[Tensor, Tensor]:
         """n draws: (n, *S), and the component of each: (n,). noise: a `Noise`."""
@@ -268,6 +383,12 @@ class GaussianMixture:
         k = torch.searchsorted(self.weights.cumsum(0), uniform).clamp(max=len(self.means) - 1)
         x = self.means[k] + (self.stds[k, None] * draws[:, :-1]).reshape(n, *self.means.shape[1:])
         return x, k
+
+    def _components(self, x: Tensor, sigma: Tensor | float) -> Tensor:
+        """E[x_0 | x, k] for every component k: (B, K, D)."""
+        centred, variance, _ = self._parts(x, sigma)
+        shrink = self.stds.to(x) ** 2 / variance
+        return self.means.to(x).flatten(1) + shrink[..., None] * centred
 
     def _parts(self, x: Tensor, sigma: Tensor | float) -> tuple[Tensor, Tensor, Tensor]:
         """x - means (B, K, D); variances (B, K) or (1, K); log of weight times density (B, K)."""

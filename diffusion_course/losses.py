@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from .denoisers import Denoiser, EpsModel, Param
+from .denoisers import Denoiser, EpsModel, Param, edm_param
 from .elbo import kl_term
 from .gaussian import diffuse, expand, same
 from .schedules import NoiseSchedule
@@ -39,6 +39,23 @@ def denoising_loss(
 def unit_weight(param: Param) -> Callable[[Tensor], Tensor]:
     """1 / c_out(sigma)^2: with it, `denoising_loss` is the squared error of F in D = c_skip x + c_out F."""
     return lambda sigma: 1 / param.c_out(sigma) ** 2
+
+
+def edm_loss(
+    D: Denoiser,
+    x0: Tensor,
+    z: Tensor,
+    eps: Tensor,
+    p_mean: float = -1.2,
+    p_std: float = 1.2,
+    sigma_data: float = 0.5,
+) -> Tensor:
+    """The training loss of Karras et al. 2022 (table 1, section 5), a scalar: `denoising_loss` at log-normal sigma.
+
+    x0, eps: (B, *S); z: (B,) standard normal, sigma = exp(p_mean + p_std z). The weight
+    (sigma^2 + sigma_data^2) / (sigma sigma_data)^2 is the `unit_weight` of `edm_param(sigma_data)`.
+    """
+    return denoising_loss(D, x0, (p_mean + p_std * z).exp(), eps, unit_weight(edm_param(sigma_data)))
 
 
 def vlb_loss(D: Denoiser, x0: Tensor, t: Tensor, eps: Tensor, schedule: NoiseSchedule) -> Tensor:

@@ -204,3 +204,31 @@ def dpmpp_2m_sampling(D, x, sigma):
         x = sigma[i + 1] / sigma[i] * x - math.expm1(-h) * guess
         last, last_lam = x0, lam
     return x
+
+
+def karras_table_1(name, sigma, sigma_data=0.5):
+    """(c_skip, c_out, c_in, c_noise) of one sigma, as Karras et al. 2022, table 1 defines them; inverses by bisection."""
+    if name == "edm":
+        total = math.hypot(sigma, sigma_data)
+        return (sigma_data / total) ** 2, sigma * sigma_data / total, 1 / total, 0.25 * math.log(sigma)
+    if name == "ve":
+        return 1.0, sigma, 1.0, math.log(0.5 * sigma)
+    if name == "vp":
+        low, high = 0.0, 3.0
+        for _ in range(200):
+            t = (low + high) / 2
+            below = math.sqrt(math.expm1(0.5 * 19.9 * t**2 + 0.1 * t)) < sigma
+            low, high = (t, high) if below else (low, t)
+        return 1.0, -sigma, 1 / math.hypot(sigma, 1), 999 * t
+    levels = iddpm_levels()
+    nearest = min(range(len(levels)), key=lambda j: abs(levels[j] - sigma))
+    return 1.0, -sigma, 1 / math.hypot(sigma, 1), 999.0 - nearest
+
+
+def iddpm_levels(C_1=0.001, C_2=0.008, M=1000):
+    """u_0, ..., u_M of Karras et al. 2022, table 1, from u_M = 0 upwards in noise."""
+    bar = [math.sin(math.pi / 2 * j / (M * (C_2 + 1))) ** 2 for j in range(M + 1)]
+    levels = [0.0]
+    for j in range(M, 0, -1):
+        levels.append(math.sqrt((levels[-1] ** 2 + 1) / max(bar[j - 1] / bar[j], C_1) - 1))
+    return levels[::-1]

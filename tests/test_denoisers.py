@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles import denoise_a_dataset
+from oracles import denoise_a_dataset, iddpm_levels, karras_table_1
 from torch import nn
 
 from diffusion_course import CourseError, Noise, NoiseSchedule, gaussian, schedules
@@ -16,10 +16,15 @@ from diffusion_course.denoisers import (
     GaussianMixture,
     Preconditioned,
     as_eps,
+    edm_param,
     eps_param,
     flow_param,
     from_eps,
+    iddpm_param,
+    iddpm_sigmas,
     v_param,
+    ve_param,
+    vp_param,
     x0_param,
 )
 
@@ -126,6 +131,19 @@ def test_given_takes_one_label_per_row():
     close(D.given(y)(x, 0.5), torch.cat(rows))
 
 
+def test_the_exact_classifier_of_a_dataset_is_bayes_over_single_points():
+    data, labels = draws(30, 3), torch.tensor([4] * 20 + [9] * 7 + [5] * 3)
+    D, x, sigma = DatasetDenoiser(data, labels, chunk=8), draws(5, 3, seed=1), 0.7
+    weights = (-((x[:, None] - data).square().sum(2)) / (2 * sigma**2)).softmax(1)  # p(point | x)
+    assert D.classes == [4, 5, 9]
+    close(D.classify(x, sigma).exp(), torch.stack([weights[:, labels == y].sum(1) for y in D.classes], 1))
+    far = D.classify(1e3 * x, 0.01)  # thousands of nats from every point
+    assert torch.isfinite(far).all()
+    close(far.logsumexp(1), torch.zeros(5, dtype=F64))
+    with pytest.raises(CourseError, match=r"^classes: this data set has no labels"):
+        DatasetDenoiser(data).classify(x, sigma)
+
+
 # ---- the Gaussian mixture
 
 
@@ -164,6 +182,21 @@ def test_a_given_component_is_that_gaussian(k):
     m, x = mixture(2), draws(5, 2, seed=1)
     normal = torch.distributions.Normal(m.means[k], (m.stds[k] ** 2 + 0.25) ** 0.5)
     close(m.given(k).log_density(x, 0.5), normal.log_prob(x).sum(1))
+
+
+def test_a_component_for_each_row():
+    m, x, k = mixture(2, 2), draws(5, 2, 2, seed=1), torch.tensor([2, 0, 0, 1, 2])
+    sigma = torch.linspace(0.1, 1, 5, dtype=F64)
+    for s in (sigma, torch.full((5,), 0.5, dtype=F64)):
+        rows = [m.given(int(k[i]))(x[i : i + 1], s[i]) for i in range(5)]
+        close(m.given(k)(x, s), torch.cat(rows))
+    close(m.given(k)(x, 0.5), torch.cat(rows))
+
+
+def test_the_exact_classifier_of_a_mixture_is_bayes():
+    m, x, sigma = mixture(2), draws(5, 2, seed=1), torch.linspace(0.1, 3, 5, dtype=F64)
+    joint = torch.stack([m.weights[k] * m.given(k).log_density(x, sigma).exp() for k in range(3)], 1)
+    close(m.classify(x, sigma).exp(), joint / joint.sum(1, keepdim=True))
 
 
 def test_components_weighted_by_their_posterior_are_the_mixture():
@@ -273,6 +306,83 @@ class TestParametrisations:
         assert net.seen[2].tolist() == [1, 2, 3, 4]
 
 
+COEFFICIENTS = {
+    "edm": edm_param(0.5),
+    "vp": vp_param(),
+    "ve": ve_param(),
+    "iddpm": iddpm_param(),
+}
+LEVELS = [0.002, 0.0101, 0.3, 1.0, 7.77, 80.0, 151.3]
+
+
+@pytest.mark.parametrize("sigma", LEVELS)
+@pytest.mark.parametrize("name", COEFFICIENTS)
+def test_the_four_coefficients_of_table_1(name, sigma):
+    """Computed from (B,) and () sigma alike, and used as D = c_skip x + c_out F(c_in x, c_noise)."""
+    p, want = COEFFICIENTS[name], karras_table_1(name, sigma)
+    for s in (torch.tensor(sigma, dtype=F64), torch.full((4,), sigma, dtype=F64)):
+        got = [c(s) for c in (p.c_skip, p.c_out, p.c_in, p.c_noise)]
+        for value, expected in zip(got, want, strict=True):
+            close(value, torch.full_like(s, expected), 1e-9)
+        net = Net(EPS)
+        close(Preconditioned(net, p)(X0, s), want[0] * X0 + want[1] * EPS)
+        close(net.seen[0], want[2] * X0)
+        close(net.seen[1], torch.full((4,), want[3], dtype=F64), 1e-9)
+
+
+def test_edm_keeps_input_target_and_output_at_unit_variance():
+    """For data of variance sigma_data^2: Karras et al. 2022, appendix B.6."""
+    for sigma_data in (0.3, 0.5, 1.0):
+        p, s = edm_param(sigma_data), torch.tensor(LEVELS, dtype=F64)
+        close(p.c_in(s) ** 2 * (sigma_data**2 + s**2), torch.ones_like(s))
+        target = ((1 - p.c_skip(s)) ** 2 * sigma_data**2 + p.c_skip(s) ** 2 * s**2) / p.c_out(s) ** 2
+        close(target, torch.ones_like(s))
+
+
+def test_iddpm_levels_and_the_cosine_schedule_they_come_from():
+    u = iddpm_sigmas()
+    close(u, iddpm_levels(), 1e-9)
+    assert (u.diff() < 0).all()
+    assert u[-1] == 0
+    # j steps of the cosine schedule, its beta clipped at 0.999, give sigma_t = u_{M - t}.
+    close(NoiseSchedule.from_betas(schedules.cosine(1000)).sigmas, u[:-1].flip(0), 1e-8)
+
+
+def test_iddpm_shows_the_network_its_own_time():
+    c_noise = iddpm_param().c_noise
+    close(c_noise(iddpm_sigmas()), torch.arange(999, -2, -1.0))
+    assert c_noise(torch.tensor(1e6)) == 999
+
+
+def test_a_network_that_also_answers_variances():
+    net = Net(torch.cat([EPS, draws(4, 2, 3, seed=2)], 1))
+    close(Preconditioned(net, iddpm_param())(X0, 2.0), X0 - 2.0 * EPS)
+
+
+@pytest.mark.parametrize("sigma_data", [0.0, -1.0, math.nan, math.inf])
+def test_bad_sigma_data(sigma_data):
+    with pytest.raises(CourseError, match=r"^sigma_data: got .*, want a number > 0$"):
+        edm_param(sigma_data)
+
+
+def test_from_eps_interpolates_when_asked():
+    seen = []
+
+    def model(x_t, t):
+        seen.append(t)
+        return torch.ones_like(x_t)
+
+    sigma = torch.stack([(S.sigma(5) * S.sigma(6)).sqrt(), S.sigma(700)])
+    x = draws(2, 3)
+    rounded, smooth = from_eps(model, S)(x, sigma), from_eps(model, S, rounded=False)(x, sigma)
+    assert seen[0].dtype == torch.int64
+    assert seen[1].dtype == F64
+    close(seen[1], [5.5, 700.0])
+    close(rounded, smooth)  # x_t itself is scaled with the sigma that was asked for
+    from_eps(model, S, rounded=False)(x.float(), 0.1)
+    assert seen[2].dtype == torch.float32
+
+
 @pytest.mark.parametrize("t", [1, 7, 1000, torch.tensor([1, 7, 400, 1000])])
 def test_as_eps_and_from_eps_undo_each_other(t):
     D, x_t = mixture(3), draws(4, 3)
@@ -346,6 +456,14 @@ def test_as_eps_of_preconditioned_eps_is_the_network():
             r"^weights: got .*want 3 numbers > 0",
         ),
         (lambda: mixture(2).given(3), r"^k: got 3, want an integer in 0\.\.2"),
+        (
+            lambda: mixture(2).given(torch.tensor([0, 3])),
+            r"^k: got \[0, 3\], want integers in 0\.\.2",
+        ),
+        (
+            lambda: mixture(2).given(torch.tensor([0, 1]))(X0[:, 0, :2], 1.0),
+            r"^k: got shape \(2,\), want \(\) or \(4,\)",
+        ),
         (lambda: mixture(2).given(-1), r"^k: got -1, want an integer in 0\.\.2"),
         (
             lambda: Preconditioned(Net(), flow_param()).given(torch.ones(3))(X0, 1.0),

@@ -1,5 +1,7 @@
 """One regression in several costumes: each loss against the plain squared error it claims to be."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from diffusion_course import CourseError, Noise, NoiseSchedule, elbo, gaussian, 
 from diffusion_course.denoisers import (
     Preconditioned,
     as_eps,
+    edm_param,
     eps_param,
     flow_param,
     from_eps,
@@ -124,6 +127,26 @@ def test_the_vlb_loss_averages_to_the_sum_of_the_terms():
 
     terms = elbo.vlb_terms(D, X0, s, Same(), elbo.gaussian_decoder(1.0))
     close(torch.stack(each).mean(), terms.kl.sum(1).mean())
+
+
+def test_edm_loss_is_the_plain_formula():
+    D, z, sigma_data = from_eps(eps_model, S), draws(6, seed=3), 0.4
+    total = 0.0
+    for i in range(6):
+        sigma = math.exp(-1.0 + 0.9 * z[i].item())
+        weight = (sigma**2 + sigma_data**2) / (sigma * sigma_data) ** 2
+        x = X0[i : i + 1] + sigma * EPS[i : i + 1]
+        total += weight * (D(x, torch.tensor([sigma])) - X0[i : i + 1]).square().mean().item() / 6
+    close(losses.edm_loss(D, X0, z, EPS, -1.0, 0.9, sigma_data), torch.tensor(total, dtype=F64), 1e-6)
+
+
+def test_edm_loss_is_the_networks_squared_error():
+    net, z, param = Wave(), draws(6, seed=3), edm_param(0.5)
+    sigma = (-1.2 + 1.2 * z).exp()[:, None, None]
+    x = X0 + sigma * EPS
+    target = (X0 - param.c_skip(sigma) * x) / param.c_out(sigma)
+    seen = net(param.c_in(sigma) * x, param.c_noise(sigma)[:, 0, 0])
+    close(losses.edm_loss(Preconditioned(net, param), X0, z, EPS), (seen - target).square().mean())
 
 
 def test_losses_do_not_depend_on_batch_or_size_of_constant_error():
