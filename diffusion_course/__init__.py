@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from .errors import CourseError
 
 if TYPE_CHECKING:
-    from . import denoisers, discrete, elbo, gaussian, guidance, losses, noise, samplers, schedules
+    from . import denoisers, discrete, elbo, gaussian, guidance, losses, noise, samplers, schedules, sde
     from .noise import Noise
     from .samplers import sample, trajectory
     from .schedules import NoiseSchedule
@@ -36,6 +36,7 @@ __all__ = [
     "sample",
     "samplers",
     "schedules",
+    "sde",
     "trajectory",
 ]
 
