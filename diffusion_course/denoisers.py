@@ -198,6 +198,40 @@ def from_eps(eps_model: EpsModel, schedule: NoiseSchedule, rounded: bool = True)
     return D
 
 
+def split_variance(
+    model: EpsModel, schedule: NoiseSchedule
+) -> tuple[Denoiser, Callable[[Tensor, Tensor], Tensor]]:
+    """A model that answers eps and v, as a denoiser and the function (x, sigma) -> v; for `samplers.ddpm_learned`.
+
+    model: (x_t, t) -> (B, 2C, ...), eps in the first half of axis 1 and v in the second (Nichol & Dhariwal 2021).
+    The network runs once for both: v remembers the denoiser's last call, and asks again only for another x or sigma.
+    """
+    last: dict[str, Tensor] = {}
+
+    def eps(x_t: Tensor, t: Tensor) -> Tensor:
+        answer = model(x_t, t)
+        C = x_t.shape[1]
+        if answer.shape != (len(x_t), 2 * C, *x_t.shape[2:]):
+            want = (len(x_t), 2 * C, *x_t.shape[2:])
+            raise CourseError(f"model(x_t, t): got shape {tuple(answer.shape)}, want {want}: eps and v")
+        last["v"] = answer[:, C:].detach()
+        return answer[:, :C]
+
+    inner = from_eps(eps, schedule)
+
+    def D(x: Tensor, sigma: Tensor) -> Tensor:
+        x0 = inner(x, sigma)
+        last.update(x=x.detach().clone(), sigma=number(sigma))
+        return x0
+
+    def v(x: Tensor, sigma: Tensor) -> Tensor:
+        if not last or not torch.equal(last["x"], x) or not torch.equal(last["sigma"], number(sigma)):
+            D(x, sigma)
+        return last["v"]
+
+    return D, v
+
+
 class DatasetDenoiser:
     """The exact denoiser of a finite data set: E[x_0 | x] when x_0 is one of N data points, each equally likely.
 

@@ -1,26 +1,101 @@
 """Wrappers that turn denoisers into a denoiser. Guidance scale w = 1 means no guidance, everywhere in the course."""
 
+from collections.abc import Callable
+
+import torch
 from torch import Tensor
 
-from .denoisers import Denoiser
+from .denoisers import Conditional, Denoiser, Preconditioned, per_row
+from .errors import CourseError
+from .gaussian import expand, number
+from .noise import NoiseSource
+from .samplers import Step, Variance, ancestral, posterior_variance
+
+Scale = float | Tensor | Callable[[Tensor], Tensor]
+"""A guidance scale: a number (or one per row, (B,)), or a function of sigma that returns such a number."""
+
+LogProb = Callable[[Tensor, Tensor], Tensor]
+"""A classifier of noisy inputs: (x, sigma) in VE coordinates -> log p(y | x; sigma) of the wanted y, shape (B,)."""
 
 
-def cfg(cond: Denoiser, uncond: Denoiser, w: float) -> Denoiser:
+def cfg(cond: Denoiser, uncond: Denoiser, w: Scale) -> Denoiser:
     """Classifier-free guidance (Ho & Salimans 2021): D_u + w (D_c - D_u).
 
-    The same line in eps reads eps_u + w (eps_c - eps_u). The paper's own scale is w - 1:
-    (1 + w') eps_c - w' eps_u. w = 1 evaluates only `cond`, and w = 0 only `uncond`.
+    The same line in eps reads eps_u + w (eps_c - eps_u). Where w = 1 only `cond` is evaluated, and where w = 0 only
+    `uncond`. Two conditions of one network run as one batch of 2B: `cfg(net.given(y), net.given(z), w)`, or with
+    `net` itself for "no label" when the network has a label for that.
     """
-    if w == 1:
-        return cond
-    if w == 0:
-        return uncond
+    if isinstance(w, int | float) and w in (0, 1):
+        return cond if w else uncond
 
     def guided(x: Tensor, sigma: Tensor) -> Tensor:
-        base = uncond(x, sigma)
-        return base + w * (cond(x, sigma) - base)
+        scale = _scale(w, sigma, x)
+        if bool((scale == 1).all()):
+            return cond(x, sigma)
+        if bool((scale == 0).all()):
+            return uncond(x, sigma)
+        towards, base = _both(cond, uncond, x, sigma)
+        return base + scale * (towards - base)
 
     return guided
+
+
+def from_paper_scale(w: float) -> float:
+    """The course's scale from that of Ho & Salimans 2021, whose eps is (1 + w) eps_c - w eps_u: one more."""
+    return w + 1
+
+
+def interval(w: float, low: float, high: float) -> Scale:
+    """A scale that is w for low < sigma <= high, and 1 (no guidance) outside (Kynkaanniemi et al. 2024).
+
+    Outside the interval `cfg` costs one evaluation. Raises CourseError unless 0 <= low < high.
+    """
+    if not 0 <= low < high:
+        raise CourseError(f"low, high: got {low}, {high}, want 0 <= low < high")
+    return lambda sigma: torch.where((sigma > low) & (sigma <= high), number(w).to(sigma.device), 1.0)
+
+
+def autoguidance(D: Denoiser, worse: Denoiser, w: Scale) -> Denoiser:
+    """Guidance by a worse version of the same model (Karras et al. 2024): worse + w (D - worse).
+
+    `worse` is smaller or less trained, and has D's condition: both err alike, it errs more, and the difference points
+    away from the errors. Unlike `cfg`'s, this direction does not trade variety for class.
+    """
+    return cfg(D, worse, w)
+
+
+def classifier(D: Denoiser, log_prob: LogProb, scale: Scale) -> Denoiser:
+    """Classifier guidance as a change of the score: D + scale sigma^2 grad log p(y | x; sigma).
+
+    By Tweedie's formula this is the denoiser of p(x) p(y | x)^scale, for an unconditional D (Dhariwal & Nichol 2021,
+    algorithm 2; there in eps). Here scale = 0 is D, and scale = 1 is Bayes' rule: `cfg` with the same number gives the same
+    answer when all three are exact. Raises CourseError when log_prob does not depend on x or is not of shape (B,).
+    """
+
+    def guided(x: Tensor, sigma: Tensor) -> Tensor:
+        x0 = D(x, sigma)
+        return x0 + _scale(scale, sigma, x) * expand(sigma, x) ** 2 * _gradient(log_prob, x, sigma)
+
+    return guided
+
+
+def mean_shift(log_prob: LogProb, scale: Scale, variance: Variance = posterior_variance) -> Step:
+    """Classifier guidance as a shifted ancestral step: mean + scale Sigma grad log p(y | x_t) (Dhariwal & Nichol 2021, algorithm 1).
+
+    variance: Sigma, elementwise (see `samplers.ancestral`); the step's noise uses it too. Mean, gradient and Sigma are
+    the textbook ones (VP), brought to VE coordinates. Against `classifier` the shift is the same to first order in the step.
+    No shift on the last step, where Sigma is 0.
+    """
+    step = ancestral(variance)
+
+    def shifted(D: Denoiser, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: NoiseSource) -> Tensor:
+        x_next = step(D, x, sigma, sigma_next, noise)
+        # x_VP = x / sqrt(1 + sigma^2): the gradient grows by that root, and the shift by the next step's.
+        bridge = ((1 + sigma**2) / (1 + sigma_next**2)).sqrt()
+        Sigma = variance(x, sigma, sigma_next)
+        return x_next + _scale(scale, sigma, x) * bridge * Sigma * _gradient(log_prob, x, sigma)
+
+    return shifted
 
 
 def clip(D: Denoiser, low: float = -1.0, high: float = 1.0) -> Denoiser:
@@ -33,3 +108,59 @@ def clip(D: Denoiser, low: float = -1.0, high: float = 1.0) -> Denoiser:
         return D(x, sigma).clamp(low, high)
 
     return clipped
+
+
+def dynamic_threshold(D: Denoiser, percentile: float = 0.995) -> Denoiser:
+    """D with each sample clipped to its own [-s, s] and divided by s, s >= 1 (Saharia et al. 2022, section 2.3).
+
+    s: the given quantile of the sample's |x_0|, or 1 if that is more: a sample inside [-1, 1] up to that quantile is
+    only clipped. It counters the saturated colours of a large guidance scale. Raises CourseError unless 0 < percentile <= 1.
+    """
+    if not 0 < percentile <= 1:
+        raise CourseError(f"percentile: got {percentile}, want a number in (0, 1]")
+
+    def thresholded(x: Tensor, sigma: Tensor) -> Tensor:
+        x0 = D(x, sigma)
+        s = x0.flatten(1).abs().quantile(percentile, dim=1).clamp(min=1)
+        s = s.reshape(-1, *(1,) * (x0.ndim - 1))
+        return x0.clamp(-s, s) / s
+
+    return thresholded
+
+
+def _scale(w: Scale, sigma: Tensor, x: Tensor) -> Tensor:
+    """w at sigma, shaped to multiply x."""
+    return expand(w(number(sigma)) if callable(w) else w, x)
+
+
+def _both(first: Denoiser, second: Denoiser, x: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
+    """Both answers; from one batch when they are one network with two labels."""
+    a, b = _condition(first), _condition(second)
+    if a is None or b is None or a.model is not b.model:
+        return first(x, sigma), second(x, sigma)
+    sigma = number(sigma)
+    labels = torch.cat([per_row("labels", a.labels, x), per_row("labels", b.labels, x)])
+    twice = a.model(torch.cat([x, x]), sigma if sigma.ndim == 0 else torch.cat([sigma, sigma]), labels)
+    return twice[: len(x)], twice[len(x) :]
+
+
+def _condition(D: Denoiser) -> Conditional | None:
+    """D as a network with labels, if it is one. In the course's networks label num_classes means "no label"."""
+    if isinstance(D, Conditional):
+        return D
+    if isinstance(D, Preconditioned):
+        no_label = getattr(D.net, "num_classes", 0)
+        return Conditional(D, no_label) if no_label else None
+    return None
+
+
+def _gradient(log_prob: LogProb, x: Tensor, sigma: Tensor) -> Tensor:
+    """grad_x log p(y | x; sigma), also inside the samplers' no_grad."""
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        value = log_prob(x, sigma)
+        if value.shape != (len(x),):
+            raise CourseError(f"log_prob(x, sigma): got shape {tuple(value.shape)}, want ({len(x)},)")
+        if not value.requires_grad:
+            raise CourseError("log_prob: its answer does not depend on x; is it detached, or under no_grad?")
+        return torch.autograd.grad(value.sum(), x)[0]

@@ -4,6 +4,7 @@ A step is a function step(D, x, sigma, sigma_next, noise) -> x_next, in VE coord
 to the same loop.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -42,11 +43,57 @@ def ddpm_large(D: Denoiser, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise:
 
     No noise is added on the last step (sigma_next = 0), as in algorithm 2.
     """
-    x0 = D(x, sigma)
-    ratio = (sigma_next / sigma) ** 2
+    return ancestral(forward_variance)(D, x, sigma, sigma_next, noise)
+
+
+Variance = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""(x, sigma, sigma_next) -> variance of an ancestral step, in VE coordinates, broadcasting against x."""
+
+
+def posterior_variance(x: Tensor, sigma: Tensor, sigma_next: Tensor) -> Tensor:
+    """beta-tilde of the step: the variance of q(x_s | x_t, x_0) ("fixed small")."""
+    return sigma_next**2 * (1 - (sigma_next / sigma) ** 2)
+
+
+def forward_variance(x: Tensor, sigma: Tensor, sigma_next: Tensor) -> Tensor:
+    """beta of the step ("fixed large"); 0 on the last."""
     variance = (1 + sigma_next**2) * (sigma**2 - sigma_next**2) / (1 + sigma**2)
-    std = variance.sqrt() if sigma_next > 0 else torch.zeros_like(variance)
-    return x0 + ratio * (x - x0) + std * noise.like(x)
+    return variance if sigma_next > 0 else torch.zeros_like(variance)
+
+
+def learned_variance(fraction: Callable[[Tensor, Tensor], Tensor]) -> Variance:
+    """Between beta-tilde (fraction -1) and beta (fraction 1), linear in the logarithm (Nichol & Dhariwal 2021, eq. 15).
+
+    fraction: (x, sigma) -> v of x's shape, what the network's second half answers (`denoisers.split_variance`).
+    Both ends are those of this step, whatever its length: strided sampling re-derives them. 0 on the last step.
+    """
+
+    def variance(x: Tensor, sigma: Tensor, sigma_next: Tensor) -> Tensor:
+        large, small = forward_variance(x, sigma, sigma_next), posterior_variance(x, sigma, sigma_next)
+        share = (fraction(x, sigma) + 1) / 2
+        return large**share * small ** (1 - share) if sigma_next > 0 else torch.zeros_like(x)
+
+    return variance
+
+
+def ancestral(variance: Variance) -> Step:
+    """The ancestral step with a variance of your choice: `posterior_variance` makes it `ddpm`.
+
+    The mean is that of q(x_s | x_t, x_0) at x_0 = D(x, sigma), whatever the variance.
+    """
+
+    def step(D: Denoiser, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: NoiseSource) -> Tensor:
+        x0 = D(x, sigma)
+        ratio = (sigma_next / sigma) ** 2
+        std = variance(x, sigma, sigma_next).sqrt()
+        return x0 + ratio * (x - x0) + std * noise.like(x)
+
+    return step
+
+
+def ddpm_learned(fraction: Callable[[Tensor, Tensor], Tensor]) -> Step:
+    """The ancestral step with learned variance (Nichol & Dhariwal 2021): see `learned_variance`."""
+    return ancestral(learned_variance(fraction))
 
 
 def ddim(eta: float = 0.0) -> Step:
@@ -149,6 +196,30 @@ class Trajectory:
     sigma: Tensor
     x0: Tensor
     nfe: int
+
+
+@torch.no_grad()
+def ddim_invert(D: Denoiser, x: Tensor, sigmas: Tensor) -> Tensor:
+    """From data to the noise that `ddim()` and `euler` would make it from: their step, run upwards (Song et al. 2021, section 4.3).
+
+    x: (B, *S), the state at sigmas[0], in VE coordinates. sigmas: (N,), strictly increasing, all > 0, for instance
+    `karras(40)[:-1].flip(0)`. Returns the state at sigmas[-1], of x's shape.
+
+    The start: at sigma = 0 the slope (x - D) / sigma does not exist, so a clean image is passed as if it were at
+    sigmas[0], an error of about sigmas[0] (0.002 is a quarter of a grey level). improved-diffusion takes the clean
+    image for x_1 in textbook coordinates: pass `to_ve(x0, sigmas[0])` for that.
+    Each step uses the slope at its lower end and sampling the one at its upper end: the round trip is exact only in
+    the limit of small steps. Raises CourseError for another grid.
+    """
+    sigmas = torch.as_tensor(sigmas, dtype=torch.float64).cpu()
+    if sigmas.ndim != 1 or len(sigmas) < 2 or not bool((sigmas.diff() > 0).all()) or not sigmas[0] > 0:
+        got = [round(s, 6) for s in sigmas.flatten()[:4].tolist()]
+        raise CourseError(f"sigmas: want two or more strictly increasing numbers > 0, got {got}...")
+    for sigma, sigma_next in itertools.pairwise(sigmas):
+        x = euler(D, x, sigma, sigma_next)
+        if not bool(torch.isfinite(x).all()):
+            raise CourseError(f"inversion: NaN or infinity after the step {sigma:g} -> {sigma_next:g}")
+    return x
 
 
 def sample(

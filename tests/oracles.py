@@ -232,3 +232,24 @@ def iddpm_levels(C_1=0.001, C_2=0.008, M=1000):
     for j in range(M, 0, -1):
         levels.append(math.sqrt((levels[-1] ** 2 + 1) / max(bar[j - 1] / bar[j], C_1) - 1))
     return levels[::-1]
+
+
+def guided_ancestral_sampling(x, timesteps, betas, model, noises, gradient, scale):
+    """Ancestral sampling with learned variance and a shifted mean, in x_t coordinates; x is a vector.
+
+    model(x, t) -> (eps, v), v in [-1, 1] (Nichol & Dhariwal 2021, eq. 15); gradient(x, t): of log p(y | x_t) in x_t
+    (Dhariwal & Nichol 2021, algorithm 1), for all but the last step. Strided steps use their own beta and beta-tilde.
+    """
+    bars = alpha_bars(betas)
+    for i, t in enumerate(timesteps):
+        s = timesteps[i + 1] if i + 1 < len(timesteps) else 0
+        alpha = bars[t] / bars[s]
+        beta = 1.0 - alpha
+        eps, v = model(x, t)
+        mean = (x - beta / math.sqrt(1.0 - bars[t]) * eps) / math.sqrt(alpha)
+        if s == 0:
+            return mean
+        tilde = beta * (1.0 - bars[s]) / (1.0 - bars[t])
+        share = (v + 1.0) / 2.0
+        variance = np.exp(share * math.log(beta) + (1.0 - share) * math.log(tilde))
+        x = mean + scale * variance * gradient(x, t) + np.sqrt(variance) * noises[i]

@@ -3,10 +3,29 @@
 import numpy as np
 import pytest
 import torch
+from oracles import guided_ancestral_sampling
+from torch import nn
 
-from diffusion_course import Noise, samplers, schedules
-from diffusion_course.denoisers import GaussianMixture
-from diffusion_course.guidance import cfg, clip
+from diffusion_course import CourseError, Noise, NoiseSchedule, gaussian, samplers, schedules
+from diffusion_course.denoisers import (
+    DatasetDenoiser,
+    GaussianMixture,
+    Preconditioned,
+    as_eps,
+    edm_param,
+    split_variance,
+)
+from diffusion_course.guidance import (
+    autoguidance,
+    cfg,
+    classifier,
+    clip,
+    dynamic_threshold,
+    from_paper_scale,
+    interval,
+    mean_shift,
+)
+from diffusion_course.nets.mlp import MLP
 
 F64 = torch.float64
 M = GaussianMixture(torch.tensor([[-1.0, 0.0], [1.0, 0.5]], dtype=F64), 0.4, torch.tensor([1.0, 2.0]))
@@ -41,6 +60,7 @@ def test_both_scale_conventions_in_eps(w, sigma):
     eps, eps_c, eps_u = ((X - D(X, sigma)) / sigma for D in (cfg(M.given(1), M, w), M.given(1), M))
     close(eps, eps_u + w * (eps_c - eps_u))
     close(eps, w * eps_c - (w - 1) * eps_u)
+    assert from_paper_scale(w - 1) == w
 
 
 @pytest.mark.parametrize("w", [0.5, 2.0, 5.0])
@@ -71,3 +91,195 @@ def test_clip_bounds_the_answer_and_nothing_else():
     wide = clip(lambda x, sigma: 3 * x)(X, 0.3)
     assert wide.min() == -1
     assert wide.max() == 1
+
+
+# ---- scales
+
+
+SIGMAS = torch.tensor([0.1, 0.5, 1.0, 2.0, 2.1, 30.0], dtype=F64)
+
+
+def test_the_scale_may_be_a_function_of_sigma_or_one_number_a_row():
+    for sigma in (0.7, torch.tensor(0.7), SIGMAS):
+        w = (1 + 2 * torch.as_tensor(sigma, dtype=F64)).expand(6)
+        expected = M(X, sigma) + w[:, None] * (M.given(1)(X, sigma) - M(X, sigma))
+        close(cfg(M.given(1), M, lambda s: 1 + 2 * s)(X, sigma), expected, 1e-6)
+        close(cfg(M.given(1), M, w)(X, sigma), expected, 1e-6)
+
+
+def test_guidance_in_an_interval():
+    """Low is outside and high inside; outside it costs one evaluation."""
+    D = cfg(M.given(1), M, interval(3.1, 0.5, 2.0))
+    w = torch.tensor([1, 1, 3.1, 3.1, 1, 1], dtype=F64)
+    close(D(X, SIGMAS), M(X, SIGMAS) + w[:, None] * (M.given(1)(X, SIGMAS) - M(X, SIGMAS)), 1e-12)
+    for sigma, calls in ((0.5, (1, 0)), (0.51, (1, 1)), (2.0, (1, 1)), (2.01, (1, 0))):
+        cond, uncond = counted(M.given(1)), counted(M)
+        cfg(cond, uncond, interval(3.1, 0.5, 2.0))(X, sigma)
+        assert (cond.n, uncond.n) == calls
+
+
+def test_autoguidance_extrapolates_from_the_worse_model():
+    worse = clip(M, -0.5, 0.5)
+    close(autoguidance(M, worse, 2.5)(X, 0.7), worse(X, 0.7) + 2.5 * (M(X, 0.7) - worse(X, 0.7)))
+
+
+# ---- one batch
+
+
+@pytest.mark.parametrize("sigma", [torch.tensor(0.7), torch.linspace(0.1, 5, 6)])
+def test_two_conditions_of_one_network_run_in_one_batch(sigma):
+    torch.manual_seed(0)
+    net, x, y = MLP(2, width=16, num_classes=3), X.float(), torch.tensor([0, 1, 2, 2, 1, 0])
+    D, other, calls = Preconditioned(net, edm_param()), Preconditioned(net, edm_param()), []
+    net.register_forward_hook(lambda net, inputs, output: calls.append(len(inputs[0])))
+    none = D.given(3)
+    apart = none(x, sigma) + 4.0 * (D.given(y)(x, sigma) - none(x, sigma))
+    net.num_classes = 3  # what a U-Net says of itself
+    for uncond, sizes in ((none, [12]), (D, [12]), (other, [6, 6]), (clip(D, -99, 99), [6, 6])):
+        calls.clear()
+        close(cfg(D.given(y), uncond, 4.0)(x, sigma).detach(), apart.detach(), 2e-6)
+        assert calls == sizes
+
+
+def test_a_network_without_a_label_for_none_is_not_asked_for_it():
+    class Net(nn.Module):
+        def forward(self, x, c_noise, labels=None):
+            return x if labels is None else x * labels[:, None]
+
+    D = Preconditioned(Net(), edm_param())
+    close(cfg(D.given(3), D, 2.0)(X, 0.7), D(X, 0.7) + 2 * (D.given(3)(X, 0.7) - D(X, 0.7)))
+
+
+# ---- classifiers
+
+
+DATA = DatasetDenoiser(Noise(5).randn(40, 2, dtype=F64), torch.arange(40) % 2)
+EXACT = pytest.mark.parametrize("D", [M, DATA], ids=["mixture", "dataset"])
+
+
+def log_prob_of(D, y):
+    return lambda x, sigma: D.classify(x, sigma)[:, y]
+
+
+@EXACT
+@pytest.mark.parametrize("w", [0.0, 0.5, 1.0, 3.0, -2.0])
+@pytest.mark.parametrize("sigma", [0.3, 1.0, 30.0, SIGMAS.clamp(min=0.2)])
+def test_with_exact_models_cfg_is_classifier_guidance(D, w, sigma):
+    close(cfg(D.given(1), D, w)(X, sigma), classifier(D, log_prob_of(D, 1), w)(X, sigma))
+
+
+def test_classes_may_differ_by_row():
+    y = torch.tensor([0, 1, 1, 0, 0, 1])
+    log_prob = lambda x, sigma: M.classify(x, sigma)[torch.arange(6), y]  # noqa: E731
+    close(cfg(M.given(y), M, 2.5)(X, 0.7), classifier(M, log_prob, 2.5)(X, 0.7))
+
+
+def test_classifier_guidance_samples_inside_no_grad_and_scales_with_sigma():
+    grid, start = schedules.karras(12, 0.05, 20.0), 20 * X
+    scale = interval(2.0, 0.3, 5.0)
+    guided = classifier(M, log_prob_of(M, 1), lambda s: 2 * (scale(s) - 1))  # 2 inside, 0 outside
+    plain = cfg(M.given(1), M, lambda s: 2 * (scale(s) - 1))
+    out = samplers.sample(guided, start, grid)
+    assert not out.requires_grad
+    close(out, samplers.sample(plain, start, grid), 1e-9)
+
+
+@pytest.mark.parametrize("stride", [1, 7])
+def test_mean_shift_and_learned_variance_are_the_textbook_loop(stride):
+    """In x_t coordinates, with a model that answers (eps, v), recorded noises and a strided sequence."""
+    schedule = NoiseSchedule.from_betas(schedules.cosine(40))
+    timesteps = list(range(40, 0, -stride))
+    noises = [Noise(i).randn(6, 2, dtype=F64) for i in range(40)]
+    eps = as_eps(M, schedule)
+
+    def model(x_t, t):
+        return torch.cat([eps(x_t, t), (3 * x_t).sin()], 1)
+
+    def textbook_model(x, t):
+        answer = model(torch.as_tensor(x), torch.full((6,), t)).numpy()
+        return answer[:, :2], answer[:, 2:]
+
+    def gradient(x, t):
+        x_t = torch.as_tensor(x).requires_grad_()
+        (g,) = torch.autograd.grad(
+            M.classify(gaussian.to_ve(x_t, schedule.sigma(t)), schedule.sigma(t))[:, 1].sum(), x_t
+        )
+        return g.numpy()
+
+    class Recorded:
+        def __init__(self):
+            self.next = iter(noises)
+
+        def like(self, x):
+            return next(self.next)
+
+    grid = schedule.grid(torch.tensor(timesteps))
+    start = gaussian.to_ve(X, grid[0])
+    for scale in (0.0, 1.7):
+        D, v = split_variance(model, schedule)
+        step = mean_shift(log_prob_of(M, 1), scale, samplers.learned_variance(v))
+        found = samplers.sample(D, start, grid, step, Recorded())
+        expected = guided_ancestral_sampling(
+            X.numpy(),
+            timesteps,
+            schedule.betas.tolist(),
+            textbook_model,
+            [z.numpy() for z in noises],
+            gradient,
+            scale,
+        )
+        close(found, expected, 1e-8)
+        if scale == 0:
+            close(samplers.sample(D, start, grid, samplers.ddpm_learned(v), Recorded()), found, 1e-12)
+
+
+def test_the_shift_of_the_mean_is_the_score_form_to_first_order():
+    sigma, log_prob = torch.tensor(1.0, dtype=F64), log_prob_of(M, 1)
+
+    class Zero:
+        def like(self, x):
+            return torch.zeros_like(x)
+
+    gaps = []
+    for h in (0.02, 0.01):
+        plain = samplers.ddpm(M, X, sigma, sigma - h, Zero())
+        by_score = samplers.ddpm(classifier(M, log_prob, 2.0), X, sigma, sigma - h, Zero()) - plain
+        by_mean = mean_shift(log_prob, 2.0)(M, X, sigma, sigma - h, Zero()) - plain
+        assert by_mean.abs().max() > 0.5 * h * 0.1
+        gaps.append((by_score - by_mean).abs().max())
+    assert 3.8 < gaps[0] / gaps[1] < 4.2
+
+
+# ---- ranges
+
+
+def test_dynamic_threshold_works_on_each_sample_alone():
+    x0 = torch.stack([torch.linspace(-0.9, 0.9, 101), torch.linspace(-4, 4, 101), torch.zeros(101)]).double()
+    x0[2, 0] = 50.0
+    out = dynamic_threshold(lambda x, sigma: x, 0.9)(x0.reshape(3, 1, 101), 1.0).reshape(3, 101)
+    close(out[0], x0[0])
+    s = np.quantile(x0[1].abs().numpy(), 0.9)
+    close(out[1], x0[1].clamp(-s, s) / s)
+    close(out[2], x0[2].clamp(-1, 1))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: interval(2.0, 3.0, 3.0), r"^low, high: got 3\.0, 3\.0, want 0 <= low < high"),
+        (lambda: dynamic_threshold(M, 0.0), r"^percentile: got 0\.0, want a number in \(0, 1\]"),
+        (
+            lambda: classifier(M, M.classify, 1.0)(X, 0.7),
+            r"^log_prob\(x, sigma\): got shape \(6, 2\), want \(6,\)",
+        ),
+        (lambda: classifier(M, lambda x, s: torch.zeros(6), 1.0)(X, 0.7), r"^log_prob: .* not depend on x"),
+        (lambda: cfg(M.given(1), M, torch.ones(3))(X, 0.7), r"got shape \(3,\), want \(\) or \(6,\)"),
+        (
+            lambda: split_variance(lambda x, t: x, NoiseSchedule.from_betas([0.1]))[0](X, 0.7),
+            r"^model\(x_t, t\): got shape \(6, 2\), want \(6, 4\): eps and v",
+        ),
+    ],
+)
+def test_bad_input(call, message):
+    with pytest.raises(CourseError, match=message):
+        call()

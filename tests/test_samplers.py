@@ -27,7 +27,7 @@ from diffusion_course import (
     schedules,
     trajectory,
 )
-from diffusion_course.denoisers import DatasetDenoiser, GaussianMixture, from_eps
+from diffusion_course.denoisers import DatasetDenoiser, GaussianMixture, as_eps, from_eps, split_variance
 
 F64 = torch.float64
 STEPS = {
@@ -41,6 +41,7 @@ STEPS = {
     "edm": samplers.edm(num_steps=6),
     "edm(churn)": samplers.edm(20.0, 0.05, 50.0, 1.003, num_steps=6),
     "dpmpp_2m": samplers.dpmpp_2m(),
+    "ddpm_learned": samplers.ddpm_learned(lambda x, sigma: x.sin()),
 }
 MIXTURE = GaussianMixture(
     Noise(7).randn(3, 2, dtype=F64), torch.tensor([0.1, 0.5, 0.3]), torch.tensor([1.0, 2.0, 1.0])
@@ -66,6 +67,83 @@ class Recorded:
 
 
 # ---- identities and textbook loops
+
+
+def test_learned_variance_lies_between_the_two_fixed_ones():
+    sigma, lower, x = torch.tensor(3.0, dtype=F64), torch.tensor(1.7, dtype=F64), draws(4, 2)
+    at = {
+        v: samplers.learned_variance(lambda x, s, v=v: torch.full_like(x, v))(x, sigma, lower)
+        for v in (-1, 0, 1)
+    }
+    close(at[-1], samplers.posterior_variance(x, sigma, lower).expand(4, 2))
+    close(at[1], samplers.forward_variance(x, sigma, lower).expand(4, 2))
+    close(at[0] ** 2, at[-1] * at[1])  # halfway in the logarithm
+    assert (samplers.learned_variance(lambda x, s: x)(x, sigma, 0 * lower) == 0).all()
+
+
+def test_the_ends_of_the_learned_range_are_ddpm_and_ddpm_large():
+    grid = NoiseSchedule.from_betas(schedules.linear(50)).grid()
+    for v, step in ((-1.0, samplers.ddpm), (1.0, samplers.ddpm_large)):
+        learned = samplers.ddpm_learned(lambda x, s, v=v: torch.full_like(x, v))
+        close(*(sample(MIXTURE, grid[0] * draws(5, 2), grid, f, Noise(1)) for f in (learned, step)))
+
+
+def test_split_variance_runs_the_network_once_a_step():
+    s, calls = NoiseSchedule.from_betas(schedules.linear(20)), []
+
+    def model(x_t, t):
+        calls.append(int(t[0]))
+        return torch.cat([0.1 * x_t, x_t.sin()], 1)
+
+    D, v = split_variance(model, s)
+    x, sigma = draws(3, 2), s.sigma(7)
+    alone = v(x, sigma)  # also without a call of the denoiser before
+    close(alone, gaussian.to_vp(x, sigma).sin())
+    assert calls == [7]
+    x.mul_(2)  # in place: the same tensor is another x
+    close(v(x, sigma), gaussian.to_vp(x, sigma).sin())
+    assert calls == [7, 7]
+    calls.clear()
+    sample(D, s.sigma(20) * x, s.grid(), samplers.ddpm_learned(v), Noise(0))
+    assert calls == list(range(20, 0, -1))
+
+
+def test_inversion_undoes_ddim_on_a_fine_grid_with_first_order_error():
+    start, gaps = 20.0 * draws(6, 2), []
+    for n in (200, 400):
+        grid = schedules.loglinear(n, 0.01, 20.0)
+        data = trajectory(MIXTURE, start, grid, samplers.ddim()).x[
+            -2
+        ]  # the state at grid[-2], the smallest sigma
+        back = samplers.ddim_invert(MIXTURE, data, grid[:-1].flip(0))
+        gaps.append(((back - start).norm() / start.norm()).item())
+    assert gaps[1] < 0.05
+    assert 1.6 < gaps[0] / gaps[1] < 2.6
+
+
+def test_inversion_is_the_textbook_recursion_upwards():
+    """x_t = sqrt(bar_t) x0_hat + sqrt(1 - bar_t) eps(x_s, s), from x_1 = the clean image, in x_t coordinates."""
+    s = NoiseSchedule.from_betas(schedules.cosine(30))
+    eps, clean = as_eps(MIXTURE, s), draws(4, 2)
+    x, times = clean, [1, 4, 5, 11, 30]
+    for low, high in itertools.pairwise(times):
+        noise = eps(x, torch.full((4,), low))
+        x0 = (x - (1 - s.alpha_bar[low - 1]).sqrt() * noise) / s.alpha_bar[low - 1].sqrt()
+        x = s.alpha_bar[high - 1].sqrt() * x0 + (1 - s.alpha_bar[high - 1]).sqrt() * noise
+    sigmas = s.sigma(torch.tensor(times))
+    found = samplers.ddim_invert(MIXTURE, gaussian.to_ve(clean, sigmas[0]), sigmas)
+    close(gaussian.to_vp(found, sigmas[-1]), x, 1e-9)
+
+
+@pytest.mark.parametrize("sigmas", [[0.0, 1.0], [1.0, 0.5], [1.0], [1.0, 1.0], [[1.0, 2.0]], [-1.0, 1.0]])
+def test_inversion_wants_a_rising_grid(sigmas):
+    with pytest.raises(CourseError, match=r"^sigmas: want two or more strictly increasing numbers > 0"):
+        samplers.ddim_invert(MIXTURE, draws(3, 2), torch.tensor(sigmas))
+
+
+def test_inversion_stops_at_nan():
+    with pytest.raises(CourseError, match=r"^inversion: NaN or infinity after the step 1 -> 2"):
+        samplers.ddim_invert(lambda x, s: x / 0, draws(3, 2), torch.tensor([1.0, 2.0, 3.0]))
 
 
 @pytest.mark.parametrize(
