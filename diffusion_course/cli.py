@@ -14,6 +14,8 @@ from typer.core import TyperGroup
 
 from .errors import CourseError
 
+START = ("notebooks/00_start_here.ipynb", "00_start_here.ipynb")  # in a checkout, in a folder of copies
+
 
 class _Commands(TyperGroup):
     """A mistake of the user is one line and exit code 2, Ctrl-C one line and exit code 130; never a traceback."""
@@ -70,15 +72,16 @@ def lab(
     ] = None,
 ) -> None:
     """Open the course in JupyterLab. What is not an option of this command is passed on to JupyterLab."""
+    root = _notebooks(folder)
+    start = next((name for name in START if (root / name).exists()), None)
+    typer.echo(f"Starting JupyterLab on {root / start if start else root}")
     try:
         from jupyterlab.labapp import LabApp
     except ImportError:
         raise CourseError("JupyterLab is not installed: pip install 'diffusion-course[lab]'") from None
-    root = _notebooks(folder)
-    start = next(root.glob("**/00_start_here.ipynb"), None)
     options = [
         f"--ServerApp.root_dir={root}",
-        f"--LabApp.default_url=/lab/tree/{start.relative_to(root).as_posix()}" if start else "",
+        f"--LabApp.default_url=/lab/tree/{start}" if start else "",
         # Nothing is fetched from the net: no news, no search for updates, no list of extensions.
         "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate",
