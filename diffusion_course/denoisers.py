@@ -209,13 +209,9 @@ def split_variance(
     last: dict[str, Tensor] = {}
 
     def eps(x_t: Tensor, t: Tensor) -> Tensor:
-        answer = model(x_t, t)
-        C = x_t.shape[1]
-        if answer.shape != (len(x_t), 2 * C, *x_t.shape[2:]):
-            want = (len(x_t), 2 * C, *x_t.shape[2:])
-            raise CourseError(f"model(x_t, t): got shape {tuple(answer.shape)}, want {want}: eps and v")
-        last["v"] = answer[:, C:].detach()
-        return answer[:, :C]
+        first, v = halves(model(x_t, t), x_t)
+        last["v"] = v.detach()
+        return first
 
     inner = from_eps(eps, schedule)
 
@@ -230,6 +226,15 @@ def split_variance(
         return last["v"]
 
     return D, v
+
+
+def halves(answer: Tensor, x_t: Tensor) -> tuple[Tensor, Tensor]:
+    """eps and v, each of x_t's shape (B, C, ...), from an answer (B, 2C, ...). Raises CourseError for another shape."""
+    C = x_t.shape[1]
+    want = (len(x_t), 2 * C, *x_t.shape[2:])
+    if answer.shape != want:
+        raise CourseError(f"model(x_t, t): got shape {tuple(answer.shape)}, want {want}: eps and v")
+    return answer[:, :C], answer[:, C:]
 
 
 class DatasetDenoiser:

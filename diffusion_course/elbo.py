@@ -13,9 +13,12 @@ from torch import Tensor
 
 from .denoisers import Denoiser
 from .errors import CourseError
-from .gaussian import number, same
+from .gaussian import diffuse, number, posterior_mean_variance, same
 from .noise import NoiseSource
 from .schedules import NoiseSchedule
+
+Transition = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""p(x_{t-1} | x_t): (x_t, t) -> mean and log-variance in x_t coordinates, each broadcasting to x_t; t is (B,)."""
 
 Decoder = Callable[[Tensor, Tensor], Tensor]
 """(x0, x0_hat) -> -log p(x_0 | x_1) of shape (B,), where x0_hat is the denoiser's answer at t = 1."""
@@ -133,6 +136,63 @@ def vlb_terms(
             kl.append(kl_term(x0, x0_hat, t, schedule))
     terms = torch.stack(kl, 1) if kl else x0.new_zeros(len(x0), 0)
     return VLBTerms(prior_kl(x0, schedule), terms, first)
+
+
+def transition_term(
+    transition: Transition, x0: Tensor, x_t: Tensor, t: Tensor, schedule: NoiseSchedule
+) -> Tensor:
+    """L_{t-1} of each sample for any Gaussian p(x_{t-1} | x_t), its variance included: (B,), in nats.
+
+    KL(q(x_{t-1} | x_t, x_0) || p) for t > 1; -log p(x_0 | x_1) for t = 1, with the discretised Gaussian of 8-bit pixels
+    in [-1, 1]. x0, x_t: (B, *S); t: (B,) in 1..T. The two kinds may be mixed in one batch (Nichol & Dhariwal 2021, eqs. 4-8).
+    """
+    mean, log_variance = (value.expand_as(x0) for value in transition(x_t, t))
+    true_mean, _ = posterior_mean_variance(x0, x_t, t, schedule)
+    true_log_variance = schedule.take(posterior_log_variance(schedule), t, x0)
+    kl = per_sample(normal_kl(true_mean, true_log_variance, mean, log_variance))
+    decoder = per_sample(-discretized_gaussian_log_likelihood(x0, mean, 0.5 * log_variance))
+    return torch.where(schedule.check(t).to(x0.device) == 1, decoder, kl)
+
+
+def posterior_log_variance(schedule: NoiseSchedule) -> Tensor:
+    """log beta-tilde_t, shape (T,), with the entry of t = 2 at t = 1 too, where beta-tilde is 0 (Nichol & Dhariwal 2021's code).
+
+    A schedule of one step has no t = 2: beta_1 stands in.
+    """
+    later = schedule.posterior_variance[1:] if schedule.T > 1 else schedule.betas
+    return torch.cat([later[:1], later])[: schedule.T].log()
+
+
+@torch.no_grad()
+def transition_terms(
+    transition: Transition, x0: Tensor, schedule: NoiseSchedule, noise: NoiseSource
+) -> VLBTerms:
+    """Every term of L_VLB for a model with variances of its own, with one draw of x_t for each t and sample.
+
+    Like `vlb_terms`, with `transition_term` in place of a denoiser and a decoder. x0: (B, *S), 8-bit pixels in [-1, 1].
+    """
+    terms = []
+    for step in range(1, schedule.T + 1):
+        t = torch.full((len(x0),), step, device=x0.device)
+        x_t = diffuse(x0, t, noise.like(x0), schedule)
+        terms.append(transition_term(transition, x0, x_t, t, schedule))
+    return VLBTerms(
+        prior_kl(x0, schedule), torch.stack(terms[1:], 1) if terms[1:] else x0.new_zeros(len(x0), 0), terms[0]
+    )
+
+
+def over_batches(terms: Callable[[Tensor], VLBTerms], data: Tensor, batch: int = 256) -> VLBTerms:
+    """The terms of a whole data set, batch by batch: prior (N,), kl (N, T-1), decoder (N,), in nats.
+
+    terms: what one batch gives, e.g. lambda x0: vlb_terms(D, x0, schedule, noise, decoder). data: (N, *S).
+    `bits_per_dim(result.total, dims).mean()` is the figure that papers report.
+    """
+    parts = [terms(x0) for x0 in data.split(batch)]
+    return VLBTerms(
+        torch.cat([p.prior for p in parts]),
+        torch.cat([p.kl for p in parts]),
+        torch.cat([p.decoder for p in parts]),
+    )
 
 
 def bits_per_dim(nats: Tensor, dims: int) -> Tensor:

@@ -5,20 +5,39 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from .denoisers import Denoiser, EpsModel, Param, edm_param
-from .elbo import kl_term
-from .gaussian import diffuse, expand, same
+from .denoisers import Denoiser, EpsModel, Param, edm_param, halves
+from .elbo import Transition, bits_per_dim, kl_term, posterior_log_variance, transition_term
+from .gaussian import diffuse, expand, posterior_mean_variance, same, x0_from_eps
 from .schedules import NoiseSchedule
 
 
-def eps_loss(eps_model: EpsModel, x0: Tensor, t: Tensor, eps: Tensor, schedule: NoiseSchedule) -> Tensor:
+def eps_loss(
+    eps_model: EpsModel,
+    x0: Tensor,
+    t: Tensor,
+    eps: Tensor,
+    schedule: NoiseSchedule,
+    weight: Tensor | None = None,
+) -> Tensor:
     """L_simple = mean ||eps - eps_theta(x_t, t)||^2 (Ho et al. 2020, eq. 14), a scalar.
 
-    x0, eps: (B, *S); t: (B,) in 1..T. Raises CourseError when the model's answer has another shape.
+    x0, eps: (B, *S); t: (B,) in 1..T. weight: a number for each t, shape (T,), e.g. `bound_weights`; None is 1.
+    Raises CourseError when the model's answer has another shape.
     """
     predicted = eps_model(diffuse(x0, t, eps, schedule), t)
     same("eps", eps, "eps_model(x_t, t)", predicted)
-    return (eps - predicted).square().mean()
+    error = (eps - predicted).square()
+    return error.mean() if weight is None else (schedule.take(weight, t, x0) * error).mean()
+
+
+def bound_weights(schedule: NoiseSchedule, variance: Tensor) -> Tensor:
+    """beta_t^2 / (2 variance_t alpha_t (1 - alpha_bar_t)): what L_simple leaves out (Ho et al. 2020, eq. 12), shape (T,).
+
+    With it `eps_loss` is L_{t-1} in nats per dimension, up to a constant, for a model whose variances are fixed: variance is
+    (T,), `schedule.betas` or `elbo.posterior_log_variance(schedule).exp()`. The weight is large at small t.
+    """
+    s = schedule
+    return s.betas**2 / (2 * variance * s.alphas * s.one_minus_alpha_bar)
 
 
 def denoising_loss(
@@ -66,3 +85,53 @@ def vlb_loss(D: Denoiser, x0: Tensor, t: Tensor, eps: Tensor, schedule: NoiseSch
     sigma = schedule.sigma(t)
     x0_hat = D(x0 + expand(sigma, x0) * eps, sigma)
     return (schedule.T - 1) * kl_term(x0, x0_hat, t, schedule).mean()
+
+
+def learned_variance(v: Tensor, t: int | Tensor, schedule: NoiseSchedule) -> Tensor:
+    """log Sigma(x_t, t) = f log beta_t + (1 - f) log beta-tilde_t with f = (v + 1) / 2 (Nichol & Dhariwal 2021, eq. 15).
+
+    v: (B, *S), the network's answer, -1 for beta-tilde and 1 for beta; the range is not enforced. t: () or (B,).
+    beta-tilde_1 = 0 has no logarithm: t = 1 takes the value of t = 2, as in the authors' code. Returns v's shape.
+    """
+    share = (v + 1) / 2
+    large = schedule.take(schedule.betas.log(), t, v)
+    small = schedule.take(posterior_log_variance(schedule), t, v)
+    return share * large + (1 - share) * small
+
+
+def learned_transition(model: EpsModel, schedule: NoiseSchedule, clip: bool = False) -> Transition:
+    """p(x_{t-1} | x_t) of a model that answers eps and v, (B, 2C, ...): for `elbo.transition_terms`.
+
+    clip: clip the implied x_0 to [-1, 1] before the mean is made of it, as one does when sampling and evaluating, not when training.
+    """
+
+    def transition(x_t: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        eps, v = halves(model(x_t, t), x_t)
+        x0_hat = x0_from_eps(x_t, t, eps, schedule)
+        mean, _ = posterior_mean_variance(x0_hat.clamp(-1, 1) if clip else x0_hat, x_t, t, schedule)
+        return mean, learned_variance(v, t, schedule)
+
+    return transition
+
+
+def hybrid_loss(
+    model: EpsModel, x0: Tensor, t: Tensor, eps: Tensor, schedule: NoiseSchedule, weight: float = 0.001
+) -> Tensor:
+    """L_hybrid = L_simple + weight L_vlb for a model that answers eps and v (Nichol & Dhariwal 2021, eq. 16), a scalar.
+
+    model: (x_t, t) -> (B, 2C, ...), eps in the first half of axis 1 and v in the second. x0, eps: (B, *S), x0 8-bit pixels in
+    [-1, 1]; t: (B,), uniform in 1..T.
+
+    The bound sees eps with its gradient stopped: it trains v alone, and eps learns from L_simple alone. L_vlb is a sum of T
+    terms, of which t picks one, so T L_{t-1} is its unbiased estimate; times weight = 0.001 that makes the factor T / 1000
+    of the authors' code. As there, the term is in bits per dimension and L_simple a mean over dimensions.
+    Raises CourseError when the model's answer has another shape.
+    """
+    x_t = diffuse(x0, t, eps, schedule)
+    answer = model(x_t, t)
+    predicted, v = halves(answer, x_t)
+    stopped = torch.cat([predicted.detach(), v], dim=1)
+    frozen = learned_transition(lambda x, t: stopped, schedule)
+    nats = transition_term(frozen, x0, x_t, t, schedule)
+    bound = schedule.T * bits_per_dim(nats, x0[0].numel()).mean()
+    return (eps - predicted).square().mean() + weight * bound

@@ -139,6 +139,23 @@ class NoiseSchedule:
         """
         if timesteps is None:
             timesteps = torch.arange(self.T, 0, -1)
+        return _end_in_zero(self.sigmas[self._falling(timesteps) - 1])
+
+    def strided(self, timesteps: Tensor) -> "NoiseSchedule":
+        """The schedule that visits only the given steps, with betas re-derived (Nichol & Dhariwal 2021, eq. 19).
+
+        timesteps: n integers, strictly decreasing within 1..T, as for `grid`. The result has T = n, and its step i has the
+        noise level of the i-th smallest timestep: beta'_i = 1 - alpha_bar_{tau_i} / alpha_bar_{tau_{i-1}}. Both fixed
+        variances, the posterior and the bound of the shorter chain follow from it; sigma is unchanged, so
+        a denoiser made with this schedule stays valid. An eps model must still be shown tau_i, not i.
+        """
+        rising = self._falling(timesteps).flip(0)
+        log_alpha_bar = torch.log1p(-self.betas).cumsum(0)[rising - 1]
+        betas = -torch.expm1(torch.diff(log_alpha_bar, prepend=torch.zeros(1, dtype=torch.float64)))
+        # Many large betas in one step multiply to a beta that rounds to 1.
+        return NoiseSchedule.from_betas(betas.clamp(max=1 - 2**-53))
+
+    def _falling(self, timesteps: Tensor) -> Tensor:
         timesteps = self.check(timesteps)
         if timesteps.ndim != 1 or len(timesteps) == 0:
             raise CourseError(f"timesteps: got shape {tuple(timesteps.shape)}, want (n,) with n >= 1")
@@ -146,7 +163,7 @@ class NoiseSchedule:
         if len(rises):
             before, after = timesteps[rises[0, 0] :][:2].tolist()
             raise CourseError(f"timesteps: want strictly decreasing integers, got {after} after {before}")
-        return _end_in_zero(self.sigmas[timesteps - 1])
+        return timesteps
 
 
 def linear(T: int, beta_min: float = 1e-4, beta_max: float = 0.02) -> Tensor:
@@ -215,11 +232,51 @@ def loglinear(n: int, sigma_min: float = 0.002, sigma_max: float = 80.0) -> Tens
 def uniform_timesteps(T: int, n: int) -> Tensor:
     """n integers evenly spaced from T down to 1, both ends included (n = 1 gives T), shape (n,).
 
-    The sub-sequence of Nichol & Dhariwal 2021, section 4. Raises CourseError unless 1 <= n <= T.
+    The sub-sequence of Nichol & Dhariwal 2021, section 4: it starts where training ended, at T, and its last step,
+    1 -> 0, is a short one. Raises CourseError unless 1 <= n <= T.
     """
+    _check_count(T, n)
+    return torch.linspace(T, 1, n, dtype=torch.float64).round().long()
+
+
+def trailing_timesteps(T: int, n: int) -> Tensor:
+    """n integers from T down in steps of T / n, rounded, shape (n,): begins at T, ends near T / n (Lin et al. 2024).
+
+    Every step has the same length, the last one (to clean data) included. Raises CourseError unless 1 <= n <= T,
+    like the two below.
+    """
+    _check_count(T, n)
+    return (torch.arange(n, 0, -1, dtype=torch.float64) * T / n).round().long()
+
+
+def leading_timesteps(T: int, n: int) -> Tensor:
+    """n integers from 1 up in steps of T // n, in falling order, shape (n,): ends at 1, begins below T.
+
+    The choice of DDIM's and improved-diffusion's "ddim" mode, and of many pipelines. Sampling starts from pure noise, but at a
+    step where data still show: T = 1000 and n = 10 begin at t = 901. With few steps the samples lose contrast and
+    cannot become very dark or bright (Lin et al. 2024). Scale the start by the grid's own sigmas[0].
+    """
+    _check_count(T, n)
+    return 1 + (T // n) * torch.arange(n - 1, -1, -1)
+
+
+def quadratic_timesteps(T: int, n: int) -> Tensor:
+    """n integers whose square roots of t - 1 are evenly spaced, from T down to 1, shape (n,) (Song et al. 2021, appendix D.2).
+
+    Most steps go to small t, where detail is made; the steps at large t are long. DDIM used it for CIFAR-10 and
+    `uniform_timesteps` elsewhere, and its code stops at 0.8 T; here T itself is the first. Neighbours that round to
+    one integer are moved apart, so that the n steps differ.
+    """
+    _check_count(T, n)
+    rank = torch.arange(n)
+    t = 1 + ((rank / max(n - 1, 1)).double() ** 2 * (T - 1)).round().long()
+    t = (t - rank).cummax(0).values + rank  # t_i >= t_{i-1} + 1
+    return t.flip(0) if n > 1 else torch.tensor([T])
+
+
+def _check_count(T: int, n: int) -> None:
     check_integer("T", T, 1)
     check_integer("n", n, 1, T)
-    return torch.linspace(T, 1, n, dtype=torch.float64).round().long()
 
 
 def _check_betas(T: int, beta_min: float, beta_max: float) -> None:

@@ -253,3 +253,36 @@ def guided_ancestral_sampling(x, timesteps, betas, model, noises, gradient, scal
         share = (v + 1.0) / 2.0
         variance = np.exp(share * math.log(beta) + (1.0 - share) * math.log(tilde))
         x = mean + scale * variance * gradient(x, t) + np.sqrt(variance) * noises[i]
+
+
+def hybrid_terms(x0, x_t, t, eps, betas, predicted, v):
+    """(mean squared error of eps, L_{t-1} in bits per dimension) of one sample, number by number; lists of floats.
+
+    Nichol & Dhariwal 2021, eqs. 15-16, with the variance of t = 2 for beta-tilde_1, and an 8-bit decoder at t = 1.
+    """
+    bars = alpha_bars(betas)
+    tilde = [None] + [betas[i - 1] * (1 - bars[i - 1]) / (1 - bars[i]) for i in range(1, len(bars))]
+    tilde[1] = tilde[2]
+    mse = bits = 0.0
+    for x, noisy, noise, guess, fraction in zip(x0, x_t, eps, predicted, v, strict=True):
+        beta, bar, before = betas[t - 1], bars[t], bars[t - 1]
+        x0_hat = (noisy - math.sqrt(1 - bar) * guess) / math.sqrt(bar)
+        to_x0 = math.sqrt(before) * beta / (1 - bar)
+        to_x_t = math.sqrt(1 - beta) * (1 - before) / (1 - bar)
+        share = (fraction + 1) / 2
+        log_variance = share * math.log(beta) + (1 - share) * math.log(tilde[t])
+        mean, variance = to_x0 * x0_hat + to_x_t * noisy, math.exp(log_variance)
+        if t == 1:
+
+            def cdf(edge, mean=mean, variance=variance):
+                return 0.5 * math.erfc((mean - edge) / math.sqrt(2 * variance))
+
+            upper = 1.0 if x > 0.999 else cdf(x + 1 / 255)
+            lower = 0.0 if x < -0.999 else cdf(x - 1 / 255)
+            nats = -math.log(upper - lower)
+        else:
+            gap = to_x0 * (x - x0_hat)
+            nats = 0.5 * (log_variance - math.log(tilde[t]) + (tilde[t] + gap**2) / variance - 1)
+        mse += (noise - guess) ** 2 / len(x0)
+        bits += nats / math.log(2) / len(x0)
+    return mse, bits

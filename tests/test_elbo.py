@@ -263,3 +263,65 @@ def test_one_step_has_no_kl_terms():
 def test_a_denoiser_of_another_shape_is_named():
     with pytest.raises(CourseError, match=r"^x0_hat: got shape \(2, 1\), want \(2, 3\)"):
         elbo.vlb_terms(lambda x, s: x[:, :1], draws(2, 3), of("linear", 3), Noise(0), elbo.pixel_decoder(0.1))
+
+
+# ---- models with variances of their own
+
+
+class Same:
+    """The same noise, whenever asked."""
+
+    def like(self, x):
+        return draws(*x.shape, seed=9)
+
+
+def test_with_the_posteriors_variance_the_terms_are_those_of_the_denoiser():
+    """And the decoder is the pixels' with beta-tilde_2, around the denoiser's guess."""
+    s, D = of("cosine", 12), GaussianMixture(draws(3, 2, 2), 0.3)
+    x0, log_variance = draws(5, 2, 2, seed=1).clamp(-1, 1), elbo.posterior_log_variance(s)
+
+    def transition(x_t, t):
+        sigma = s.sigma(t)
+        mean, _ = gaussian.posterior_mean_variance(D(gaussian.to_ve(x_t, sigma), sigma), x_t, t, s)
+        return mean, s.take(log_variance, t, x_t)
+
+    own = elbo.transition_terms(transition, x0, s, Same())
+    scale = math.exp(0.5 * log_variance[0])
+    fixed = elbo.vlb_terms(D, x0, s, Same(), elbo.pixel_decoder(scale))
+    for a, b in ((own.prior, fixed.prior), (own.kl, fixed.kl), (own.decoder, fixed.decoder)):
+        close(a, b, 1e-8)
+    assert own.total.shape == (5,)
+    close(log_variance, torch.cat([s.posterior_variance[1:2], s.posterior_variance[1:]]).log())
+
+
+def test_a_schedule_of_one_step():
+    s = NoiseSchedule.from_betas([0.3])
+    close(elbo.posterior_log_variance(s), [math.log(0.3)])
+    terms = elbo.transition_terms(lambda x, t: (x, torch.zeros(())), draws(2, 3), s, Same())
+    assert terms.kl.shape == (2, 0)
+
+
+def test_the_true_variance_is_the_best():
+    """For one x_0 the posterior is the optimum, with KL 0; a larger or smaller variance costs the known amount."""
+    s, x0 = of("linear", 30), draws(4, 3)
+    t = torch.tensor([2, 9, 20, 30])
+    x_t = gaussian.diffuse(x0, t, draws(4, 3, seed=1), s)
+    mean, variance = gaussian.posterior_mean_variance(x0, x_t, t, s)
+    for factor in (1.0, 0.5, 3.0):
+        kl = elbo.transition_term(lambda x, t, f=factor: (mean, (f * variance).log()), x0, x_t, t, s)
+        close(kl, torch.full((4,), 3 * 0.5 * (1 / factor - 1 + math.log(factor)), dtype=F64))
+
+
+def test_a_data_set_in_batches_is_the_data_set_at_once():
+    s, D, data = of("cosine", 6), GaussianMixture(draws(3, 2), 0.3), draws(7, 2, seed=1)
+
+    class Zero:
+        def like(self, x):
+            return torch.zeros_like(x)
+
+    def terms(x0):
+        return elbo.vlb_terms(D, x0, s, Zero(), elbo.pixel_decoder(0.1))
+
+    whole, parts = terms(data), elbo.over_batches(terms, data, 3)
+    for name in ("prior", "kl", "decoder", "total"):
+        close(getattr(parts, name), getattr(whole, name))

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from oracles import hybrid_terms
 from torch import nn
 
 from diffusion_course import CourseError, Noise, NoiseSchedule, elbo, gaussian, losses, schedules
@@ -149,6 +150,111 @@ def test_edm_loss_is_the_networks_squared_error():
     close(losses.edm_loss(Preconditioned(net, param), X0, z, EPS), (seen - target).square().mean())
 
 
+# ---- learned variance
+
+
+SHORT = NoiseSchedule.from_betas(schedules.cosine(20))
+PIXELS = ((X0.clamp(-1, 1) + 1) * 127.5).round() / 127.5 - 1  # 8-bit levels, both ends among them
+    X0.abs() < 1
+)  # near the 256 levels, both ends included
+SHORT_T = torch.tensor([1, 1, 2, 7, 19, 20])
+
+
+def eps_and_v(x_t, t):
+    return torch.cat([eps_model(x_t, t), (2 * x_t).cos()], 1)
+
+
+def oracle_terms(weight_of_bits):
+    x_t, total = gaussian.diffuse(PIXELS, SHORT_T, EPS, SHORT), 0.0
+    predicted, v = eps_and_v(x_t, SHORT_T).detach().chunk(2, dim=1)
+    for i, t in enumerate(SHORT_T.tolist()):
+        row = [a[i].flatten().tolist() for a in (PIXELS, x_t, EPS, predicted, v)]
+        mse, bits = hybrid_terms(row[0], row[1], t, row[2], SHORT.betas.tolist(), row[3], row[4])
+        total += (mse + weight_of_bits * bits) / 6
+    return torch.tensor(total, dtype=F64)
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.001, 1.0])
+def test_hybrid_loss_is_its_definition_number_by_number(weight):
+    """T = 20 terms, of which one is drawn: the bits are multiplied by T weight."""
+    loss = losses.hybrid_loss(eps_and_v, PIXELS, SHORT_T, EPS, SHORT, weight)
+    close(loss, oracle_terms(20 * weight), 1e-8)
+    if weight == 0.001:
+        close(losses.hybrid_loss(eps_and_v, PIXELS, SHORT_T, EPS, SHORT), loss)
+
+
+def test_in_the_hybrid_loss_eps_learns_from_l_simple_and_v_from_the_bound():
+    x_t = gaussian.diffuse(PIXELS, SHORT_T, EPS, SHORT)
+    answer = eps_and_v(x_t, SHORT_T).detach().requires_grad_()
+    (grad,) = torch.autograd.grad(
+        losses.hybrid_loss(lambda x, t: answer, PIXELS, SHORT_T, EPS, SHORT, 1.0), answer
+    )
+    eps_half, v_half = grad.chunk(2, dim=1)
+    predicted, v = answer.detach().chunk(2, dim=1)
+    close(eps_half, 2 * (predicted - EPS) / EPS.numel())
+
+    def bound(v):
+        transition = losses.learned_transition(lambda x, t: torch.cat([predicted, v], 1), SHORT)
+        nats = elbo.transition_term(transition, PIXELS, x_t, SHORT_T, SHORT)
+        return 20 * elbo.bits_per_dim(nats, 6).mean()
+
+    for at in ((0, 0, 0), (2, 1, 2), (5, 1, 0)):
+        nudge = torch.zeros_like(v)
+        nudge[at] = 1e-5
+        slope = (bound(v + nudge) - bound(v - nudge)) / 2e-5
+        close(v_half[at], slope, 1e-6)
+
+
+def test_the_gradient_stays_finite_for_a_bad_network():
+    for dtype in (torch.float32, F64):
+        for size in (1e3, 30.0):
+            t = torch.tensor([1, 2, 3, 500, 999, 1000])
+            answer = (size * torch.cat([EPS.sign(), EPS.sin()], 1)).to(dtype)
+            answer[:, 2:] = answer[:, 2:].clamp(-5, 5)
+            answer.requires_grad_()
+            loss = losses.hybrid_loss(lambda x, t, a=answer: a, PIXELS.to(dtype), t, EPS.to(dtype), S)
+            assert torch.isfinite(torch.autograd.grad(loss, answer)[0]).all()
+
+
+@pytest.mark.parametrize("t", [1, 2, 20, SHORT_T])
+def test_the_learned_range_runs_from_beta_tilde_to_beta(t):
+    ends = [losses.learned_variance(torch.full((6, 2), v, dtype=F64), t, SHORT) for v in (-1.0, 1.0, 0.0)]
+    t = torch.as_tensor(t).expand(6)
+    small = SHORT.posterior_variance[t.clamp(min=2) - 1].log()
+    close(ends[0], small[:, None].expand(6, 2))
+    close(ends[1], SHORT.betas[t - 1].log()[:, None].expand(6, 2))
+    close(ends[2], (ends[0] + ends[1]) / 2)
+
+
+@pytest.mark.parametrize("variance", ["beta", "beta-tilde"])
+def test_bound_weights_turn_the_squared_error_of_eps_into_that_of_the_mean(variance):
+    table = {"beta": SHORT.betas, "beta-tilde": elbo.posterior_log_variance(SHORT).exp()}[variance]
+    weight, t = losses.bound_weights(SHORT, table), SHORT_T.clamp(min=2)
+    found = losses.eps_loss(eps_model, X0, t, EPS, SHORT, weight)
+    x_t = gaussian.diffuse(X0, t, EPS, SHORT)
+    gap = gaussian.mean_from_eps(x_t, t, eps_model(x_t, t), SHORT) - gaussian.mean_from_eps(
+        x_t, t, EPS, SHORT
+    )
+    close(found, (gap**2 / (2 * table[t - 1][:, None, None])).mean())
+    if variance == "beta-tilde":
+        x0_hat = gaussian.x0_from_eps(x_t, t, eps_model(x_t, t), SHORT)
+        close(found, elbo.kl_term(X0, x0_hat, t, SHORT).mean() / 6)
+    close(
+        losses.eps_loss(eps_model, X0, t, EPS, SHORT, torch.ones(20)),
+        losses.eps_loss(eps_model, X0, t, EPS, SHORT),
+    )
+
+
+def test_clipping_belongs_to_the_implied_x0():
+    x_t = gaussian.diffuse(PIXELS, SHORT_T, EPS, SHORT)
+    mean, log_variance = losses.learned_transition(eps_and_v, SHORT, clip=True)(x_t, SHORT_T)
+    predicted, v = eps_and_v(x_t, SHORT_T).chunk(2, dim=1)
+    x0_hat = gaussian.x0_from_eps(x_t, SHORT_T, predicted, SHORT)
+    assert (x0_hat.abs() > 1).any()
+    close(mean, gaussian.posterior_mean_variance(x0_hat.clamp(-1, 1), x_t, SHORT_T, SHORT)[0])
+    close(log_variance, losses.learned_variance(v, SHORT_T, SHORT))
+
+
 def test_losses_do_not_depend_on_batch_or_size_of_constant_error():
     """A mean over batch and dimensions: an error of 2 everywhere costs 4, however many there are."""
     for shape in ((1, 1), (5, 3, 8, 8)):
@@ -191,6 +297,10 @@ def test_gradients_reach_the_network():
             r"^eps: got shape \(6, 1, 3\)",
         ),
         (lambda: losses.denoising_loss(lambda x, s: x, X0, SIGMA[:2], EPS), r"^sigma: got shape \(2,\)"),
+        (
+            lambda: losses.hybrid_loss(lambda x, t: x, X0, T, EPS, S),
+            r"^model\(x_t, t\): got shape \(6, 2, 3\), want \(6, 4, 3\): eps and v",
+        ),
         (lambda: losses.vlb_loss(lambda x, s: x, X0, T, EPS, S), r"^t: got 1, want 2\.\.T"),
     ],
 )

@@ -173,6 +173,68 @@ def test_uniform_timesteps(T, share):
     assert ((t.diff() + gap).abs() <= 1).all()
 
 
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(["trailing", "leading", "quadratic"]), st.integers(1, 2000), st.floats(0, 1))
+def test_every_sub_sequence_falls_within_1_to_T(name, T, share):
+    n = 1 + int(share * (T - 1))
+    t = getattr(schedules, f"{name}_timesteps")(T, n)
+    assert t.shape == (n,)
+    assert t.dtype == torch.int64
+    assert t[-1] >= 1
+    assert t[0] <= T
+    assert (t.diff() < 0).all()
+    if name != "leading":
+        assert t[0] == T
+    if name != "trailing" and n > 1:
+        assert t[-1] == 1
+
+
+@pytest.mark.parametrize(("T", "n"), [(1000, 10), (1000, 50), (1000, 30), (999, 7), (20, 20)])
+def test_trailing_and_leading_are_the_usual_formulas(T, n):
+    assert schedules.trailing_timesteps(T, n).tolist() == np.round(np.arange(T, 0, -T / n)).tolist()
+    assert schedules.leading_timesteps(T, n).tolist() == [1 + i * (T // n) for i in reversed(range(n))]
+
+
+def test_quadratic_timesteps_are_squares_moved_apart():
+    t = schedules.quadratic_timesteps(1000, 10)
+    assert t.tolist() == [1 + round((i / 9) ** 2 * 999) for i in reversed(range(10))]
+    assert schedules.quadratic_timesteps(1000, 200)[-4:].tolist() == [4, 3, 2, 1]
+    assert schedules.quadratic_timesteps(7, 7).tolist() == [7, 6, 5, 4, 3, 2, 1]
+
+
+@pytest.mark.parametrize("make", ["uniform", "trailing", "leading", "quadratic"])
+@pytest.mark.parametrize("n", [0, 11, 2.0])
+def test_bad_sub_sequences(make, n):
+    with pytest.raises(CourseError, match=r"^n: got .*, want an integer in 1\.\.10$"):
+        getattr(schedules, f"{make}_timesteps")(10, n)
+
+
+@settings(max_examples=80, deadline=None)
+@given(BETAS, st.data())
+def test_a_strided_schedule_is_the_shorter_chain(betas, data):
+    s = NoiseSchedule.from_betas(torch.tensor(betas, dtype=torch.float64))
+    taken = sorted(data.draw(st.sets(st.integers(1, s.T), min_size=1)))
+    short, bars = s.strided(torch.tensor(taken[::-1])), alpha_bars(betas)
+    before = [0, *taken[:-1]]
+    expected = [1 - bars[t] / bars[u] for t, u in zip(taken, before, strict=True)]
+    np.testing.assert_allclose(short.betas, expected, rtol=1e-9, atol=1e-15)
+    np.testing.assert_allclose(short.sigmas, s.sigma(torch.tensor(taken)), rtol=1e-9)
+    np.testing.assert_allclose(s.strided(torch.arange(s.T, 0, -1)).betas, s.betas, rtol=1e-9)
+    assert torch.allclose(short.grid(), s.grid(torch.tensor(taken[::-1])), rtol=1e-9)
+
+
+def test_strides_whose_beta_rounds_to_one():
+    """16 betas near 0.999 in one step leave 1e-48 of the signal."""
+    s = NoiseSchedule.from_betas(torch.full((16,), 0.999))
+    assert 0 < s.strided([16]).alpha_bar[0] < 1e-15
+
+
+@pytest.mark.parametrize("timesteps", [[1, 2], [5, 5]])
+def test_strided_wants_falling_timesteps(timesteps):
+    with pytest.raises(CourseError, match=r"^timesteps: want strictly decreasing"):
+        of("linear", 10).strided(torch.tensor(timesteps))
+
+
 def test_the_schedules_own_grid():
     s = of("linear", 100)
     assert torch.equal(s.grid(), torch.cat([s.sigmas.flip(0), torch.zeros(1, dtype=torch.float64)]))
