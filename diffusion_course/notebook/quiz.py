@@ -18,6 +18,10 @@ from ..errors import unknown
 from . import widgets
 from .sealing import is_right, unseal
 
+# ipywidgets gives an option one line of fixed height; a long one would run over the next.
+STYLE = """<style>.diffusion-quiz .widget-radio-box label {
+    display: flex; flex-direction: row-reverse; justify-content: flex-end; height: auto; line-height: 1.5 }</style>"""
+
 _tries: dict[str, int] = {}  # wrong answers so far in this kernel, per question
 
 
@@ -28,19 +32,19 @@ def ask(id: str) -> None:
     """
     entry = _question(id)
     letters = list(entry["options"])
-    question = ipywidgets.HTML(f"<b>{id}</b>&ensp;{_escape(entry['question'])}")
+    question = ipywidgets.HTML(STYLE + _paragraph(f"<b>{id}</b>&ensp;{html.escape(entry['question'])}"))
     choice = ipywidgets.RadioButtons(
         options=[(f"{letter}) {entry['options'][letter]['text']}", letter) for letter in letters],
         value=None,
-        description="",
         layout={"width": "auto"},
     )
+    choice.add_class("diffusion-quiz")
     button = ipywidgets.Button(description="Check", tooltip=f"Check the answer to {id}")
     verdict = ipywidgets.HTML()
 
     def check(_button: object) -> None:
-        text = "Choose an option first." if choice.value is None else _judge(id, choice.value)
-        verdict.value = f'<span role="status">{_escape(text)}</span>'
+        words = "Choose an option first." if choice.value is None else _judge(id, choice.value)
+        verdict.value = _paragraph(html.escape(words))
 
     button.on_click(check)
     box = ipywidgets.VBox([question, choice, button, verdict])
@@ -100,5 +104,5 @@ def _chapter(number: str) -> dict[str, Any]:
     return questions
 
 
-def _escape(words: str) -> str:
-    return html.escape(words).replace("\n", "<br>")
+def _paragraph(words: str) -> str:
+    return f'<div role="status" style="line-height: 1.4; max-width: 60em">{words}</div>'

@@ -20,23 +20,26 @@ from IPython import get_ipython
 from IPython.display import display
 
 from ..errors import CourseError
-from .controls import Spec, make, summary
+from .controls import LAYOUT, Spec, make, summary
 from .pictures import Picture, join, to_png
 
 SLOW = 0.25  # seconds; a drawing slower than this is redrawn when the slider is let go, not while it moves
 
 
 class Live:
-    """Controls, the picture they steer, and a line of text below it that states the setting or the error."""
+    """Controls, the picture they steer, and a line of text below it: what the picture shows, at which setting, or the error.
+
+    The line is the picture's text alternative: ipywidgets' Image has no alt text, and a tooltip breaks it in version 8.
+    """
 
     def __init__(self, draw: Callable[..., Picture], controls: Mapping[str, Any], description: str) -> None:
         self.draw, self.controls, self.description = draw, dict(controls), description
         started = time.perf_counter()
         first = to_png(draw(**self.values()))  # an error here fails the cell, as it should
         slow = time.perf_counter() - started > SLOW
-        self.image = ipywidgets.Image(value=first, format="png", layout={"max_width": "100%"})
-        if self.image.has_trait("tooltip"):  # ipywidgets 8
-            self.image.tooltip = description
+        self.image = ipywidgets.Image(
+            value=first, format="png", layout={"max_width": "100%", "align_self": "flex-start"}
+        )
         self.message = ipywidgets.HTML(self._state())
         for control in self.controls.values():
             if slow and control.has_trait("continuous_update"):
@@ -56,10 +59,8 @@ class Live:
             self.message.value = self._state()
         except Exception as error:
             # Nothing else would show it: an exception in a widget callback goes to the server's log, or nowhere.
-            text = html.escape(
-                f"{_setting(self.values())}: {_one_line(error, self.draw)}. The picture is an older one."
-            )
-            self.message.value = f'<span role="alert" style="color: #b00020">{text}</span>'
+            alert = html.escape(f"{_one_line(error, self.draw)}. The picture is an older one.")
+            self.message.value = f'{self._state()}. <span role="alert" style="color: #b00020">{alert}</span>'
 
     def _state(self) -> str:
         return html.escape(f"{self.description}: {_setting(self.values())}")
@@ -142,7 +143,7 @@ def player(
             f"captions: want one distinct caption per frame, got {len(captions)} for {len(frames)} frames"
         )
     ready = dict(zip(captions, map(to_png, frames), strict=True))
-    slider = ipywidgets.SelectionSlider(options=list(captions), description="frame")
+    slider = ipywidgets.SelectionSlider(options=list(captions), description="frame", layout=LAYOUT)
     live = Live(lambda frame: ready[frame], {"frame": slider}, description)
     play = ipywidgets.Play(min=0, max=len(ready) - 1, interval=interval)
     ipywidgets.jslink((play, "value"), (slider, "index"))
