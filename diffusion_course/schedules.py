@@ -236,7 +236,10 @@ def uniform_timesteps(T: int, n: int) -> Tensor:
     1 -> 0, is a short one. Raises CourseError unless 1 <= n <= T.
     """
     _check_count(T, n)
-    return torch.linspace(T, 1, n, dtype=torch.float64).round().long()
+    if n == 1:
+        return torch.tensor([T])
+    # Halves round as in the authors' code, which counts from 0 and from below.
+    return 1 + torch.linspace(0, T - 1, n, dtype=torch.float64).round().long().flip(0)
 
 
 def trailing_timesteps(T: int, n: int) -> Tensor:

@@ -173,6 +173,12 @@ def test_uniform_timesteps(T, share):
     assert ((t.diff() + gap).abs() <= 1).all()
 
 
+@pytest.mark.parametrize(("T", "n"), [(1000, 7), (1000, 10), (1000, 333), (4000, 50), (11, 5)])
+def test_halves_round_as_in_counting_from_zero(T, n):
+    expected = [1 + round(i * (T - 1) / (n - 1)) for i in reversed(range(n))]
+    assert schedules.uniform_timesteps(T, n).tolist() == expected
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(["trailing", "leading", "quadratic"]), st.integers(1, 2000), st.floats(0, 1))
 def test_every_sub_sequence_falls_within_1_to_T(name, T, share):
