@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 import yaml
-from tiny import CARD, TINY
+from experiments.tiny import CARD, TINY
 
 from diffusion_course.errors import CourseError
 from diffusion_course.experiments import runs, zoo

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tiny import CARD, TINY
+from experiments.tiny import CARD, TINY
 
 from diffusion_course.errors import CourseError
 from diffusion_course.experiments import data, metrics, runs, zoo
