@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from oracles import guided_ancestral_sampling
 from torch import nn
 
@@ -121,6 +123,17 @@ def test_guidance_in_an_interval():
 def test_autoguidance_extrapolates_from_the_worse_model():
     worse = clip(M, -0.5, 0.5)
     close(autoguidance(M, worse, 2.5)(X, 0.7), worse(X, 0.7) + 2.5 * (M(X, 0.7) - worse(X, 0.7)))
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.floats(-5, 10), st.floats(-3, 3), st.floats(0.05, 50))
+def test_guidance_is_linear_in_its_two_denoisers(w, c, sigma):
+    """cfg of a sum is the sum of the cfgs; two equal denoisers are left as they are; scales compose."""
+    A, B = M.given(0), M.given(1)
+    mixed = cfg(lambda x, s: A(x, s) + c * B(x, s), lambda x, s: M(x, s) + c * A(x, s), w)(X, sigma)
+    close(mixed, cfg(A, M, w)(X, sigma) + c * cfg(B, A, w)(X, sigma), 1e-9)
+    close(cfg(A, A, w)(X, sigma), A(X, sigma))
+    close(cfg(cfg(A, M, c), M, w)(X, sigma), cfg(A, M, w * c)(X, sigma), 1e-9)
 
 
 # ---- one batch
