@@ -232,3 +232,34 @@ def test_install_on_colab_moves_nothing(index, wheel, tmp_path, extra):
     found = pip_would_install(f"{wheel}{extra}", before=("--python", python))
     assert found["diffusion-course"] == PROJECT["version"]
     assert not set(COLAB) & set(found), {name: found[name] for name in set(COLAB) & set(found)}
+
+
+# ---- imports
+
+
+HEAVY = {
+    "torchvision",
+    "matplotlib",
+    "ipywidgets",
+    "IPython",
+    "scipy",
+    "sklearn",
+    "pandas",
+    "mlxtend",
+    "jupytext",
+    "nbformat",
+}
+
+
+def test_the_core_imports_torch_and_nothing_else_that_is_heavy(run_python):
+    code = "import sys, torch; before = set(sys.modules); from diffusion_course import *; print(*set(sys.modules) - before)"
+    done = run_python("-c", code)
+    assert done.returncode == 0, done.stderr
+    added = {name.split(".")[0] for name in done.stdout.split()}
+    assert "diffusion_course" in added
+    assert not added & HEAVY
+
+
+def test_importing_the_package_alone_does_not_import_torch(run_python):
+    done = run_python("-c", "import sys, diffusion_course; print('torch' in sys.modules)")
+    assert done.stdout == "False\n", done.stderr
