@@ -69,7 +69,7 @@ def drop_labels(labels: Tensor, share: float, net: nn.Module, generator: Generat
 
     Returns None for a network without classes (Ho & Salimans 2021, algorithm 1).
     """
-    num_classes = getattr(getattr(net, "condition", None), "num_classes", 0)
+    num_classes = getattr(net, "num_classes", 0)
     if num_classes == 0:
         return None
     dropped = torch.rand(len(labels), generator=generator).to(labels.device) < share

@@ -16,6 +16,7 @@ class MLP(nn.Module):
         self, dims: int = 2, width: int = 128, depth: int = 3, num_classes: int = 0, noise_scale: float = 1.0
     ):
         super().__init__()
+        self.num_classes = num_classes
         self.condition = Conditioning(width, num_classes, noise_scale)
         self.first = nn.Linear(dims, width)
         self.hidden = nn.ModuleList(nn.Linear(width, width) for _ in range(depth))
