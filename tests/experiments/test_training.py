@@ -353,6 +353,23 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, failure):
     assert os.listdir(tmp_path) == ["file"]
 
 
+def test_the_new_file_arrives_by_a_rename(tmp_path, monkeypatch):
+    """Written in full and on the disk beside the old one first: there is no moment with half a file."""
+    path, calls = tmp_path / "file", []
+    path.write_bytes(b"old")
+    monkeypatch.setattr(os, "fsync", lambda descriptor: calls.append("fsync"))
+
+    def replace(source, target):
+        calls.append((Path(source).read_bytes(), Path(target)))
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "replace", replace)
+    assert message(write_atomically, path, lambda file: file.write(b"new")).endswith("Input/output error")
+    assert calls == ["fsync", (b"new", path)]
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
 def test_an_interrupt_while_writing_leaves_the_old_file(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"old")
