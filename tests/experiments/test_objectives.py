@@ -25,8 +25,7 @@ class Clairvoyant(nn.Module):
     def __init__(self, answer, num_classes=0):
         super().__init__()
         self.answer, self.seen = answer, []
-        self.condition = nn.Module()
-        self.condition.num_classes = num_classes
+        self.num_classes = num_classes
 
     def forward(self, x, c_noise, labels=None):
         self.seen.append((x, c_noise, labels))
