@@ -16,7 +16,7 @@ unsound() { # prints why the environment must be made anew, or fails if it need 
     [ ! -e "$folder/.where" ] || [ "$(cat "$folder/.where")" = "$PWD" ] || { echo "made for another folder" && return; }
     # pip writes INSTALLER last: a package without it was cut short, and pip would take it for installed.
     for package in "$folder"/lib/python*/site-packages/*.dist-info; do
-        [ -e "$package/INSTALLER" ] || { echo "half installed: ${package##*/}" && return; }
+        [ -e "$package/INSTALLER" ] || [ ! -e "$package" ] || { echo "half installed: ${package##*/}" && return; }
     done
     return 1
 }
