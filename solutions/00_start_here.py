@@ -25,7 +25,7 @@
 # - learn how exercises, checks and quizzes work.
 #
 # **You need** Python and a little PyTorch. The mathematics starts in chapter 1.
-# **Time:** 15 minutes of reading; the cells take about half a minute on two CPU cores.
+# **Time:** 15 minutes of reading; the cells take 10 to 30 seconds on two CPU cores.
 
 # %%
 import torch
@@ -163,6 +163,7 @@ frames = {
 widgets.slide_frames(
     frames,
     "w",
+    labels={"w": "guidance scale w"},
     description="Twenty samples at each guidance scale",
     static=[{"w": 0.0}, {"w": 2.0}, {"w": 8.0}],
 )
