@@ -14,7 +14,7 @@ import time
 import torch
 from experiments.training_runs import state_of, trainer
 
-ROUNDS = 25
+ROUNDS = 20
 
 
 def train(path, announce):
