@@ -76,7 +76,14 @@ def test_ctrl_c_stops_a_real_build_in_one_line(tmp_path):
     )
     (tmp_path / "solutions" / "00_wait.py").write_text(source)
     command = [sys.executable, *CLI, "build", "--root", str(tmp_path)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A pytest that was started in the background ignores SIGINT, and its children would inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     deadline = time.monotonic() + 120
     while not started.exists() and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.1)
