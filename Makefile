@@ -24,7 +24,7 @@ test: $(VENV)/.test  ## lint, types, unit tests, every solution under nbval
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest $(ARGS)
 
 build: $(VENV)/.lab  ## run the chapters and rewrite both editions; ARGS="03" for one chapter
 	@exec $(BIN)/diffusion-course build $(ARGS)

@@ -10,11 +10,6 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The chapters come first: they take longest, and other workers can do the rest meanwhile."""
-    items.sort(key=lambda item: "notebook" not in item.keywords)
-
-
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The checkout."""
