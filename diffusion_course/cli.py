@@ -1,4 +1,4 @@
-"""The command line: diffusion-course lab | train | sample | build | doctor.
+"""The command line: diffusion-course lab | train | sample | study | build | doctor.
 
 A command is a thin function: it turns words into arguments and hands over. Heavy imports stand inside the
 commands, so that `--help` does not wait for torch.
@@ -147,12 +147,13 @@ def sample(
     film: Annotated[bool, typer.Option("--film", help="One row per sample, from noise to image.")] = False,
 ) -> None:
     """Draw samples and write them as a PNG picture."""
-    from .experiments.runs import draw, read_weights
+    from .experiments.drawing import draw_paths
+    from .experiments.runs import read_weights
     from .experiments.training import write_atomically
     from .notebook import grids, pictures
 
     model = read_weights(weights)
-    path = draw(model, count, guidance, seed=seed)
+    path = draw_paths(model, count, guidance, seed=seed)
     if film:
         # Most of the change happens between sigma = 10 and 0.1.
         middle = [int((path.sigma - sigma).abs().argmin()) for sigma in (10, 5, 2.5, 1.3, 0.7, 0.35, 0.15)]
@@ -164,6 +165,32 @@ def sample(
     picture = pictures.to_png(figure)
     write_atomically(out, lambda file: file.write(picture))
     typer.echo(f"{count} samples: {out}")
+
+
+@app.command()
+def study(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", help="Studies. [default: list them]")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The folder to write to. [default: the package's results]", show_default=False),
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda. [default: cuda if present]")] = None,
+) -> None:
+    """Measure a table of results that the course shows, and write it as JSON. Run it again to resume."""
+    from tqdm import tqdm
+
+    from .experiments import studies
+
+    for name in names or []:
+        studies.get(name)  # a wrong name is told before the first study has run
+    for name in names or []:
+        result = studies.run(name, out or studies.RESULTS, device, tqdm)
+        typer.echo(f"{name}: {len(result.rows)} rows, {result.seconds:.0f} s")
+    if not names:
+        for name in studies.names():
+            typer.echo(f"{name}: {studies.get(name).what}")
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """Numbers that judge samples, with their error bars."""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -28,3 +29,62 @@ def wilson(successes: int, n: int, z: float = 1.96) -> tuple[float, float]:
     centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
     return max(0.0, centre - half), min(1.0, centre + half)
+
+
+@torch.no_grad()
+def features(judge: nn.Module, images: Tensor, batch: int = 500) -> Tensor:
+    """What the judge sees in images (N, C, H, W) before it decides: (N, d), float64, on the CPU."""
+    return torch.cat([judge.features(x.float()).double().cpu() for x in images.split(batch)])  # type: ignore[operator]
+
+
+def frechet(a: Tensor, b: Tensor) -> float:
+    """Frechet distance of two Gaussians fitted to features (N, d) and (M, d), >= 0 (Heusel et al. 2017, eq. 6).
+
+    ||mean_a - mean_b||^2 + tr(S_a + S_b - 2 (S_a S_b)^(1/2)). With Inception's features this number is called FID; with
+    another network's features it is on another scale. It is biased: it falls as N grows, so compare at equal N.
+    Raises CourseError unless both are (N, d) with one d and N >= 2.
+    """
+    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or min(len(a), len(b)) < 2:
+        raise CourseError(
+            f"a, b: got shapes {tuple(a.shape)}, {tuple(b.shape)}, want (N, d), (M, d), N, M >= 2"
+        )
+    a, b = a.double(), b.double()
+    S_a, S_b = torch.cov(a.T).reshape(a.shape[1], -1), torch.cov(b.T).reshape(b.shape[1], -1)
+    # tr (S_a S_b)^(1/2) from the symmetric matrix with the same eigenvalues: no root of a non-symmetric matrix.
+    values, vectors = torch.linalg.eigh(S_a)
+    root = vectors * values.clamp(min=0).sqrt() @ vectors.T
+    cross = torch.linalg.eigvalsh(root @ S_b @ root).clamp(min=0).sqrt().sum()
+    distance = (a.mean(0) - b.mean(0)).square().sum() + S_a.trace() + S_b.trace() - 2 * cross
+    return max(0.0, distance.item())
+
+
+def precision_recall(real: Tensor, made: Tensor, k: int = 3) -> tuple[float, float]:
+    """The share of samples that look real, and the share of reality that is sampled (Kynkaanniemi et al. 2019, eq. 1-3).
+
+    real: (N, d), made: (M, d), features, best with N = M. A point belongs to a set when it lies within the distance from one
+    of its points to that point's k-th neighbour. Raises CourseError unless k < N and k < M.
+    """
+    if not 1 <= k < min(len(real), len(made)):
+        raise CourseError(
+            f"k: got {k}, want 1 <= k < {min(len(real), len(made))}, the smaller number of points"
+        )
+    return _covered(real, made, k), _covered(made, real, k)
+
+
+def _covered(by: Tensor, points: Tensor, k: int) -> float:
+    """The share of points inside the union of balls around `by`, each as wide as its k-th neighbour is far."""
+    radius = torch.cdist(by, by).kthvalue(k + 1, dim=1).values  # the nearest point is the point itself
+    return (torch.cdist(points, by) <= radius).any(1).double().mean().item()
+
+
+def jackknife(statistic: Callable[[Tensor], float], n: int, groups: int = 10, seed: int = 0) -> float:
+    """Standard error of statistic(rows), where rows picks some of n samples: by leaving out each group once.
+
+    The delete-a-group jackknife (Wolter 2007, chapter 4): sqrt((G - 1) / G * sum (theta_g - mean theta)^2).
+    It also fits statistics, such as the Frechet distance, that a bootstrap would bias by its repeated samples.
+    """
+    group = torch.randperm(n, generator=torch.Generator().manual_seed(seed)) % groups
+    theta = torch.tensor(
+        [statistic((group != g).nonzero()[:, 0]) for g in range(groups)], dtype=torch.float64
+    )
+    return ((groups - 1) / groups * (theta - theta.mean()).square().sum()).sqrt().item()

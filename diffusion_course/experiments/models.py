@@ -7,12 +7,18 @@ from typing import Any
 
 from torch import nn
 
-from ..denoisers import Preconditioned, eps_param, flow_param
+from ..denoisers import Preconditioned, edm_param, eps_param, flow_param
 from ..errors import CourseError, unknown
-from ..nets.classifier import Classifier
+from ..nets.classifier import Classifier, NoisyClassifier
 from ..nets.unet import UNet
 from ..schedules import NoiseSchedule, by_name
-from .objectives import classifier_objective, denoiser_objective, logit_normal, simple_objective
+from .objectives import (
+    classifier_objective,
+    denoiser_objective,
+    log_normal,
+    noisy_classifier_objective,
+    simple_objective,
+)
 from .training import Loss
 
 
@@ -30,10 +36,30 @@ def classifier(config: dict[str, Any]) -> Model:
     return Model(make(Classifier, config), classifier_objective(), lambda net: net)
 
 
+def noisy_classifier(config: dict[str, Any]) -> Model:
+    """Noisy images and their noise level to class logits, for classifier guidance."""
+    return Model(
+        make(NoisyClassifier, config), noisy_classifier_objective(log_normal(0.0, 1.5)), lambda net: net
+    )
+
+
 def flow(config: dict[str, Any]) -> Model:
     """Straight path: eps - x_0, at logit-normal times."""
     param = flow_param()
-    loss = denoiser_objective(param, logit_normal(), config.get("label_dropout", 0.0))
+    loss = denoiser_objective(param, log_normal(0.0, 1.0), config.get("label_dropout", 0.0))
+    return Model(make(UNet, config), loss, lambda net: Preconditioned(net, param))
+
+
+def edm(config: dict[str, Any]) -> Model:
+    """Karras et al. 2022: preconditioned, log-normal noise levels. The config's `edm` may hold sigma_data, p_mean, p_std."""
+    knobs = {"sigma_data": 0.5, "p_mean": -1.2, "p_std": 1.2}
+    for name, value in config.get("edm", {}).items():
+        if name not in knobs:
+            raise unknown("edm", name, knobs)
+        knobs[name] = value
+    param = edm_param(knobs["sigma_data"])
+    draw_sigma = log_normal(knobs["p_mean"], knobs["p_std"])
+    loss = denoiser_objective(param, draw_sigma, config.get("label_dropout", 0.0))
     return Model(make(UNet, config), loss, lambda net: Preconditioned(net, param))
 
 
@@ -46,14 +72,16 @@ def eps(schedule_name: str, config: dict[str, Any]) -> Model:
 
 MODELS: dict[str, Callable[[dict[str, Any]], Model]] = {
     "classifier": classifier,
+    "noisy-classifier": noisy_classifier,
     "flow": flow,
+    "edm": edm,
     "eps-linear": partial(eps, "linear"),
     "eps-cosine": partial(eps, "cosine"),
 }
 
 
 def build(config: dict[str, Any]) -> Model:
-    """The model a config describes: its `model`, `net` and `label_dropout`.
+    """The model a config describes: its `model`, `net`, `label_dropout` and `edm`.
 
     Raises CourseError for an unknown model name or an argument the network does not take.
     """

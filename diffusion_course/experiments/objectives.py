@@ -7,7 +7,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from ..denoisers import Param, Preconditioned
-from ..gaussian import diffuse
+from ..gaussian import diffuse, expand
 from ..losses import denoising_loss, unit_weight
 from ..schedules import NoiseSchedule
 from .training import Loss
@@ -55,8 +55,22 @@ def classifier_objective(shift: int = 2) -> Loss:
     return loss
 
 
-def logit_normal(mean: float = 0.0, std: float = 1.0) -> DrawSigma:
-    """sigma = t / (1 - t) with logit(t) ~ N(mean, std^2), for the straight path; so log(sigma) ~ N(mean, std^2)."""
+def noisy_classifier_objective(draw_sigma: DrawSigma) -> Loss:
+    """Cross-entropy of a classifier that sees x_0 + sigma eps and sigma (Dhariwal & Nichol 2021, section 4.1)."""
+
+    def loss(net: nn.Module, x0: Tensor, labels: Tensor, generator: Generator) -> Tensor:
+        sigma = draw_sigma(len(x0), generator).to(x0)
+        eps = torch.randn(x0.shape, generator=generator).to(x0)
+        return F.cross_entropy(net(x0 + expand(sigma, x0) * eps, sigma), labels)
+
+    return loss
+
+
+def log_normal(mean: float, std: float) -> DrawSigma:
+    """log sigma ~ N(mean, std^2) (Karras et al. 2022, table 1).
+
+    On the straight path sigma = t / (1 - t), so that this is a logit-normal t (Esser et al. 2024).
+    """
 
     def draw(n: int, generator: Generator) -> Tensor:
         return (mean + std * torch.randn(n, generator=generator)).exp()

@@ -7,6 +7,7 @@ the optimiser's state to go on exactly where the other stopped.
 import io
 import math
 import os
+import platform
 import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
@@ -254,3 +255,10 @@ def amp_dtype(device: torch.device) -> torch.dtype | None:
             if getattr(torch.cpu, feature, lambda: False)():
                 return torch.bfloat16
     return None
+
+
+def device_name(device: torch.device) -> str:
+    """The GPU's name, or the number of CPU threads and the machine's kind."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{torch.get_num_threads()} CPU threads, {platform.machine()}"

@@ -15,6 +15,7 @@ from torch import nn
 
 from ..denoisers import Preconditioned
 from ..errors import CourseError, unknown
+from ..nets.classifier import NoisyClassifier
 from .models import build
 from .training import write_atomically
 
@@ -32,6 +33,13 @@ def load(name: str, device: torch.device | str = "cpu") -> Preconditioned:
 def judge(data: str, device: torch.device | str = "cpu") -> nn.Module:
     """The classifier that judges samples of a data set, e.g. "mnist". Raises CourseError where none ships."""
     return read(_path(f"{data}-judge"), device)
+
+
+def noisy_classifier(data: str, device: torch.device | str = "cpu") -> NoisyClassifier:
+    """p(y | x; sigma) of a data set, for classifier guidance. Raises CourseError where none ships."""
+    model = read(_path(f"{data}-noisy-classifier"), device)
+    assert isinstance(model, NoisyClassifier)
+    return model
 
 
 def names() -> list[str]:
@@ -69,7 +77,8 @@ def read(path: Path, device: torch.device | str = "cpu") -> nn.Module:
         model.net.load_state_dict(tensors)
     except RuntimeError:
         raise CourseError(f"weights {path}: belongs to another architecture than its config says") from None
-    return model.finish(model.net).eval().requires_grad_(False).to(device)
+    net = model.net.to(memory_format=torch.channels_last)  # convolutions are faster so, see `Trainer`
+    return model.finish(net).eval().requires_grad_(False).to(device)
 
 
 def _path(name: str) -> Path:

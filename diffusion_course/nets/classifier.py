@@ -1,6 +1,13 @@
-"""The judge: a small convolutional classifier, used to ask whether a generated digit can be read."""
+"""Classifiers: the judge, which asks whether a generated image can be read, and one of noisy images, which guides."""
 
+from collections.abc import Callable
+
+import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .embedding import Conditioning
+from .unet import Block, Downsample, conv, norm
 
 
 class Classifier(nn.Module):
@@ -33,3 +40,47 @@ class Classifier(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, 1, H, W) in [-1, 1] -> logits (B, num_classes)."""
         return self.head(self.features(x))
+
+
+class NoisyClassifier(nn.Module):
+    """p(y | x; sigma): the way down of a U-Net, told the noise level, then the mean over the pixels.
+
+    image_size: height and width, a multiple of 4. channels, width: of the image, and of the first level.
+    """
+
+    def __init__(self, image_size: int = 28, channels: int = 1, num_classes: int = 10, width: int = 32):
+        super().__init__()
+        emb = 4 * width
+        self.condition = Conditioning(emb, noise_scale=250.0)
+        self.fold = nn.PixelUnshuffle(2)
+        self.first = conv(4 * channels, width)
+        half = image_size // 4
+        self.down = nn.ModuleList(
+            [
+                Block(width, width, emb, attend=False, dropout=0.0),
+                Downsample(width),
+                Block(width, 2 * width, emb, attend=half <= 8, dropout=0.1),
+                Block(2 * width, 2 * width, emb, attend=False, dropout=0.1),
+            ]
+        )
+        self.last = nn.Sequential(norm(2 * width), nn.SiLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.head = nn.Linear(2 * width, num_classes)
+
+    def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """x: (B, C, H, W) in VE coordinates; sigma: () or (B,). Returns logits (B, num_classes)."""
+        sigma = torch.as_tensor(sigma).to(x).expand(len(x))
+        emb = F.silu(self.condition(sigma.log() / 4))
+        # Scaled as the textbook's x_t, so that what the network sees has about unit variance at every noise level.
+        h = self.first(self.fold(x / (1 + sigma**2).sqrt()[:, None, None, None]))
+        for layer in self.down:
+            h = layer(h, emb)
+        return self.head(self.last(h))
+
+    def given(self, labels: int | Tensor) -> Callable[[Tensor, Tensor], Tensor]:
+        """log p(y | x; sigma) of the given labels, () or (B,), as `guidance.classifier` takes it: (x, sigma) -> (B,)."""
+
+        def log_prob(x: Tensor, sigma: Tensor) -> Tensor:
+            wanted = torch.as_tensor(labels, device=x.device).expand(len(x))
+            return self(x, sigma).log_softmax(1).gather(1, wanted[:, None])[:, 0]
+
+        return log_prob

@@ -90,8 +90,8 @@ def v_of(x_t, t):
     return (alpha_bar.sqrt() * implied_eps(x_t, t.round()) - (1 - alpha_bar).sqrt() * X0).float()
 
 
-def test_logit_normal_times():
-    sigma = objectives.logit_normal(0.5, 2.0)(100_000, generator())
+def test_log_normal_noise_levels():
+    sigma = objectives.log_normal(0.5, 2.0)(100_000, generator())
     logit = (sigma / (1 + sigma)).logit()  # t = sigma / (1 + sigma) on the straight path
     assert abs(logit.mean() - 0.5) < 5 * 2 / math.sqrt(100_000)
     assert abs(logit.std() - 2) < 5 * 2 / math.sqrt(200_000)
@@ -127,7 +127,7 @@ def test_losses_drop_labels_and_draw_from_their_generator_alone(make):
 
 
 def flow_loss(share):
-    return objectives.denoiser_objective(flow_param(), objectives.logit_normal(), share)
+    return objectives.denoiser_objective(flow_param(), objectives.log_normal(0.0, 1.0), share)
 
 
 def test_the_classifier_sees_images_moved_by_at_most_the_shift():

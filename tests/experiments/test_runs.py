@@ -8,7 +8,7 @@ import yaml
 from experiments.tiny import CARD, TINY
 
 from diffusion_course.errors import CourseError
-from diffusion_course.experiments import runs, zoo
+from diffusion_course.experiments import drawing, runs, zoo
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def test_a_run_leaves_weights_and_a_card(config, tmp_path):
     assert card.keys() >= CARD
     assert card["steps"] == 2
     model = runs.read_weights(str(tmp_path / "run" / "tiny.safetensors"))
-    drawn = runs.draw(model, 12, 2.0)
+    drawn = drawing.draw_paths(model, 12, 2.0)
     assert drawn.grey.shape == (31, 12, 1, 8, 8)
     assert drawn.labels.tolist() == [*range(10), 0, 1]
 

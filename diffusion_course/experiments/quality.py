@@ -1,0 +1,68 @@
+"""How good are samples? The numbers of the course's tables, each with its error bar."""
+
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..nets.classifier import NoisyClassifier
+from ..noise import Noise
+from . import data, zoo
+from .metrics import count_recognised, features, frechet, jackknife, precision_recall, wilson
+
+
+def share(successes: int, n: int) -> dict[str, Any]:
+    """A share with its 95 % Wilson interval."""
+    low, high = wilson(successes, n)
+    return {"share": successes / n, "n": n, "wilson 95 %": [round(low, 4), round(high, 4)]}
+
+
+def quality(
+    images: Tensor, labels: Tensor, data_name: str, device: torch.device | str = "cpu"
+) -> dict[str, Any]:
+    """What the shipped judge of a data set says of images (N, 1, 28, 28), N >= 20, that should show labels (N,).
+
+    recognised: the share it gives their label. frechet: distance of its features to those of the whole test set, with a
+    jackknife standard error; floor: the same for N training images, what perfect samples would score. precision and
+    recall: against N test images. Raises CourseError where the data set or its judge is not at hand.
+    """
+    judge = zoo.judge(data_name, device)
+    made = features(judge, images.to(device))
+    test, train = reference(data_name)
+    precision, recall = precision_recall(test[: len(made)], made)
+    return {
+        "recognised": share(count_recognised(judge, images.to(device), labels.to(device)), len(images)),
+        "frechet": round(frechet(made, test), 4),
+        "frechet standard error": round(jackknife(lambda rows: frechet(made[rows], test), len(made)), 4),
+        "floor": round(frechet(train[: len(made)], test), 4),
+        "precision": round(precision, 4),
+        "recall": round(recall, 4),
+    }
+
+
+@cache
+def reference(data_name: str) -> tuple[Tensor, Tensor]:
+    """The judge's features of the whole test set, and of 5,000 training images, both in a fixed random order."""
+    judge = zoo.judge(data_name)
+    test, train = data.load(data_name, "test"), data.load(data_name)
+
+    def some(images: Tensor, n: int) -> Tensor:
+        order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
+        return features(judge, images[order[:n]])
+
+    return some(test.images, len(test)), some(train.images, 5000)
+
+
+def noisy_accuracy(
+    classifier: NoisyClassifier, test: data.Dataset, sigma: float, n: int = 2000
+) -> dict[str, Any]:
+    """The share of the first n test images that the classifier recognises under noise of standard deviation sigma."""
+    device = classifier.head.weight.device
+    noise = Noise(0, per_sample=False)
+    right = 0
+    for x, y in zip(test.images[:n].split(250), test.labels[:n].split(250), strict=True):
+        noisy = x + sigma * noise.like(x)
+        with torch.no_grad():
+            right += int((classifier(noisy.to(device), torch.tensor(sigma)).argmax(1).cpu() == y).sum())
+    return share(right, n)
