@@ -1,11 +1,18 @@
 """Shares and their error bars."""
 
+import inspect
+import math
+
+import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from oracles import wilson_by_inversion
 from torch import nn
 
 from diffusion_course import CourseError
+from diffusion_course.experiments import metrics
 from diffusion_course.experiments.metrics import count_recognised, wilson
 
 
@@ -68,3 +75,91 @@ def test_count_recognised(batch):
     )
     assert sum(judge.batches) == 20
     assert max(judge.batches) <= batch
+
+
+def gaussian(n, seed, shift=0.0, scale=1.0):
+    return shift + scale * torch.randn(
+        n, 5, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    )
+
+
+def exact_sample(mean, covariance, n=400):
+    """Points whose sample mean and sample covariance are exactly these."""
+    x = gaussian(n, 0)[:, : len(mean)]
+    x = x - x.mean(0)
+    white = x @ torch.linalg.inv(torch.linalg.cholesky(torch.cov(x.T))).T
+    return white @ torch.linalg.cholesky(covariance).T + mean
+
+
+def test_the_frechet_distance_of_gaussians_that_commute_is_the_textbook_number():
+    mean_a, mean_b = torch.tensor([1.0, -2.0, 0.5]).double(), torch.tensor([0.0, 1.0, 0.5]).double()
+    std_a, std_b = torch.tensor([1.0, 0.3, 2.0]).double(), torch.tensor([0.5, 0.4, 2.0]).double()
+    a, b = exact_sample(mean_a, (std_a**2).diag()), exact_sample(mean_b, (std_b**2).diag())
+    want = (mean_a - mean_b).square().sum() + (std_a - std_b).square().sum()
+    assert metrics.frechet(a, b) == pytest.approx(want.item(), abs=1e-9)
+
+
+@given(seed=st.integers(0, 1000))
+@settings(max_examples=25, deadline=None)
+def test_the_frechet_distance_is_a_distance(seed):
+    g = torch.Generator().manual_seed(seed)
+    a, b = (torch.randn(40, 5, generator=g) @ torch.randn(5, 5, generator=g) for _ in range(2))
+    turn = torch.linalg.qr(torch.randn(5, 5, generator=g, dtype=torch.float64)).Q
+    d = metrics.frechet(a, b)
+    assert d >= 0
+    assert metrics.frechet(a, a) == pytest.approx(0, abs=1e-9)
+    assert metrics.frechet(b, a) == pytest.approx(d, rel=1e-9)
+    assert metrics.frechet(a.double() @ turn, b.double() @ turn) == pytest.approx(d, rel=1e-8)
+
+
+def test_the_frechet_distance_agrees_with_pytorch_fid():
+    fid = pytest.importorskip("pytorch_fid.fid_score")
+    linalg = pytest.importorskip("scipy.linalg")
+    if "disp" not in inspect.signature(linalg.sqrtm).parameters:
+        pytest.skip("this SciPy no longer runs pytorch-fid's distance")
+    a, b = gaussian(300, 1) @ gaussian(5, 3), gaussian(200, 2, shift=0.3)
+    stats = [s for x in (a, b) for s in (x.mean(0).numpy(), np.cov(x.numpy(), rowvar=False))]
+    assert metrics.frechet(a, b) == pytest.approx(fid.calculate_frechet_distance(*stats), rel=1e-6)
+
+
+def test_features_of_rank_one_have_a_frechet_distance():
+    a, b = torch.ones(10, 3), 3 * torch.ones(10, 3)
+    assert metrics.frechet(a, b) == pytest.approx(12)
+
+
+@pytest.mark.parametrize(("a", "b"), [((4, 3), (4, 2)), ((1, 3), (4, 3)), ((4,), (4,))])
+def test_features_that_do_not_fit_are_told(a, b):
+    with pytest.raises(CourseError, match="want \\(N, d\\), \\(M, d\\)"):
+        metrics.frechet(torch.zeros(a), torch.zeros(b))
+
+
+def test_precision_falls_with_odd_samples_and_recall_with_missing_modes():
+    real = torch.cat([gaussian(100, 1), gaussian(100, 2, shift=50)])
+    one_mode = gaussian(200, 3)
+    half_odd = torch.cat([gaussian(100, 4), gaussian(100, 5, shift=-50)])
+    precision, recall = metrics.precision_recall(real, one_mode)
+    assert precision > 0.8
+    assert recall == pytest.approx(0.5, abs=0.1)  # the second mode is never sampled
+    precision, recall = metrics.precision_recall(real, half_odd)
+    assert precision == pytest.approx(0.5, abs=0.1)
+    assert metrics.precision_recall(real, real) == (1.0, 1.0)
+
+
+def test_precision_by_hand():
+    real, made = torch.tensor([[0.0], [1.0], [2.0], [10.0]]), torch.tensor([[0.5], [3.5], [17.0], [18.5]])
+    # k = 1: the balls around the real points have radii 1, 1, 1, 8; of the samples, 0.5, 3.5 and 17 lie in one;
+    # around the samples 3, 3, 1.5, 1.5, and of the real points 10 lies in none.
+    assert metrics.precision_recall(real, made, k=1) == (0.75, 0.75)
+
+
+def test_precision_needs_more_points_than_neighbours():
+    with pytest.raises(CourseError, match="k: got 3, want 1 <= k < 3"):
+        metrics.precision_recall(torch.zeros(3, 2), torch.zeros(9, 2))
+
+
+def test_the_jackknife_of_a_mean_is_its_standard_error():
+    x = gaussian(2000, 7)[:, 0]
+    alone = metrics.jackknife(lambda rows: x[rows].mean().item(), len(x), groups=len(x))
+    assert alone == pytest.approx((x.std() / math.sqrt(len(x))).item(), rel=1e-9)
+    grouped = metrics.jackknife(lambda rows: x[rows].mean().item(), len(x))
+    assert 0.4 * alone < grouped < 2 * alone

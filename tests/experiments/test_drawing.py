@@ -1,0 +1,52 @@
+"""Samples by number: the same noise whatever the batch, and no state left outside [-1, 1]."""
+
+import pytest
+import torch
+from experiments.tiny import TINY
+from torch import nn
+
+from diffusion_course import CourseError, samplers, schedules
+from diffusion_course.denoisers import Preconditioned, flow_param
+from diffusion_course.experiments.drawing import draw, draw_paths
+from diffusion_course.experiments.models import build
+
+GRID = schedules.karras(4)
+
+
+@pytest.fixture(scope="module")
+def model():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        made = build(TINY)
+        for p in made.net.parameters():
+            nn.init.normal_(p, std=0.1)
+        return made.finish(made.net).eval().requires_grad_(False)
+
+
+@pytest.mark.parametrize("step", [samplers.euler, samplers.heun, samplers.ddpm, samplers.ddim(0.5)])
+def test_a_sample_does_not_depend_on_how_many_are_drawn(model, step):
+    few, many = (draw(model, n, 2.0, GRID, step, seed=3) for n in (3, 12))
+    assert torch.allclose(few.images, many.images[:3], atol=1e-5)
+    assert many.labels.tolist() == [*range(10), 0, 1]
+    assert many.images.abs().max() <= 1
+
+
+def test_batches_have_noise_of_their_own(model):
+    images = draw(model, 8, 1.0, GRID, samplers.ddpm, batch=2).images
+    assert len({tuple(image.flatten().tolist()) for image in images}) == 8
+
+
+def test_other_seeds_give_other_samples(model):
+    a, b = (draw(model, 2, 1.0, GRID, seed=seed).images for seed in (0, 1))
+    assert not torch.allclose(a, b)
+
+
+def test_paths_end_where_draw_does(model):
+    paths = draw_paths(model, 3, 2.0, seed=5)
+    assert paths.grey.shape == (31, 3, 1, 8, 8)
+    assert torch.allclose(paths.grey[-1].clamp(-1, 1), draw(model, 3, 2.0, seed=5).images, atol=1e-5)
+
+
+def test_a_model_without_classes_is_told():
+    with pytest.raises(CourseError, match="model: want a class-conditional U-Net"):
+        draw(Preconditioned(nn.Identity(), flow_param()), 3)

@@ -1,0 +1,60 @@
+"""The numbers of the tables: on real images they are those of perfect samples, and they fall with what is wrong."""
+
+import pytest
+import torch
+
+from diffusion_course.experiments import data, quality, zoo
+from diffusion_course.nets.classifier import NoisyClassifier
+from diffusion_course.noise import Noise
+
+
+@pytest.fixture
+def embedded_mnist(monkeypatch):
+    """The embedded 5,000 digits in place of all of MNIST."""
+    load = data.load
+    monkeypatch.setattr(data, "load", lambda name, split="train": load("mnist-5k", split))
+    quality.reference.cache_clear()
+    yield
+    quality.reference.cache_clear()
+
+
+def test_real_digits_score_as_real(embedded_mnist):
+    digits = data.load("mnist", "train")
+    some = torch.randperm(len(digits), generator=torch.Generator().manual_seed(3))[:300]
+    images, labels = digits.images[some], digits.labels[some]
+    real = quality.quality(images, labels, "mnist")
+    assert real["recognised"]["share"] >= 0.98
+    assert real["recognised"]["n"] == 300
+    assert real["frechet"] < 2 * real["floor"]
+    assert 0 < real["frechet standard error"] < real["frechet"]
+    assert min(real["precision"], real["recall"]) > 0.7
+
+    wrong = quality.quality(images, (labels + 1) % 10, "mnist")
+    assert wrong["recognised"]["share"] <= 0.02
+    assert wrong["frechet"] == real["frechet"]  # it does not look at labels
+
+    noisy = quality.quality((images + 0.5 * Noise(0).like(images)).clamp(-1, 1), labels, "mnist")
+    assert noisy["frechet"] > 5 * real["frechet"]
+    assert noisy["precision"] < real["precision"] - 0.2
+
+    ones = quality.quality(images[labels == 1], labels[labels == 1], "mnist")
+    assert ones["precision"] > 0.7
+    assert ones["recall"] < 0.3  # nine digits are missing
+
+
+def test_a_classifier_is_measured_under_noise():
+    test = data.load("mnist-5k", "test")
+    blind = NoisyClassifier(width=8).eval()
+    torch.nn.init.zeros_(blind.head.weight)
+    torch.nn.init.zeros_(blind.head.bias)
+    blind.head.bias.data[4] = 1.0
+    got = quality.noisy_accuracy(blind, test, 1.0, n=200)
+    assert got["share"] == (test.labels[:200] == 4).double().mean()
+
+
+@pytest.mark.skipif("mnist-noisy-classifier" not in zoo.names(), reason="not trained yet")
+def test_the_shipped_noisy_classifier_sees_through_noise():
+    test = data.load("mnist-5k", "test")
+    classifier = zoo.noisy_classifier("mnist")
+    assert quality.noisy_accuracy(classifier, test, 0.5, n=500)["share"] > 0.95
+    assert quality.noisy_accuracy(classifier, test, 50.0, n=500)["share"] < 0.3
