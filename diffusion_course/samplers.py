@@ -275,7 +275,7 @@ def states(
     if not bool(torch.isfinite(x).all()):
         raise CourseError("x: holds NaN or infinity before the first step")
     counted = _Counted(D)
-    noise = _NoNoise() if noise is None else noise
+    noise = NoNoise() if noise is None else noise
     steps: Iterable[int] = range(len(sigmas) - 1)
     for i in steps if progress is None else progress(steps):
         spent, counted.first = counted.nfe, None
@@ -313,7 +313,9 @@ class _Counted:
         return x0
 
 
-class _NoNoise:
+class NoNoise:
+    """Stands in for noise=None: a step that does draw is told what to pass."""
+
     def like(self, x: Tensor) -> Tensor:
         raise CourseError("noise: got None, but this step draws noise; pass noise=Noise(seed)")
 

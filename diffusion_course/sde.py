@@ -21,7 +21,7 @@ from .errors import CourseError, check_integer
 from .gaussian import expand
 from .noise import NoiseSource
 from .processes import SDE, check_time, sub_vp, ve, vp
-from .samplers import _NoNoise
+from .samplers import NoNoise
 
 __all__ = [
     "SDE",
@@ -198,7 +198,7 @@ def states(
         raise CourseError("step: got predictor_corrector, which makes steps; pass predictor_corrector()")
     times = _check_times(times)
     _check_state(x)
-    score, noise = _checked(score), _NoNoise() if noise is None else noise
+    score, noise = _checked(score), NoNoise() if noise is None else noise
     yield x, times[0]
     steps: Iterable[int] = range(len(times) - 1)
     for i in steps if progress is None else progress(steps):
@@ -272,19 +272,25 @@ def log_likelihood(
     log p(x) = log p_1(x_1) + integral of div v dt: (B,), float64, in nats. It is the density at t_min.
     divergence: `exact_trace`, or `hutchinson(probes)` with the same probes at every step.
     log_prior: the log-density at t = 1, (B, *S) -> (B,); default sde.prior_log_density, an approximation, since
-    p_1 is not quite the prior (VP keeps 0.7 % of the data's mean). The score must be differentiable: one that runs
-    under no_grad inside loses its part of the divergence without a word.
-    Raises CourseError for a bad num_steps or t_min, x or score of another kind, or NaN (the step is named).
+    p_1 is not quite the prior (VP keeps 0.7 % of the data's mean).
+    Raises CourseError for a bad num_steps or t_min, x or score of another kind, a score that cannot be differentiated
+    (one that runs under no_grad inside), or NaN (the step is named).
     """
     check_integer("num_steps", num_steps, 1)
     _check_t_min(t_min)
     _check_state(x)
-    score = _checked(score)
+    checked = _checked(score)
+
+    def differentiable(x: Tensor, t: Tensor) -> Tensor:
+        s = checked(x, t)
+        if not s.requires_grad:
+            raise CourseError("score: its answer does not depend on x; is it detached, or under no_grad?")
+        return s
 
     def slope(x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         with torch.enable_grad():
             x = x.detach().requires_grad_()
-            v = ode_velocity(score, sde, x, t)
+            v = ode_velocity(differentiable, sde, x, t)
             return v.detach(), divergence(v, x).detach().double()
 
     log_det = torch.zeros(len(x), dtype=torch.float64, device=x.device)

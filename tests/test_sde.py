@@ -386,6 +386,10 @@ SCORE = sde.as_score(MIXTURE, SDES["vp"])
             "NaN or infinity after step 1 of 3, t 1 -> 0.5005",
         ),
         (lambda: sde.log_likelihood(SCORE, SDES["vp"], X, 0), "num_steps: got 0"),
+        (
+            lambda: sde.log_likelihood(torch.no_grad()(SCORE), SDES["vp"], X, 2),
+            "score: its answer does not depend on x",
+        ),
         (lambda: sde.log_likelihood(SCORE, SDES["vp"], X, t_min=1.0), "t_min: got 1.0"),
         (
             lambda: sde.log_likelihood(lambda x, t: x * math.nan, SDES["vp"], X, 5),
