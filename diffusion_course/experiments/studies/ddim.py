@@ -1,0 +1,65 @@
+"""How much noise per step, how many steps, which steps: DDIM's three choices, measured (Song et al. 2021, table 1)."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ... import schedules
+from ...samplers import ddim
+from .. import zoo
+from ..drawing import Samples, draw
+from ..quality import quality
+from .study import Row, Study
+
+SCHEDULES = {"mnist-eps-cosine": "cosine", "mnist-eps-linear": "linear"}
+
+TIMESTEPS: dict[str, Callable[[int, int], Tensor]] = {
+    "uniform": schedules.uniform_timesteps,
+    "quadratic": schedules.quadratic_timesteps,
+    "trailing": schedules.trailing_timesteps,
+    "leading": schedules.leading_timesteps,
+}
+
+
+def setting(model: str, eta: float, steps: int, timesteps: str = "uniform", n: int = 300) -> Row:
+    """One row: n samples without guidance, and the choices they are made with."""
+    return {"model": model, "eta": eta, "steps": steps, "timesteps": timesteps, "n": n, "seed": 0}
+
+
+def samples(row: Row, n: int | None = None, device: torch.device | str = "cpu") -> Samples:
+    """The images of a row, or its first n: the same up to rounding, since each has a noise stream of its own.
+
+    They start from pure noise at the first of the row's timesteps, whatever share of the signal is left there.
+    """
+    schedule = schedules.NoiseSchedule.from_betas(schedules.by_name(SCHEDULES[row["model"]], 1000))
+    sigmas = schedule.grid(TIMESTEPS[row["timesteps"]](schedule.T, row["steps"]))
+    model = zoo.load(row["model"], device)
+    return draw(model, n or row["n"], sigmas=sigmas, step=ddim(row["eta"]), seed=row["seed"], device=device)
+
+
+def measure(row: Row, device: torch.device) -> Row:
+    """Quality and mean pixel (black is -1, white 1) of a row's images."""
+    made = samples(row, device=device)
+    score = quality(made.images, made.labels, "mnist", device)
+    return {**score, "mean pixel": round(made.images.mean().item(), 4)}
+
+
+STUDIES = {
+    "ddim": Study(
+        what="DDIM on MNIST without guidance: eta, number of steps, and choice of timesteps",
+        settings=[
+            row
+            for model in SCHEDULES
+            for row in [
+                *(setting(model, eta, steps) for eta in (0.0, 0.5, 1.0) for steps in (5, 10, 20, 50)),
+                *(
+                    setting(model, 0.0, steps, timesteps)
+                    for timesteps in ("quadratic", "trailing", "leading")
+                    for steps in (5, 10, 20)
+                ),
+            ]
+        ],
+        measure=measure,
+    )
+}
