@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from diffusion_course import NoiseSchedule, elbo, gaussian, losses
+from diffusion_course import NoiseSchedule, elbo, gaussian, guidance, losses
 from diffusion_course.classroom.checks import CHECKS, CheckFailed, check, examine
 from diffusion_course.classroom.checks.draw import PLANS, Draw, column
 from diffusion_course.classroom.checks.engine import cases
@@ -96,6 +96,21 @@ def step_through_x0(eps_model, x_t, t, z, betas):
     return mean if t == 1 else mean + variance**0.5 * z
 
 
+def guidance_with_one_graph(D, log_prob, x, sigma, scale):
+    # Through eps, with the gradient of each sample's own number.
+    x = x.clone().requires_grad_()
+    value = log_prob(x, sigma)
+    (gradient,) = torch.autograd.grad(value, x, torch.ones_like(value))
+    eps = (x - D(x, sigma)) / sigma - scale * sigma * gradient
+    return (x - sigma * eps).detach()
+
+
+def cfg_in_one_batch(model, x, sigma, y, w, no_label):
+    both = model(torch.cat([x, x]), sigma, torch.cat([y, torch.full_like(y, no_label)]))
+    cond, uncond = both.chunk(2)
+    return w * cond - (w - 1) * uncond
+
+
 ALTERNATIVES = {
     "01-alpha_bar_from_betas": [loop_product, lambda b: torch.log1p(-b).cumsum(0).exp()],
     "01-diffuse": [diffuse_row_by_row],
@@ -116,6 +131,9 @@ ALTERNATIVES = {
         lambda x, t, e, a: column((1 / a).sqrt()[t - 1], x) * x - column((1 / a - 1).sqrt()[t - 1], x) * e
     ],
     "03-ddpm_step": [step_through_x0],
+    "06-classifier_guidance": [guidance_with_one_graph],
+    "06-drop_labels": [lambda y, u, p, none: y.masked_fill(u < p, none)],
+    "06-cfg": [cfg_in_one_batch],
 }
 
 
@@ -149,6 +167,16 @@ def library_answer(id, args):
         return elbo.normal_kl(*args)
     if id == "02-posterior_mean_variance":
         return gaussian.posterior_mean_variance(*args[:3], schedule_of(args[3]))
+    if id == "06-classifier_guidance":
+        D, log_prob, x, sigma, scale = args
+        return guidance.classifier(D, log_prob, scale)(x, sigma)
+    if id == "06-drop_labels":
+        labels, u, p, no_label = args
+        return torch.tensor([no_label if v < p else y for y, v in zip(labels, u, strict=True)])
+    if id == "06-cfg":
+        model, x, sigma, y, w, no_label = args
+        cond, uncond = (lambda x, s, k=k: model(x, s, k) for k in (y, torch.full_like(y, no_label)))
+        return guidance.cfg(cond, uncond, w)(x, sigma)
     *rest, table = args
     if id == "03-ddpm_step":
         eps_model, x_t, t, z = rest
