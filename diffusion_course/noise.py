@@ -68,3 +68,24 @@ def mix(n: int) -> int:
     n = ((n ^ (n >> 16)) * 0x85EBCA6B) & 0xFFFFFFFF
     n = ((n ^ (n >> 13)) * 0xC2B2AE35) & 0xFFFFFFFF
     return n ^ (n >> 16)
+
+
+def slerp(a: Tensor, b: Tensor, s: float) -> Tensor:
+    """From a (s = 0) to b (s = 1) along the great circle, each sample on its own (Shoemake 1985; Song et al. 2021, appendix D.5).
+
+    sin((1-s) theta)/sin(theta) a + sin(s theta)/sin(theta) b, theta the angle between a and b: points between two latents
+    whose norms stay those of noise, where (1-s) a + s b would be shorter. a, b: (B, *S); parallel samples are
+    interpolated linearly. Raises CourseError for two shapes, or an s outside 0..1.
+    """
+    if a.shape != b.shape:
+        raise CourseError(f"b: got shape {tuple(b.shape)}, want {tuple(a.shape)}, the shape of a")
+    if not 0 <= s <= 1:
+        raise CourseError(f"s: got {s}, want a number in 0..1")
+    # From sine and cosine together: arccos alone loses half of the digits near 0, and meets 1 + 1e-16.
+    u, v = (x.flatten(1) / x.flatten(1).norm(dim=1, keepdim=True).clamp(min=1e-30) for x in (a, b))
+    theta = 2 * torch.atan2((u - v).norm(dim=1), (u + v).norm(dim=1))
+    far = theta.sin() > 1e-4
+    sine = torch.where(far, theta.sin(), 1.0)
+    weights = [torch.where(far, (share * theta).sin() / sine, share) for share in (1 - s, s)]
+    from_a, from_b = (w.reshape(-1, *[1] * (a.ndim - 1)) for w in weights)
+    return from_a * a + from_b * b

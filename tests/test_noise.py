@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diffusion_course import CourseError, Noise
-from diffusion_course.noise import mix
+from diffusion_course.noise import mix, slerp
 
 SEEDS = st.integers(0, 2**32 - 1)
 ROW_SHAPES = st.lists(st.integers(1, 9), max_size=3).map(tuple)
@@ -107,3 +107,70 @@ def test_a_numpy_integer_is_an_integer():
 def test_no_shape():
     with pytest.raises(CourseError, match=r"^shape: got \(\)"):
         Noise(0).randn()
+
+
+# ---- between two noises
+
+SHARES = st.floats(0, 1)
+
+
+def latents(seed, n=3, dtype=torch.float64):
+    noise = Noise(seed)
+    return noise.randn(n, 2, 5, dtype=dtype), noise.randn(n, 2, 5, dtype=dtype)
+
+
+@settings(max_examples=50, deadline=None)
+@given(SEEDS, SHARES)
+def test_slerp_divides_the_angle_and_keeps_the_norm(seed, s):
+    a, b = latents(seed)
+    unit = [x / x.flatten(1).norm(dim=1)[:, None, None] for x in (a, b)]
+    between = slerp(*unit, s)
+    assert torch.allclose(between.flatten(1).norm(dim=1), torch.ones(3, dtype=torch.float64), atol=1e-9)
+
+    def angle(x, y):
+        return (x * y).flatten(1).sum(1).clamp(-1, 1).arccos()
+
+    assert torch.allclose(angle(unit[0], between), s * angle(*unit), atol=1e-6)
+
+
+@settings(max_examples=50, deadline=None)
+@given(SEEDS, SHARES)
+def test_slerp_is_symmetric_homogeneous_and_per_sample(seed, s):
+    a, b = latents(seed)
+    between = slerp(a, b, s)
+    assert torch.allclose(between, slerp(b, a, 1 - s), atol=1e-9)
+    assert torch.allclose(slerp(3 * a, 3 * b, s), 3 * between, atol=1e-9)
+    assert torch.equal(slerp(a[1:2], b[1:2], s), between[1:2])
+    assert torch.allclose(slerp(a, b, 0.0), a, atol=1e-9)
+    assert torch.allclose(slerp(a, b, 1.0), b, atol=1e-9)
+
+
+@settings(max_examples=50, deadline=None)
+@given(SEEDS, SHARES, st.floats(-9, 2))
+def test_slerp_of_nearly_parallel_latents_is_linear(seed, s, exponent):
+    a, b = latents(seed)
+    size = 10**exponent
+    between = slerp(a, a + size * 1e-4 * b, s)
+    assert torch.allclose(between, a + s * size * 1e-4 * b, atol=1e-4 * size**2 + 1e-12)
+    assert torch.equal(slerp(a, a, s).isfinite(), torch.ones_like(a, dtype=torch.bool))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_slerp_keeps_the_dtype(dtype):
+    assert slerp(*latents(0, dtype=dtype), 0.3).dtype == dtype
+
+
+def test_slerp_between_independent_noises_is_noise_in_law():
+    noise = Noise(0, per_sample=False)
+    between = slerp(noise.randn(200, 1000), noise.randn(200, 1000), 0.5)
+    assert between.var().item() == pytest.approx(1, abs=0.02)
+    assert (between.abs() > 1.96).float().mean().item() == pytest.approx(0.05, abs=0.003)
+
+
+def test_slerp_says_what_is_wrong():
+    a, b = latents(0)
+    with pytest.raises(CourseError, match=r"b: got shape \(2, 2, 5\), want \(3, 2, 5\)"):
+        slerp(a, b[:2], 0.5)
+    for s in (-0.1, 1.1, float("nan")):
+        with pytest.raises(CourseError, match="s: got"):
+            slerp(a, b, s)
