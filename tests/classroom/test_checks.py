@@ -2,12 +2,13 @@
 
 import ast
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 import torch.nn.functional as F
 
-from diffusion_course import NoiseSchedule, elbo, gaussian, guidance, losses
+from diffusion_course import NoiseSchedule, elbo, gaussian, guidance, losses, schedules
 from diffusion_course.classroom.checks import CHECKS, CheckFailed, check, examine
 from diffusion_course.classroom.checks.draw import PLANS, Draw, column
 from diffusion_course.classroom.checks.engine import cases
@@ -111,6 +112,46 @@ def cfg_in_one_batch(model, x, sigma, y, w, no_label):
     return w * cond - (w - 1) * uncond
 
 
+def cosine_by_half_angle(u, s):
+    def doubled(v):  # 2 cos^2(a) = 1 + cos(2 a)
+        return 1 + torch.cos((v + s) / (1 + s) * torch.pi)
+
+    return doubled(u) / doubled(torch.zeros_like(u))
+
+
+def prior_kl_by_distributions(x0, alpha_bar):
+    Normal, kl = torch.distributions.Normal, torch.distributions.kl_divergence
+    a = alpha_bar[-1]
+    return kl(Normal(a.sqrt() * x0, (1 - a).sqrt()), Normal(0.0, 1.0)).sum(tuple(range(1, x0.ndim)))
+
+
+def ddim_through_the_posterior(eps_model, x_t, t, t_prev, eta, z, alpha_bar):
+    a = torch.cat([alpha_bar.new_ones(1), alpha_bar])
+    sigma, sigma_prev = (1 / a[t] - 1).sqrt(), (1 / a[t_prev] - 1).sqrt()
+    eps = eps_model(x_t, x_t.new_full((len(x_t),), t))
+    fresh = eta * sigma_prev * (1 - (sigma_prev / sigma) ** 2).sqrt()
+    x = x_t * (1 + sigma**2).sqrt() + ((sigma_prev**2 - fresh**2).sqrt() - sigma) * eps + fresh * z
+    return x / (1 + sigma_prev**2).sqrt()
+
+
+def times_by_integers(T, n, power):
+    """(T - 1) (k / (n - 1))^power, rounded without any fraction."""
+    whole = max(n - 1, 1) ** power
+    steps = range(n - 1, -1, -1) if n > 1 else [1]
+    return torch.tensor([1 + (2 * (T - 1) * k**power + whole) // (2 * whole) for k in steps])
+
+
+def slerp_by_rotation(a, b, s):
+    """Turn a towards b by s theta: cos(s theta) and sin(s theta) along a and across it."""
+    flat = [x.flatten(1) for x in (a, b)]
+    u, v = (x / x.norm(dim=1, keepdim=True) for x in flat)
+    cosine = (u * v).sum(1, keepdim=True)
+    sine = (v - cosine * u).norm(dim=1, keepdim=True)
+    turn = s * torch.atan2(sine, cosine)
+    across = turn.sin() / sine
+    return ((turn.cos() - across * cosine) * flat[0] + across * flat[1]).reshape(a.shape)
+
+
 ALTERNATIVES = {
     "01-alpha_bar_from_betas": [loop_product, lambda b: torch.log1p(-b).cumsum(0).exp()],
     "01-diffuse": [diffuse_row_by_row],
@@ -131,6 +172,15 @@ ALTERNATIVES = {
         lambda x, t, e, a: column((1 / a).sqrt()[t - 1], x) * x - column((1 / a - 1).sqrt()[t - 1], x) * e
     ],
     "03-ddpm_step": [step_through_x0],
+    "07-ddim_step": [ddim_through_the_posterior],
+    "07-timestep_subsequence": [times_by_integers],
+    "07-slerp": [slerp_by_rotation],
+    "04-cosine_alpha_bar": [cosine_by_half_angle],
+    "04-sigmoid_betas": [
+        lambda u, low, high, k: low + (high - low) / (1 + (k * (1 - 2 * u)).exp()),
+        lambda u, low, high, k: low + (high - low) * torch.linspace(-k, k, len(u)).to(u).sigmoid(),
+    ],
+    "04-prior_kl": [prior_kl_by_distributions],
     "06-classifier_guidance": [guidance_with_one_graph],
     "06-drop_labels": [lambda y, u, p, none: y.masked_fill(u < p, none)],
     "06-cfg": [cfg_in_one_batch],
@@ -167,6 +217,13 @@ def library_answer(id, args):
         return elbo.normal_kl(*args)
     if id == "02-posterior_mean_variance":
         return gaussian.posterior_mean_variance(*args[:3], schedule_of(args[3]))
+    if id == "04-cosine_alpha_bar":
+        u, s = args
+        # Any T whose steps t / T hold every u gives the same answer.
+        T = next(T for T in range(1, 15) if torch.allclose(u * T, (u * T).round(), atol=1e-9))
+        return (1 - schedules.cosine(T, s, max_beta=1.0)).cumprod(0)[(u * T).round().long() - 1]
+    if id == "04-sigmoid_betas":
+        return schedules.sigmoid(len(args[0]), *args[1:])
     if id == "06-classifier_guidance":
         D, log_prob, x, sigma, scale = args
         return guidance.classifier(D, log_prob, scale)(x, sigma)
@@ -177,6 +234,18 @@ def library_answer(id, args):
         model, x, sigma, y, w, no_label = args
         cond, uncond = (lambda x, s, k=k: model(x, s, k) for k in (y, torch.full_like(y, no_label)))
         return guidance.cfg(cond, uncond, w)(x, sigma)
+    if id == "07-ddim_step":
+        eps_model, x_t, t, t_prev, eta, z, alpha_bar = args
+        s = schedule_of(1 - alpha_bar / torch.cat([torch.ones(1), alpha_bar[:-1]]))
+        sigma, sigma_prev = (s.sigma(u) if u else torch.zeros((), dtype=torch.float64) for u in (t, t_prev))
+        step = samplers.ddim(eta)
+        D, x = denoisers.from_eps(eps_model, s), gaussian.to_ve(x_t, sigma)
+        return gaussian.to_vp(step(D, x, sigma, sigma_prev, SimpleNamespace(like=lambda _: z)), sigma_prev)
+    if id == "07-timestep_subsequence":
+        T, n, power = args
+        return {1: schedules.uniform_timesteps, 2: schedules.quadratic_timesteps}[power](T, n)
+    if id == "07-slerp":
+        return noise.slerp(*args)
     *rest, table = args
     if id == "03-ddpm_step":
         eps_model, x_t, t, z = rest
@@ -192,6 +261,7 @@ def library_answer(id, args):
         "01-diffuse": gaussian.diffuse,
         "03-eps_loss": losses.eps_loss,
         "03-x0_from_eps": gaussian.x0_from_eps,
+        "04-prior_kl": elbo.prior_kl,
     }[id]
     return function(*rest, s)
 
