@@ -12,7 +12,7 @@ from ...errors import unknown
 from .study import RESULTS, Results, Study, run_study
 from .study import load as load
 
-MODULES: tuple[str, ...] = ("ddim", "schedules")
+MODULES: tuple[str, ...] = ("ddim", "guidance", "schedules", "solvers")
 
 
 def names() -> list[str]:
