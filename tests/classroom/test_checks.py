@@ -8,7 +8,17 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from diffusion_course import NoiseSchedule, elbo, gaussian, guidance, losses, schedules
+from diffusion_course import (
+    NoiseSchedule,
+    denoisers,
+    elbo,
+    gaussian,
+    guidance,
+    losses,
+    noise,
+    samplers,
+    schedules,
+)
 from diffusion_course.classroom.checks import CHECKS, CheckFailed, check, examine
 from diffusion_course.classroom.checks.draw import PLANS, Draw, column
 from diffusion_course.classroom.checks.engine import cases

@@ -81,8 +81,10 @@ def _like_inputs(exact: object, args: tuple) -> Any:
     if isinstance(exact, tuple):
         return tuple(_like_inputs(e, args) for e in exact)
     assert isinstance(exact, Tensor)
+    if not exact.is_floating_point():
+        return exact
     dtype = next(a.dtype for a in args if isinstance(a, Tensor) and a.is_floating_point())
-    return exact.detach().to(dtype) if exact.is_floating_point() else exact
+    return exact.detach().to(dtype)
 
 
 def _gradient_fault(name: str, got: Any, got_arg: Any, want: Any, want_arg: Any) -> str:
