@@ -52,7 +52,7 @@ def draw(
     """
     sigmas = karras(30) if sigmas is None else sigmas
     images = []
-    start, labels = _start(model, n, seed, device)
+    start, labels = initial(model, n, seed, device)
     batches = list(zip(start.split(batch), labels.split(batch), strict=True))
     for k, (x, y) in enumerate(batches if progress is None else progress(batches)):
         noise = Noise(mix(mix(seed) + 1 + k))  # for samplers that draw on the way
@@ -65,14 +65,14 @@ def draw_paths(
 ) -> Paths:
     """Like `draw` by Euler, with every state on the way: for pictures of how an image comes to be."""
     sigmas = karras(30)
-    start, labels = _start(model, n, seed, device)
+    start, labels = initial(model, n, seed, device)
     states = trajectory(_guided(model, labels, w), sigmas[0] * start, sigmas, euler).x
     grey = torch.stack([to_vp(x, sigma) for x, sigma in zip(states, sigmas, strict=True)])
     return Paths(grey.clamp(-3, 3), sigmas, labels)
 
 
-def _start(model: Preconditioned, n: int, seed: int, device: torch.device | str) -> tuple[Tensor, Tensor]:
-    """Unit noise (n, C, H, W) and the labels 0, 1, ..., in turn."""
+def initial(model: Preconditioned, n: int, seed: int, device: torch.device | str) -> tuple[Tensor, Tensor]:
+    """Unit noise (n, C, H, W), and the labels 0, 1, ... in turn. Raises CourseError for a model without classes."""
     net = model.net
     if not isinstance(net, UNet) or net.num_classes == 0:
         raise CourseError("model: want a class-conditional U-Net")
