@@ -48,10 +48,16 @@ def curves(
     logy: bool = False,
     ylim: tuple[float, float] | None = None,
     marks: Mapping[str, float] | None = None,
+    intervals: Mapping[str, Any] | None = None,
 ) -> Figure:
-    """Lines over a common x. x and every line: (n,). `marks` draws a labelled vertical line at each given x."""
+    """Lines over a common x. x and every line: (n,). `marks` draws a labelled vertical line at each given x.
+
+    intervals: label -> (n, 2), the ends (low, high) of a line's error bars; its points are then marked.
+    """
     if not lines:
         raise CourseError("lines: got none, want at least one label -> values")
+    if extra := set(intervals or {}) - set(lines):
+        raise CourseError(f"intervals: {min(extra)!r} is not among the lines {', '.join(lines)}")
     xs = numbers("x", x, (None,))
     figure, axes = _axes(title, xlabel, ylabel)
     for (label, y), colour, dash in zip(lines.items(), cycle(COLOURS), cycle(DASHES), strict=False):
@@ -60,6 +66,12 @@ def curves(
             raise CourseError(f"lines[{label!r}]: got {len(ys)} values for the {len(xs)} points of x")
         _check_log(f"lines[{label!r}]", ys, logy)
         axes.plot(xs, ys, dash, color=colour, label=label)
+        if label in (intervals or {}):
+            ends = numbers(f"intervals[{label!r}]", (intervals or {})[label], (len(xs), 2))
+            if not ((ends[:, 0] <= ys) & (ys <= ends[:, 1])).all():
+                raise CourseError(f"intervals[{label!r}]: some do not hold their line's value")
+            reach = np.abs(ends - ys[:, None]).T
+            axes.errorbar(xs, ys, reach, fmt="o", color=colour, markersize=4, capsize=4)
     for (label, at), dash in zip((marks or {}).items(), cycle(DASHES[::-1]), strict=False):
         axes.axvline(at, linestyle=dash, color="0.4", label=label)
     _check_log("x", xs, logx)

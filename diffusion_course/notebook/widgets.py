@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import html
 import inspect
+import itertools
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from itertools import product
 from typing import Any
 
 import ipywidgets
@@ -32,7 +32,13 @@ class Live:
     The line is the picture's text alternative: ipywidgets' Image has no alt text, and a tooltip breaks it in version 8.
     """
 
-    def __init__(self, draw: Callable[..., Picture], controls: Mapping[str, Any], description: str) -> None:
+    def __init__(
+        self,
+        draw: Callable[..., Picture],
+        controls: Mapping[str, Any],
+        description: str,
+        fresh: Callable[..., Picture] | None = None,
+    ) -> None:
         self.draw, self.controls, self.description = draw, dict(controls), description
         started = time.perf_counter()
         first = to_png(draw(**self.values()))  # an error here fails the cell, as it should
@@ -46,20 +52,42 @@ class Live:
                 control.continuous_update = False
             control.observe(self._redraw, "value")
         self.box = ipywidgets.VBox([*self.controls.values(), self.image, self.message])
+        if fresh is not None:
+            self.box.children = (self._button(fresh), *self.box.children)
 
     def values(self) -> dict[str, Any]:
         """The present setting."""
         return {name: control.value for name, control in self.controls.items()}
 
+    def _button(self, fresh: Callable[..., Picture]) -> ipywidgets.Button:
+        """A button that draws the present setting with the next seed: 1, 2, ... (the controls show seed 0)."""
+        button = ipywidgets.Button(
+            description="Fresh noise", tooltip="Draw the present setting again, from other noise"
+        )
+        seeds = itertools.count(1)
+
+        def press(_button: object) -> None:
+            seed = next(seeds)
+            button.disabled = True
+            self.message.value = f"{self._state()}. Drawing from noise {seed} ..."
+            self._show(fresh, f" (noise {seed})", seed=seed)
+            button.disabled = False
+
+        button.on_click(press)
+        return button
+
     def _redraw(self, _change: object) -> None:
         # No queue is needed here: a front end holds back a control's next value until the kernel has finished with
         # the last one, and then sends only the newest.
+        self._show(self.draw)
+
+    def _show(self, draw: Callable[..., Picture], note: str = "", **more: Any) -> None:
         try:
-            self.image.value = to_png(self.draw(**self.values()))
-            self.message.value = self._state()
+            self.image.value = to_png(draw(**more, **self.values()))
+            self.message.value = self._state() + note
         except Exception as error:
             # Nothing else would show it: an exception in a widget callback goes to the server's log, or nowhere.
-            alert = html.escape(f"{_one_line(error, self.draw)}. The picture is an older one.")
+            alert = html.escape(f"{_one_line(error, draw)}. The picture is an older one.")
             self.message.value = f'{self._state()}. <span role="alert" style="color: #b00020">{alert}</span>'
 
     def _state(self) -> str:
@@ -72,6 +100,7 @@ def slide(
     description: str,
     static: Sequence[Mapping[str, Any]] = (),
     labels: Mapping[str, str] | None = None,
+    fresh: Callable[..., Picture] | None = None,
     **controls: Spec,
 ) -> None:
     """Sliders that redraw a figure, and before them one static picture of the settings in `static`.
@@ -83,6 +112,7 @@ def slide(
     position; the default is the first position alone.
     controls: t=(1, 1000) an integer slider, w=(0.0, 8.0, 0.5) a real one with its step, schedule=["linear", "cosine"] a
     menu, steps=[5, 10, 50] a slider over these numbers. labels: control name -> the label to show (default: the name).
+    fresh: draws the same from other noise, called with seed=1, 2, ... and one keyword per control; adds a button for it.
 
     Raises CourseError for a control that cannot be, and what `draw` raises at the settings drawn at once. A later error
     appears in one line under the picture.
@@ -91,11 +121,12 @@ def slide(
     made = {}
     for name, spec in controls.items():
         made[name] = make(name, spec, parameters[name].default, (labels or {}).get(name, name))
-    live = Live(draw, made, description)
+    live = Live(draw, made, description, fresh)
     settings = [live.values() | _known(setting, made) for setting in static or [{}]]
     pictures = [live.image.value if s == live.values() else to_png(draw(**s)) for s in settings]
     _show_static(description, settings, pictures)
-    show(live.box, f"Live in a running notebook: {', '.join(map(summary, made.values()))}.")
+    button = ", a button for fresh noise" if fresh else ""
+    show(live.box, f"Live in a running notebook: {', '.join(map(summary, made.values()))}{button}.")
 
 
 def slide_frames(
@@ -105,6 +136,7 @@ def slide_frames(
     description: str,
     static: Sequence[Mapping[str, Any]] = (),
     labels: Mapping[str, str] | None = None,
+    fresh: Callable[..., Picture] | None = None,
 ) -> None:
     """Sliders over pictures that are ready: the answer is at once, however long a picture took to compute.
 
@@ -120,7 +152,7 @@ def slide_frames(
             f"frames: {f'setting {wrong} does not match' if table else 'none given for'} {', '.join(names)}"
         )
     options = {name: list(dict.fromkeys(key[k] for key in table)) for k, name in enumerate(names)}
-    missing = next((key for key in product(*options.values()) if key not in table), None)
+    missing = next((key for key in itertools.product(*options.values()) if key not in table), None)
     if missing is not None:
         raise CourseError(f"frames: no picture for {_setting(dict(zip(names, missing, strict=True)))}")
     ready = {key: to_png(picture) for key, picture in table.items()}
@@ -128,7 +160,7 @@ def slide_frames(
     def draw(**values: Any) -> bytes:
         return ready[tuple(values[name] for name in names)]
 
-    slide(draw, description=description, static=static, labels=labels, **options)
+    slide(draw, description=description, static=static, labels=labels, fresh=fresh, **options)
 
 
 def player(

@@ -30,6 +30,9 @@ CHARTS = {
     "curves": lambda: plots.curves(
         [1, 2, 3], {"a": [1, 2, 3], "b": torch.ones(3)}, logy=True, marks={"here": 2}, **WORDS
     ),
+    "curves with error bars": lambda: plots.curves(
+        [1, 2], {"a": [1, 2], "b": [3, 4]}, intervals={"a": [[0.5, 2], [2, 2.5]]}, **WORDS
+    ),
     "histogram": lambda: plots.histogram(
         {"x": CLOUD[:, 0]}, densities={"N": normal}, title="A title", xlabel="across"
     ),
@@ -96,6 +99,13 @@ def test_joined_pictures_stay_narrow_enough_to_read():
     assert page.height == 2 * (324 + 22)
 
 
+def test_error_bars_end_where_their_interval_does():
+    figure = plots.curves([1, 2], {"a": [1.0, 2.0]}, intervals={"a": [[0.5, 1.2], [1.9, 4.0]]}, **WORDS)
+    (bars,) = figure.axes[0].collections
+    ends = [segment[:, 1].tolist() for segment in bars.get_segments()]
+    assert ends == [pytest.approx([0.5, 1.2]), pytest.approx([1.9, 4.0])]
+
+
 def test_histogram_keeps_its_area_when_limits_cut():
     figure = plots.histogram({"x": [0.0, 0.1, 0.2, 9.0]}, title="A title", xlabel="x", limits=(0, 1), bins=10)
     assert sum(bar.get_height() * bar.get_width() for bar in figure.axes[0].patches) == pytest.approx(0.75)
@@ -122,6 +132,14 @@ def test_histogram_keeps_its_area_when_limits_cut():
             "logarithmic axis needs numbers > 0",
         ),
         (lambda: plots.curves([1, 2], {}, **WORDS), "lines: got none"),
+        (
+            lambda: plots.curves([1, 2], {"a": [0, 1]}, intervals={"a": [[0, 1], [2, 3]]}, **WORDS),
+            "do not hold their line's value",
+        ),
+        (
+            lambda: plots.curves([1, 2], {"a": [0, 1]}, intervals={"b": [[0, 1], [0, 3]]}, **WORDS),
+            "'b' is not among the lines a",
+        ),
         (lambda: plots.curves("ab", {"a": [1]}, **WORDS), "x: want numbers"),
         (lambda: plots.histogram({"a": [1.0, 1.0]}, title="", xlabel=""), "needs a spread"),
         (lambda: plots.bars({"a": 0.5}, intervals={"a": (0.6, 0.7)}, **WORDS), "does not hold the bar's 0.5"),

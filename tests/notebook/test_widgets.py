@@ -110,6 +110,44 @@ def test_frames_are_ready_before_the_slider_moves(live):
     assert live().message.value == "Samples: w = 2, digit = 5"
 
 
+def button_of(live):
+    return live.box.children[0]
+
+
+def test_a_button_draws_the_present_setting_from_fresh_noise(live):
+    def fresh(seed, t):
+        return line(t, power=1 + seed)
+
+    slide_frames({1: line(1), 2: line(2)}, "t", description="A line", fresh=fresh)
+    live().controls["t"].value = 2
+    ready = live().image.value
+    button_of(live()).click()
+    assert live().image.value == widgets.to_png(line(2, power=2))
+    assert live().message.value == "A line: t = 2 (noise 1)"
+    button_of(live()).click()
+    assert live().message.value == "A line: t = 2 (noise 2)"
+    assert not button_of(live()).disabled
+    live().controls["t"].value = 1
+    live().controls["t"].value = 2
+    assert live().image.value == ready
+    assert live().message.value == "A line: t = 2"
+
+
+def test_an_error_behind_the_button_is_seen_and_leaves_it_usable(live):
+    def fresh(seed, t):
+        raise ValueError(f"no noise {seed}")
+
+    slide(line, description="A line", fresh=fresh, t=(1, 10))
+    button_of(live()).click()
+    assert "ValueError: no noise 1" in live().message.value
+    assert not button_of(live()).disabled
+
+
+def test_the_button_is_told_to_readers_without_widgets(capsys):
+    slide(line, description="A line", fresh=lambda seed, t: line(t), t=(1, 10))
+    assert "t (1 to 10), a button for fresh noise." in capsys.readouterr().out
+
+
 def test_a_player_steps_through_its_frames(live):
     frames = [torch.full((1, 4, 4), k / 5) for k in range(5)]
     player(frames, [f"t = {5 - k}" for k in range(5)], description="Denoising")
