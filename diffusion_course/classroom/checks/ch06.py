@@ -172,10 +172,6 @@ DROP_LABELS = Check(
             "one decision for the whole batch: each sample has its own u.",
             lambda y, u, p, none: torch.full_like(y, none) if u[0] < p else y,
         ),
-        Mutant(
-            "the mean of u for the whole batch: each sample has its own u.",
-            lambda y, u, p, none: torch.full_like(y, none) if u.mean() < p else y,
-        ),
         Mutant("every label dropped: only where u < p.", lambda y, u, p, none: torch.full_like(y, none)),
         Mutant("no label dropped.", lambda y, u, p, none: y.clone()),
         Mutant(
