@@ -77,14 +77,14 @@ def answer_fault(check: Check, answer: Callable, args: tuple, got: object) -> st
 
 
 def _like_inputs(exact: object, args: tuple) -> Any:
-    """The float64 reference in the dtype of the inputs. Integer results stay as they are."""
+    """The float64 reference in the dtype of the inputs, if one is a tensor. Integer results stay as they are."""
     if isinstance(exact, tuple):
         return tuple(_like_inputs(e, args) for e in exact)
     assert isinstance(exact, Tensor)
     if not exact.is_floating_point():
         return exact
-    dtype = next(a.dtype for a in args if isinstance(a, Tensor) and a.is_floating_point())
-    return exact.detach().to(dtype)
+    dtypes = (a.dtype for a in args if isinstance(a, Tensor) and a.is_floating_point())
+    return exact.detach().to(next(dtypes, exact.dtype))
 
 
 def _gradient_fault(name: str, got: Any, got_arg: Any, want: Any, want_arg: Any) -> str:
