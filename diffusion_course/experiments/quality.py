@@ -43,15 +43,20 @@ def quality(
 
 @cache
 def reference(data_name: str) -> tuple[Tensor, Tensor]:
-    """The judge's features of the whole test set, and of 5,000 training images, both in a fixed random order."""
+    """The judge's features of the whole test set, and of 5,000 training images, both in a fixed random order.
+
+    The training images come in turn of the classes, as samples of `drawing.draw` do.
+    """
     judge = zoo.judge(data_name)
     test, train = data.load(data_name, "test"), data.load(data_name)
+    shuffled, mixed = (_random_order(len(part)) for part in (test, train))
+    classes = len(train.classes)
+    in_turn = torch.stack([mixed[train.labels[mixed] == c][: 5000 // classes] for c in range(classes)], dim=1)
+    return features(judge, test.images[shuffled]), features(judge, train.images[in_turn.flatten()])
 
-    def some(images: Tensor, n: int) -> Tensor:
-        order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
-        return features(judge, images[order[:n]])
 
-    return some(test.images, len(test)), some(train.images, 5000)
+def _random_order(n: int) -> Tensor:
+    return torch.randperm(n, generator=torch.Generator().manual_seed(0))
 
 
 def noisy_accuracy(

@@ -19,7 +19,7 @@ def embedded_mnist(monkeypatch):
 
 
 def test_real_digits_score_as_real(embedded_mnist):
-    digits = data.load("mnist", "train")
+    digits = data.load("mnist")
     some = torch.randperm(len(digits), generator=torch.Generator().manual_seed(3))[:300]
     images, labels = digits.images[some], digits.labels[some]
     real = quality.quality(images, labels, "mnist")
