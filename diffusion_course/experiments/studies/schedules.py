@@ -18,7 +18,7 @@ from .study import Row, Study
 
 T = 1000
 TIMES = (1, 3, 10, 25, *range(50, 951, 50), 975, 990, 997, 1000)  # closer where a log-SNR falls fast
-SAMPLES = {100: 200, 200: 200, 500: 200, 1000: 100}  # steps -> samples; fewer where each costs most
+SAMPLES = {100: 200, 200: 200, 500: 100, 1000: 100}  # steps -> samples; fewer where each costs most
 FEW = 100  # samples that every row has: Frechet distances can be compared at an equal number only
 
 
