@@ -56,7 +56,7 @@ STUDIES = {
                 *(
                     setting(model, 0.0, steps, timesteps)
                     for timesteps in ("quadratic", "trailing", "leading")
-                    for steps in (5, 10, 20)
+                    for steps in (5, 10)
                 ),
             ]
         ],
