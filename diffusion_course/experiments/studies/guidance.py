@@ -9,10 +9,12 @@ from ...samplers import sample
 from ...schedules import karras
 from .. import zoo
 from ..drawing import Samples, draw, initial
+from ..metrics import count_recognised
 from ..quality import quality
 from .study import Row, Study
 
 STEPS = 18
+FIRST = 40  # samples that a notebook can make again in a few seconds
 
 
 def samples(row: Row, n: int | None = None, device: torch.device | str = "cpu") -> Samples:
@@ -50,10 +52,14 @@ def draw_by_classifier(
 
 
 def measure(row: Row, device: torch.device) -> Row:
-    """Quality and mean pixel (black is -1, white 1) of a row's images."""
+    """Quality and mean pixel (black is -1, white 1) of a row's images; how many of the first are recognised."""
     made = samples(row, device=device)
-    score = quality(made.images, made.labels, row["data"], device)
-    return {**score, "mean pixel": round(made.images.mean().item(), 4)}
+    judge = zoo.judge(row["data"], device)
+    return {
+        f"recognised of the first {FIRST}": count_recognised(judge, made.images[:FIRST], made.labels[:FIRST]),
+        **quality(made.images, made.labels, row["data"], device),
+        "mean pixel": round(made.images.mean().item(), 4),
+    }
 
 
 STUDIES = {

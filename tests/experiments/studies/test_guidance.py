@@ -84,7 +84,11 @@ def test_a_row_is_measured_on_all_its_images(monkeypatch):
         return {"recognised": {"share": 1.0}}
 
     monkeypatch.setattr(guidance, "quality", quality)
-    result = guidance.measure(by_classifier(1, 5), torch.device("cpu"))
-    assert len(seen["images"]) == len(seen["labels"]) == 5
+    monkeypatch.setattr(guidance, "FIRST", 3)
+    # A judge that reads the digit 2 in every image.
+    monkeypatch.setattr(zoo, "judge", lambda data, device: lambda x: torch.eye(10)[2].expand(len(x), 10))
+    result = guidance.measure(by_classifier(1, 15), torch.device("cpu"))
+    assert len(seen["images"]) == len(seen["labels"]) == 15
     assert seen["data"] == "mnist"
     assert result["mean pixel"] == pytest.approx(seen["images"].mean().item(), abs=1e-4)
+    assert result["recognised of the first 3"] == 1
