@@ -12,7 +12,8 @@ from ..drawing import Samples, draw
 from ..quality import quality
 from .study import Row, Study
 
-SCHEDULES = {"mnist-eps-cosine": "cosine", "mnist-eps-linear": "linear"}
+# Network -> the schedule whose noise levels it is sampled at. The EDM network was trained without one.
+SCHEDULES = {"mnist-eps-cosine": "cosine", "mnist-edm": "cosine", "mnist-eps-linear": "linear"}
 
 TIMESTEPS: dict[str, Callable[[int, int], Tensor]] = {
     "uniform": schedules.uniform_timesteps,
@@ -45,20 +46,25 @@ def measure(row: Row, device: torch.device) -> Row:
     return {**score, "mean pixel": round(made.images.mean().item(), 4)}
 
 
+def whole_table(model: str) -> list[Row]:
+    """Every eta with every number of steps on uniform times, and the other choices of times at few steps."""
+    return [
+        *(setting(model, eta, steps) for eta in (0.0, 0.5, 1.0) for steps in (5, 10, 20, 50)),
+        *(
+            setting(model, 0.0, steps, timesteps)
+            for timesteps in ("quadratic", "trailing", "leading")
+            for steps in (5, 10)
+        ),
+    ]
+
+
 STUDIES = {
     "ddim": Study(
         what="DDIM on MNIST without guidance: eta, number of steps, and choice of timesteps",
         settings=[
-            row
-            for model in SCHEDULES
-            for row in [
-                *(setting(model, eta, steps) for eta in (0.0, 0.5, 1.0) for steps in (5, 10, 20, 50)),
-                *(
-                    setting(model, 0.0, steps, timesteps)
-                    for timesteps in ("quadratic", "trailing", "leading")
-                    for steps in (5, 10)
-                ),
-            ]
+            *whole_table("mnist-eps-cosine"),
+            *(setting("mnist-edm", eta, steps) for eta in (0.0, 1.0) for steps in (10, 20)),
+            *whole_table("mnist-eps-linear"),
         ],
         measure=measure,
     )

@@ -29,7 +29,7 @@ def tiny(monkeypatch):
 
 
 def test_each_model_has_every_eta_and_number_of_steps_and_every_grid():
-    assert len(SETTINGS) == len({tuple(row.items()) for row in SETTINGS}) == 2 * (12 + 6)
+    assert len(SETTINGS) == len({tuple(row.items()) for row in SETTINGS}) == 2 * (12 + 6) + 4
     for model in ("mnist-eps-cosine", "mnist-eps-linear"):
         rows = [row for row in SETTINGS if row["model"] == model]
         assert {(r["eta"], r["steps"]) for r in rows if r["timesteps"] == "uniform"} == {
@@ -39,7 +39,7 @@ def test_each_model_has_every_eta_and_number_of_steps_and_every_grid():
     assert all(row["n"] == 300 for row in SETTINGS)
 
 
-@pytest.mark.parametrize("model", ddim.SCHEDULES)
+@pytest.mark.parametrize("model", ["mnist-eps-cosine", "mnist-eps-linear"])
 @pytest.mark.parametrize("eta", [0.0, 1.0])
 def test_the_images_are_those_of_the_rows_sampler_and_grid(tiny, model, eta):
     row = ddim.setting(model, eta, 3, "trailing", n=4)
@@ -73,7 +73,8 @@ def test_a_row_is_measured_on_all_its_images(tiny, monkeypatch):
     assert result["recognised"] == {"share": 1.0}
 
 
-def test_the_models_are_on_the_schedules_that_the_study_samples_them_with():
+def test_the_eps_models_are_on_the_schedules_that_the_study_samples_them_with():
     folder = Path(zoo.__file__).parent.parent / "configs"
     for model, schedule in ddim.SCHEDULES.items():
-        assert f"model: eps-{schedule}\n" in (folder / f"{model}.yaml").read_text()
+        if model != "mnist-edm":
+            assert f"model: eps-{schedule}\n" in (folder / f"{model}.yaml").read_text()
