@@ -22,6 +22,24 @@ def test_every_shipped_file_has_a_whole_card_and_is_small(name):
     assert not any(p.requires_grad for p in model.parameters())
 
 
+@pytest.mark.parametrize("name", [name for name in zoo.names() if "-eps-" in name or name.endswith("-edm")])
+def test_the_cards_of_denoisers_tell_quality_with_error_bars(name):
+    """What the course says of its networks: class-conditional samples can be recognised, and guidance helps."""
+    without, guided = (zoo.cards()[name]["metrics"][f"guidance {w}"] for w in (1, 2))
+    assert guided["recognised"]["n"] == without["recognised"]["n"] == 1000
+    assert guided["recognised"]["share"] >= (0.90 if name.startswith("fashion") else 0.98)
+    assert guided["recognised"]["wilson 95 %"][0] > without["recognised"]["wilson 95 %"][1]
+    assert guided["frechet"] < without["frechet"]
+    assert 0 < guided["floor"] < guided["frechet"]
+
+
+def test_the_judges_are_good_and_all_files_together_are_small():
+    cards = zoo.cards()
+    assert cards["mnist-judge"]["metrics"]["test accuracy"]["share"] >= 0.992
+    assert cards["fashion-mnist-judge"]["metrics"]["test accuracy"]["share"] >= 0.92
+    assert sum(path.stat().st_size for path in zoo.FOLDER.iterdir()) <= 25e6
+
+
 def test_the_judge_reads_real_digits_it_has_not_been_measured_on():
     digits = data.load("mnist-5k", "test")
     right = metrics.count_recognised(zoo.judge("mnist"), digits.images, digits.labels)
