@@ -1198,6 +1198,9 @@ plots.filmstrip(
 )
 
 # %% [markdown]
+# The two sound grids draw the same digits. From $T = 50$ comes a tangle: asked for the image in pure noise, the
+# denoiser finds strokes everywhere. With $T = 200$ the strokes begin to form single figures.
+#
 # **The answer.** DDIM does not need 1000 steps. On any grid that begins where the image is gone, 20 to 50
 # evaluations bring this network's samples within 2 to 8 grey levels of the converged solution, and of 16 digits the
 # judge recognises 14 to 16 with 5 to 100 steps and 13 with 1000: no sign of a gain. What needs about 1000 steps is
