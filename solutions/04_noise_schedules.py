@@ -388,7 +388,6 @@ widgets.slide(
 # %%
 print(f"{'':10} sigma_1 in grey levels   alpha_bar_T   largest drop of lambda   steps with alpha_bar < 0.01")
 for name, s in tables.items():
-    drop = -s.snr.log().diff()[1:-1].min()
     drop = (-s.snr.log().diff()[1:-1]).max()
     wasted = int((s.alpha_bar < 0.01).sum())
     print(f"{name:10} {127.5 * s.sigmas[0]:22.2f}   {s.alpha_bar[-1]:11.1e}   {drop:22.2f}   {wasted:27}")

@@ -805,15 +805,17 @@ for name in SETS:
         lines[f"{measure}, {name}"] = [r[measure] for r in rows]
         counts = [(round(r[measure] * r["n"]), r["n"]) for r in rows]
         ends[f"{measure}, {name}"] = [metrics.wilson(k, n) for k, n in counts]
-plots.curves(
+figure = plots.curves(
     ws,
     lines,
     intervals=ends,
     title="Guidance trades variety for typical samples",
     xlabel="guidance scale w",
     ylabel="share",
-    ylim=(-0.45, 1.02),
+    ylim=(0, 1.02),
 )
+figure.axes[0].legend(loc="center left", bbox_to_anchor=(1, 0.5))  # beside the crowded axes
+figure
 
 # %% [markdown]
 # As before, a part of the table is made again here, with your `cfg`.
