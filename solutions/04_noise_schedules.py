@@ -33,7 +33,7 @@
 # **You need** $q(x_t \mid x_0)$ and the SNR from chapter 1, the KL of two Gaussians from chapter 2, and the
 # $\varepsilon$ loss from chapter 3. Each is repeated here in one line.
 #
-# **Time**: about 90 minutes of reading and exercises (8 points). The cells run in about a minute on 2 CPU
+# **Time**: about 90 minutes of reading and exercises (8 points). The cells run in about 30 s on 2 CPU
 # cores; it was not measured on a GPU.
 
 # %% [markdown]

@@ -34,7 +34,7 @@
 # **You need** the score and its link to denoising from chapter 3, section 7, repeated here in one line. The
 # parameters of a sampler (grid, steps) stay fixed in this chapter.
 #
-# **Time**: about 2 hours of reading and exercises (9 points). The cells run in about 80 s on 2 CPU cores. With a
+# **Time**: about 2 hours of reading and exercises (9 points). The cells run in about 40 s on 2 CPU cores. With a
 # GPU more images are drawn (its running time was not measured).
 
 # %% [markdown]

@@ -35,7 +35,7 @@
 # **You need** the forward process (chapter 1), the denoiser behind a noise-predicting network (chapter 3) and the
 # DDIM step (chapter 7). The formulas are repeated here.
 #
-# **Time**: about 2.5 hours of reading and exercises (9 points). The cells run in about 50 s on 2 CPU cores (not
+# **Time**: about 2.5 hours of reading and exercises (9 points). The cells run in about 35 s on 2 CPU cores (not
 # measured on a GPU).
 
 # %% [markdown]
