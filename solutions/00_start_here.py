@@ -44,8 +44,10 @@ from diffusion_course.notebook import grids, quiz, widgets
 # %%
 digits = zoo.load("mnist-flow", course.device)
 card = zoo.cards()["mnist-flow"]
-for entry in ("command", "data", "parameters", "steps", "metrics"):
+for entry in ("command", "data", "parameters", "steps"):
     print(f"{entry:>10}: {card[entry]}")
+for scale in ("guidance 1", "guidance 2"):
+    print(f"{scale:>10}: recognised {card['metrics'][scale]['recognised']}")
 
 # %% [markdown]
 # Three objects do all the work of this course:
