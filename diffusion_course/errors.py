@@ -15,8 +15,8 @@ class CourseError(ValueError):
 
 def check_integer(name: str, value: object, low: int, high: int | None = None, of: str = "") -> None:
     """Raise CourseError unless value is a whole number (Python's or NumPy's, not a bool) in low..high."""
-    whole = isinstance(value, Integral) and not isinstance(value, bool)
-    if not whole or value < low or (high is not None and value > high):  # type: ignore[operator]
+    fits = isinstance(value, Integral) and low <= int(value) and (high is None or int(value) <= high)
+    if not fits or isinstance(value, bool):
         limits = f">= {low}" if high is None else f"in {low}..{high}{of}"
         raise CourseError(f"{name}: got {value!r}, want an integer {limits}")
 

@@ -1056,8 +1056,13 @@ for name, images in {"real digits": real, "real digits + sigma_1 noise": fuzzy}.
 # adds noise of that size first, less than one grey level of 255. Then the latent is nearly as long as noise, and the way back is even better. The
 # price is that the latent is no longer a function of the image alone.
 
+
 # %%
-black = lambda x, sigma: -torch.ones_like(x)  # noqa: E731  the denoiser of an always black pixel
+def black(x, sigma):
+    """The denoiser of an always black pixel."""
+    return -torch.ones_like(x)
+
+
 path = dc.samplers.ddim_invert(
     black, torch.tensor([[-1.0], [-0.99]], dtype=f64), torch.tensor([0.01, 0.1, 1.0, 10.0])
 )

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import CourseError
+from ..nets.classifier import Classifier
 
 
 @torch.no_grad()
@@ -32,9 +33,9 @@ def wilson(successes: int, n: int, z: float = 1.96) -> tuple[float, float]:
 
 
 @torch.no_grad()
-def features(judge: nn.Module, images: Tensor, batch: int = 500) -> Tensor:
+def features(judge: Classifier, images: Tensor, batch: int = 500) -> Tensor:
     """What the judge sees in images (N, C, H, W) before it decides: (N, d), float64, on the CPU."""
-    return torch.cat([judge.features(x.float()).double().cpu() for x in images.split(batch)])  # type: ignore[operator]
+    return torch.cat([judge.features(x.float()).double().cpu() for x in images.split(batch)])
 
 
 def frechet(a: Tensor, b: Tensor) -> float:

@@ -15,7 +15,7 @@ from torch import nn
 
 from ..denoisers import Preconditioned
 from ..errors import CourseError, unknown
-from ..nets.classifier import NoisyClassifier
+from ..nets.classifier import Classifier, NoisyClassifier
 from .models import build
 from .training import write_atomically
 
@@ -30,9 +30,11 @@ def load(name: str, device: torch.device | str = "cpu") -> Preconditioned:
     return model
 
 
-def judge(data: str, device: torch.device | str = "cpu") -> nn.Module:
+def judge(data: str, device: torch.device | str = "cpu") -> Classifier:
     """The classifier that judges samples of a data set, e.g. "mnist". Raises CourseError where none ships."""
-    return read(_path(f"{data}-judge"), device)
+    model = read(_path(f"{data}-judge"), device)
+    assert isinstance(model, Classifier)
+    return model
 
 
 def noisy_classifier(data: str, device: torch.device | str = "cpu") -> NoisyClassifier:

@@ -200,7 +200,6 @@ def test_a_quiz_gives_feedback(page):
 
 
 @pytest.mark.notebook
-@pytest.mark.skipif(not CHAPTER.exists(), reason=f"{CHAPTER.name} has not been built")
 def test_the_guidance_slider_of_the_first_chapter_moves(browser, lab):
     page = browser.new_page(viewport={"width": 1200, "height": 1000})
     page.set_default_timeout(lab.patience)

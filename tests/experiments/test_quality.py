@@ -52,7 +52,6 @@ def test_a_classifier_is_measured_under_noise():
     assert got["share"] == (test.labels[:200] == 4).double().mean()
 
 
-@pytest.mark.skipif("mnist-noisy-classifier" not in zoo.names(), reason="not trained yet")
 def test_the_shipped_noisy_classifier_sees_through_noise():
     test = data.load("mnist-5k", "test")
     classifier = zoo.noisy_classifier("mnist")

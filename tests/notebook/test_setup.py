@@ -49,7 +49,7 @@ def test_seeds_make_every_global_generator_repeat():
     draws = []
     for _ in range(2):
         setup(device="cpu", seed=3)
-        draws.append((random.random(), np.random.rand(), torch.rand(1).item()))  # noqa: NPY002
+        draws.append((random.random(), np.random.rand(), torch.rand(1).item()))  # noqa: NPY002  the global state is what is tested
     assert draws[0] == draws[1]
 
 

@@ -8,24 +8,9 @@ import torch
 from diffusion_course import NoiseSchedule, samplers, schedules
 from diffusion_course.experiments import zoo
 from diffusion_course.experiments.drawing import draw
-from diffusion_course.experiments.models import build
 from diffusion_course.experiments.studies import ddim
 
 SETTINGS = ddim.STUDIES["ddim"].settings
-TINY = {"image_size": 8, "widths": [8, 8], "attention": [4], "num_classes": 10}
-
-
-@pytest.fixture
-def tiny(monkeypatch):
-    """A tiny untrained network in place of the shipped ones."""
-
-    def load(name, device="cpu"):
-        torch.manual_seed(0)
-        model = build({"model": name.removeprefix("mnist-"), "net": TINY})
-        return model.finish(model.net).eval().requires_grad_(False).to(device)
-
-    monkeypatch.setattr(zoo, "load", load)
-    return load
 
 
 def test_each_model_has_every_eta_and_number_of_steps_and_every_grid():

@@ -5,27 +5,12 @@ import torch
 
 from diffusion_course import NoiseSchedule, samplers, schedules
 from diffusion_course.denoisers import DatasetDenoiser, GaussianMixture
-from diffusion_course.experiments import data, studies, zoo
+from diffusion_course.experiments import data, studies
 from diffusion_course.experiments.drawing import draw
-from diffusion_course.experiments.models import build
 from diffusion_course.experiments.studies import solvers
 from diffusion_course.noise import Noise
 
-TINY = {"image_size": 28, "patch_size": 4, "widths": [8], "num_classes": 10}
 CPU = torch.device("cpu")
-
-
-@pytest.fixture
-def tiny(monkeypatch):
-    """A tiny untrained network in place of the shipped ones."""
-
-    def load(name, device="cpu"):
-        torch.manual_seed(0)
-        model = build({"model": name.removeprefix("mnist-"), "net": TINY})
-        return model.finish(model.net).eval().requires_grad_(False).to(device)
-
-    monkeypatch.setattr(zoo, "load", load)
-    return load
 
 
 def row(**changes):
