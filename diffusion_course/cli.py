@@ -149,7 +149,7 @@ def sample(
     """Draw samples and write them as a PNG picture."""
     from .experiments.drawing import draw_paths
     from .experiments.runs import read_weights
-    from .experiments.training import write_atomically
+    from .files import write_atomically
     from .notebook import grids, pictures
 
     model = read_weights(weights)

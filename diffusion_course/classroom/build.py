@@ -4,9 +4,7 @@ A chapter's two notebooks are replaced only after it has run to its end, each in
 ones and never half a file. `check` runs nothing: it tells whether the notebooks on disk belong to the sources.
 """
 
-import os
 import re
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from ..errors import CourseError, unknown
+from ..files import write_text
 from .chapters import Chapter, edition, place, read
 from .execution import Run, execute
 
@@ -33,8 +32,8 @@ def build(wanted: Sequence[str] | None = None, root: Path | None = None, timeout
         run = execute(solution, chapter.name, root / "solutions", timeout)
         text = _text(solution)
         _limit(chapter, solution, text)
-        _write(root / "solutions" / f"{chapter.name}.ipynb", text)
-        _write(root / "notebooks" / f"{chapter.name}.ipynb", _text(edition(chapter, "notebooks")))
+        write_text(root / "solutions" / f"{chapter.name}.ipynb", text)
+        write_text(root / "notebooks" / f"{chapter.name}.ipynb", _text(edition(chapter, "notebooks")))
         print(_summary(chapter, run, len(text.encode())), flush=True)
     print(_total(chapters))
 
@@ -93,24 +92,6 @@ def _sources(root: Path, wanted: Sequence[str] | None) -> list[Path]:
 def _text(notebook: NotebookNode) -> str:
     nbformat.validate(notebook)
     return nbformat.writes(notebook) + "\n"
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace the file in one step. Raises CourseError if that cannot be done."""
-    temporary = None
-    try:
-        path.parent.mkdir(exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with open(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        os.chmod(temporary, 0o644)  # mkstemp lets only the owner read
-        os.replace(temporary, path)
-        temporary = None
-    except OSError as error:
-        raise CourseError(f"cannot write {path}: {error.strerror}") from None
-    finally:
-        if temporary:
-            os.unlink(temporary)
 
 
 def _limit(chapter: Chapter, notebook: NotebookNode, text: str) -> None:

@@ -15,6 +15,7 @@ from torch import nn
 
 from ..denoisers import Preconditioned
 from ..errors import CourseError, unknown
+from ..files import write_atomically
 from ..nets.classifier import NoisyClassifier
 from ..samplers import edm
 from ..schedules import karras
@@ -23,7 +24,7 @@ from .drawing import draw
 from .metrics import count_recognised
 from .models import build
 from .quality import noisy_accuracy, quality, share
-from .training import Recipe, Trainer, device_name, write_atomically
+from .training import Recipe, Trainer, device_name
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 

@@ -6,7 +6,6 @@ the optimiser's state to go on exactly where the other stopped.
 
 import io
 import math
-import os
 import platform
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from ..errors import CourseError, check_integer
+from ..files import write_atomically
 from ..noise import mix
 from .guards import interrupt_held, memory_advice
 
@@ -220,26 +220,6 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
         self.step, self.seconds = step, seconds
-
-
-def write_atomically(path: Path, write: Callable) -> None:
-    """Call write(file) on a temporary file beside `path`, flush it to the disk, then rename it to `path`.
-
-    Raises CourseError when the folder cannot be written or the disk is full; `path` is then as it was.
-    """
-    part = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with open(part, "wb") as file:
-                write(file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
-    except (OSError, RuntimeError) as error:  # torch.save reports a full disk as RuntimeError
-        raise CourseError(f"cannot write {path}: {(str(error).splitlines() or ['disk error'])[0]}") from None
 
 
 def amp_dtype(device: torch.device) -> torch.dtype | None:

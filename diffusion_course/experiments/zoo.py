@@ -15,9 +15,9 @@ from torch import nn
 
 from ..denoisers import Preconditioned
 from ..errors import CourseError, unknown
+from ..files import write_atomically
 from ..nets.classifier import Classifier, NoisyClassifier
 from .models import build
-from .training import write_atomically
 
 FOLDER = Path(__file__).parent.parent / "weights"
 

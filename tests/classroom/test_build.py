@@ -347,7 +347,7 @@ def test_what_to_build_is_checked_before_anything_runs(course, tmp_path):
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "notebooks").write_text("a file in the way")
     with pytest.raises(CourseError, match=r"cannot write .*notebooks"):
-        building._write(tmp_path / "notebooks" / "01_small.ipynb", "{}")
+        building.write_text(tmp_path / "notebooks" / "01_small.ipynb", "{}")
 
 
 def test_setup_cell_is_valid_in_ipython_and_installs_nothing_here(course):

@@ -1,6 +1,5 @@
 """The training loop: it learns, by seed; it resumes to the last bit; and no death or full disk costs a checkpoint."""
 
-import errno
 import io
 import itertools
 import math
@@ -28,7 +27,7 @@ from oracles import exponential_average
 from torch import nn
 
 from diffusion_course import CourseError
-from diffusion_course.experiments.training import Recipe, Trainer, amp_dtype, write_atomically
+from diffusion_course.experiments.training import Recipe, Trainer, amp_dtype
 
 HERE = Path(__file__).parent
 
@@ -328,72 +327,6 @@ def test_a_checkpoint_that_is_a_folder(tmp_path):
 # ---- writing
 
 
-def test_the_file_is_the_old_one_until_it_is_the_new_one(tmp_path):
-    path = tmp_path / "new" / "file"
-    write_atomically(path, lambda file: file.write(b"old"))
-    seen = []
-
-    def write(file):
-        file.write(b"new")
-        file.flush()
-        seen.append(path.read_bytes())
-
-    write_atomically(path, write)
-    assert seen == [b"old"]
-    assert path.read_bytes() == b"new"
-    assert os.listdir(path.parent) == ["file"]
-
-
-@pytest.mark.parametrize(
-    "failure",
-    [OSError(errno.ENOSPC, "No space left on device"), RuntimeError("unexpected pos 64 vs 0\nmore")],
-)
-def test_a_full_disk_leaves_the_old_file(tmp_path, failure):
-    path = tmp_path / "file"
-    path.write_bytes(b"old")
-
-    def write(file):
-        file.write(b"half of the new")
-        raise failure
-
-    text = message(write_atomically, path, write)
-    assert text.startswith(f"cannot write {path}: ")
-    assert str(failure).splitlines()[0] in text
-    assert path.read_bytes() == b"old"
-    assert os.listdir(tmp_path) == ["file"]
-
-
-def test_the_new_file_arrives_by_a_rename(tmp_path, monkeypatch):
-    """Written in full and on the disk beside the old one first: there is no moment with half a file."""
-    path, calls = tmp_path / "file", []
-    path.write_bytes(b"old")
-    monkeypatch.setattr(os, "fsync", lambda descriptor: calls.append("fsync"))
-
-    def replace(source, target):
-        calls.append((Path(source).read_bytes(), Path(target)))
-        raise OSError(errno.EIO, "Input/output error")
-
-    monkeypatch.setattr(os, "replace", replace)
-    assert message(write_atomically, path, lambda file: file.write(b"new")).endswith("Input/output error")
-    assert calls == ["fsync", (b"new", path)]
-    assert path.read_bytes() == b"old"
-    assert os.listdir(tmp_path) == ["file"]
-
-
-def test_an_interrupt_while_writing_leaves_the_old_file(tmp_path):
-    path = tmp_path / "file"
-    path.write_bytes(b"old")
-
-    def write(file):
-        file.write(b"half of the new")
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        write_atomically(path, write)
-    assert path.read_bytes() == b"old"
-    assert os.listdir(tmp_path) == ["file"]
-
-
 def test_a_checkpoint_larger_than_the_disk(tmp_path):
     """A real refusal by the operating system, in the middle of torch.save: a limit on the size of files."""
     path = tmp_path / "checkpoint.pt"
@@ -409,15 +342,6 @@ def test_a_checkpoint_larger_than_the_disk(tmp_path):
     assert text.startswith(f"cannot write {path}: ")
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == ["checkpoint.pt"]
-
-
-def test_a_folder_that_cannot_be_made(tmp_path):
-    (tmp_path / "file").write_text("")
-    path = tmp_path / "file" / "checkpoint.pt"
-    text = message(write_atomically, path, lambda file: file.write(b"x"))
-    assert (
-        text == f"cannot write {path}: [Errno 20] Not a directory: '{path.parent}'" or "File exists" in text
-    )
 
 
 # ---- bad data and bad numbers

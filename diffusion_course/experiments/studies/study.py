@@ -11,7 +11,8 @@ from typing import Any
 import torch
 
 from ...errors import CourseError
-from ..training import device_name, write_atomically
+from ...files import write_atomically
+from ..training import device_name
 
 RESULTS = Path(__file__).parent.parent / "results"
 
