@@ -46,6 +46,7 @@ $(VENV)/.lab: pyproject.toml
 	@touch $@
 
 $(VENV)/.test: pyproject.toml
+	@sh tools/bubblewrap.sh
 	@sh tools/venv.sh $(VENV) '$(PYTHON)'
 	$(BIN)/python -m pip install -e '.[lab,eval,test]'
 	$(KERNEL)

@@ -1,4 +1,4 @@
-"""The command line: diffusion-course lab | train | sample | study | build | doctor.
+"""The command line: diffusion-course lab | train | sample | study | build | release | grade | doctor.
 
 A command is a thin function: it turns words into arguments and hands over. Heavy imports stand inside the
 commands, so that `--help` does not wait for torch.
@@ -213,6 +213,74 @@ def build(
         building.build(chapters, root, timeout)
     elif not building.check(chapters, root):
         raise typer.Exit(1)
+
+
+@app.command()
+def release(
+    out: Annotated[
+        Path, typer.Option(help="The folder to write: a new one, or one with an earlier release.")
+    ],
+    chapters: Annotated[
+        list[str] | None, typer.Argument(metavar="NN", help="Chapters, by number or name. [default: all]")
+    ] = None,
+    points: Annotated[
+        Path | None,
+        typer.Option(help="A YAML file with lines like '01-diffuse: 5'.", show_default=False),
+    ] = None,
+    hide: Annotated[
+        list[str] | None,
+        typer.Option(metavar="EXERCISE", help="Give this function to the students. May be repeated."),
+    ] = None,
+    nbgrader: Annotated[
+        bool, typer.Option("--nbgrader", help="Write nbgrader's source assignments, with solutions.")
+    ] = False,
+) -> None:
+    """Write an edition of the student notebooks: chosen chapters and exercises, points of your own."""
+    from .classroom import release as releasing
+
+    releasing.release(chapters, points, hide or [], out, nbgrader, typer.echo)
+
+
+@app.command()
+def grade(
+    submissions: Annotated[
+        Path, typer.Argument(help="A folder or a .zip of .ipynb files, flat or in a folder per student.")
+    ],
+    out: Annotated[Path, typer.Option(help="Where the gradebook and the pages go.")] = Path("grades"),
+    release: Annotated[
+        Path | None, typer.Option(help="The folder that `release` made. [default: the installed notebooks]")
+    ] = None,
+    jobs: Annotated[int, typer.Option(help="How many to grade at a time.", min=1)] = 1,
+    form: Annotated[
+        str, typer.Option("--format", help="Columns of gradebook.csv: plain, moodle or canvas.")
+    ] = "plain",
+    secret: Annotated[
+        str,
+        typer.Option(
+            envvar="DIFFUSION_COURSE_SECRET",
+            help="The hidden seeds are made of it. [default: made once, kept in OUT/secret.txt]",
+        ),
+    ] = "",
+    library: Annotated[
+        str, typer.Option(help="An answer that calls the course's own function: flag, zero or allow.")
+    ] = "flag",
+    cell_seconds: Annotated[int, typer.Option(help="Seconds that one cell may take.", min=1)] = 60,
+    require_sandbox: Annotated[
+        bool, typer.Option("--require-sandbox", help="Refuse to run without a sandbox.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be graded; run nothing, write nothing.")
+    ] = False,
+    backend: Annotated[str, typer.Option(help="loky (this machine) or dask.")] = "loky",
+    scheduler: Annotated[str, typer.Option(help="The dask scheduler, e.g. tcp://host:8786.")] = "",
+) -> None:
+    """Grade a folder of notebooks: a gradebook, a feedback page per file, and a summary. Run it again to resume."""
+    from .classroom.grading import command
+
+    options = command.Options(
+        *(release, jobs, form, secret, library, cell_seconds, require_sandbox, dry_run, backend, scheduler)
+    )
+    command.run(submissions, out, options, typer.echo)
 
 
 @app.command()

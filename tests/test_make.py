@@ -30,7 +30,7 @@ def checkout(tmp_path):
     script(tmp_path / "bin" / "python3", PYTHON)
     folder = tmp_path / "course"
     (folder / "tools").mkdir(parents=True)
-    for name in ("Makefile", "pyproject.toml", "tools/venv.sh"):
+    for name in ("Makefile", "pyproject.toml", "tools/bubblewrap.sh", "tools/venv.sh"):
         shutil.copyfile(ROOT / name, folder / name)
     return folder
 

@@ -12,6 +12,7 @@ import torch
 
 from .. import __version__
 from ..experiments.data import data_root
+from .grading import sandbox
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 SETS = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "cifar10": "cifar-10-batches-py"}
@@ -29,6 +30,7 @@ def report() -> str:
         ("data", _data()),
         ("weights", _files(Path(__file__).parents[1] / "weights", "*.safetensors")),
         ("notebooks", _notebooks()),
+        ("sandbox", f"{sandbox.available()} (for grading)"),
         (
             "browser",
             next((found for name in BROWSERS if (found := shutil.which(name))), "none (only tests need one)"),

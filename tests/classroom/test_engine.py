@@ -78,6 +78,27 @@ def test_one_fixed_line_when_all_is_right(monkeypatch, capsys):
     assert capsys.readouterr().out == "00-scale: correct, 1 point\n"
 
 
+def test_an_edition_says_its_own_points(monkeypatch, capsys):
+    monkeypatch.setitem(checks.CHECKS, "00-scale", SCALE)
+    monkeypatch.setattr(checks, "_passed", {})
+    monkeypatch.setattr(checks, "_worth", {})
+    check("00-scale", scale, points=5)
+    assert capsys.readouterr().out == "00-scale: correct, 5 points\n"
+    check_all()  # which was not told the points, and has them from the check
+    assert capsys.readouterr().out.splitlines()[:2] == ["00-scale   5 of  5", "total      5 of  5"]
+
+
+@pytest.mark.parametrize("points", [0, -1, 2.0, True, "3"])
+def test_points_that_are_no_whole_number_are_refused(monkeypatch, points):
+    monkeypatch.setitem(checks.CHECKS, "00-scale", SCALE)
+    monkeypatch.setattr(checks, "_passed", {})
+    with pytest.raises(CourseError, match=rf"^points: got {points!r}, want an integer >= 1$"):
+        check("00-scale", scale, points=points)
+    with pytest.raises(CourseError, match=rf"^points of 00-scale: got {points!r}, want an integer >= 1$"):
+        check_all({"00-scale": points})
+    assert checks._passed == {}
+
+
 def test_what_a_right_answer_prints_is_not_shown(monkeypatch, capsys):
     def chatty(x, t, betas):
         print("debug")
@@ -395,6 +416,27 @@ def test_check_all_prints_the_points_of_the_chapters_seen(monkeypatch, capsys):
         total      1 of  3
         Grading runs these checks again in a fresh kernel, on other random inputs (other seeds).
         """)
+
+
+def test_check_all_of_an_edition_lists_exactly_its_exercises(monkeypatch, capsys):
+    table = {"00-scale": SCALE, "00-pair": PAIR, "00-third": PAIR, "09-far": PAIR}
+    monkeypatch.setattr(checks, "CHECKS", table)
+    monkeypatch.setattr(checks, "_passed", {})
+    monkeypatch.setattr(checks, "_worth", {})
+    check("00-scale", scale, points=3)
+    check("00-pair", PAIR.reference)
+    capsys.readouterr()
+    check_all({"09-far": 2, "00-scale": 12})
+    assert capsys.readouterr().out == textwrap.dedent("""\
+        09-far     0 of  2  not checked yet
+        00-scale  12 of 12
+        total     12 of 14
+        Grading runs these checks again in a fresh kernel, on other random inputs (other seeds).
+        """)
+    check_all({})
+    assert capsys.readouterr().out == "In this edition the chapter has no exercise.\n"
+    with pytest.raises(CourseError, match="unknown exercise '00-scael': did you mean '00-scale'"):
+        check_all({"00-scael": 1})
 
 
 def test_ipython_shows_the_hint_and_the_students_line_without_our_traceback(capsys):

@@ -5,9 +5,9 @@ Each chapter has a file chNN.py here with a list CHECKS. A new file is found by 
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from ...errors import unknown
+from ...errors import check_integer, unknown
 from .data import Check, CheckFailed, Mutant, NotDone
 from .engine import examine
 
@@ -22,39 +22,62 @@ CHECKS: dict[str, Check] = {
 
 # What happened in this kernel: exercise id -> did the last check pass?
 _passed: dict[str, bool] = {}
+# And the points that the last check was told.
+_worth: dict[str, int] = {}
 
 
-def check(exercise: str, answer: Callable, seed: int | str = 0) -> None:
+def check(exercise: str, answer: Callable, seed: int | str = 0, points: int | None = None) -> None:
     """Test your function for one exercise, e.g. `check("01-diffuse", diffuse)`.
 
     Prints one line when the answer is right. The random inputs come from `seed`; grading uses other seeds.
-    Raises CheckFailed with a hint, NotDone when the function is still a stub, CourseError for an unknown id.
+    points: what the exercise is worth, >= 1, where an edition of the course changes that.
+    Raises CheckFailed with a hint, NotDone when the function is still a stub, CourseError for an unknown id or points
+    that are no whole number.
     """
     if exercise not in CHECKS:
         raise unknown("exercise", exercise, CHECKS)
+    if points is not None:
+        check_integer("points", points, 1)
     _passed[exercise] = False
+    _worth[exercise] = CHECKS[exercise].points if points is None else points
     examine(CHECKS[exercise], answer, seed)
     _passed[exercise] = True
-    print(f"{exercise}: correct, {_points(CHECKS[exercise].points)}")
+    print(f"{exercise}: correct, {_points(_worth[exercise])}")
 
 
-def check_all() -> None:
-    """Print the points so far of every exercise in the chapters checked in this kernel, and the total."""
-    chapters = {exercise[:2] for exercise in _passed}
-    listed = [exercise for exercise in CHECKS if exercise[:2] in chapters]
+def check_all(points: Mapping[str, int] | None = None) -> None:
+    """Print the points so far of every exercise in the chapters checked in this kernel, and the total.
+
+    points: exercise -> points of an edition of the course; then exactly these are listed, checked or not.
+    Raises CourseError for an unknown exercise, or points that are no whole number >= 1.
+    """
+    listed = _of_the_chapters() if points is None else dict(points)
+    for exercise in listed:
+        if exercise not in CHECKS:
+            raise unknown("exercise", exercise, CHECKS)
+        check_integer(f"points of {exercise}", listed[exercise], 1)
     if not listed:
-        print("No exercise has been checked yet. Run the cell with check(...) below each exercise first.")
+        print(
+            "No exercise has been checked yet. Run the cell with check(...) below each exercise first."
+            if points is None
+            else "In this edition the chapter has no exercise."
+        )
         return
     width = max(map(len, listed))
     total = reached = 0
-    for exercise in listed:
-        points = CHECKS[exercise].points
-        got = points if _passed.get(exercise) else 0
-        total, reached = total + points, reached + got
+    for exercise, worth in listed.items():
+        got = worth if _passed.get(exercise) else 0
+        total, reached = total + worth, reached + got
         note = "" if got else "  not right yet" if exercise in _passed else "  not checked yet"
-        print(f"{exercise:{width}}  {got:2} of {points:2}{note}")
+        print(f"{exercise:{width}}  {got:2} of {worth:2}{note}")
     print(f"{'total':{width}}  {reached:2} of {total:2}")
     print("Grading runs these checks again in a fresh kernel, on other random inputs (other seeds).")
+
+
+def _of_the_chapters() -> dict[str, int]:
+    """Exercise -> points, of every chapter in which one was checked."""
+    chapters = {exercise[:2] for exercise in _passed}
+    return {e: _worth.get(e, CHECKS[e].points) for e in CHECKS if e[:2] in chapters}
 
 
 def _points(points: int) -> str:

@@ -23,6 +23,7 @@ ALPHA_BAR_FROM_BETAS = Check(
     inputs=lambda d: (d.betas(),),
     outputs=("alpha_bar",),
     where="alpha_bar_t = (1 - beta_1) (1 - beta_2) ... (1 - beta_t) (Ho et al. 2020, below eq. 3).",
+    library=("schedules.NoiseSchedule.alpha_bar.func", "schedules.NoiseSchedule.one_minus_alpha_bar.func"),
     mutants=[
         Mutant("a product of the betas: the factors are alpha_s = 1 - beta_s.", lambda b: b.cumprod(0)),
         Mutant(
@@ -64,6 +65,7 @@ DIFFUSE = Check(
     where="x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps (Ho et al. 2020, eq. 4).",
     outputs=("x_t",),
     grad=("x0", "eps"),
+    library=("gaussian.diffuse",),
     mutants=[
         Mutant(OFF_BY_ONE, lambda x0, t, eps, ab: mix(x0, eps, column(ab[t], x0))),
         Mutant(REVERSED, lambda x0, t, eps, ab: mix(x0, eps, column(ab[len(ab) - t], x0))),
@@ -111,6 +113,7 @@ SNR = Check(
     inputs=lambda d: (d.alpha_bar(),),
     where="SNR(t) = alpha_bar_t / (1 - alpha_bar_t) (Kingma et al. 2021, eq. 2).",
     outputs=("snr",),
+    library=("schedules.NoiseSchedule.snr.func",),
     mutants=[
         Mutant("noise to signal, the inverse: divide the signal by the noise.", lambda ab: (1 - ab) / ab),
         Mutant(

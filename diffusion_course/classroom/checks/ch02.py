@@ -28,6 +28,7 @@ NORMAL_KL = Check(
     where="KL = 1/2 (log(v2 / v1) + (v1 + (mean1 - mean2)^2) / v2 - 1), where v = exp(logvar), elementwise.",
     outputs=("kl",),
     grad=("mean1", "logvar1", "mean2", "logvar2"),
+    library=("elbo.normal_kl",),
     mutants=[
         Mutant("a missing factor 1/2: it stands before the whole sum.", lambda *a: 2 * normal_kl(*a)),
         Mutant(
@@ -102,6 +103,7 @@ POSTERIOR_MEAN_VARIANCE = Check(
     where="the posterior q(x_{t-1} | x_t, x_0) (Ho et al. 2020, eqs. 6-7), with alpha_bar_0 = 1.",
     outputs=("mean", "variance"),
     grad=("x0", "x_t"),
+    library=("gaussian.posterior_mean_variance",),
     mutants=[
         Mutant(
             "alpha_bar[t - 2] for alpha_bar_{t-1}: at t = 1 that is alpha_bar[-1], the last entry, not 1.",
@@ -175,6 +177,7 @@ VLB_TERMS = Check(
     where="L_{t-1} = 1/2 (SNR(t-1) - SNR(t)) mse_t for t = 2..T, where mse_t is mse[t - 1].",
     outputs=("terms",),
     grad=("mse",),
+    library=("elbo.kl_term",),
     mutants=[
         Mutant("a missing factor 1/2.", lambda mse, ab: 2 * vlb_terms(mse, ab)),
         Mutant(

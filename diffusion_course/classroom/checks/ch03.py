@@ -27,6 +27,7 @@ EPS_LOSS = Check(
     where="L_simple, the mean of (eps - eps_theta(x_t, t))^2 (Ho et al. 2020, eq. 14).",
     outputs=("loss",),
     grad=("eps_model",),
+    library=("losses.eps_loss",),
     mutants=[
         Mutant(
             "a sum: take the mean over all entries, so that the loss does not grow with the batch.",
@@ -103,6 +104,7 @@ X0_FROM_EPS = Check(
     where="x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps (Ho et al. 2020, eq. 4), solved for x_0.",
     outputs=("x0",),
     grad=("x_t", "eps"),
+    library=("gaussian.x0_from_eps", "denoisers.from_eps"),
     mutants=[
         Mutant(OFF_BY_ONE, lambda x, t, eps, ab: unmix(x, eps, column(ab[t], x))),
         Mutant(REVERSED, lambda x, t, eps, ab: unmix(x, eps, column(ab[len(ab) - t], x))),
@@ -186,6 +188,7 @@ DDPM_STEP = Check(
     where="x_{t-1} = (x_t - beta_t / sqrt(1 - alpha_bar_t) eps) / sqrt(alpha_t) + sigma_t z, "
     "with sigma_t^2 = beta-tilde_t (Ho et al. 2020, algorithm 2 and eq. 7).",
     outputs=("x_prev",),
+    library=("samplers.ddpm", "samplers.ancestral", "samplers.ddim"),
     mutants=[
         step_slip(
             "noise on the last step, sigma_t^2 = beta_t: use beta-tilde_t, which is 0 at t = 1.",

@@ -30,6 +30,7 @@ COSINE_ALPHA_BAR = Check(
     where="alpha_bar = f(u) / f(0), f(u) = cos^2((u + s) / (1 + s) * pi / 2) "
     "(Nichol & Dhariwal 2021, eq. 17, with u = t / T).",
     outputs=("alpha_bar",),
+    library=("schedules.cosine",),
     mutants=[
         Mutant(
             "f(u) alone: divide by f(0), so that alpha_bar is 1 at u = 0.",
@@ -103,6 +104,7 @@ SIGMOID_BETAS = Check(
     where="beta = beta_min + (beta_max - beta_min) sigmoid(z), where z runs from -steepness at u = 0 "
     "to +steepness at u = 1.",
     outputs=("betas",),
+    library=("schedules.sigmoid",),
     mutants=[
         sigmoid_slip(
             "sigmoid(steepness u), which begins in the middle of the climb: z = 0 belongs at u = 1/2.",
@@ -168,6 +170,7 @@ PRIOR_KL = Check(
     "1/2 (mean^2 + variance - 1 - log variance).",
     outputs=("kl",),
     grad=("x0",),
+    library=("elbo.prior_kl",),
     mutants=[
         Mutant(
             "alpha_bar[0], that of t = 1: q(x_T | x_0) has alpha_bar_T, the last entry.",

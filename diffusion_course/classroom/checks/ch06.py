@@ -74,6 +74,7 @@ CLASSIFIER_GUIDANCE = Check(
     ),
     where="D + scale sigma^2 grad_x log p(y | x; sigma), the gradient by torch.autograd.grad (section 2).",
     outputs=("x0",),
+    library=("guidance.classifier",),
     mutants=[
         guide_slip(
             "a minus before the gradient: D moves uphill in log p(y | x).",
@@ -215,6 +216,7 @@ CFG = Check(
     where="D_u + w (D_c - D_u), which is D_c at w = 1 (Ho & Salimans 2021, eq. 6, with our w one larger).",
     outputs=("guided",),
     grad=("x",),
+    library=("guidance.cfg",),
     mutants=[
         cfg_slip(
             "the other convention, (1 + w) D_c - w D_u: here w = 1 means no guidance.",

@@ -86,6 +86,7 @@ DDIM_STEP = Check(
     where="x_prev = sqrt(ab_prev) x0 + sqrt(1 - ab_prev - s^2) eps + s z (Song et al. 2021, eq. 12), with "
     "s = eta sqrt((1 - ab_prev) / (1 - ab) (1 - ab / ab_prev)) (eq. 16).",
     outputs=("x_prev",),
+    library=("samplers.ddim",),
     mutants=[
         step_slip(
             "the full direction sqrt(1 - ab_prev) eps beside fresh noise: it is sqrt(1 - ab_prev - s^2) eps.",
@@ -201,6 +202,7 @@ SUBSEQUENCE = Check(
     inputs=sizes,
     where="tau = 1 + round((T - 1) u^power) for u = 1, ..., 0 in n equal steps (u = 1 alone for n = 1), as int64.",
     outputs=("times",),
+    library=("schedules.uniform_timesteps", "schedules.quadratic_timesteps"),
     mutants=[
         Mutant(
             "rising times: sampling goes from T down to 1.",
@@ -290,6 +292,7 @@ SLERP = Check(
     where="sin((1 - s) theta) / sin(theta) a + sin(s theta) / sin(theta) b, theta the angle between a and b.",
     outputs=("between",),
     grad=("a", "b"),
+    library=("noise.slerp",),
     mutants=[
         Mutant("linear interpolation: use the two sines.", lambda a, b, s: (1 - s) * a + s * b),
         Mutant("the wrong way round: s = 0 is a and s = 1 is b.", lambda a, b, s: slerp(b, a, s)),

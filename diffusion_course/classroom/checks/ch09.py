@@ -40,6 +40,7 @@ KARRAS_SIGMAS = Check(
     where="sigma_i = (sigma_max^(1/rho) + i / (n - 1) (sigma_min^(1/rho) - sigma_max^(1/rho)))^rho, i = 0..n-1, "
     "and sigma_n = 0 (Karras et al. 2022, eq. 5).",
     outputs=("sigmas",),
+    library=("schedules.karras",),
     mutants=[
         Mutant(
             "n sigmas without the 0 at the end: append sigma_n = 0, where sampling ends.",
@@ -140,6 +141,7 @@ HEUN_STEP = Check(
     where="x + (sigma_next - sigma) (d + d') / 2, with the slopes d = (x - D(x, sigma)) / sigma and d' the same at the end "
     "of the Euler step; Euler alone where sigma_next = 0 (Karras et al. 2022, algorithm 1).",
     outputs=("x_next",),
+    library=("samplers.heun",),
     mutants=[
         Mutant(
             "a correction on the last step too: where sigma_next = 0 there is no second slope, return the Euler step.",
@@ -251,6 +253,7 @@ CHURN = Check(
     where="gamma = min(s_churn / num_steps, sqrt(2) - 1) within [s_min, s_max], else 0; sigma_hat = (1 + gamma) sigma; "
     "x_hat = x + sqrt(sigma_hat^2 - sigma^2) s_noise eps (Karras et al. 2022, algorithm 2).",
     outputs=("x_hat", "sigma_hat"),
+    library=("samplers.edm",),
     mutants=[
         other_gamma(
             "a gamma without its cap: it is at most sqrt(2) - 1, so that the variance at most doubles.",

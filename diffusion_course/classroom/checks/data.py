@@ -35,6 +35,8 @@ class Check:
     mutants: the classic mistakes, at least three.
     outputs: names of the results, for the messages. Several mean that the answer returns a tuple.
     grad: names of the arguments (tensors or models) that gradients must reach.
+    library: functions of the course that do the exercise's whole work, e.g. "gaussian.diffuse": grading tells who calls them.
+        A table of NoiseSchedule is computed by the function behind it, "schedules.NoiseSchedule.snr.func". Helpers are not named.
     """
 
     id: str
@@ -45,6 +47,7 @@ class Check:
     mutants: Sequence[Mutant]
     outputs: Sequence[str] = ("result",)
     grad: Sequence[str] = ()
+    library: Sequence[str] = ()
 
     @property
     def parameters(self) -> list[str]:

@@ -1,0 +1,132 @@
+"""`diffusion-course grade`, from its options to the files it leaves."""
+
+import os
+import secrets
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from nbformat import NotebookNode
+from tqdm import tqdm
+
+from ...errors import CourseError, unknown
+from ...files import write_text
+from .. import handout
+from . import batch, gradebook, pages, sandbox, submissions
+from .results import Graded
+from .rules import Rules
+
+LOUD = """\
+WARNING: the submissions run WITHOUT a sandbox: {why}.
+They can read your files and use the network; only time and memory are limited. Use the container recipe in the README,
+or pass --require-sandbox to refuse."""
+LIBRARY = ("flag", "zero", "allow")
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of the command, in its order."""
+
+    release: Path | None = None
+    jobs: int = 1
+    form: str = "plain"
+    secret: str = ""
+    library: str = "flag"
+    cell_seconds: int = 60
+    require_sandbox: bool = False
+    dry_run: bool = False
+    backend: str = "loky"
+    scheduler: str = ""
+
+
+def run(where: Path, out: Path, options: Options, say: Callable[[str], Any]) -> None:
+    """Grade a folder or a zip into `out`. Raises CourseError for a bad option, nothing to grade, or a missing sandbox."""
+    if options.form not in gradebook.FORMS:
+        raise unknown("format", options.form, gradebook.FORMS)
+    if options.library not in LIBRARY:
+        raise unknown("library policy", options.library, LIBRARY)
+    if options.backend not in ("loky", "dask"):
+        raise unknown("backend", options.backend, ("loky", "dask"))
+    if os.name == "nt" and not options.dry_run:
+        raise CourseError(
+            "grade: runs on Linux and macOS; on Windows use WSL or the container of docs/grading/Dockerfile"
+        )
+    pristine = handout.edition(options.release or handout.folder())
+    found = submissions.find(where)
+    isolation = sandbox.available()
+    if options.dry_run:
+        for s in found:
+            say(f"{s.student}: chapter {s.chapter or '?'}, {len(s.answers)} answers, {s.path}{_remarks(s)}")
+        say(f"{len(found)} files; isolation: {isolation}. Nothing was run.")
+        return
+    if not isolation.safe and options.require_sandbox:
+        raise CourseError(f"--require-sandbox: {isolation.why}")
+    if not isolation.safe:
+        say(LOUD.format(why=isolation.why))
+    rules = Rules(options.secret or _secret(out), options.library, isolation)
+    rules = replace(rules, limits=replace(rules.limits, cell=options.cell_seconds))
+    worth = _worth(pristine, found)
+    with _cluster(options):
+        graded = batch.run(
+            found,
+            out / "graded",
+            pristine,
+            rules,
+            partial(_page, out, worth),
+            options.jobs,
+            options.backend,
+            partial(tqdm, unit="file"),
+        )
+    rows = gradebook.write(out, graded, worth, options.form)
+    pages.write_summary(out, graded, rows, worth, str(isolation))
+    flagged = sum(bool(one.flags) for one in graded)
+    say(
+        f"{len(graded)} files of {len(rows)} students, {flagged} to look at: {out / 'gradebook.csv'}, {out / 'summary.html'}"
+    )
+
+
+def _page(out: Path, worth: dict[str, int], graded: Graded) -> None:
+    pages.write_feedback(out, graded, worth)
+
+
+def _worth(pristine: dict[str, NotebookNode], found: list[submissions.Submission]) -> dict[str, int]:
+    """The columns of the gradebook: all exercises of the chapters that anybody handed in, with their points."""
+    chapters = sorted({s.chapter for s in found if not s.problem} & pristine.keys())
+    return {e: x.points for chapter in chapters for e, x in handout.exercises(pristine[chapter]).items()}
+
+
+def _secret(out: Path) -> str:
+    """The secret of a folder of grades, made at the first run: the same folder always gives the same marks."""
+    path = out / "secret.txt"
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        write_text(path, secrets.token_hex(16) + "\n")
+        path.chmod(0o600)
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise CourseError(f"--out: {path} cannot be read ({error.strerror})") from None
+
+
+def _cluster(options: Options) -> Any:
+    """A client of the dask scheduler, which joblib's backend of that name uses while it is open."""
+    if options.backend != "dask":
+        return nullcontext()
+    if not options.scheduler:
+        raise CourseError("--scheduler: the dask backend needs one, e.g. tcp://host:8786")
+    try:
+        from distributed import Client
+    except ImportError:
+        raise CourseError("dask is not installed: pip install 'diffusion-course[dask]'") from None
+    try:
+        return Client(options.scheduler, timeout=10)
+    except (OSError, ValueError) as error:
+        raise CourseError(f"--scheduler: {options.scheduler} does not answer ({error})") from None
+
+
+def _remarks(s: submissions.Submission) -> str:
+    remarks = [*([s.problem] if s.problem else []), *s.notes]
+    return f" ({'; '.join(remarks)})" if remarks else ""

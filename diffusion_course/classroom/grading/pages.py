@@ -1,0 +1,165 @@
+"""The pages: feedback/STUDENT/NN.html for each file, and summary.html for the instructor. They load nothing and run no script."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from ...files import write_text
+from .gradebook import Student
+from .results import Graded, Mark
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+SANDBOX = re.compile(r"(a )?(bubblewrap|container)\b")  # any other isolation is told loudly
+LONGEST = (
+    200_000  # characters of a notebook that its page shows, besides the exercises; a chapter has about 70,000
+)
+STATES = {"right": "✓", "wrong": "✗", "not done": "○", "stopped": "■", "missing": "?"}
+
+
+def write_feedback(folder: Path, graded: Graded, worth: dict[str, int]) -> None:
+    """Write `folder`/feedback/{graded.page}.html. worth: exercise -> points of everything that counts. Raises CourseError."""
+    write_text(folder / "feedback" / f"{graded.page}.html", feedback(graded, worth))
+
+
+def write_summary(
+    folder: Path, graded: Sequence[Graded], rows: Sequence[Student], worth: dict[str, int], isolation: str
+) -> None:
+    """Write `folder`/summary.html. isolation: begins with "bubblewrap" or "a container", or it is told loudly. Raises CourseError."""
+    write_text(folder / "summary.html", summary(graded, rows, worth, isolation))
+
+
+def feedback(graded: Graded, worth: dict[str, int]) -> str:
+    """A student's own notebook with marks and hints at the exercises, and the rest of it folded. No outputs, no solutions."""
+    most = sum(points for exercise, points in worth.items() if exercise[:2] == graded.chapter)
+    parts = _parts(graded)
+    order = [part["mark"].exercise for part in parts if part["mark"]]
+    return (
+        _pages()
+        .get_template("feedback.html")
+        .render(graded=graded, most=most, parts=parts, states=STATES, order=order)
+    )
+
+
+def _parts(graded: Graded) -> list[dict[str, Any]]:
+    """The page from top to bottom: exercises, each with the text right before it, and folds of all cells between them."""
+    from . import show
+
+    marks = {mark.exercise: mark for mark in graded.marks}
+    parts: list[dict[str, Any]] = []
+    rest: list[tuple[str, Any]] = []
+
+    def fold() -> None:
+        if rest:
+            parts.append({"mark": None, "cells": list(rest)})
+            rest.clear()
+
+    before, shown = ("", ""), 0
+    for kind, source in graded.cells:
+        mark = marks.pop(kind, None)
+        shown += len(show.cut(source))
+        if shown > LONGEST and not mark:
+            before = ("cut", "")
+            continue
+        if mark:
+            early, text = _split(before[1]) if before[0] == "markdown" else ("", "")
+            if text:
+                rest.pop()
+                if early:
+                    rest.append(("markdown", show.markdown(early)))
+            fold()
+            parts.append({"mark": mark, "text": show.markdown(text), "code": show.code(source)})
+        else:
+            plain = kind == "markdown"
+            rest.append((kind, show.markdown(source) if plain else show.code(source)))
+        before = (kind, source)
+    fold()
+    parts += [{"mark": mark, "text": "", "code": ""} for mark in marks.values()]
+    return parts
+
+
+def _split(text: str) -> tuple[str, str]:
+    """A cell of text before an exercise: what comes before its last heading, and from there on."""
+    headings = [found.start() for found in re.finditer(r"^#{1,6} ", text, re.MULTILINE)]
+    return (text[: headings[-1]].strip(), text[headings[-1] :]) if headings else ("", text)
+
+
+def summary(graded: Sequence[Graded], rows: Sequence[Student], worth: dict[str, int], isolation: str) -> str:
+    """Score distribution, pass rates, frequent hints, time and memory, and what a person should look at, with links."""
+    most = sum(worth.values())
+    slowest = max(graded, key=lambda one: one.seconds, default=None)
+    return (
+        _pages()
+        .get_template("summary.html")
+        .render(
+            rows=rows,
+            files=len(graded),
+            seconds=sum(one.seconds for one in graded),
+            median=median([one.seconds for one in graded] or [0.0]),
+            slowest=slowest,
+            peak=max((one.peak for one in graded), default=0) / 1e9,
+            isolation=isolation,
+            sandboxed=SANDBOX.match(isolation) is not None,
+            most=most,
+            bins=_bins([row.total for row in rows], most),
+            middle=median([row.total for row in rows] or [0]),
+            exercises=[_exercise(e, points, rows) for e, points in worth.items()],
+            eye=[one for one in graded if one.flags],
+        )
+    )
+
+
+def _bins(totals: Sequence[int], most: int) -> list[tuple[str, int, float]]:
+    """(points, students, share of the largest) in at most 11 bins of whole points; the last one holds the full score alone."""
+    width = max(1, -(-most // 10))
+    counts = Counter("most" if total >= most else total // width for total in totals)
+    ends = [(k, k * width, min((k + 1) * width, most) - 1) for k in range(-(-most // width))]
+    named = [(str(a) if a == b else f"{a} to {b}", counts[k]) for k, a, b in ends]
+    named.append((str(most), counts["most"]))
+    largest = max(count for _, count in named) or 1
+    return [(name, count, 100 * count / largest) for name, count in named]
+
+
+def _exercise(exercise: str, points: int, rows: Sequence[Student]) -> dict[str, Any]:
+    marks = [row.marks[exercise] for row in rows if exercise in row.marks]
+    handed = sum(mark.state not in ("missing", "not done") for mark in marks)
+    right = sum(mark.points == mark.of and mark.state == "right" for mark in marks)
+    hints = Counter(_kind(mark) for mark in marks if mark.state in ("wrong", "stopped") and mark.hint)
+    share = 100 * right / len(marks) if marks else 0.0
+    common = sorted(hints.items(), key=lambda one: (-one[1], one[0]))[:3]
+    return {"id": exercise, "points": points, "of": len(marks)} | {
+        "handed": handed,
+        "right": right,
+        "share": share,
+        "hints": common,
+    }
+
+
+def _kind(mark: Mark) -> str:
+    """What hints of one kind share: the diagnosis if there is one, else the first line without its numbers."""
+    lines = mark.hint.strip().splitlines() or [""]
+    like = next((line for line in lines if line.startswith("This looks like ")), "")
+    first = lines[0].removeprefix(f"{mark.exercise}: ")
+    if mark.state == "wrong":
+        first = re.sub(r"-?\d+\.?\d*(e[-+]?\d+)?", "#", first)
+    return (like.removeprefix("This looks like ") or first)[:200]
+
+
+@cache
+def _pages() -> "Environment":
+    from jinja2 import Environment, PackageLoader
+
+    from .show import visible
+
+    pages = Environment(
+        loader=PackageLoader(__package__, "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    pages.filters["visible"] = visible
+    pages.filters["link"] = lambda page: quote(f"feedback/{page}.html")
+    return pages

@@ -1,0 +1,95 @@
+"""A pytest plugin for grading: nbval's kernel runs in the sandbox, and results are written down cell by cell.
+
+nbval and its comparison stay outside the sandbox, where a student's code cannot reach them: the two speak through Unix sockets in one
+shared folder, since the sandbox has no network. Results are written at once, for a run that is killed would leave no junit file.
+"""
+
+import json
+import os
+import re
+import signal
+import time
+from collections import deque
+from contextlib import suppress
+from functools import partial
+from queue import Empty
+from typing import Any
+
+import nbval.kernel
+import pytest
+
+from .tree import PR_SET_PDEATHSIG, prctl
+
+# Environment: a file; a number of bytes.
+RESULTS, OUTPUT = "DIFFUSION_COURSE_RESULTS", "DIFFUSION_COURSE_OUTPUT"
+# What a report says of a run that ended within a cell.
+ENDED, TOO_MUCH = "THE KERNEL ENDED", "TOO MUCH OUTPUT"
+FATAL = re.compile(rf"{ENDED}|{TOO_MUCH}|Kernel dead|Timeout of|Timed out waiting")
+
+_session: pytest.Session
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # no run outlives its grader
+    # nbval has no option for the transport, nor for where the sockets lie.
+    folder = os.environ["JUPYTER_RUNTIME_DIR"]
+    nbval.kernel.KernelManager = partial(
+        nbval.kernel.KernelManager, transport="ipc", connection_file=os.path.join(folder, "k.json")
+    )
+    nbval.kernel.RunningKernel.get_message = _watched(nbval.kernel.RunningKernel.get_message)
+
+
+def _watched(get_message: Any) -> Any:
+    """Messages from the kernel, until it is dead, which nbval would notice at the end of a timeout, or has printed too much.
+
+    nbval reads what a cell prints only when the cell is done. Here it is read meanwhile, so that it does not pile up in the kernel.
+    """
+    waiting: deque = deque()
+    cell, left = "", 0
+
+    def printed(self: Any, timeout: float) -> Any:
+        nonlocal cell, left
+        message = get_message(self, "iopub", timeout)
+        if message["parent_header"].get("msg_id") != cell:
+            cell, left = message["parent_header"].get("msg_id"), int(os.environ[OUTPUT])
+        left -= len(json.dumps(message["content"], default=str))
+        if left < 0:
+            self.km.shutdown_kernel(now=True)
+            raise RuntimeError(TOO_MUCH)
+        return message
+
+    def get(self: Any, stream: str, timeout: float | None = None) -> Any:
+        if stream == "iopub" and waiting:
+            return waiting.popleft()
+        end = time.monotonic() + (float("inf") if timeout is None else timeout)
+        while True:
+            step = min(0.5, max(0.0, end - time.monotonic()))
+            try:
+                return printed(self, step) if stream == "iopub" else get_message(self, stream, step)
+            except Empty:
+                if not self.is_alive():
+                    raise RuntimeError(ENDED) from None
+                if time.monotonic() >= end:
+                    raise
+            with suppress(Empty):
+                while stream != "iopub":
+                    waiting.append(printed(self, 0))
+
+    return get
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    global _session
+    _session = session
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.when != "call" and report.passed:
+        return
+    number = int(report.nodeid.rpartition(" ")[2]) if report.nodeid.rpartition(" ")[2].isdigit() else -1
+    # xfail marks what follows a timeout, and "xfailed" counts as skipped: only a plain pass is a pass.
+    passed = report.passed and not hasattr(report, "wasxfail")
+    with open(os.environ[RESULTS], "a", encoding="utf-8") as file:
+        file.write(json.dumps({"cell": number, "passed": passed, "text": report.longreprtext[-8000:]}) + "\n")
+    if FATAL.search(report.longreprtext):
+        _session.shouldstop = "what follows would not be judged"

@@ -1,0 +1,199 @@
+"""`diffusion-course release`: an instructor's edition of the student notebooks, for handing out and for `grade --release`.
+
+Everything is made and checked before anything is written. release.json lists what was written, with its digests: a folder that holds
+just that is replaced by the next release, and any other file, a student's answers for instance, is left alone.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import yaml
+from nbformat import NotebookNode
+
+from ..errors import CourseError, check_integer, unknown
+from ..files import write_text
+from . import handout
+from .adapt import adapt, worth
+
+LIST = "release.json"
+
+
+def release(
+    words: Sequence[str] | None,
+    points: Path | None,
+    hide: Sequence[str],
+    out: Path,
+    nbgrader: bool = False,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Write the chapters (numbers or names, default: all that are installed) to `out`, and say each one's exercises and points.
+
+    points: a YAML file, exercise id -> points; what it does not name keeps its own. hide: exercises that are given to the students.
+    nbgrader: write nbgrader's source assignments instead, with the solutions, to out/source/; needs a checkout.
+    Raises CourseError for what is unknown or contradictory, and when `out` holds anything but an earlier release.
+    """
+    chosen = _chapters(words)
+    changed = _points(points)
+    for option, named in (("--points", list(changed)), ("--hide", hide)):
+        for exercise in named:
+            _known(option, exercise, chosen)
+    both = next((exercise for exercise in hide if exercise in changed), None)
+    if both:
+        raise CourseError(
+            f"--hide: {both} is also in --points; what is hidden has no points, so drop one of the two"
+        )
+
+    installed = {name: handout.read(name[:2]) for name in handout.names()}
+    new = {name: worth(installed[name], changed, hide) for name in chosen}
+    total = sum(sum(exercises.values()) for exercises in new.values())
+    same = new == {name: worth(notebook, {}, ()) for name, notebook in installed.items()}
+    bases = {name: _solved(name) for name in chosen} if nbgrader else installed
+    files = {
+        f"source/{name}/{name}.ipynb" if nbgrader else f"{name}.ipynb": _file(
+            adapt(bases[name], name, exercises, None if same else total)
+        )
+        for name, exercises in new.items()
+    }
+    _write(out, {LIST: _listing(new, sorted(set(hide)), files), **files})
+    for name, exercises in new.items():
+        say(f"{name}: {len(exercises)} exercises, {sum(exercises.values())} points")
+    say(f"{len(new)} chapters, {total} points: {out}")
+
+
+def _chapters(words: Sequence[str] | None) -> list[str]:
+    """The names of the chapters in the course's order."""
+    names, chosen = handout.names(), set()
+    for word in words or names:
+        found = [name for name in names if word == name or (word.isdecimal() and int(word) == int(name[:2]))]
+        if not found:
+            raise unknown("chapter", word, names)
+        chosen.update(found)
+    return [name for name in names if name in chosen]
+
+
+def _points(path: Path | None) -> dict[str, int]:
+    if path is None:
+        return {}
+    try:
+        text = path.read_text(encoding="utf-8")
+        read = yaml.safe_load(text)
+        tree = yaml.compose(text)  # it still has what a dictionary hides: a key that is there twice
+        keys = [key.value for key, _ in tree.value] if isinstance(tree, yaml.MappingNode) else []
+    except OSError as error:
+        raise CourseError(f"--points: cannot read {path}: {error.strerror}") from None
+    except (ValueError, TypeError, RecursionError, yaml.YAMLError) as error:
+        raise CourseError(f"--points: {path} is not YAML: {' '.join(str(error).split())[:200]}") from None
+    if not isinstance(read, dict):
+        raise CourseError(f"--points: {path} must hold lines like '01-diffuse: 5'")
+    twice = next((key for key in keys if keys.count(key) > 1), None)
+    if twice:
+        raise CourseError(f"--points: {path} names {twice} twice")
+    for exercise, number in read.items():
+        check_integer(f"--points: {exercise}", number, 1)
+    return read
+
+
+def _known(option: str, exercise: str, chosen: Sequence[str]) -> None:
+    if exercise not in handout.known():
+        raise unknown(f"exercise in {option}", exercise, handout.known())
+    if exercise[:2] not in [name[:2] for name in chosen]:
+        raise CourseError(
+            f"{option}: {exercise} is in chapter {exercise[:2]}, which is not among the chapters chosen"
+        )
+
+
+def _solved(name: str) -> NotebookNode:
+    """The student notebook with the solutions in it, between nbgrader's own markers."""
+    source = handout.PACKAGE.parent / "solutions" / f"{name}.py"
+    if not source.is_file():
+        raise CourseError(
+            f"--nbgrader: there is no {source}: it needs the solutions, so run it from a checkout"
+        )
+    from . import chapters
+
+    chapter = chapters.read(source)
+    notebook = chapters.edition(chapter, "notebooks")
+    solved = {cell.id: cell.source for cell in chapter.cells if "course" in cell.metadata}
+    for cell in notebook.cells:
+        cell.source = solved.get(cell.id, cell.source)
+    return notebook
+
+
+def _file(notebook: NotebookNode) -> str:
+    nbformat.validate(notebook)
+    return nbformat.writes(notebook) + "\n"
+
+
+def _listing(new: Mapping[str, dict[str, int]], hidden: list[str], files: Mapping[str, str]) -> str:
+    digests = {name: _digest(text.encode()) for name, text in files.items()}
+    return json.dumps({"chapters": new, "hidden": hidden, "files": digests}, indent=1) + "\n"
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _may_replace(out: Path) -> list[Path]:
+    """The files of the earlier release in `out`. Raises CourseError when anything else is there, or one was changed since."""
+    if not out.exists() and not out.is_symlink():
+        return []
+    if not out.is_dir():
+        raise CourseError(f"--out: {out} is not a folder; name a new one")
+    try:
+        found = [path for path in sorted(out.rglob("*")) if path.is_symlink() or not path.is_dir()]
+        written = _written(out / LIST)
+        for path in found:
+            name = path.relative_to(out).as_posix()
+            listed = name == LIST and written is not None
+            if path.is_symlink() or not (listed or (written or {}).get(name) == _digest(path.read_bytes())):
+                raise CourseError(
+                    f"--out: {out} holds {name}, which is not of an earlier release, or was changed since; "
+                    "name another folder, or empty this one"
+                )
+    except OSError as error:
+        raise CourseError(f"--out: cannot read {out}: {error.strerror}") from None
+    return found
+
+
+def _written(path: Path) -> dict[str, Any] | None:
+    """File -> digest by a release.json; None where there is none."""
+    try:
+        files = json.loads(path.read_text(encoding="utf-8"))["files"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return files if isinstance(files, dict) else None
+
+
+def _write(out: Path, files: Mapping[str, str]) -> None:
+    """Put the files into `out` in place of an earlier release. All are written before one is moved: a full disk costs nothing."""
+    old, made = _may_replace(out), not out.exists()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".release-", dir=out) as stage:
+            for name, text in files.items():
+                write_text(Path(stage, name), text)
+            # The list stays to the end: with it, an interrupted run can be run again.
+            for path in old:
+                if path.name != LIST:
+                    path.unlink()
+            for folder in sorted(
+                {out / f for path in old for f in path.relative_to(out).parents}, reverse=True
+            ):
+                with contextlib.suppress(OSError):  # not empty
+                    folder.rmdir()
+            for name in files:  # the new list comes first
+                (out / name).parent.mkdir(parents=True, exist_ok=True)
+                os.replace(Path(stage, name), out / name)
+    except OSError as error:
+        raise CourseError(f"--out: cannot write to {out}: {error.strerror}") from None
+    finally:
+        if made:
+            with contextlib.suppress(OSError):  # it holds the release, or was never made
+                out.rmdir()

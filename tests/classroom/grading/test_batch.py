@@ -1,0 +1,248 @@
+"""A batch resumes, repeats to the byte, and goes on whatever one submission does."""
+
+import json
+import os
+import stat
+from types import SimpleNamespace
+
+import pytest
+from planted import NAME, kinds, notebook, plant
+from typer.testing import CliRunner
+
+from diffusion_course import CourseError
+from diffusion_course.classroom.grading import batch, marks, sandbox, submissions
+from diffusion_course.classroom.grading.results import Graded, Mark
+from diffusion_course.classroom.grading.rules import Rules
+from diffusion_course.classroom.grading.sandbox import Isolation
+from diffusion_course.classroom.handout import edition, folder
+from diffusion_course.cli import app
+
+STUDENTS = ("ann", "bob", "cleo", "dan")
+
+
+@pytest.fixture
+def place(tmp_path):
+    for name in STUDENTS:
+        (tmp_path / "in" / name).mkdir(parents=True)
+        (tmp_path / "in" / name / NAME).write_text(json.dumps(notebook(snr=f"# {name}")))
+    return tmp_path / "in"
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Grading that runs nothing and notes who was graded."""
+    seen, broken = [], {}
+
+    def grade(submission, pristine, rules, scratch=None):
+        seen.append(submission.student)
+        if submission.student in broken:
+            raise broken[submission.student]
+        return (Mark("01-snr", len(submission.student), 9, "wrong", rules.secret),), 7
+
+    monkeypatch.setattr(marks, "grade", grade)
+    return SimpleNamespace(seen=seen, broken=broken)
+
+
+def run(place, store, secret="s", **options):
+    pages = []
+    graded = batch.run(
+        submissions.find(place), store, edition(folder()), Rules(secret), pages.append, **options
+    )
+    return graded, pages
+
+
+def test_results_come_in_the_order_of_the_submissions(place, tmp_path, asked):
+    graded, pages = run(place, tmp_path / "out")
+    assert [one.student for one in graded] == list(STUDENTS)
+    assert [one.points for one in graded] == [3, 3, 4, 3]
+    assert sorted(one.student for one in pages) == list(STUDENTS)
+    assert all(isinstance(one, Graded) and one.peak == 7 for one in graded)
+
+
+def test_what_is_graded_is_not_graded_again(place, tmp_path, asked):
+    first, _ = run(place, tmp_path / "out")
+    asked.seen.clear()
+    again, pages = run(place, tmp_path / "out")
+    assert asked.seen == pages == []
+    assert again == first
+
+
+def test_what_changed_is_graded_again_and_nothing_else(place, tmp_path, asked):
+    run(place, tmp_path / "out")
+    asked.seen.clear()
+    (place / "bob" / NAME).write_text(json.dumps(notebook()))
+    run(place, tmp_path / "out")
+    assert asked.seen == ["bob"]
+
+
+def test_other_rules_grade_everything_again(place, tmp_path, asked):
+    run(place, tmp_path / "out")
+    asked.seen.clear()
+    run(place, tmp_path / "out", secret="another")
+    assert asked.seen == list(STUDENTS)
+
+
+def test_a_damaged_result_is_made_again(place, tmp_path, asked):
+    first, _ = run(place, tmp_path / "out")
+    asked.seen.clear()
+    for text in ("", "{", "[]", '{"student": 1}'):
+        next(iter(sorted((tmp_path / "out").glob("*.json")))).write_text(text)
+        assert run(place, tmp_path / "out")[0] == first
+    assert len(asked.seen) == 4
+
+
+def test_an_interrupted_batch_goes_on_where_it_was(place, tmp_path, asked):
+    asked.broken["cleo"] = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        run(place, tmp_path / "out")
+    assert asked.seen == ["ann", "bob", "cleo"]
+    asked.seen.clear()
+    asked.broken.clear()
+    graded, _ = run(place, tmp_path / "out")
+    assert asked.seen == ["cleo", "dan"]
+    assert [one.student for one in graded] == list(STUDENTS)
+
+
+def test_a_failure_of_the_grader_is_told_stops_nobody_and_is_tried_again(place, tmp_path, asked):
+    asked.broken["bob"] = RuntimeError("no room")
+    graded, _ = run(place, tmp_path / "out")
+    assert [one.problem for one in graded] == ["", "could not be graded here: RuntimeError: no room", "", ""]
+    asked.broken.clear()
+    asked.seen.clear()
+    graded, _ = run(place, tmp_path / "out")
+    assert asked.seen == ["bob"]
+    assert [one.problem for one in graded] == [""] * 4
+
+
+def test_a_chapter_that_was_not_handed_out_is_told(place, tmp_path, asked):
+    others = {number: made for number, made in edition(folder()).items() if number != "01"}
+    graded = batch.run(submissions.find(place), tmp_path / "out", others, Rules("s"), lambda _: None)
+    assert {one.problem for one in graded} == {"chapter 01 is not part of this edition"}
+    assert asked.seen == []
+
+
+# ---- the command
+
+
+def grade(*words):
+    result = CliRunner().invoke(app, ["grade", *map(str, words)])
+    return result.exit_code, result.output
+
+
+@pytest.fixture
+def sandboxed(monkeypatch):
+    monkeypatch.setattr(sandbox, "available", lambda: Isolation("bubblewrap"))
+
+
+def test_two_runs_with_one_secret_write_the_same_gradebooks(place, tmp_path, asked, sandboxed):
+    for out in ("a", "b"):
+        assert grade(place, "--out", tmp_path / out, "--secret", "x")[0] == 0
+    for name in ("gradebook.csv", "gradebook.json", "feedback/ann/01.html"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    assert (tmp_path / "a" / "summary.html").exists()
+    assert "x" not in os.listdir(tmp_path / "a")
+    assert not (tmp_path / "a" / "secret.txt").exists()
+
+
+def test_without_a_secret_one_is_made_and_kept(place, tmp_path, asked, sandboxed):
+    out = tmp_path / "out"
+    grade(place, "--out", out)
+    secret = (out / "secret.txt").read_text()
+    assert len(secret.strip()) == 32
+    assert stat.S_IMODE((out / "secret.txt").stat().st_mode) == 0o600
+    asked.seen.clear()
+    grade(place, "--out", out)
+    assert (out / "secret.txt").read_text() == secret
+    assert asked.seen == []
+
+
+def test_a_dry_run_says_what_it_would_grade_and_does_nothing(place, tmp_path, asked, sandboxed):
+    (place / "eve").mkdir()
+    (place / "eve" / NAME).write_text("")
+    code, said = grade(place, "--out", tmp_path / "out", "--dry-run")
+    assert code == 0
+    assert "ann: chapter 01, 3 answers, ann/01_forward_process.ipynb" in said
+    assert "the file is empty" in said
+    assert not (tmp_path / "out").exists()
+    assert asked.seen == []
+
+
+def test_without_a_sandbox_it_is_loud_and_refuses_where_one_is_required(place, tmp_path, asked, monkeypatch):
+    monkeypatch.setattr(sandbox, "available", lambda: Isolation("limits", "no bwrap here"))
+    code, said = grade(place, "--out", tmp_path / "out", "--require-sandbox")
+    assert (code, said) == (2, "error: --require-sandbox: no bwrap here\n")
+    assert asked.seen == []
+    code, said = grade(place, "--out", tmp_path / "out")
+    assert code == 0
+    assert "WARNING: the submissions run WITHOUT a sandbox: no bwrap here." in said
+    assert "NONE" in (tmp_path / "out" / "summary.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--format", "moodel"], "unknown format 'moodel': did you mean 'moodle'?"),
+        (["--library", "zeros"], "unknown library policy 'zeros': did you mean 'zero'?"),
+        (["--backend", "spark"], "unknown backend 'spark'"),
+        (["--backend", "dask"], "--scheduler: the dask backend needs one"),
+        (
+            ["--backend", "dask", "--scheduler", "tcp://127.0.0.1:1"],
+            "--scheduler: tcp://127.0.0.1:1 does not answer",
+        ),
+        (["--release", "nowhere"], "there is no chapter NN_name.ipynb in nowhere"),
+        (["--out", "/proc/grades"], "cannot write /proc/grades"),
+    ],
+)
+def test_a_bad_option_is_one_line(place, asked, sandboxed, tmp_path, words, message):
+    code, said = grade(place, *(["--out", tmp_path / "out"] if "--out" not in words else []), *words)
+    assert code == 2
+    assert f"error: {message}" in said
+    assert "Traceback" not in said
+
+
+def test_a_folder_that_is_not_there_is_one_line(tmp_path):
+    code, said = grade(tmp_path / "nothing")
+    assert code == 2
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+
+
+def test_a_release_sets_chapters_and_points(place, tmp_path, asked, sandboxed):
+    points = tmp_path / "points.yaml"
+    points.write_text("01-diffuse: 5\n")
+    done = CliRunner().invoke(
+        app, ["release", "1", "--points", str(points), "--hide", "01-snr", "--out", str(tmp_path / "edition")]
+    )
+    assert done.exit_code == 0, done.output
+    grade(place, "--out", tmp_path / "out", "--release", tmp_path / "edition")
+    book = json.loads((tmp_path / "out" / "gradebook.json").read_text())
+    assert book["exercises"] == {"01-alpha_bar_from_betas": 2, "01-diffuse": 5}
+
+
+# ---- more than one machine
+
+
+@pytest.mark.notebook
+def test_a_dask_cluster_of_two_processes_gives_the_same_marks(tmp_path, monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    if not sandbox.available().safe:
+        pytest.skip(f"no sandbox: {sandbox.available().why}")
+    every = kinds(tmp_path / "in")
+    for name in ("correct", "partly-right", "kernel-killed"):
+        plant(tmp_path / "in", name, every[name])
+    words = [tmp_path / "in", "--secret", "s", "--cell-seconds", "20", "--require-sandbox"]
+    settings = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
+    with distributed.LocalCluster(**settings) as cluster:
+        dask = ["--backend", "dask", "--scheduler", cluster.scheduler_address, "--jobs", "2"]
+        code, said = grade(*words, "--out", tmp_path / "dask", *dask)
+    assert code == 0, said
+    assert grade(*words, "--out", tmp_path / "here", "--jobs", "2")[0] == 0
+    books = [(tmp_path / out / "gradebook.json").read_text() for out in ("dask", "here")]
+    assert books[0] == books[1]
+    totals = {row["student"]: row["total"] for row in json.loads(books[0])["students"]}
+    assert totals == {"correct": 7, "partly-right": 5, "kernel-killed": 5}
+
+
+def test_find_refuses_what_is_no_folder(tmp_path):
+    with pytest.raises(CourseError, match="in"):
+        submissions.find(tmp_path / "in")

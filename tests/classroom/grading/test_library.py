@@ -1,0 +1,187 @@
+"""`Check.library`: each name is a function, to call it is to do the exercise, and who answers by a formula calls none of them."""
+
+import math
+import operator
+import sys
+from types import SimpleNamespace
+
+import nbformat
+import pytest
+import torch
+
+import diffusion_course as dc
+from diffusion_course.classroom import handout
+from diffusion_course.classroom.checks import CHECKS, examine
+
+WITH_LIBRARY = [check for check in CHECKS.values() if check.library]
+
+
+def code_of(name):
+    return operator.attrgetter(name)(dc).__code__
+
+
+def called(answer, check):
+    """Which of the check's library functions are called while the answer is examined. The answer must pass."""
+    wanted, seen = {code_of(name): name for name in check.library}, set()
+    sys.setprofile(lambda frame, event, arg: seen.add(wanted.get(frame.f_code)))
+    try:
+        examine(check, answer)
+    finally:
+        sys.setprofile(None)
+    return seen - {None}
+
+
+def of_betas(betas):
+    return dc.NoiseSchedule.from_betas(betas.double())
+
+
+def of_alpha_bar(alpha_bar):
+    kept = alpha_bar.double()
+    return of_betas(1 - kept / torch.cat([torch.ones_like(kept[:1]), kept[:-1]]))
+
+
+def step_by(make):
+    """A DDPM step by a step of the library."""
+
+    def ddpm_step(eps_model, x_t, t, z, betas):
+        s = of_betas(betas)
+        sigma, after = s.sigma(t), s.sigma(t - 1) if t > 1 else torch.zeros((), dtype=torch.float64)
+        D, x, noise = (
+            dc.denoisers.from_eps(eps_model, s),
+            dc.gaussian.to_ve(x_t, sigma),
+            SimpleNamespace(like=lambda _: z),
+        )
+        return dc.gaussian.to_vp(make()(D, x, sigma, after, noise), after)
+
+    return ddpm_step
+
+
+def ddim_step(eps_model, x_t, t, t_prev, eta, z, alpha_bar):
+    s = of_alpha_bar(alpha_bar)
+    sigma, after = s.sigma(t), s.sigma(t_prev) if t_prev else torch.zeros((), dtype=torch.float64)
+    D, x, noise = (
+        dc.denoisers.from_eps(eps_model, s),
+        dc.gaussian.to_ve(x_t, sigma),
+        SimpleNamespace(like=lambda _: z),
+    )
+    return dc.gaussian.to_vp(dc.samplers.ddim(eta)(D, x, sigma, after, noise), after)
+
+
+def x0_by_denoiser(x_t, t, eps, alpha_bar):
+    s = of_alpha_bar(alpha_bar)
+    sigma = s.sigma(t)
+    return dc.denoisers.from_eps(lambda x, t: eps, s)(dc.gaussian.to_ve(x_t, sigma), sigma)
+
+
+def cosine(u, s):
+    T = next(T for T in range(9, 15) if torch.allclose(u * T, (u * T).round(), atol=1e-4))
+    kept = (1 - dc.schedules.cosine(T, s, max_beta=1.0)).cumprod(0)
+    return kept[(u * T).round().long() - 1].to(u)
+
+
+def kl_terms(mse, alpha_bar):
+    error = mse[1:, None].sqrt()
+    return dc.elbo.kl_term(
+        error, torch.zeros_like(error), torch.arange(2, len(mse) + 1), of_alpha_bar(alpha_bar)
+    )
+
+
+def cfg(model, x, sigma, y, w, no_label):
+    cond, uncond = (lambda x, s, k=k: model(x, s, k) for k in (y, torch.full_like(y, no_label)))
+    return dc.guidance.cfg(cond, uncond, w)(x, sigma)
+
+
+def churn(x, sigma, eps, num_steps, s_churn, s_min, s_max, s_noise):
+    seen = []
+    step = dc.samplers.edm(s_churn, s_min, s_max, s_noise, num_steps=num_steps)
+    step(
+        lambda *seen_by_D: seen.append(seen_by_D) or x,
+        x,
+        sigma,
+        torch.zeros(()),
+        SimpleNamespace(like=lambda _: eps),
+    )
+    return seen[0]
+
+
+# Answers that leave the work to the library, and the function that does it.
+SHORTCUTS = {
+    "01-alpha_bar_from_betas": [
+        (lambda b: of_betas(b).alpha_bar.to(b), "schedules.NoiseSchedule.alpha_bar.func"),
+        (
+            lambda b: (1 - of_betas(b).one_minus_alpha_bar).to(b),
+            "schedules.NoiseSchedule.one_minus_alpha_bar.func",
+        ),
+    ],
+    "01-diffuse": [(lambda x, t, e, a: dc.gaussian.diffuse(x, t, e, of_alpha_bar(a)), "gaussian.diffuse")],
+    "01-snr": [(lambda a: of_alpha_bar(a).snr.to(a), "schedules.NoiseSchedule.snr.func")],
+    "02-normal_kl": [(lambda m, v, n, w: dc.elbo.normal_kl(m, v, n, w), "elbo.normal_kl")],
+    "02-posterior_mean_variance": [
+        (
+            lambda x0, x, t, b: dc.gaussian.posterior_mean_variance(x0, x, t, of_betas(b)),
+            "gaussian.posterior_mean_variance",
+        )
+    ],
+    "02-vlb_terms": [(kl_terms, "elbo.kl_term")],
+    "03-eps_loss": [
+        (lambda m, x, t, e, a: dc.losses.eps_loss(m, x, t, e, of_alpha_bar(a)), "losses.eps_loss")
+    ],
+    "03-x0_from_eps": [
+        (lambda x, t, e, a: dc.gaussian.x0_from_eps(x, t, e, of_alpha_bar(a)), "gaussian.x0_from_eps"),
+        (x0_by_denoiser, "denoisers.from_eps"),
+    ],
+    "03-ddpm_step": [
+        (step_by(lambda: dc.samplers.ddpm), "samplers.ddpm"),
+        (step_by(lambda: dc.samplers.ancestral(dc.samplers.posterior_variance)), "samplers.ancestral"),
+        (step_by(lambda: dc.samplers.ddim(1.0)), "samplers.ddim"),
+    ],
+    "04-cosine_alpha_bar": [(cosine, "schedules.cosine")],
+    "04-sigmoid_betas": [
+        (lambda u, a, b, k: dc.schedules.sigmoid(len(u), a, b, k).to(u), "schedules.sigmoid")
+    ],
+    "04-prior_kl": [(lambda x, a: dc.elbo.prior_kl(x, of_alpha_bar(a)), "elbo.prior_kl")],
+    "06-classifier_guidance": [
+        (lambda D, p, x, s, scale: dc.guidance.classifier(D, p, scale)(x, s), "guidance.classifier")
+    ],
+    "06-cfg": [(cfg, "guidance.cfg")],
+    "07-ddim_step": [(ddim_step, "samplers.ddim")],
+    "07-timestep_subsequence": [
+        (lambda T, n, p: TIMES[p](T, n), "schedules.uniform_timesteps"),
+        (lambda T, n, p: TIMES[p](T, n), "schedules.quadratic_timesteps"),
+    ],
+    "07-slerp": [(lambda a, b, s: dc.noise.slerp(a, b, s), "noise.slerp")],
+    "09-karras_sigmas": [
+        (lambda n, low, high, rho: dc.schedules.karras(n, low, high, rho), "schedules.karras")
+    ],
+    "09-heun_step": [(lambda D, x, s, r, noise: dc.samplers.heun(D, x, s, r), "samplers.heun")],
+    "09-churn": [(churn, "samplers.edm")],
+}
+TIMES = {1: dc.schedules.uniform_timesteps, 2: dc.schedules.quadratic_timesteps}
+
+
+def test_every_name_is_a_function_and_every_name_has_its_shortcut():
+    for check in CHECKS.values():
+        assert all(code_of(name) for name in check.library)
+        assert [name for _, name in SHORTCUTS.get(check.id, [])] == list(check.library)
+
+
+@pytest.mark.parametrize(
+    ("exercise", "shortcut", "name"),
+    [
+        pytest.param(exercise, shortcut, name, id=f"{exercise}-{name}")
+        for exercise, shortcuts in SHORTCUTS.items()
+        for shortcut, name in shortcuts
+    ],
+)
+def test_an_answer_that_leaves_the_work_to_the_library_passes_and_is_seen(exercise, shortcut, name):
+    assert name in called(shortcut, CHECKS[exercise])
+
+
+@pytest.mark.parametrize("check", WITH_LIBRARY, ids=lambda check: check.id)
+def test_the_chapters_own_solution_calls_none_of_it(check):
+    name = next(name for name in handout.names() if name.startswith(check.id[:2]))
+    solved = nbformat.read(handout.PACKAGE.parent / "solutions" / f"{name}.ipynb", 4)
+    source = next(cell.source for cell in solved.cells if cell.id == check.id)
+    names = {"torch": torch, "math": math}
+    exec(source, names)
+    assert called(names[check.id[3:]], check) == set()
