@@ -1,0 +1,58 @@
+"""What the documents tell a reader to type exists: commands, options, files."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer
+import yaml
+from typer.testing import CliRunner
+
+from diffusion_course.cli import app
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "docs/grading/github-classroom.yml", "docs/grading/Dockerfile"]
+
+
+def commands():
+    """Every `diffusion-course ...` of the documents: what stands alone on a line, and what stands in backticks."""
+    for name in DOCUMENTS:
+        text = (ROOT / name).read_text(encoding="utf-8")
+        lines = re.findall(r"^ *(?:run: )?(diffusion-course(?: .*)?)$", text, re.MULTILINE)
+        quoted = re.findall(r"`(diffusion-course [^`]+)`", text)
+        for line in dict.fromkeys([*lines, *quoted]):
+            yield pytest.param(" ".join(line.split()), id=f"{name}: {line[:50]}")
+
+
+@pytest.mark.parametrize("line", list(commands()))
+def test_a_command_is_one_that_the_program_takes(line):
+    """With --help nothing is done, but every word before it is read."""
+    words = [word for word in shlex.split(line, comments=True)[1:] if word != "..."]
+    done = CliRunner().invoke(app, [*words, "--help"])
+    assert done.exit_code == 0, done.output
+
+
+def test_the_container_starts_with_a_command_that_the_program_takes():
+    recipe = (ROOT / "docs" / "grading" / "Dockerfile").read_text(encoding="utf-8")
+    words = yaml.safe_load(re.search(r"^ENTRYPOINT (.*)$", recipe, re.MULTILINE)[1])
+    grade = typer.main.get_command(app).commands["grade"]
+    context = grade.make_context("grade", [*words[2:], "--jobs", "2"])
+    assert context.params["require_sandbox"]
+    assert str(context.params["submissions"]) == "/grading/in"
+
+
+def test_the_workflow_gives_a_submission_no_token():
+    flow = yaml.safe_load((ROOT / "docs" / "grading" / "github-classroom.yml").read_text(encoding="utf-8"))
+    (job,) = flow["jobs"].values()
+    assert flow["permissions"] == {"contents": "read"}
+    (checkout,) = [step for step in job["steps"] if "checkout" in step.get("uses", "")]
+    assert checkout["with"]["persist-credentials"] is False
+    # Names that a student may choose reach the shell as variables, never as text of the script.
+    assert not [step for step in job["steps"] if "${{" in step.get("run", "")]
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_a_file_that_a_document_links_to_is_there(name):
+    for target in re.findall(r"\]\(([^)#:]+)\)", (ROOT / name).read_text(encoding="utf-8")):
+        assert (ROOT / target).exists(), target
