@@ -240,8 +240,8 @@ quiz.ask("00-q3")
 #   classic mistake that looks like. Keep the first line of an exercise cell: grading finds your answer by it.
 # - **Sliders** need a running kernel. Readers without one see a static picture of a few settings.
 # - **Quizzes** check an answer at once. No one collects them.
-# - **Points.** The exercises of all chapters add up to 100. `check_all()` at the end of a chapter lists yours. Grading runs the same
-#   checks with other random inputs, so an answer that only fits the public ones earns nothing.
+# - **Points.** Every exercise has some; its check names them, and `check_all()` at the end of a chapter lists yours. Grading runs the
+#   same checks on hidden seeds, so an answer that only fits the public inputs earns nothing.
 # - **Hand in** the notebook file itself (`File > Download`, or the file in your folder). Outputs are not trusted; your functions are.
 # - **Stuck?** Read the hint again, then the formula it names. The executed solutions lie in `solutions/`.
 #

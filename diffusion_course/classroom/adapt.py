@@ -18,7 +18,6 @@ from . import handout
 HEADING = re.compile(r"^### Exercise (?:\d+: `(\w+)`|\d\d-(\w+)) \((.*)\)$", re.MULTILINE)
 # "the three exercises (7 points)" or "reading and exercises (8 points)"
 COUNTED = re.compile(r"\b(?:(two|three|four|five|six|seven|eight|nine)\s+)?exercises?\s+\((\d+) points?\)")
-TOTAL = re.compile(r"\bThe exercises of all chapters add up to \d+\.")
 POINTS = re.compile(r"\b\d+ points?\b")
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 # It opens the installed notebook, not the edition's.
@@ -40,12 +39,11 @@ it means this one."""
 
 @dataclass(frozen=True)
 class Change:
-    """What becomes of a chapter. old, new: exercise -> points; new lacks what is given. total: of the edition, None if it is the course's."""
+    """What becomes of a chapter. old, new: exercise -> points; new lacks what is given."""
 
     name: str
     old: dict[str, int]
     new: dict[str, int]
-    total: int | None
 
     @property
     def changed(self) -> bool:
@@ -58,23 +56,22 @@ def worth(notebook: NotebookNode, points: Mapping[str, int], hidden: Collection[
     return {e.id: points.get(e.id, e.points) for e in exercises if e.id not in hidden}
 
 
-def adapt(notebook: NotebookNode, name: str, new: dict[str, int], total: int | None = None) -> NotebookNode:
+def adapt(notebook: NotebookNode, name: str, new: dict[str, int]) -> NotebookNode:
     """A copy of the chapter `name` in which the exercises in `new` have these points, and the others are given.
 
-    total: the points of the whole edition, None where it has everything that the course has. Every copy gets nbgrader's metadata;
-    nothing else changes where the points are the old ones. Raises CourseError when the text counts points in an unknown way.
+    Every copy gets nbgrader's metadata; nothing else changes where the points are the old ones. Raises CourseError when the text
+    counts points in an unknown way.
     """
     old = {e.id: e.points for e in handout.exercises(notebook).values()}
-    change = Change(name, old, new, total)
+    change = Change(name, old, new)
     adapted = deepcopy(notebook)
-    for cell in adapted.cells:
-        if cell.cell_type == "markdown":
-            cell.source = _text(cell.source, change)
     if change.changed:
+        for cell in adapted.cells:
+            if cell.cell_type == "markdown":
+                cell.source = _text(cell.source, change)
         _headings(notebook, change)
         adapted.cells = [kept for cell in adapted.cells if (kept := _code(cell, change)) is not None]
         _only_one_total(adapted, change)
-    if change.changed or adapted != notebook:
         adapted.cells[0].source = BADGE.sub("", adapted.cells[0].source)
     for cell in adapted.cells:
         _mark(cell, change)
@@ -83,10 +80,6 @@ def adapt(notebook: NotebookNode, name: str, new: dict[str, int], total: int | N
 
 def _text(source: str, change: Change) -> str:
     """Markdown with the new numbers."""
-    if change.total is not None:
-        source = TOTAL.sub(f"The exercises of this edition add up to {change.total}.", source)
-    if not change.changed:
-        return source
     for paragraph in source.split("\n\n"):
         rest = COUNTED.sub("", HEADING.sub("", paragraph))
         if "exercise" in paragraph.lower() and (unknown := POINTS.search(rest)):

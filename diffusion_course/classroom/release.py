@@ -53,11 +53,10 @@ def release(
     installed = {name: handout.read(name[:2]) for name in handout.names()}
     new = {name: worth(installed[name], changed, hide) for name in chosen}
     total = sum(sum(exercises.values()) for exercises in new.values())
-    same = new == {name: worth(notebook, {}, ()) for name, notebook in installed.items()}
     bases = {name: _solved(name) for name in chosen} if nbgrader else installed
     files = {
         f"source/{name}/{name}.ipynb" if nbgrader else f"{name}.ipynb": _file(
-            adapt(bases[name], name, exercises, None if same else total)
+            adapt(bases[name], name, exercises)
         )
         for name, exercises in new.items()
     }

@@ -414,7 +414,7 @@ def test_check_all_prints_the_points_of_the_chapters_seen(monkeypatch, capsys):
         00-pair    0 of  1  not right yet
         00-third   0 of  1  not checked yet
         total      1 of  3
-        Grading runs these checks again in a fresh kernel, on other random inputs (other seeds).
+        Grading runs these checks again in a fresh kernel, on hidden seeds: other random inputs than here.
         """)
 
 
@@ -431,7 +431,7 @@ def test_check_all_of_an_edition_lists_exactly_its_exercises(monkeypatch, capsys
         09-far     0 of  2  not checked yet
         00-scale  12 of 12
         total     12 of 14
-        Grading runs these checks again in a fresh kernel, on other random inputs (other seeds).
+        Grading runs these checks again in a fresh kernel, on hidden seeds: other random inputs than here.
         """)
     check_all({})
     assert capsys.readouterr().out == "In this edition the chapter has no exercise.\n"

@@ -71,7 +71,9 @@ def check_all(points: Mapping[str, int] | None = None) -> None:
         note = "" if got else "  not right yet" if exercise in _passed else "  not checked yet"
         print(f"{exercise:{width}}  {got:2} of {worth:2}{note}")
     print(f"{'total':{width}}  {reached:2} of {total:2}")
-    print("Grading runs these checks again in a fresh kernel, on other random inputs (other seeds).")
+    print(
+        "Grading runs these checks again in a fresh kernel, on hidden seeds: other random inputs than here."
+    )
 
 
 def _of_the_chapters() -> dict[str, int]:

@@ -1,7 +1,7 @@
 """The notebook that is run: the student edition's own cells, and of the submission the answers alone.
 
-Each written exercise becomes four cells: the answer, the public check, the same check on this student's seed, and a canary, a function
-that is known to be wrong. A checker that accepts the canary has been tampered with.
+Each written exercise becomes four cells: the answer, the public check, the same check on this student's seed, and canaries, functions
+that are known to be wrong. A checker that accepts one of them has been tampered with.
 """
 
 import ast
@@ -19,12 +19,15 @@ from ..checks import CHECKS
 
 # nbval obeys these lines in a cell; in an answer they would switch its checks off.
 MARKER = re.compile(r"^\s*#+\s*(NBVAL_\w+|PYTEST_VALIDATE_IGNORE_OUTPUT)\s*$")
-CANARY = """\
+CANARIES = """\
 from diffusion_course.classroom.checks import CHECKS as _CHECKS, CheckFailed as _CheckFailed
-try:
-    check("{exercise}", _CHECKS["{exercise}"].mutants[{which}].function, seed="{seed}")
-except _CheckFailed:
-    print("refused")"""
+_refused = 0
+for _wrong in _CHECKS["{exercise}"].mutants:
+    try:
+        check("{exercise}", _wrong.function, seed="{seed}")
+    except _CheckFailed:
+        _refused += 1
+print("refused", _refused)"""
 
 
 @dataclass(frozen=True)
@@ -51,12 +54,13 @@ def assemble(pristine: NotebookNode, answers: dict[str, str], student: str, secr
         check, function = CHECKS[exercise], exercise[3:]
         line = f"{exercise}: correct, {'1 point' if check.points == 1 else f'{check.points} points'}\n"
         seed = secret_seed(secret, student, exercise)
-        canary = CANARY.format(exercise=exercise, seed=seed, which=int(seed, 16) % len(check.mutants))
+        # All of them: a change to one part of the checker lets some pass, and which ones depends on the change.
+        canaries = CANARIES.format(exercise=exercise, seed=seed)
         cells += [
             Cell(exercise, "answer", answer),
             Cell(exercise, "public", f'check("{exercise}", {function})', line),
             Cell(exercise, "hidden", f'check("{exercise}", {function}, seed="{seed}")', line),
-            Cell(exercise, "canary", canary, "refused\n"),
+            Cell(exercise, "canary", canaries, f"refused {len(check.mutants)}\n"),
         ]
     return cells
 

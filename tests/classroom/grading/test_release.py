@@ -35,7 +35,7 @@ def text_of(notebook, kind):
 
 def edited(name, points=None, hide=()):
     notebook = handout.read(name[:2])
-    return adapt(notebook, name, worth(notebook, points or {}, hide), 1000)
+    return adapt(notebook, name, worth(notebook, points or {}, hide))
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_cells_that_do_not_change_keep_their_ids_and_their_text(edition):
             if cell.id not in before or cell.source != before[cell.id].source
         ]
         # title, introduction, headings, check cell, given cell, total
-        assert len(changed) <= {"00": 2, "01": 7, "03": 7}[name[:2]]
+        assert len(changed) <= {"00": 0, "01": 7, "03": 7}[name[:2]]
 
 
 def test_two_runs_give_the_same_bytes_and_the_second_replaces_the_first(tmp_path):
@@ -120,12 +120,9 @@ def test_one_point_is_singular_and_exercises_are_counted(edition):
     assert "with the two exercises (3 points)" in markdown
 
 
-def test_chapter_0_tells_the_points_of_this_edition(edition):
-    assert "The exercises of this edition add up to 17." in text_of(edition["00_start_here"], "markdown")
-
-
 def test_a_chapter_with_changes_has_no_link_to_the_notebook_without_them(edition):
-    assert all("colab-badge" not in text_of(notebook, "markdown") for notebook in edition.values())
+    linked = {name for name, notebook in edition.items() if "colab-badge" in text_of(notebook, "markdown")}
+    assert linked == {"00_start_here"}
 
 
 @pytest.mark.parametrize("name", WITH_EXERCISES)
