@@ -56,6 +56,8 @@
 # where it appears, $t$ uniform in $1 \dots T$.
 
 # %%
+from functools import partial
+
 import torch
 from torch.nn import functional as F
 from tqdm.auto import tqdm
@@ -610,7 +612,8 @@ trainer = training.Trainer(net, loss, train_set.images, train_set.labels, RECIPE
 
 # %%
 # NBVAL_IGNORE_OUTPUT
-losses = torch.tensor([step.loss for step in trainer.run(progress=tqdm)])
+bar = partial(tqdm, mininterval=1)  # seconds; more messages than that may pile up where nobody is looking
+losses = torch.tensor([step.loss for step in trainer.run(progress=bar)])
 print(f"{trainer.step} steps in {trainer.seconds:.0f} s")
 
 # %% [markdown]

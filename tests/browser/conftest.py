@@ -1,9 +1,8 @@
-"""One JupyterLab on a free port and one Chromium for all browser tests; both are gone when the tests end."""
+"""One JupyterLab on a free port for all browser tests; it is gone when the tests end."""
 
 import json
 import os
 import secrets
-import shutil
 import socket
 import subprocess
 import sys
@@ -16,12 +15,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 SLOW = 60_000  # milliseconds to wait for anything, on a machine that is busy with other things
-
-
-def chromium() -> str | None:
-    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 
 
 # JupyterLab's settings: no question about news, and every cell in the page even when it is out of sight.
@@ -119,21 +113,3 @@ def lab(tmp_path_factory) -> Iterator[Lab]:
     finally:
         server.stdin.close()
         server.wait(30)
-
-
-@pytest.fixture(scope="session")
-def browser():
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    executable = chromium()
-    if executable is None:
-        pytest.skip(f"no browser: none of {', '.join(NAMES)} on PATH, and CHROMIUM is not set")
-    arguments = [
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-background-networking",
-        "--disable-dev-shm-usage",
-    ]
-    with api.sync_playwright() as playwright:
-        chrome = playwright.chromium.launch(executable_path=executable, args=arguments)
-        yield chrome
-        chrome.close()

@@ -84,6 +84,7 @@ def test_a_draw_that_returns_nothing_is_told_so():
 
 
 def test_a_slow_drawing_waits_until_the_slider_is_let_go(live, monkeypatch):
+    monkeypatch.setattr(widgets, "SLOW", float("inf"))
     slide(line, description="A line", t=(1, 10))
     assert live().controls["t"].continuous_update
     monkeypatch.setattr(widgets, "SLOW", 0.0)

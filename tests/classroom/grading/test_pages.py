@@ -1,8 +1,6 @@
 """The pages show a student's work, marks and hints, and nothing in a notebook can make them do or load anything."""
 
-import os
 import re
-import shutil
 import time
 from html.parser import HTMLParser
 
@@ -455,21 +453,6 @@ def test_a_summary_of_nothing():
 
 
 # In a browser.
-
-
-@pytest.fixture(scope="module")
-def browser():
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    executable = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-    if executable is None:
-        pytest.skip("no browser on PATH, and CHROMIUM is not set")
-    with api.sync_playwright() as playwright:
-        chrome = playwright.chromium.launch(
-            executable_path=executable, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield chrome
-        chrome.close()
 
 
 @pytest.fixture(params=["light", "dark"])
