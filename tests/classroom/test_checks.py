@@ -20,8 +20,8 @@ from diffusion_course import (
     schedules,
 )
 from diffusion_course.classroom.checks import CHECKS, CheckFailed, check, examine
-from diffusion_course.classroom.checks.draw import PLANS, Draw, column
 from diffusion_course.classroom.checks.engine import cases
+from diffusion_course.classroom.checks.inputs import PLANS, Draw, column
 
 SEEDS = (0, 1, 2, 3, "another")
 SOLUTIONS = Path(__file__).parents[2] / "solutions"

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from diffusion_course.classroom import checks
 from diffusion_course.classroom.checks import Check, CheckFailed, Mutant, NotDone, check, check_all, examine
-from diffusion_course.classroom.checks.draw import PLANS, Draw, column
 from diffusion_course.classroom.checks.engine import cases
+from diffusion_course.classroom.checks.inputs import PLANS, Draw, column
 from diffusion_course.errors import CourseError
 
 

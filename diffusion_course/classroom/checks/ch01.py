@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from .data import Check, Mutant
-from .draw import column
+from .inputs import column
 
 REVERSED = "an alpha_bar read backwards: alpha_bar[0] is alpha_bar_1, and alpha_bar[T - 1] is the noisiest."
 OFF_BY_ONE = (

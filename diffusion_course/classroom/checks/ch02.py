@@ -7,7 +7,7 @@ from torch import Tensor
 
 from .ch01 import snr
 from .data import Check, Mutant
-from .draw import column
+from .inputs import column
 
 
 def normal_kl(mean1: Tensor, logvar1: Tensor, mean2: Tensor, logvar2: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from torch import Tensor
 from ...denoisers import EpsModel
 from .ch01 import OFF_BY_ONE, REVERSED, diffuse, mix
 from .data import Check, Mutant
-from .draw import column
+from .inputs import column
 
 
 def eps_loss(eps_model: EpsModel, x0: Tensor, t: Tensor, eps: Tensor, alpha_bar: Tensor) -> Tensor:

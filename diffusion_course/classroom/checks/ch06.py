@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .data import Check, Mutant
-from .draw import Draw, column
+from .inputs import Draw, column
 
 
 class ToyDenoiser(nn.Module):

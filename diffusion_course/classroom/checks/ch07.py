@@ -8,7 +8,7 @@ from torch import Tensor
 from ...denoisers import EpsModel
 from .ch03 import predict
 from .data import Check, Mutant
-from .draw import Draw, column
+from .inputs import Draw, column
 
 
 def ddim_step(

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ...denoisers import Denoiser
 from .data import Check, Mutant
-from .draw import Draw
+from .inputs import Draw
 
 
 def karras_sigmas(n: int, sigma_min: float, sigma_max: float, rho: float) -> Tensor:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ...errors import CourseError
-from .draw import Draw
+from .inputs import Draw
 
 
 class CheckFailed(CourseError):

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import torch
 
+from .call import Outcome, call, fresh, isolated
 from .compare import alike, describe
 from .data import Check, CheckFailed, Mutant
-from .draw import PLANS, Draw
 from .faults import answer_fault, call_fault, signature_fault
-from .run import Outcome, call, fresh, isolated
+from .inputs import PLANS, Draw
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .call import Outcome, blamed_line, call, fresh, in_float64, leaves
 from .compare import alike, numbers_fault, value_fault
 from .data import Check, NotDone
-from .run import Outcome, blamed_line, call, fresh, in_float64, leaves
 
 
 def signature_fault(check: Check, answer: object) -> str:

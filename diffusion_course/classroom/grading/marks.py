@@ -5,7 +5,7 @@ import re
 from nbformat import NotebookNode
 
 from .. import handout
-from . import assembly, audit, reading, second, trial
+from . import assembly, audit, nbval_run, reading, recheck
 from .results import Mark
 from .rules import Rules
 from .submissions import Submission
@@ -19,13 +19,13 @@ def grade(
     """The marks of one submission, and the peak of memory in bytes. Runs its code, and never raises for what it does.
     scratch: a folder for what a run needs meanwhile.
 
-    Raises trial.NotRun when nothing can be run on this machine.
+    Raises nbval_run.NotRun when nothing can be run on this machine.
     """
     exercises = handout.exercises(pristine)
     written = {e: submission.answers[e] for e in exercises if _written(e, submission)}
-    run = trial.Trial()
+    run = nbval_run.Trial()
     if written:
-        run = trial.run(
+        run = nbval_run.run(
             lambda left: assembly.assemble(
                 pristine, {e: written[e] for e in left}, submission.student, rules.secret
             ),
@@ -35,7 +35,7 @@ def grade(
             scratch,
         )
     tasks = [_task(e, written, pristine, submission.student, rules) for e in written if run.right(e)]
-    verdicts = second.look(tasks, rules.limits, rules.isolation, scratch)
+    verdicts = recheck.look(tasks, rules.limits, rules.isolation, scratch)
     marks = []
     for e, exercise in exercises.items():
         if e in written:
@@ -54,7 +54,7 @@ def _written(exercise: str, submission: Submission) -> bool:
 
 def _task(
     exercise: str, written: dict[str, str], pristine: NotebookNode, student: str, rules: Rules
-) -> second.Task:
+) -> recheck.Task:
     """An answer after those of the student's earlier answers that it calls, e.g. exercise 3 after the function of exercise 1."""
     names = list(written)
     before: list[str] = []
@@ -64,10 +64,12 @@ def _task(
     source = "\n\n".join(map(assembly.clean, [*before, written[exercise]]))
     prelude = assembly.prelude(pristine, assembly.named([source]))
     seeds = [assembly.secret_seed(rules.secret, f"{student}/{n}", exercise) for n in range(2)]
-    return second.Task(exercise, prelude, source, seeds)
+    return recheck.Task(exercise, prelude, source, seeds)
 
 
-def _mark(exercise: handout.Exercise, run: trial.Trial, verdict: second.Verdict | None, rules: Rules) -> Mark:
+def _mark(
+    exercise: handout.Exercise, run: nbval_run.Trial, verdict: recheck.Verdict | None, rules: Rules
+) -> Mark:
     name, of = exercise.id, exercise.points
 
     def none(state: str, hint: str, *flags: str) -> Mark:
@@ -111,7 +113,7 @@ def _doubts(text: str) -> list[str]:
 
 def _hint(text: str) -> str:
     """What the check said, out of nbval's report."""
-    plain = trial.ANSI.sub("", text)
+    plain = nbval_run.ANSI.sub("", text)
     said = plain.rpartition("Traceback:")[2].strip() or plain.strip()
     # The engine's errors are one block that begins with their name; Python's own end with the line that matters.
     found = re.search(r"(?:CheckFailed|NotDone|CourseError)\w*:\s*(.*)", said, re.DOTALL)

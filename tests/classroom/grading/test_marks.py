@@ -3,11 +3,11 @@
 import pytest
 
 from diffusion_course.classroom import handout
-from diffusion_course.classroom.grading import marks, second, trial
+from diffusion_course.classroom.grading import marks, nbval_run, recheck
+from diffusion_course.classroom.grading.nbval_run import Trial
+from diffusion_course.classroom.grading.recheck import Verdict
 from diffusion_course.classroom.grading.rules import Rules
-from diffusion_course.classroom.grading.second import Verdict
 from diffusion_course.classroom.grading.submissions import Submission
-from diffusion_course.classroom.grading.trial import Trial
 
 SNR = handout.exercises(handout.read("01"))["01-snr"]
 PARTS = ("answer", "public", "hidden", "canary")
@@ -110,8 +110,8 @@ def test_what_was_not_touched_is_not_run(monkeypatch):
     def never(*_):
         raise AssertionError("something was run")
 
-    monkeypatch.setattr(trial, "run", never)
-    monkeypatch.setattr(second.tree, "run", never)
+    monkeypatch.setattr(nbval_run, "run", never)
+    monkeypatch.setattr(recheck.processes, "run", never)
     blank = handout.exercises(handout.read("01"))
     answers = {"01-diffuse": blank["01-diffuse"].blank, "01-snr": f"\n{blank['01-snr'].blank}  \n"}
     found, peak = marks.grade(

@@ -8,9 +8,9 @@ from safetensors.torch import save_file
 
 from diffusion_course.classroom.checks import CHECKS
 from diffusion_course.classroom.checks.engine import cases
-from diffusion_course.classroom.grading import second
+from diffusion_course.classroom.grading import recheck
+from diffusion_course.classroom.grading.recheck import Task, Verdict
 from diffusion_course.classroom.grading.sandbox import Isolation, Limits
-from diffusion_course.classroom.grading.second import Task, Verdict
 
 SEEDS = ["a", "b"]
 SNR = CHECKS["01-snr"]
@@ -30,7 +30,7 @@ def leave(path, check, answer, **changes):
 
 
 def verdict(check, path, printed=""):
-    return second._verdict(Task(check.id, [], "", SEEDS), path, printed)
+    return recheck._verdict(Task(check.id, [], "", SEEDS), path, printed)
 
 
 @pytest.mark.parametrize("check", [SNR, POSTERIOR], ids=["one output", "two outputs"])
@@ -88,7 +88,7 @@ def test_a_link_and_a_folder_are_refused_and_not_followed(tmp_path):
 
 def test_a_huge_file_is_not_read(tmp_path):
     with open(tmp_path / "01-snr.safetensors", "wb") as file:
-        file.truncate(second.LARGEST + 1)
+        file.truncate(recheck.LARGEST + 1)
     assert verdict(SNR, tmp_path).fault == GARBAGE
 
 
@@ -109,10 +109,10 @@ def test_answers_are_kept_apart():
         Task("01-snr", [], changes, SEEDS),
         Task("01-alpha_bar_from_betas", ["import torch"], right, SEEDS),
     ]
-    found = second.look(tasks, Limits(cell=20), Isolation("limits"))
+    found = recheck.look(tasks, Limits(cell=20), Isolation("limits"))
     assert found["01-diffuse"].fault.startswith("does not run by itself")
     assert found["01-snr"] == found["01-alpha_bar_from_betas"] == Verdict("", False)
 
 
 def test_nothing_to_look_at_starts_nothing():
-    assert second.look([], Limits(), Isolation("bubblewrap")) == {}
+    assert recheck.look([], Limits(), Isolation("bubblewrap")) == {}

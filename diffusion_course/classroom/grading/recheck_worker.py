@@ -1,4 +1,4 @@
-"""python -m diffusion_course.classroom.grading.alone FOLDER: run answers by themselves, in the sandbox; told by standard input.
+"""python -m diffusion_course.classroom.grading.recheck_worker FOLDER: run answers by themselves, in the sandbox; told by standard input.
 
 No check is run in this process, and nothing is compared here: each answer gets the inputs of fresh seeds, and what it returns is
 written to FOLDER for the grader to compare. A process of its own for each exercise keeps them apart.
@@ -19,8 +19,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..checks import CHECKS
+from ..checks.call import call, fresh, isolated
 from ..checks.engine import cases
-from ..checks.run import call, fresh, isolated
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ import time
 import psutil
 import pytest
 
-from diffusion_course.classroom.grading import tree
+from diffusion_course.classroom.grading import processes
 from diffusion_course.classroom.grading.sandbox import Limits
 
 SMALL = Limits(memory=0.3, processes=8, output=0.01, disk=5)
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
 
 
 def run(code, folder, wall=20.0, **options):
-    return tree.run([sys.executable, "-c", code], wall, SMALL, folder, **options)
+    return processes.run([sys.executable, "-c", code], wall, SMALL, folder, **options)
 
 
 def test_a_command_that_ends_tells_its_code_and_what_it_printed(tmp_path):

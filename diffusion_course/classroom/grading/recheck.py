@@ -14,7 +14,7 @@ from ..checks import CHECKS
 from ..checks.compare import value_fault
 from ..checks.engine import cases
 from ..checks.faults import wanted
-from . import sandbox, tree
+from . import processes, sandbox
 from .sandbox import Isolation, Limits
 
 LARGEST = 100_000_000  # bytes of results; a case has at most some thousand numbers
@@ -47,9 +47,11 @@ def look(
     with sandbox.workplace(scratch) as folder:
         out = folder / "s"
         words = [{**vars(task), "seconds": limits.cell} for task in tasks]
-        line = sandbox.command(["diffusion_course.classroom.grading.alone", str(out)], out, limits, isolation)
+        line = sandbox.command(
+            ["diffusion_course.classroom.grading.recheck_worker", str(out)], out, limits, isolation
+        )
         wall = 30 + limits.cell * len(tasks)
-        done = tree.run(line, wall, limits, folder, given=json.dumps(words).encode())
+        done = processes.run(line, wall, limits, folder, given=json.dumps(words).encode())
         return {task.exercise: _verdict(task, out, done.why or done.printed) for task in tasks}
 
 

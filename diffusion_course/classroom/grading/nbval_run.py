@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 
 import nbformat
 
-from . import sandbox, tree
+from . import processes, sandbox
 from .assembly import Cell, notebook
-from .plugin import FATAL, OUTPUT, RESULTS, TOO_MUCH
+from .nbval_plugin import FATAL, OUTPUT, RESULTS, TOO_MUCH
 from .sandbox import Isolation, Limits
 
 # The package comes first: it makes the import of nbformat quick.
@@ -24,7 +24,7 @@ OPTIONS = [
     "-p",
     "nbval.plugin",
     "-p",
-    "diffusion_course.classroom.grading.plugin",
+    "diffusion_course.classroom.grading.nbval_plugin",
     "-p",
     "no:cacheprovider",
     "-q",
@@ -122,7 +122,7 @@ def _once(
             "--nbval-lax",
         ]
         line += ["--nbval-kernel-name", "graded", "--nbval-cell-timeout", str(limits.cell), str(graded)]
-        done = tree.run(line, limits.cpu + 60, limits, folder, env)
+        done = processes.run(line, limits.cpu + 60, limits, folder, env)
         reports = [json.loads(row) for row in results.read_text().splitlines()] if results.exists() else []
         return reports, done.why or ("" if reports else _last_line(done.printed)), done.peak
 

@@ -18,7 +18,7 @@ from typing import Any
 import nbval.kernel
 import pytest
 
-from .tree import PR_SET_PDEATHSIG, prctl
+from .processes import PR_SET_PDEATHSIG, prctl
 
 # Environment: a file; a number of bytes.
 RESULTS, OUTPUT = "DIFFUSION_COURSE_RESULTS", "DIFFUSION_COURSE_OUTPUT"
