@@ -23,6 +23,8 @@ def scale(x, t, betas):
 SCALE = Check(
     id="00-scale",
     points=1,
+    minutes=1,
+    level=1,
     reference=scale,
     inputs=lambda d: (d.x(), d.t(), d.betas()),
     where="y = beta_t x.",
@@ -40,6 +42,8 @@ SCALE = Check(
 PAIR = Check(
     id="00-pair",
     points=1,
+    minutes=1,
+    level=1,
     reference=lambda x: (x + 1, x - 1),
     inputs=lambda d: (d.x(),),
     where="(x + 1, x - 1).",
@@ -267,7 +271,9 @@ def test_several_results(answer, words):
 
 
 def test_a_model_called_without_a_time_for_each_sample():
-    exercise = Check("00-model", 1, lambda m, x, t: m(x, t), lambda d: (d.eps_model(), d.x(), d.t()), "", [])
+    exercise = Check(
+        "00-model", 1, 1, 1, lambda m, x, t: m(x, t), lambda d: (d.eps_model(), d.x(), d.t()), "", []
+    )
     examine(exercise, exercise.reference)
     assert "eps_model got t = 3; it takes a tensor of shape (" in message(exercise, lambda m, x, t: m(x, 3))
     assert "eps_model got t of shape (); it takes shape (" in message(exercise, lambda m, x, t: m(x, t[0]))
@@ -280,7 +286,7 @@ def test_a_model_called_without_a_time_for_each_sample():
 
 
 def test_an_integer_result_must_be_equal():
-    exercise = Check("00-count", 1, lambda x, t: 2 * t, lambda d: (d.x(), d.t()), "", [])
+    exercise = Check("00-count", 1, 1, 1, lambda x, t: 2 * t, lambda d: (d.x(), d.t()), "", [])
     examine(exercise, lambda x, t: t + t)
     assert "result[" in message(exercise, lambda x, t: 2 * t + 1)
 

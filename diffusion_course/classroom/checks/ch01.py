@@ -19,6 +19,8 @@ def alpha_bar_from_betas(betas: Tensor) -> Tensor:
 ALPHA_BAR_FROM_BETAS = Check(
     id="01-alpha_bar_from_betas",
     points=2,
+    minutes=5,
+    level=1,
     reference=alpha_bar_from_betas,
     inputs=lambda d: (d.betas(),),
     outputs=("alpha_bar",),
@@ -60,6 +62,8 @@ def mix(x0: Tensor, eps: Tensor, a: Tensor) -> Tensor:
 DIFFUSE = Check(
     id="01-diffuse",
     points=3,
+    minutes=10,
+    level=2,
     reference=diffuse,
     inputs=lambda d: (d.x(), d.t(), d.x(), d.alpha_bar()),
     where="x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps (Ho et al. 2020, eq. 4).",
@@ -109,6 +113,8 @@ def snr(alpha_bar: Tensor) -> Tensor:
 SNR = Check(
     id="01-snr",
     points=2,
+    minutes=3,
+    level=1,
     reference=snr,
     inputs=lambda d: (d.alpha_bar(),),
     where="SNR(t) = alpha_bar_t / (1 - alpha_bar_t) (Kingma et al. 2021, eq. 2).",

@@ -17,6 +17,8 @@ def normal_kl(mean1: Tensor, logvar1: Tensor, mean2: Tensor, logvar2: Tensor) ->
 NORMAL_KL = Check(
     id="02-normal_kl",
     points=2,
+    minutes=8,
+    level=1,
     reference=normal_kl,
     # Four shapes that broadcast to (B, *S).
     inputs=lambda d: (
@@ -98,6 +100,8 @@ def shifted_index(x0: Tensor, x_t: Tensor, t: Tensor, betas: Tensor) -> tuple[Te
 POSTERIOR_MEAN_VARIANCE = Check(
     id="02-posterior_mean_variance",
     points=3,
+    minutes=12,
+    level=2,
     reference=posterior_mean_variance,
     inputs=lambda d: (d.x(), d.x(), d.t(), d.betas()),
     where="the posterior q(x_{t-1} | x_t, x_0) (Ho et al. 2020, eqs. 6-7), with alpha_bar_0 = 1.",
@@ -172,6 +176,8 @@ def vlb_terms(mse: Tensor, alpha_bar: Tensor) -> Tensor:
 VLB_TERMS = Check(
     id="02-vlb_terms",
     points=3,
+    minutes=10,
+    level=2,
     reference=vlb_terms,
     inputs=lambda d: (d.uniform(0.2, 2, d.T), d.alpha_bar()),
     where="L_{t-1} = 1/2 (SNR(t-1) - SNR(t)) mse_t for t = 2..T, where mse_t is mse[t - 1].",

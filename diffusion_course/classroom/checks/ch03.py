@@ -22,6 +22,8 @@ def rootless(x0: Tensor, eps: Tensor, a: Tensor) -> Tensor:
 EPS_LOSS = Check(
     id="03-eps_loss",
     points=3,
+    minutes=10,
+    level=2,
     reference=eps_loss,
     inputs=lambda d: (d.eps_model(), d.x(), d.t(), d.x(), d.alpha_bar()),
     where="L_simple, the mean of (eps - eps_theta(x_t, t))^2 (Ho et al. 2020, eq. 14).",
@@ -99,6 +101,8 @@ def unmix(x_t: Tensor, eps: Tensor, a: Tensor) -> Tensor:
 X0_FROM_EPS = Check(
     id="03-x0_from_eps",
     points=2,
+    minutes=5,
+    level=1,
     reference=x0_from_eps,
     inputs=lambda d: (d.x(), d.t(), d.x(), d.alpha_bar()),
     where="x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps (Ho et al. 2020, eq. 4), solved for x_0.",
@@ -183,6 +187,8 @@ def wrapped_index(m: EpsModel, x: Tensor, t: int, z: Tensor, betas: Tensor) -> T
 DDPM_STEP = Check(
     id="03-ddpm_step",
     points=3,
+    minutes=15,
+    level=2,
     reference=ddpm_step,
     inputs=lambda d: (d.eps_model(), d.x(), d.step(), d.x(), d.betas()),
     where="x_{t-1} = (x_t - beta_t / sqrt(1 - alpha_bar_t) eps) / sqrt(alpha_t) + sigma_t z, "

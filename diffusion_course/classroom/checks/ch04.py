@@ -24,6 +24,8 @@ def cosine_angle(u: Tensor, s: float) -> Tensor:
 COSINE_ALPHA_BAR = Check(
     id="04-cosine_alpha_bar",
     points=3,
+    minutes=10,
+    level=1,
     reference=cosine_alpha_bar,
     # t / T of some times, not of all: the first entry is not u = 0.
     inputs=lambda d: (d.t().to(d.dtype) / d.T, d.uniform(0.1, 0.5).item()),
@@ -94,6 +96,8 @@ def sigmoid_slip(hint: str, argument: Callable) -> Mutant:
 SIGMOID_BETAS = Check(
     id="04-sigmoid_betas",
     points=2,
+    minutes=5,
+    level=1,
     reference=sigmoid_betas,
     inputs=lambda d: (
         torch.linspace(0, 1, d.T, dtype=d.dtype, device=d.device),
@@ -164,6 +168,8 @@ def kl_slip(hint: str, formula: Callable) -> Mutant:
 PRIOR_KL = Check(
     id="04-prior_kl",
     points=3,
+    minutes=10,
+    level=2,
     reference=prior_kl,
     inputs=lambda d: (d.x(), d.alpha_bar()),
     where="the KL of N(sqrt(alpha_bar_T) x_0, (1 - alpha_bar_T) I) from N(0, I): each pixel adds "

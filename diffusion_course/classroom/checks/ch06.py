@@ -64,6 +64,8 @@ def guide_slip(hint: str, formula: Callable) -> Mutant:
 CLASSIFIER_GUIDANCE = Check(
     id="06-classifier_guidance",
     points=4,
+    minutes=15,
+    level=3,
     reference=classifier_guidance,
     inputs=lambda d: (
         ToyDenoiser(d.uniform(0.5, 1.5, 4), labelled=False),
@@ -152,6 +154,8 @@ def dropout_inputs(d: Draw) -> tuple:
 DROP_LABELS = Check(
     id="06-drop_labels",
     points=2,
+    minutes=5,
+    level=1,
     reference=drop_labels,
     inputs=dropout_inputs,
     where="the label becomes no_label where u < p (Ho & Salimans 2021, algorithm 1).",
@@ -204,6 +208,8 @@ def cfg_slip(hint: str, formula: Callable) -> Mutant:
 CFG = Check(
     id="06-cfg",
     points=3,
+    minutes=10,
+    level=2,
     reference=cfg,
     inputs=lambda d: (
         ToyDenoiser(d.uniform(0.5, 1.5, 4), labelled=True),

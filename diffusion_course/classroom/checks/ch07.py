@@ -74,6 +74,8 @@ def times_of(d: Draw) -> tuple[int, int]:
 DDIM_STEP = Check(
     id="07-ddim_step",
     points=4,
+    minutes=15,
+    level=2,
     reference=ddim_step,
     inputs=lambda d: (
         d.eps_model(),
@@ -198,6 +200,8 @@ def sizes(d: Draw) -> tuple[int, int, int]:
 SUBSEQUENCE = Check(
     id="07-timestep_subsequence",
     points=2,
+    minutes=10,
+    level=1,
     reference=timestep_subsequence,
     inputs=sizes,
     where="tau = 1 + round((T - 1) u^power) for u = 1, ..., 0 in n equal steps (u = 1 alone for n = 1), as int64.",
@@ -287,6 +291,8 @@ def apart(d: Draw) -> tuple[Tensor, Tensor]:
 SLERP = Check(
     id="07-slerp",
     points=3,
+    minutes=10,
+    level=2,
     reference=slerp,
     inputs=lambda d: (*apart(d), round(float(d.uniform(0.15, 0.4)), 2)),
     where="sin((1 - s) theta) / sin(theta) a + sin(s theta) / sin(theta) b, theta the angle between a and b.",

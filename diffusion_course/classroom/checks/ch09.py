@@ -30,6 +30,8 @@ def ended(sigmas: Tensor) -> Tensor:
 KARRAS_SIGMAS = Check(
     id="09-karras_sigmas",
     points=2,
+    minutes=10,
+    level=1,
     reference=karras_sigmas,
     inputs=lambda d: (
         d.size() + 1,
@@ -136,6 +138,8 @@ def two_sigmas(d: Draw) -> tuple[Tensor, Tensor]:
 HEUN_STEP = Check(
     id="09-heun_step",
     points=4,
+    minutes=15,
+    level=2,
     reference=heun_step,
     inputs=lambda d: (ToyDenoiser(d.uniform(0.5, 1.5, 3)), d.x(), *two_sigmas(d), None),
     where="x + (sigma_next - sigma) (d + d') / 2, with the slopes d = (x - D(x, sigma)) / sigma and d' the same at the end "
@@ -248,6 +252,8 @@ def churn_inputs(d: Draw) -> tuple:
 CHURN = Check(
     id="09-churn",
     points=3,
+    minutes=15,
+    level=2,
     reference=churn,
     inputs=churn_inputs,
     where="gamma = min(s_churn / num_steps, sqrt(2) - 1) within [s_min, s_max], else 0; sigma_hat = (1 + gamma) sigma; "

@@ -28,7 +28,7 @@ class Mutant:
 class Check:
     """One exercise, as data.
 
-    id: "NN-function_name". points: what it is worth.
+    id: "NN-function_name". points: what it is worth. minutes: what it takes. level: 1 easy, 2 medium, 3 hard.
     reference: a right answer, written for float64. Its parameter names are the exercise's.
     inputs: makes the positional arguments of one case from a `Draw`.
     where: the formula to look at, shown when no mutant explains the answer.
@@ -41,6 +41,8 @@ class Check:
 
     id: str
     points: int
+    minutes: int
+    level: int
     reference: Callable
     inputs: Callable[[Draw], tuple]
     where: str

@@ -1,0 +1,132 @@
+"""Small models that stand in for networks, so that a wrong argument shows in the output. They count what they are asked.
+
+This file holds no reference and imports torch alone: grading gives it to an answer that runs where no check is.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class Toy(nn.Module):
+    """A model of a few weights. evaluated: how many samples it was shown so far, over all calls.
+
+    Arguments may be given by position or by any name of `NAMES`, as the texts of the course call them.
+    """
+
+    NAMES: tuple[tuple[str, ...], ...] = ()
+
+    def __init__(self, weights: Tensor):
+        super().__init__()
+        self.weights = nn.Parameter(weights)
+        self.evaluated = 0
+
+    def forward(self, *args: Any, **named: Any) -> Tensor:
+        if len(args) + len(named) > len(self.NAMES):
+            raise TypeError(f"{self.called} takes ({self._usage()}), got {len(args) + len(named)} arguments")
+        given = list(args)
+        for names in self.NAMES[len(args) :]:
+            given += [named.pop(name) for name in names if name in named][:1] or [None]
+        if named:
+            raise TypeError(f"{self.called} takes ({self._usage()}), got {', '.join(named)}")
+        x = given[0]
+        if not isinstance(x, Tensor) or x.ndim < 1:
+            raise TypeError(f"{self.called} got x = {_said(x)}; it takes a tensor of shape (B, ...)")
+        self.evaluated += len(x)
+        return self.answer(*given)
+
+    @property
+    def called(self) -> str:
+        """What the texts call such a model."""
+        return "D"
+
+    def answer(self, *given: Any) -> Tensor:
+        raise NotImplementedError
+
+    def _usage(self) -> str:
+        return ", ".join(names[0] for names in self.NAMES)
+
+
+class ToyEps(Toy):
+    """A noise-prediction model: eps(x_t, t) = a sin(b x_t + c t)."""
+
+    NAMES = (("x_t", "x"), ("t", "times"))
+    called = "eps_model"
+
+    def answer(self, x: Tensor, t: Any) -> Tensor:
+        """x: (B, *S), t: (B,) integers. Raises TypeError in words for anything else: real networks need both."""
+        if not isinstance(t, Tensor) or t.shape != (len(x),):
+            raise TypeError(
+                f"eps_model got t = {_said(t)}; it takes a tensor of shape ({len(x)},), one time for each sample"
+            )
+        if t.dtype in (torch.bool,) or t.is_floating_point() or t.is_complex():
+            raise TypeError(
+                f"eps_model got t of dtype {str(t.dtype)[6:]}; it takes integers, as torch.full((B,), t) makes them"
+            )
+        a, b, c = self.weights
+        return a * torch.sin(b * x + c * _column(t, x))
+
+
+class ToyDenoiser(Toy):
+    """A denoiser: D(x, sigma) = a sin(b x + c sigma). sigma = 0 is refused."""
+
+    NAMES = (("x",), ("sigma",))
+
+    def answer(self, x: Tensor, sigma: Any) -> Tensor:
+        """x: (B, *S); sigma: () or (B,), > 0."""
+        a, b, c = self.weights
+        return a * torch.sin(b * x + c * _sigma("D", sigma, x))
+
+
+class ToyLabelled(Toy):
+    """A denoiser with labels: D(x, sigma, labels) = a sin(b x + c sigma + e labels)."""
+
+    NAMES = (("x",), ("sigma",), ("y", "labels"))
+    called = "model"
+
+    def answer(self, x: Tensor, sigma: Any, labels: Any) -> Tensor:
+        """x: (B, *S), sigma: () or (B,), labels: (B,) integers. Raises TypeError in words where labels are missing or odd."""
+        if not isinstance(labels, Tensor) or labels.shape != (len(x),) or labels.is_floating_point():
+            raise TypeError(
+                f"model got labels = {_said(labels)}; it takes integers of shape ({len(x)},), one for each sample"
+            )
+        a, b, c, e = self.weights
+        return a * torch.sin(b * x + c * _sigma("model", sigma, x) + _column(e * labels, x))
+
+
+class ToyLogProb(Toy):
+    """A noisy classifier: log p(y | x; sigma), (B,), a curved function of x."""
+
+    NAMES = (("x",), ("sigma",))
+    called = "log_prob"
+
+    def answer(self, x: Tensor, sigma: Any) -> Tensor:
+        """x: (B, *S), sigma: () or (B,)."""
+        a, b, c = self.weights
+        noise = _sigma("log_prob", sigma, x).reshape(-1)
+        summed = (a * torch.sin(b * x + c)).flatten(1).sum(1)
+        return nn.functional.logsigmoid(summed / (1 + noise**2))
+
+
+TOYS = {toy.__name__: toy for toy in (ToyEps, ToyDenoiser, ToyLabelled, ToyLogProb)}
+
+
+def _sigma(called: str, sigma: Any, x: Tensor) -> Tensor:
+    """sigma, ready to meet x. Raises TypeError for another shape, ZeroDivisionError at 0."""
+    noise = torch.as_tensor(sigma, dtype=x.dtype, device=x.device)
+    if noise.shape not in ((), (len(x),)):
+        raise TypeError(f"{called} got sigma = {_said(sigma)}; it takes shape () or ({len(x)},)")
+    if bool((noise == 0).any()):
+        raise ZeroDivisionError(f"{called} got sigma = 0; there the slope (x - D) / sigma does not exist")
+    return _column(noise, x) if noise.ndim else noise
+
+
+def _column(values: Tensor, x: Tensor) -> Tensor:
+    return values.reshape(-1, *[1] * (x.ndim - 1))
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return f"a tensor of shape {tuple(value.shape)} and dtype {str(value.dtype)[6:]}"
+    return repr(value)[:60]
