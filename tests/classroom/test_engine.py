@@ -224,7 +224,7 @@ GUARDS = {
         "no gradient flows back to x: .detach(), .item()",
     ),
     "no_grad": (torch.no_grad()(scale), "no gradient flows back to x"),
-    "half detached": (half_detached, "the result is right, but its gradient with respect to x at ["),
+    "half detached": (half_detached, "the result is right, but its gradient with respect to x differs: at ["),
     "error": (breaks_inside, "your function stopped with RuntimeError: shape '[7, 7, 7, 7]' is invalid"),
 }
 
@@ -260,7 +260,8 @@ def test_an_error_only_with_gradients():
     [
         (lambda x: x + 1, "the function returned one tensor of shape ("),
         (lambda x: (x + 1, x - 1, x), "the function returned 3 values, want 2: (up, down)"),
-        (lambda x: (x - 1, x + 1), "up["),
+        (lambda x: (x - 1, x + 1), "the results are in the wrong order, want (up, down)"),
+        (lambda x: (x - 2, x + 1), "up["),
         (lambda x: (x + 1, None), "down is None"),
     ],
 )

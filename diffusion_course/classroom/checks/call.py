@@ -11,16 +11,22 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from .toys import Toy
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a call gave, which arguments and what global state it changed, and what it printed."""
+    """What a call gave, which arguments and what global state it changed, what it printed, and what it asked of the toys.
+
+    evaluated: number of an argument that is a toy -> how many samples it was shown.
+    """
 
     value: object
-    error: Exception | None
+    error: BaseException | None
     changed: list[int]
     touched: str
     printed: str
+    evaluated: dict[int, int]
 
 
 def call(function: Callable, args: Sequence) -> Outcome:
@@ -30,11 +36,15 @@ def call(function: Callable, args: Sequence) -> Outcome:
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
         try:
             value = function(*args)
-        except Exception as caught:
+        except KeyboardInterrupt:  # the person at the keyboard
+            raise
+        except BaseException as caught:  # exit() in an answer must not end the notebook
             error = caught
-    touched = next((name for name, old in state.items() if not _same(old, _global_state()[name])), "")
+    now = _global_state()
+    touched = next((name for name, old in state.items() if not _same(old, now[name])), "")
     changed = [i for i, (old, new) in enumerate(zip(before, args, strict=True)) if not _same(old, new)]
-    return Outcome(value, error, changed, touched, printed.getvalue())
+    evaluated = {i: arg.evaluated for i, arg in enumerate(args) if isinstance(arg, Toy)}
+    return Outcome(value, error, changed, touched, printed.getvalue(), evaluated)
 
 
 @contextlib.contextmanager
@@ -57,6 +67,14 @@ def fresh(args: Sequence, grad: Sequence[int] = ()) -> tuple:
     return tuple(copies)
 
 
+def scattered(args: Sequence) -> tuple:
+    """Copies of the arguments whose tensors are not contiguous in memory."""
+    return tuple(
+        torch.stack([a, a], -1)[..., 0] if isinstance(a, Tensor) and a.ndim else copy.deepcopy(a)
+        for a in args
+    )
+
+
 def in_float64(args: Sequence) -> tuple:
     """Copies of the arguments with every floating-point tensor and model in float64, for the reference."""
     return tuple(
@@ -70,11 +88,13 @@ def leaves(argument: Tensor | nn.Module) -> list[Tensor]:
     return list(argument.parameters()) if isinstance(argument, nn.Module) else [argument]
 
 
-def blamed_line(error: Exception, function: Callable) -> str:
+def blamed_line(error: BaseException, function: Callable) -> str:
     """Where it happened, as "line 3: `x = y`": the deepest line in the function's own file, or ''."""
-    file = getattr(getattr(inspect.unwrap(function), "__code__", None), "co_filename", None)
-    lines = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
-    return f"line {lines[-1].lineno}: `{lines[-1].line}`" if lines else ""
+    with contextlib.suppress(Exception):  # of a function that is wrapped around itself, and the like
+        file = getattr(getattr(inspect.unwrap(function), "__code__", None), "co_filename", None)
+        lines = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+        return f"line {lines[-1].lineno}: `{lines[-1].line}`" if lines else ""
+    return ""
 
 
 def _global_state() -> dict[str, object]:
@@ -90,7 +110,7 @@ def _global_state() -> dict[str, object]:
 
 def _same(old: object, new: object) -> bool:
     if isinstance(old, Tensor) and isinstance(new, Tensor):
-        return old.shape == new.shape and torch.equal(old, new)
+        return (old.shape, old.dtype) == (new.shape, new.dtype) and torch.equal(old, new)
     if isinstance(old, nn.Module) and isinstance(new, nn.Module):
         return all(map(_same, old.state_dict().values(), new.state_dict().values()))
     return not isinstance(old, bool | torch.dtype) or old == new

@@ -68,7 +68,6 @@ DIFFUSE = Check(
     inputs=lambda d: (d.x(), d.t(), d.x(), d.alpha_bar()),
     where="x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps (Ho et al. 2020, eq. 4).",
     outputs=("x_t",),
-    grad=("x0", "eps"),
     library=("gaussian.diffuse",),
     mutants=[
         Mutant(OFF_BY_ONE, lambda x0, t, eps, ab: mix(x0, eps, column(ab[t], x0))),

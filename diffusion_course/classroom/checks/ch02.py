@@ -29,7 +29,6 @@ NORMAL_KL = Check(
     ),
     where="KL = 1/2 (log(v2 / v1) + (v1 + (mean1 - mean2)^2) / v2 - 1), where v = exp(logvar), elementwise.",
     outputs=("kl",),
-    grad=("mean1", "logvar1", "mean2", "logvar2"),
     library=("elbo.normal_kl",),
     mutants=[
         Mutant("a missing factor 1/2: it stands before the whole sum.", lambda *a: 2 * normal_kl(*a)),
@@ -106,7 +105,6 @@ POSTERIOR_MEAN_VARIANCE = Check(
     inputs=lambda d: (d.x(), d.x(), d.t(), d.betas()),
     where="the posterior q(x_{t-1} | x_t, x_0) (Ho et al. 2020, eqs. 6-7), with alpha_bar_0 = 1.",
     outputs=("mean", "variance"),
-    grad=("x0", "x_t"),
     library=("gaussian.posterior_mean_variance",),
     mutants=[
         Mutant(
@@ -182,7 +180,6 @@ VLB_TERMS = Check(
     inputs=lambda d: (d.uniform(0.2, 2, d.T), d.alpha_bar()),
     where="L_{t-1} = 1/2 (SNR(t-1) - SNR(t)) mse_t for t = 2..T, where mse_t is mse[t - 1].",
     outputs=("terms",),
-    grad=("mse",),
     library=("elbo.kl_term",),
     mutants=[
         Mutant("a missing factor 1/2.", lambda mse, ab: 2 * vlb_terms(mse, ab)),

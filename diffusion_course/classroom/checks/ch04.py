@@ -175,7 +175,6 @@ PRIOR_KL = Check(
     where="the KL of N(sqrt(alpha_bar_T) x_0, (1 - alpha_bar_T) I) from N(0, I): each pixel adds "
     "1/2 (mean^2 + variance - 1 - log variance).",
     outputs=("kl",),
-    grad=("x0",),
     library=("elbo.prior_kl",),
     mutants=[
         Mutant(

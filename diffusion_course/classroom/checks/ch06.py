@@ -3,46 +3,10 @@
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
 from .data import Check, Mutant
-from .inputs import Draw, column
-
-
-class ToyDenoiser(nn.Module):
-    """Stands in for a network: D(x, sigma, labels) = a sin(b x + c sigma + e labels), so that each argument shows."""
-
-    def __init__(self, weights: Tensor, labelled: bool):
-        super().__init__()
-        self.weights = nn.Parameter(weights)
-        self.labelled = labelled
-
-    def forward(self, x: Tensor, sigma: Tensor, labels: Tensor | None = None) -> Tensor:
-        """x: (B, *S), sigma: (), labels: (B,) integers. Raises TypeError in words where labels are missing or odd."""
-        a, b, c, e = self.weights
-        if not self.labelled:
-            return a * torch.sin(b * x + c * sigma)
-        if not isinstance(labels, Tensor):
-            raise TypeError(f"model got labels = {labels!r}; it takes a tensor of shape ({len(x)},)")
-        if labels.shape != (len(x),) or labels.is_floating_point():
-            raise TypeError(
-                f"model got labels of shape {tuple(labels.shape)} and dtype {labels.dtype}; "
-                f"it takes integers of shape ({len(x)},), one for each sample"
-            )
-        return a * torch.sin(b * x + c * sigma + column(e * labels, x))
-
-
-class ToyLogProb(nn.Module):
-    """Stands in for a noisy classifier: log p(y | x; sigma), (B,), a curved function of x."""
-
-    def __init__(self, weights: Tensor):
-        super().__init__()
-        self.weights = nn.Parameter(weights)
-
-    def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
-        a, b, c = self.weights
-        return F.logsigmoid((a * torch.sin(b * x + c)).flatten(1).sum(1) / (1 + sigma**2))
+from .inputs import Draw
 
 
 def classifier_guidance(D: Callable, log_prob: Callable, x: Tensor, sigma: Tensor, scale: float) -> Tensor:
@@ -68,8 +32,8 @@ CLASSIFIER_GUIDANCE = Check(
     level=3,
     reference=classifier_guidance,
     inputs=lambda d: (
-        ToyDenoiser(d.uniform(0.5, 1.5, 4), labelled=False),
-        ToyLogProb(d.uniform(0.5, 1.5, 3)),
+        d.denoiser(),
+        d.log_prob(),
         d.x(),
         d.uniform(0.4, 0.8),
         number(d, 1.5, 4.0),
@@ -212,7 +176,7 @@ CFG = Check(
     level=2,
     reference=cfg,
     inputs=lambda d: (
-        ToyDenoiser(d.uniform(0.5, 1.5, 4), labelled=True),
+        d.labelled(),
         d.x(),
         d.uniform(0.3, 2.0),
         some_labels(d, 8),
@@ -221,7 +185,6 @@ CFG = Check(
     ),
     where="D_u + w (D_c - D_u), which is D_c at w = 1 (Ho & Salimans 2021, eq. 6, with our w one larger).",
     outputs=("guided",),
-    grad=("x",),
     library=("guidance.cfg",),
     mutants=[
         cfg_slip(

@@ -297,7 +297,6 @@ SLERP = Check(
     inputs=lambda d: (*apart(d), round(float(d.uniform(0.15, 0.4)), 2)),
     where="sin((1 - s) theta) / sin(theta) a + sin(s theta) / sin(theta) b, theta the angle between a and b.",
     outputs=("between",),
-    grad=("a", "b"),
     library=("noise.slerp",),
     mutants=[
         Mutant("linear interpolation: use the two sines.", lambda a, b, s: (1 - s) * a + s * b),

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...denoisers import Denoiser
 from .data import Check, Mutant
@@ -80,21 +80,6 @@ KARRAS_SIGMAS = Check(
 )
 
 
-class ToyDenoiser(nn.Module):
-    """D(x, sigma) = a sin(b x + c sigma): a wrong x or sigma shows in the output, and sigma = 0 is refused."""
-
-    def __init__(self, weights: Tensor):
-        super().__init__()
-        self.weights = nn.Parameter(weights)
-
-    def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """x: (B, *S); sigma: () or (B,), > 0."""
-        a, b, c = self.weights
-        if bool((torch.as_tensor(sigma) == 0).any()):
-            raise ZeroDivisionError("D got sigma = 0; there the slope (x - D) / sigma does not exist")
-        return a * torch.sin(b * x + c * sigma)
-
-
 def heun_step(
     D: Denoiser, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: object | None = None
 ) -> Tensor:
@@ -141,7 +126,7 @@ HEUN_STEP = Check(
     minutes=15,
     level=2,
     reference=heun_step,
-    inputs=lambda d: (ToyDenoiser(d.uniform(0.5, 1.5, 3)), d.x(), *two_sigmas(d), None),
+    inputs=lambda d: (d.denoiser(), d.x(), *two_sigmas(d), None),
     where="x + (sigma_next - sigma) (d + d') / 2, with the slopes d = (x - D(x, sigma)) / sigma and d' the same at the end "
     "of the Euler step; Euler alone where sigma_next = 0 (Karras et al. 2022, algorithm 1).",
     outputs=("x_next",),

@@ -1,15 +1,24 @@
 """A check is data: these are its parts, and the two ways in which it can say no."""
 
 import inspect
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from ...errors import CourseError
 from .inputs import Draw
 
 
 class CheckFailed(CourseError):
-    """The answer is wrong. The message says what was expected, what was measured and where to look."""
+    """The answer is wrong. The message says what was expected, what was measured and where to look.
+
+    fault, inputs, advice: its three parts. diagnosis: the hint of the mutant that does what the answer does, or "".
+    """
+
+    def __init__(
+        self, message: str, fault: str = "", inputs: str = "", advice: str = "", diagnosis: str = ""
+    ):
+        super().__init__(message)
+        self.fault, self.inputs, self.advice, self.diagnosis = fault or message, inputs, advice, diagnosis
 
 
 class NotDone(CourseError, NotImplementedError):
@@ -30,12 +39,16 @@ class Check:
 
     id: "NN-function_name". points: what it is worth. minutes: what it takes. level: 1 easy, 2 medium, 3 hard.
     reference: a right answer, written for float64. Its parameter names are the exercise's.
-    inputs: makes the positional arguments of one case from a `Draw`.
-    where: the formula to look at, shown when no mutant explains the answer.
+    inputs: makes the positional arguments of one random case from a `Draw`.
+    where: the formula to look at, shown when nothing explains the answer: the notebook's own number and section first, then the paper's.
     mutants: the classic mistakes, at least three.
+    fixed: the cases that are the same on every seed, from where the chapter uses the function: label -> arguments, in float64.
     outputs: names of the results, for the messages. Several mean that the answer returns a tuple.
-    grad: names of the arguments (tensors or models) that gradients must reach.
-    library: functions of the course that do the exercise's whole work, e.g. "gaussian.diffuse": grading tells who calls them.
+    grad: names of the arguments (tensors or models) that gradients must reach, where the text asks for them.
+    evaluations: model argument -> a function of all arguments: how many samples the model may be shown at most.
+    inference: does it run under torch.inference_mode()? Not where the exercise itself takes a gradient.
+    same_dtype: does the text ask for the dtype of the inputs? Where it does not, float64 is welcome for float32.
+    library: functions of the course that do the exercise's whole work, e.g. "gaussian.diffuse": grading takes them away.
         A table of NoiseSchedule is computed by the function behind it, "schedules.NoiseSchedule.snr.func". Helpers are not named.
     """
 
@@ -47,11 +60,25 @@ class Check:
     inputs: Callable[[Draw], tuple]
     where: str
     mutants: Sequence[Mutant]
+    fixed: Callable[[Draw], Iterable[tuple[str, tuple]]] = lambda d: ()
     outputs: Sequence[str] = ("result",)
     grad: Sequence[str] = ()
+    evaluations: Mapping[str, Callable[..., int]] = field(default_factory=dict)
+    inference: bool = True
+    same_dtype: bool = False
     library: Sequence[str] = ()
 
     @property
     def parameters(self) -> list[str]:
         """The names of the arguments."""
         return list(inspect.signature(self.reference).parameters)
+
+    @property
+    def chapter(self) -> str:
+        """The chapter's number, e.g. "03"."""
+        return self.id[:2]
+
+    @property
+    def function(self) -> str:
+        """The name of the function to write."""
+        return self.id[3:]

@@ -2,64 +2,177 @@
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
-from .call import Outcome, call, fresh, isolated
-from .compare import alike, describe
+from .call import Outcome, call, fresh, isolated, scattered
+from .compare import Fault, Kind, alike, describe
 from .data import Check, CheckFailed, Mutant
-from .faults import answer_fault, call_fault, signature_fault
+from .faults import call_fault, gradient_fault, repeat_fault, signature_fault, wanted
+from .faults import result_fault as _result_fault
 from .inputs import PLANS, Draw
+from .observe import observation
 
 
 @dataclass(frozen=True)
 class Trial:
-    """The answer on one case: the inputs, the outcome of the call, and what is wrong ('' if nothing)."""
+    """The answer on one case: the inputs, the outcome of the call, and what is wrong (None if nothing).
+
+    label: what is special about the case, "" for a random one.
+    """
 
     args: tuple
+    label: str
     outcome: Outcome
-    fault: str
+    fault: Fault | None
+
+
+@dataclass(frozen=True)
+class Manner:
+    """A way in which the course calls such functions besides the plain one."""
+
+    words: str
+    context: Callable[[], AbstractContextManager] = nullcontext
+    prepare: Callable[[Check, tuple], tuple] = lambda check, args: fresh(args)
+
+
+def _recording(check: Check, args: tuple) -> tuple:
+    """Data (B, *S) that comes out of a network records gradients; tables and scalars do not."""
+    named = {check.parameters.index(name) for name in check.grad}
+    data = [i for i, a in enumerate(args) if isinstance(a, Tensor) and a.ndim > 1 and a.is_floating_point()]
+    return fresh(args, sorted({*data, *named}))
+
+
+RECORDING = Manner("with inputs that record gradients", prepare=_recording)
+MANNERS = (
+    Manner("under torch.no_grad(), as a sampler calls it", torch.no_grad),
+    Manner("under torch.inference_mode()", torch.inference_mode),
+    RECORDING,
+    Manner(
+        "with inputs that are not contiguous in memory (.view wants that; .reshape does not)",
+        prepare=lambda check, args: scattered(args),
+    ),
+)
+# The random case that is called in every manner: float64, images, several samples, t = 1 among their times.
+MANNERED = 2
 
 
 def examine(check: Check, answer: Callable, seed: int | str = 0) -> None:
     """Raise CheckFailed or NotDone unless `answer` is right on every case of this seed."""
     refused = signature_fault(check, answer)
     if refused:
-        raise CheckFailed(f"{check.id}: {refused}")
+        raise CheckFailed(f"{check.id}: {refused}", refused)
     with isolated():
         # The CPU first: there a bad index is an exception, on a GPU it ends CUDA for the whole process.
         for device in ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]:
-            trials = [_trial(check, answer, args) for args in cases(check, seed, device)]
+            trials = [_trial(check, answer, *case) for case in _cases(check, seed, device)]
             failed = next((trial for trial in trials if trial.fault), None)
+            if failed is None:
+                failed = next(_mannered(check, answer, seed, device), None)
+                trials = [failed] if failed else []
             if failed:
-                sys.stdout.write(failed.outcome.printed)
-                advice = (device == "cpu" and _diagnosis(check, trials)) or f"Look at {check.where}"
-                inputs = describe(check.parameters, failed.args)
-                raise CheckFailed(f"{check.id}: {failed.fault}\nInputs: {inputs}.\n{advice}")
+                raise _refusal(check, failed, trials, device)
+
+
+def accepts(check: Check, answer: Callable, seed: int | str = 0) -> bool:
+    """Would `examine` accept it on the CPU? Quicker, for nothing is explained."""
+    with isolated():
+        if any(_trial(check, answer, *case).fault for case in _cases(check, seed)):
+            return False
+        return next(_mannered(check, answer, seed, "cpu"), None) is None
 
 
 def cases(check: Check, seed: int | str, device: str = "cpu") -> Iterator[tuple]:
-    """The arguments of every case."""
+    """The arguments of every case: random ones of this seed, then the fixed ones."""
+    return (args for _, args in _cases(check, seed, device))
+
+
+def result_fault(check: Check, args: tuple, value: object, evaluated: dict[str, int]) -> str:
+    """What is wrong with a value that was returned elsewhere, in words; '' if nothing is.
+
+    evaluated: model argument -> how many samples it was shown.
+    """
+    with isolated():
+        fault = _result_fault(check, args, value, evaluated)
+    return fault.text if fault else ""
+
+
+def _cases(check: Check, seed: int | str, device: str = "cpu") -> Iterator[tuple[str, tuple]]:
     for index in range(len(PLANS)):
-        yield check.inputs(Draw(check.id, seed, index, device))
+        yield "", check.inputs(Draw(check.id, seed, index, device))
+    yield from check.fixed(Draw(check.id, seed, None, device))
 
 
-def _trial(check: Check, answer: Callable, args: tuple) -> Trial:
+def _trial(check: Check, answer: Callable, label: str, args: tuple) -> Trial:
     outcome = call(answer, fresh(args))
-    fault = call_fault(check, answer, outcome) or answer_fault(check, answer, args, outcome.value)
-    return Trial(args, outcome, fault)
+    fault = _fault(check, answer, args, outcome)
+    if not fault and not label:
+        fault = repeat_fault(check, answer, args, outcome)
+    return Trial(args, label, outcome, fault)
+
+
+def _fault(check: Check, answer: Callable, args: tuple, outcome: Outcome) -> Fault | None:
+    evaluated = {check.parameters[i]: seen for i, seen in outcome.evaluated.items()}
+    return call_fault(check, answer, args, outcome) or _result_fault(check, args, outcome.value, evaluated)
+
+
+def _mannered(check: Check, answer: Callable, seed: int | str, device: str) -> Iterator[Trial]:
+    """The manners in which the answer fails."""
+    args = check.inputs(Draw(check.id, seed, MANNERED, device))
+    for manner in MANNERS:
+        if manner.context is torch.inference_mode and not check.inference:
+            continue
+        used = manner.prepare(check, args)
+        with manner.context():
+            outcome = call(answer, used)
+        fault = _fault(check, answer, args, outcome)
+        if fault:
+            yield Trial(args, "", outcome, Fault(Kind.CHANGED, f"{manner.words}, {fault.text}"))
+        elif manner is RECORDING and check.grad:
+            fault = gradient_fault(check, args, outcome.value, used)
+            if fault:
+                yield Trial(args, "", outcome, fault)
+
+
+def _refusal(check: Check, failed: Trial, trials: Sequence[Trial], device: str) -> CheckFailed:
+    assert failed.fault
+    sys.stdout.write(failed.outcome.printed)
+    where = f" ({failed.label})" if failed.label else ""
+    inputs = f"{describe(check.parameters, failed.args)}{where}"
+    told = failed.fault.kind in (Kind.STOPPED, Kind.SHAPE, Kind.NUMBERS, Kind.FORM)
+    diagnosis = _diagnosis(check, trials) if told and device == "cpu" else ""
+    advice = f"This looks like {diagnosis}" if diagnosis else ""
+    # A wrong type, an argument changed in place, an exception: there the formula would only distract.
+    if not advice and failed.fault.kind in (Kind.SHAPE, Kind.NUMBERS):
+        seen = observation(check, _compared(check, trials)) if device == "cpu" else ""
+        advice = f"{seen}\nLook at {check.where}" if seen else f"Look at {check.where}"
+    message = f"{check.id}: {failed.fault.text}\nInputs: {inputs}."
+    return CheckFailed(
+        f"{message}\n{advice}" if advice else message, failed.fault.text, inputs, advice, diagnosis
+    )
+
+
+def _compared(check: Check, trials: Sequence[Trial]) -> list[tuple[tuple, object, object, bool]]:
+    """(arguments, got, want, right) of each case that returned something."""
+    done = [t for t in trials if not t.outcome.error]
+    return [(t.args, t.outcome.value, wanted(check, t.args), t.fault is None) for t in done]
 
 
 def _diagnosis(check: Check, trials: Sequence[Trial]) -> str:
     """The hint of the first mutant that does what the answer did; '' if there is none."""
-    return next((f"This looks like {m.hint}" for m in check.mutants if _matches(m, trials)), "")
+    return next((m.hint for m in check.mutants if _matches(m, trials)), "")
 
 
 def _matches(mutant: Mutant, trials: Sequence[Trial]) -> bool:
-    """Does the answer do what the mutant does on every case: equal values, or the same type of error?"""
+    """Does the answer do what the mutant does on every random case, and on every fixed one where it is wrong?
+
+    Equal values, or the same error. On the others it may differ: there two slips of one kind part by rounding.
+    """
     seen_value = False
-    for trial in trials:
+    for trial in (t for t in trials if t.fault or not t.label):
         theirs, ours = trial.outcome, call(mutant.function, fresh(trial.args))
         if theirs.error or ours.error:
             if type(theirs.error) is not type(ours.error):

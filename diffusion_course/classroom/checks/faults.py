@@ -1,14 +1,15 @@
-"""What can be wrong with a function besides its numbers, in words. '' means nothing is."""
+"""What can be wrong with a function besides its numbers, in words. None means nothing is."""
 
+import contextlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from .call import Outcome, blamed_line, call, fresh, in_float64, leaves
-from .compare import alike, numbers_fault, value_fault
+from .compare import Fault, Kind, alike, numbers_fault, value_fault
 from .data import Check, NotDone
 
 
@@ -16,11 +17,11 @@ def signature_fault(check: Check, answer: object) -> str:
     """Is it a function of the right arguments? Other names are fine, since calls are positional."""
     wanted = check.parameters
     if not callable(answer) or isinstance(answer, nn.Module | type):
-        usage = f'check("{check.id}", {check.id[3:]})'
+        usage = f'check("{check.id}", {check.function})'
         return f"got {type(answer).__name__}, want the function itself, without calling it: {usage}"
     try:
         signature = inspect.signature(answer)
-    except ValueError:  # some functions written in C do not tell
+    except Exception:  # some functions written in C do not tell, and an object may raise anything
         return ""
     got = list(signature.parameters)
     try:
@@ -32,7 +33,7 @@ def signature_fault(check: Check, answer: object) -> str:
     return ""
 
 
-def call_fault(check: Check, answer: Callable, outcome: Outcome) -> str:
+def call_fault(check: Check, answer: Callable, args: tuple, outcome: Outcome) -> Fault | None:
     """What went wrong while the function ran. Raises NotDone for a stub."""
     if outcome.error:
         line = blamed_line(outcome.error, answer)
@@ -40,40 +41,74 @@ def call_fault(check: Check, answer: Callable, outcome: Outcome) -> str:
         if isinstance(outcome.error, NotImplementedError) and ("raise" in line or not line):
             todo = "fill in the function above, run its cell, then run this cell again."
             raise NotDone(f"{check.id} is not written yet: {todo}")
-        what = f"your function stopped with {type(outcome.error).__name__}: {outcome.error}"
-        return f"{what}\nin {line}" if line else what
+        what = f"your function stopped with {type(outcome.error).__name__}: {_said(outcome.error)}"
+        return Fault(Kind.STOPPED, f"{what}\nin {line}" if line else what)
     if outcome.touched:
-        return f"the function changed {outcome.touched}; use only the arguments, and leave global state alone"
+        return Fault(
+            Kind.CHANGED,
+            f"the function changed {outcome.touched}; use only the arguments, and leave global state alone",
+        )
     if outcome.changed:
         name = check.parameters[outcome.changed[0]]
-        return (
-            f"the function changed its argument {name} in place, as `{name} += ...` does; make a new tensor"
+        return Fault(
+            Kind.CHANGED,
+            f"the function changed its argument {name} in place, as `{name} += ...` does; make a new tensor",
         )
-    return ""
+    return None
 
 
-def answer_fault(check: Check, answer: Callable, args: tuple, got: object) -> str:
-    """What is wrong with the value, with a second call on equal inputs, or with the gradients."""
+def result_fault(check: Check, args: tuple, value: object, evaluated: dict[str, int]) -> Fault | None:
+    """What is wrong with what a call returned, and with how often it asked its models.
+
+    args: the case, unspoiled. evaluated: model argument -> how many samples it was shown.
+    """
+    t = dict(zip(check.parameters, args, strict=True)).get("t")
+    try:
+        fault = value_fault(check.outputs, value, wanted(check, args), t, check.same_dtype)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a returned object may pretend to be a tensor and raise anything
+        return Fault(Kind.FORM, f"the result cannot be read as a tensor ({type(error).__name__})")
+    return fault or _count_fault(check, args, evaluated)
+
+
+def _count_fault(check: Check, args: tuple, evaluated: dict[str, int]) -> Fault | None:
+    for name, most in check.evaluations.items():
+        limit, seen = most(*args), evaluated.get(name, 0)
+        if seen > limit:
+            return Fault(
+                Kind.COUNT,
+                f"the numbers are right, but {name} was shown {seen} samples, where {limit} are enough: "
+                "call it once for each value you need and keep the answer in a variable; evaluations are what sampling costs",
+            )
+    return None
+
+
+def repeat_fault(check: Check, answer: Callable, args: tuple, outcome: Outcome) -> Fault | None:
+    """Does a second call on equal inputs give the same?"""
+    again = call(answer, fresh(args))
+    if not again.error and alike(again.value, outcome.value):
+        return None
+    return Fault(
+        Kind.NUMBERS,
+        "two calls with equal inputs gave different results; all randomness must come from the arguments, "
+        "and nothing may be kept between calls",
+    )
+
+
+def gradient_fault(check: Check, args: tuple, value: Any, used: tuple) -> Fault | None:
+    """Compare gradients with the reference's, for the arguments that they must reach.
+
+    args: the case. used: what the answer was called with, recording gradients.
+    """
     grad = [check.parameters.index(name) for name in check.grad]
     exact_args = fresh(in_float64(args), grad)
     exact = check.reference(*exact_args)
-    t = dict(zip(check.parameters, args, strict=True)).get("t")
-    fault = value_fault(check.outputs, got, _like_inputs(exact, args), t)
-    if fault:
-        return fault
-    again_args = fresh(args, grad)
-    again = call(answer, again_args)
-    if again.error:
-        return f"with inputs that record gradients, {call_fault(check, answer, again)}"
-    if not alike(again.value, got):
-        return (
-            "two calls with equal inputs gave different results; all randomness must come from the arguments"
-        )
-    faults = (
-        _gradient_fault(name, again.value, again_args[i], exact, exact_args[i])
-        for name, i in zip(check.grad, grad, strict=True)
-    )
-    return next(filter(None, faults), "")
+    for name, i in zip(check.grad, grad, strict=True):
+        text = _gradient_fault(name, value, used[i], exact, exact_args[i])
+        if text:
+            return Fault(Kind.GRADIENT, text)
+    return None
 
 
 def wanted(check: Check, args: tuple) -> Any:
@@ -94,17 +129,28 @@ def _like_inputs(exact: object, args: tuple) -> Any:
 
 def _gradient_fault(name: str, got: Any, got_arg: Any, want: Any, want_arg: Any) -> str:
     """Compare the gradients of a weighted sum of the outputs with respect to one argument."""
-    cut = ": .detach(), .item(), .numpy(), torch.no_grad() and torch.tensor(...) cut it off"
-    for mine, right in zip(_gradients(got, got_arg), _gradients(want, want_arg), strict=True):
+    if any(leaf.grad is not None for leaf in leaves(got_arg)):
+        return "the function called backward(): return the value, and leave backward() to the training step"
+    try:
+        mine_all = _gradients(got, got_arg)
+    except RuntimeError as error:
+        return f"the result is right, but its gradient cannot be taken: {_said(error)}"
+    for mine, right in zip(mine_all, _gradients(want, want_arg), strict=True):
+        assert right is not None
         if mine is None:
-            return f"the result is right, but no gradient flows back to {name}{cut}"
-        fault = numbers_fault(f"its gradient with respect to {name} at ", mine, right.to(mine))
+            return (
+                f"the result is right, but no gradient flows back to {name}: .detach(), .item(), .numpy(), "
+                "torch.no_grad() and torch.tensor(...) cut it off"
+            )
+        if not bool(torch.isfinite(mine).all()):
+            return f"the result is right, but its gradient with respect to {name} is NaN or infinite"
+        fault = numbers_fault("", mine, right.to(mine))
         if fault:
-            return f"the result is right, but {fault}{cut}"
+            return f"the result is right, but its gradient with respect to {name} differs: at {fault}"
     return ""
 
 
-def _gradients(outputs: Any, argument: Tensor | nn.Module) -> list:
+def _gradients(outputs: Any, argument: Tensor | nn.Module) -> Sequence[Tensor | None]:
     tensors = outputs if isinstance(outputs, tuple | list) else [outputs]
     # Uneven weights: in a plain sum some wrong gradients would cancel.
     weighted = [o * torch.linspace(1, 2, o.numel()).to(o).reshape(o.shape) for o in tensors]
@@ -112,3 +158,10 @@ def _gradients(outputs: Any, argument: Tensor | nn.Module) -> list:
     if not total.requires_grad:
         return [None for _ in leaves(argument)]
     return list(torch.autograd.grad(total, leaves(argument), retain_graph=True, allow_unused=True))
+
+
+def _said(error: BaseException) -> str:
+    """An error's own words; it may be of a class that cannot say any."""
+    with contextlib.suppress(Exception):
+        return str(error)
+    return "(no message)"

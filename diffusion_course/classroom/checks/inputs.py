@@ -1,10 +1,13 @@
-"""The random inputs of a check: no two sizes in a case are equal, so that a transposition cannot hide."""
+"""The inputs of a check: random cases in which no two sizes are equal, and the tables of the chapters for the fixed ones."""
 
 import hashlib
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from ... import schedules
+from .toys import ToyDenoiser, ToyEps, ToyLabelled, ToyLogProb
 
 
 @dataclass(frozen=True)
@@ -25,20 +28,22 @@ PLANS = (
     Plan(torch.float64, event_rank=2, one_sample=True, edge="last"),
     Plan(torch.float32, event_rank=3, one_sample=True, edge="first"),
 )
+# Fixed cases begin with these; their seed is not the student's.
+FIXED = Plan(torch.float64, event_rank=2)
 
 
 class Draw:
-    """Case number `index` of a check: a source of random inputs that all fit together.
+    """A source of inputs that all fit together: of random case number `index`, or (index None) of the fixed cases.
 
     T: number of steps, 9..14. B: batch size, 1..7. event: the event shape, of 1 to 3 axes, sizes 2..7.
     The sizes B, T, *event and those from `size()` are all different. The same arguments give the same numbers
     on every device.
     """
 
-    def __init__(self, exercise: str, seed: int | str, index: int, device: str = "cpu"):
-        plan = PLANS[index]
+    def __init__(self, exercise: str, seed: int | str, index: int | None, device: str = "cpu"):
+        plan = FIXED if index is None else PLANS[index]
         self.dtype, self.edge, self.device = plan.dtype, plan.edge, device
-        digest = hashlib.sha256(f"{exercise}/{seed}/{index}".encode()).digest()
+        digest = hashlib.sha256(f"{exercise}/{'fixed' if index is None else seed}/{index}".encode()).digest()
         # 4 bytes: PyTorch's CPU generator uses 32 bits of a seed.
         self._generator = torch.Generator("cpu").manual_seed(int.from_bytes(digest[:4], "big"))
         self._free = (2 + torch.randperm(6, generator=self._generator, device="cpu")).tolist()
@@ -87,33 +92,42 @@ class Draw:
         """alpha_bar_1..alpha_bar_T, decreasing, (T,)."""
         return torch.cumprod(1 - self.betas(), dim=0)
 
-    def eps_model(self) -> nn.Module:
-        """A small noise-prediction model with weights; see `ToyEps`."""
+    def eps_model(self) -> ToyEps:
+        """A small noise-prediction model."""
         return ToyEps(self.uniform(0.5, 1.5, 3))
+
+    def denoiser(self) -> ToyDenoiser:
+        """A small denoiser D(x, sigma)."""
+        return ToyDenoiser(self.uniform(0.5, 1.5, 3))
+
+    def labelled(self) -> ToyLabelled:
+        """A small denoiser with labels, model(x, sigma, y)."""
+        return ToyLabelled(self.uniform(0.5, 1.5, 4))
+
+    def log_prob(self) -> ToyLogProb:
+        """A small noisy classifier, log_prob(x, sigma)."""
+        return ToyLogProb(self.uniform(0.5, 1.5, 3))
+
+    # ---- for the fixed cases: what the chapters use
+
+    def linear(self, T: int = 1000) -> Tensor:
+        """beta_1..beta_T of the linear schedule."""
+        return self._place(schedules.linear(T))
+
+    def cosine(self, T: int = 1000) -> Tensor:
+        """beta_1..beta_T of the cosine schedule: alpha_bar ends at 2.4e-9."""
+        return self._place(schedules.cosine(T))
+
+    def times(self, T: int = 1000) -> Tensor:
+        """The times at which slips show: 1, 2, 3, T/2, T - 1, T."""
+        return torch.tensor([1, 2, 3, T // 2, T - 1, T], device=self.device)
+
+    def wide(self, *shape: int) -> Tensor:
+        """Data far outside [-1, 1]: normal numbers times 10."""
+        return 10 * self.normal(*shape)
 
     def _place(self, numbers: Tensor) -> Tensor:
         return numbers.to(self.device, self.dtype)
-
-
-class ToyEps(nn.Module):
-    """Stands in for a network: eps(x, t) = a sin(b x + c t), so that a wrong x or t shows in the output."""
-
-    def __init__(self, weights: Tensor):
-        super().__init__()
-        self.weights = nn.Parameter(weights)
-
-    def forward(self, x: Tensor, t: Tensor) -> Tensor:
-        """x: (B, *S), t: (B,). Raises TypeError in words for anything else: real networks need both."""
-        if not isinstance(t, Tensor):
-            raise TypeError(
-                f"eps_model got t = {t!r}; it takes a tensor of shape ({len(x)},), one time for each sample"
-            )
-        if t.shape != (len(x),):
-            raise TypeError(
-                f"eps_model got t of shape {tuple(t.shape)}; it takes shape ({len(x)},), one for each sample"
-            )
-        a, b, c = self.weights
-        return a * torch.sin(b * x + c * column(t, x))
 
 
 def column(values: Tensor, x: Tensor) -> Tensor:

@@ -11,9 +11,7 @@ from pathlib import Path
 from safetensors import safe_open
 
 from ..checks import CHECKS
-from ..checks.compare import value_fault
-from ..checks.engine import cases
-from ..checks.faults import wanted
+from ..checks.engine import cases, result_fault
 from . import processes, sandbox
 from .sandbox import Isolation, Limits
 
@@ -68,7 +66,7 @@ def _verdict(task: Task, out: Path, printed: str) -> Verdict:
     except Exception:  # whatever a hostile file makes of its reader
         return Verdict("wrote something else than its results")
     faults = (
-        value_fault(check.outputs, got, wanted(check, case))
+        result_fault(check, case, got, {})
         for case, (got, _) in zip(args, values, strict=True)
     )
     return Verdict(next(filter(None, faults), ""), any(library for _, library in values))

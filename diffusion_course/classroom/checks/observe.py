@@ -1,0 +1,252 @@
+"""The shape of an error, in words: what wrong numbers have in common, where no known mistake explains them.
+
+An observation is true of all cases looked at, and says no more: "every entry is 2 times what is wanted".
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .compare import alike, plain
+from .data import Check
+from .inputs import column
+
+CLOSE = 1e-6  # relative; of numbers in float64
+SINGLE = 3e-6  # what is left of numbers that went through float32
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One result of one case in float64: its arguments by name, what came back and what was wanted."""
+
+    args: dict[str, object]
+    got: Tensor
+    want: Tensor
+
+
+def observation(check: Check, compared: Sequence[tuple[tuple, object, object, bool]]) -> str:
+    """One sentence about (arguments, got, want, right) of each case that returned something; "" where nothing is in common."""
+    wrong = [(args, got, want) for args, got, want, right in compared if not right and _float64(args)]
+    for number, name in enumerate(check.outputs):
+        seen = [one for case in wrong for one in _seen(check, case, number)]
+        # Entries that are right in every case say nothing; another output may be the wrong one.
+        if seen and not all(alike(one.got, one.want) for one in seen):
+            subject = name if len(check.outputs) > 1 else "the result"
+            said = next(filter(None, (look(seen, subject) for look in LOOKS)), "")
+            if said:
+                return said[0].upper() + said[1:]
+    return ""
+
+
+def _float64(args: tuple) -> bool:
+    dtypes = {a.dtype for a in args if isinstance(a, Tensor) and a.is_floating_point()}
+    return not dtypes or dtypes == {torch.float64}
+
+
+def _seen(check: Check, case: tuple[tuple, object, object], number: int) -> Iterator[Seen]:
+    args, got, want = case
+    if isinstance(got, tuple | list):
+        got = got[number] if number < len(got) else None
+    want = want[number] if isinstance(want, tuple) else want
+    if isinstance(got, Tensor) and isinstance(want, Tensor) and got.dtype == want.dtype == torch.float64:
+        named = dict(zip(check.parameters, args, strict=True))
+        yield Seen(named, plain(got).detach(), want)
+
+
+# ---- looks: each is true of all cases, or silent
+
+
+def _argument(seen: Sequence[Seen], subject: str) -> str:
+    """Is the result one of the arguments?"""
+    names = (n for n, a in seen[0].args.items() if isinstance(a, Tensor))
+    for name in names:
+        if all(_equal(one.got, one.args[name]) for one in seen):
+            return f"{subject} is the argument {name}, unchanged."
+    return ""
+
+
+def _order(seen: Sequence[Seen], subject: str) -> str:
+    """Are the right numbers there, in another order?"""
+    moves: dict[str, Callable[[Tensor], Tensor]] = {
+        "in the reverse order": lambda w: w.flip(0),
+        "moved by one place to the right": lambda w: w.roll(1, 0),
+        "moved by one place to the left": lambda w: w.roll(-1, 0),
+        "with its last two axes swapped": lambda w: w.mT if w.ndim > 1 else w,
+    }
+    for words, move in moves.items():
+        told = [one for one in seen if one.want.ndim and not _equal(move(one.want), one.want)]
+        if told and len(told) == len(seen) and all(_equal(one.got, move(one.want)) for one in told):
+            return f"{subject} has the right numbers {words}."
+    return ""
+
+
+def _single_precision(seen: Sequence[Seen], subject: str) -> str:
+    same = [one for one in seen if one.got.shape == one.want.shape]
+    if len(same) < len(seen) or not all(_ratio_near(one.got, one.want, SINGLE) for one in seen):
+        return ""
+    return (
+        f"{subject} agrees to about 7 digits: something on the way was float32, as .float(), torch.tensor(...), "
+        "torch.linspace and torch.ones make it without dtype=, or a small number was added."
+    )
+
+
+def _factor(seen: Sequence[Seen], subject: str) -> str:
+    """Is every entry the same factor times what is wanted, or one that the arguments tell?"""
+    ratios = [_ratio(one) for one in seen]
+    if any(r is None for r in ratios):
+        return ""
+    first = next((r[torch.isfinite(r)][0] for r in ratios if r is not None and r.numel()), None)
+    if first is None:
+        return ""
+    if all(_constant(r, first) for r in ratios if r is not None):
+        value = first.item()
+        return (
+            f"every entry is {_number(value)} times what is wanted."
+            if value != -1
+            else "every entry has the wrong sign."
+        )
+    for name in _quantities(seen[0]):
+        for words, power in ((name, 1), (f"1 / {name}", -1)):
+            if all(_is(r, one, name, power) for r, one in zip(ratios, seen, strict=True)):
+                return f"every entry is {words} times what is wanted."
+    return ""
+
+
+def _difference(seen: Sequence[Seen], subject: str) -> str:
+    """Is the same number added everywhere, or one of the arguments?"""
+    if any(one.got.shape != one.want.shape for one in seen):
+        return ""
+    differences = [one.got - one.want for one in seen]
+    first = differences[0].flatten()[0]
+    if all(torch.allclose(d, first.expand_as(d), rtol=CLOSE, atol=1e-9) for d in differences):
+        return f"every entry is {abs(first.item()):.4g} too {'large' if first > 0 else 'small'}."
+    for name, argument in seen[0].args.items():
+        if not isinstance(argument, Tensor) or not argument.is_floating_point():
+            continue
+        for sign, words in ((1, "added"), (-1, "taken away")):
+            if all(_equal(d, sign * one.args[name]) for d, one in zip(differences, seen, strict=True)):  # type: ignore[operator]
+                return f"{subject} is off by exactly {name}, which is {words} once too often."
+    return ""
+
+
+def _rows(seen: Sequence[Seen], subject: str) -> str:
+    """Which times, or which places of a table, are right and which are wrong?"""
+    right: set[str] = set()
+    wrong: set[str] = set()
+    for one in seen:
+        if one.got.shape != one.want.shape or not one.want.ndim:
+            return ""
+        off = ~torch.isclose(one.got, one.want, rtol=CLOSE, atol=1e-11)
+        rows = off.reshape(len(off), -1).any(1)
+        names = _row_names(one, len(rows))
+        if not names:
+            return ""
+        for bad, name in zip(rows.tolist(), names, strict=True):
+            (wrong if bad else right).add(name)
+    wrong_only, right_only = wrong - right, right - wrong
+    if len(wrong_only) == 1 and wrong == wrong_only and right:
+        return f"only {wrong_only.pop()} is wrong."
+    if len(right_only) == 1 and right == right_only and wrong:
+        return f"only {right_only.pop()} is right."
+    return ""
+
+
+LOOKS = (_argument, _order, _factor, _difference, _single_precision, _rows)
+
+
+# ---- what they are made of
+
+
+def _row_names(one: Seen, rows: int) -> list[str]:
+    t = one.args.get("t")
+    if isinstance(t, Tensor) and t.shape == (rows,):
+        T = next(
+            (len(v) for n, v in one.args.items() if n in ("betas", "alpha_bar") and isinstance(v, Tensor)), 0
+        )
+        return [
+            "t = 1" if s == 1 else "t = T" if s == T else "what has another t than 1 and T"
+            for s in t.tolist()
+        ]
+    if one.want.ndim == 1 and not isinstance(t, Tensor):
+        return ["the first entry", *["what lies between the ends"] * (rows - 2), "the last entry"][:rows]
+    return []
+
+
+def _quantities(one: Seen) -> dict[str, Tensor]:
+    """What a forgotten or doubled factor may be, by name: of shape (), (B,) or the result's."""
+    found: dict[str, Tensor] = {}
+    t = one.args.get("t")
+    index = t - 1 if isinstance(t, Tensor | int) else slice(None)
+    betas, kept = one.args.get("betas"), one.args.get("alpha_bar")
+    if isinstance(betas, Tensor):
+        kept = torch.cumprod(1 - betas, 0)
+        found |= {"beta_t": betas[index], "alpha_t": 1 - betas[index]}
+    if isinstance(kept, Tensor):
+        found |= {"alpha_bar_t": kept[index], "(1 - alpha_bar_t)": 1 - kept[index]}
+    for name, value in one.args.items():
+        if isinstance(value, float | int) and not isinstance(value, bool) and value > 0 and name != "t":
+            found[name] = torch.tensor(float(value), dtype=torch.float64)
+        elif isinstance(value, Tensor) and value.ndim == 0 and value.is_floating_point():
+            found[name] = value
+    found |= {f"sqrt({name})": value.sqrt() for name, value in found.items()}
+    found |= {f"{name}^2": value**2 for name, value in found.items() if not name.startswith("sqrt")}
+    sizes = {"T": len(kept) if isinstance(kept, Tensor) else 0}
+    data = next((a for a in one.args.values() if isinstance(a, Tensor) and a.ndim > 1), None)
+    if data is not None:
+        sizes |= {
+            "B": len(data),
+            "the number of entries of a sample": data[0].numel(),
+            "B times the number of entries": data.numel(),
+        }
+    return found | {n: torch.tensor(float(s), dtype=torch.float64) for n, s in sizes.items() if s > 1}
+
+
+def _is(ratio: Tensor | None, one: Seen, name: str, power: int) -> bool:
+    quantity = _quantities(one).get(name)
+    if ratio is None or quantity is None:
+        return False
+    if quantity.ndim == 1 and quantity.shape == ratio.shape[:1]:
+        quantity = column(quantity, ratio)
+    try:
+        return _near(ratio, (quantity**power).expand_as(ratio))
+    except RuntimeError:  # shapes that do not fit
+        return False
+
+
+def _ratio(one: Seen) -> Tensor | None:
+    """got / want, NaN where nothing is wanted; None where got is not a multiple of it."""
+    if one.got.shape != one.want.shape or not one.want.numel():
+        return None
+    zero = one.want == 0
+    if bool((one.got[zero] != 0).any()) or bool(zero.all()) or not bool(torch.isfinite(one.got).all()):
+        return None
+    return torch.where(zero, torch.nan, one.got / one.want)
+
+
+def _constant(ratio: Tensor, value: Tensor) -> bool:
+    return _near(ratio, value.expand_as(ratio))
+
+
+def _near(ratio: Tensor, want: Tensor) -> bool:
+    told = torch.isfinite(ratio)
+    return bool(told.any()) and torch.allclose(ratio[told], want[told], rtol=CLOSE, atol=0)
+
+
+def _ratio_near(got: Tensor, want: Tensor, relative: float) -> bool:
+    return torch.allclose(got, want, rtol=relative, atol=relative)
+
+
+def _equal(got: object, want: object) -> bool:
+    if not isinstance(got, Tensor) or not isinstance(want, Tensor) or got.shape != want.shape:
+        return False
+    return torch.allclose(got.double(), want.double(), rtol=CLOSE, atol=1e-10)
+
+
+def _number(value: float) -> str:
+    """2 for 2.0, 1/3 for 0.3333: a factor as one would say it."""
+    for d in (1, 2, 3, 4):
+        if abs(value * d - round(value * d)) < 1e-6 and 0 < abs(round(value * d)) < 100:
+            return f"{round(value * d)}" if d == 1 else f"{round(value * d)}/{d}"
+    return f"{value:.4g}"
