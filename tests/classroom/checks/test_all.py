@@ -1,0 +1,130 @@
+"""What holds for every exercise: right answers pass, each classic mistake gets its own hint, notebooks agree.
+
+test_chNN.py beside this file holds what an exercise adds: `ALTERNATIVES`, exercise id -> other right functions, and `LIBRARY`,
+exercise id -> a function that takes the exercise's arguments and computes the same with the course's library.
+"""
+
+import ast
+import importlib
+from pathlib import Path
+
+import pytest
+import torch
+
+from diffusion_course.classroom.checks import CHECKS, CheckFailed, check, examine
+from diffusion_course.classroom.checks.engine import cases
+from diffusion_course.classroom.checks.inputs import PLANS, Draw
+
+SEEDS = (0, 1, 2, 3, "another")
+SOLUTIONS = Path(__file__).parents[3] / "solutions"
+CHAPTERS = [
+    importlib.import_module(path.stem) for path in sorted(Path(__file__).parent.glob("test_ch[0-9]*.py"))
+]
+ALTERNATIVES = {id: answers for chapter in CHAPTERS for id, answers in chapter.ALTERNATIVES.items()}
+LIBRARY = {id: function for chapter in CHAPTERS for id, function in chapter.LIBRARY.items()}
+
+every_check = pytest.mark.parametrize("exercise", CHECKS.values(), ids=list(CHECKS))
+
+
+@every_check
+def test_the_tests_know_the_exercise(exercise):
+    for name, known in {"ALTERNATIVES": ALTERNATIVES, "LIBRARY": LIBRARY}.items():
+        file = f"tests/classroom/checks/test_ch{exercise.id[:2]}.py"
+        assert known.get(exercise.id), f"{exercise.id} is missing in {name} of {file}"
+
+
+def test_the_tests_know_no_other_exercise():
+    assert set(ALTERNATIVES) | set(LIBRARY) <= set(CHECKS)
+
+
+@every_check
+def test_the_reference_passes_and_prints_one_line(exercise, capsys):
+    for seed in SEEDS:
+        check(exercise.id, exercise.reference, seed)
+    line = f"{exercise.id}: correct, {exercise.points} points\n"
+    assert capsys.readouterr().out == line * len(SEEDS)
+
+
+MUTANTS = [
+    pytest.param(exercise, mutant, id=f"{exercise.id}-{i}")
+    for exercise in CHECKS.values()
+    for i, mutant in enumerate(exercise.mutants)
+]
+
+
+@pytest.mark.parametrize(("exercise", "mutant"), MUTANTS)
+def test_a_mutant_is_rejected_with_the_hint_meant_for_it(exercise, mutant):
+    for seed in SEEDS:
+        with pytest.raises(CheckFailed) as caught:
+            examine(exercise, mutant.function, seed)
+        assert str(caught.value).endswith(f"\nThis looks like {mutant.hint}")
+
+
+@every_check
+def test_a_check_is_well_formed(exercise):
+    assert exercise.id[2] == "-"
+    assert exercise.id[:2].isdigit()
+    assert exercise.id[3:] == exercise.reference.__name__
+    assert exercise.points >= 1
+    assert len(exercise.mutants) >= 3
+    assert len({mutant.hint for mutant in exercise.mutants}) == len(exercise.mutants)
+    assert set(exercise.grad) <= set(exercise.parameters)
+    assert exercise.where.endswith(".")
+    assert all(mutant.hint.endswith((".", ".)")) for mutant in exercise.mutants)
+
+
+@every_check
+def test_another_right_formula_passes(exercise):
+    for answer in ALTERNATIVES.get(exercise.id, ()):
+        for seed in SEEDS:
+            examine(exercise, answer, seed)
+
+
+@every_check
+def test_the_reference_agrees_with_the_library(exercise):
+    if exercise.id not in LIBRARY:
+        pytest.skip("test_the_tests_know_the_exercise says it")
+    for args, plan in zip(cases(exercise, 0), PLANS, strict=True):
+        if plan.dtype == torch.float64:
+            torch.testing.assert_close(
+                exercise.reference(*args), LIBRARY[exercise.id](*args), rtol=1e-10, atol=1e-10
+            )
+
+
+def test_the_toy_model_tells_neighbouring_times_apart():
+    d = Draw("00-any", 0, 0)
+    model, x, t = d.eps_model(), d.x(), d.t()
+    assert (model(x, t) - model(x, t + 1)).abs().mean() > 0.1
+
+
+# ---- the notebooks use the checks
+
+
+def exercise_cells(path):
+    """(metadata, source) of each exercise cell, and the source of all code cells."""
+    jupytext = pytest.importorskip("jupytext")
+    code = [cell for cell in jupytext.read(path).cells if cell.cell_type == "code"]
+    tagged = [cell for cell in code if "exercise" in cell.metadata.get("tags", [])]
+    return [(cell.metadata["course"], cell.source) for cell in tagged], "\n".join(c.source for c in code)
+
+
+def chapters_written():
+    return sorted(
+        path for path in SOLUTIONS.glob("[0-9][0-9]_*.py") if any(id[:2] == path.name[:2] for id in CHECKS)
+    )
+
+
+@pytest.mark.parametrize("path", chapters_written(), ids=lambda path: path.stem)
+def test_a_chapter_and_its_checks_agree(path):
+    exercises, code = exercise_cells(path)
+    ids = [course["id"] for course, _ in exercises]
+    assert ids == [id for id in CHECKS if id[:2] == path.name[:2]]
+    for course, source in exercises:
+        exercise = CHECKS[course["id"]]
+        assert course["points"] == exercise.points
+        functions = {
+            node.name: node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)
+        }
+        student = functions[exercise.id[3:]]
+        assert [argument.arg for argument in student.args.args] == exercise.parameters
+        assert code.count(f'check("{exercise.id}", {exercise.id[3:]})') == 1
