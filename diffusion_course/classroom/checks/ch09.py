@@ -1,7 +1,8 @@
 """Checks of chapter 09: the Karras grid, the Heun step, and churn."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -27,6 +28,15 @@ def ended(sigmas: Tensor) -> Tensor:
     return torch.cat([sigmas, torch.zeros_like(sigmas[:1])])
 
 
+def grids(d: Draw) -> Iterator[tuple[str, tuple]]:
+    """The paper's grid and its neighbours: few and many steps, rho from 1 to 20, other ends."""
+    for n in (2, 3, 6, 18, 256, 1200):
+        yield f"n = {n}", (n, 0.002, 80.0, 7.0)
+    for rho in (1, 3, 7, 20.0):
+        yield f"rho = {rho}", (12, 0.002, 80.0, rho)
+    yield "other ends", (10, 0.03, 14, 7)
+
+
 KARRAS_SIGMAS = Check(
     id="09-karras_sigmas",
     points=2,
@@ -39,6 +49,7 @@ KARRAS_SIGMAS = Check(
         d.uniform(5, 50).item(),
         d.uniform(2, 8).item(),
     ),
+    fixed=grids,
     where="sigma_i = (sigma_max^(1/rho) + i / (n - 1) (sigma_min^(1/rho) - sigma_max^(1/rho)))^rho, i = 0..n-1, "
     "and sigma_n = 0 (Karras et al. 2022, eq. 5).",
     outputs=("sigmas",),
@@ -120,6 +131,19 @@ def two_sigmas(d: Draw) -> tuple[Tensor, Tensor]:
     return sigma, sigma * (0 if d.edge == "first" else d.uniform(0.3, 0.7))
 
 
+def sampling_steps(d: Draw) -> Iterator[tuple[str, tuple]]:
+    """Every step of the paper's grid of 18, the long steps of a grid of 4, and the last step of both; an image."""
+    for n in (18, 4):
+        grid = karras_sigmas(n, 0.002, 80.0, 7.0).to(d.device, d.dtype)
+        for sigma, sigma_next in pairwise(grid):
+            yield f"a step of a grid of {n}", (d.denoiser(), sigma * d.normal(2, 3), sigma, sigma_next, None)
+    yield "one image", (d.denoiser(), d.wide(1, 1, 4, 4), d.uniform(2, 2), d.uniform(0.25, 0.25), None)
+
+
+def calls_of_heun(D: Denoiser, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: object) -> int:
+    return len(x) if sigma_next == 0 else 2 * len(x)
+
+
 HEUN_STEP = Check(
     id="09-heun_step",
     points=4,
@@ -127,6 +151,8 @@ HEUN_STEP = Check(
     level=2,
     reference=heun_step,
     inputs=lambda d: (d.denoiser(), d.x(), *two_sigmas(d), None),
+    fixed=sampling_steps,
+    evaluations={"D": calls_of_heun},
     where="x + (sigma_next - sigma) (d + d') / 2, with the slopes d = (x - D(x, sigma)) / sigma and d' the same at the end "
     "of the Euler step; Euler alone where sigma_next = 0 (Karras et al. 2022, algorithm 1).",
     outputs=("x_next",),
@@ -234,6 +260,25 @@ def churn_inputs(d: Draw) -> tuple:
     return d.x(), sigma, d.x(), n, s_churn, low, high, d.uniform(1.1, 1.3).item()
 
 
+def raises(d: Draw) -> Iterator[tuple[str, tuple]]:
+    """Every sigma of the paper's grid, both closed ends of the interval, gamma at its cap, no churn, an open interval."""
+    for sigma in karras_sigmas(18, 0.002, 80.0, 7.0)[:-1].tolist():
+        yield f"sigma = {sigma:.4g} of the paper's grid", (*level(d, sigma), 18, 40, 0.05, 50, 1.003)
+    for sigma in (0.05, 50.0, 0.0499, 50.1):
+        yield f"sigma = {sigma} at [0.05, 50]", (*level(d, sigma), 18, 5.0, 0.05, 50.0, 1.003)
+    for s_churn in (0, 0.0, 1e-3, 18 * (math.sqrt(2) - 1), 18.0, 80):
+        yield f"s_churn = {s_churn:.4g}", (*level(d, 1.0), 18, s_churn, 0.05, 50.0, 1.007)
+    for s_min in (0, 0.0, 0.001, 0.004):
+        yield f"sigma = 0.002, s_min = {s_min}", (*level(d, 0.002), 18, 5.0, s_min, 50.0, 1.003)
+    for s_noise in (0.0, 1, 1.0):
+        yield f"s_noise = {s_noise}", (*level(d, 1.0), 256, 40, 0, math.inf, s_noise)
+
+
+def level(d: Draw, sigma: float) -> tuple[Tensor, Tensor, Tensor]:
+    """x, sigma and eps."""
+    return sigma * d.wide(2, 3), torch.tensor(sigma, dtype=d.dtype, device=d.device), d.wide(2, 3)
+
+
 CHURN = Check(
     id="09-churn",
     points=3,
@@ -241,6 +286,7 @@ CHURN = Check(
     level=2,
     reference=churn,
     inputs=churn_inputs,
+    fixed=raises,
     where="gamma = min(s_churn / num_steps, sqrt(2) - 1) within [s_min, s_max], else 0; sigma_hat = (1 + gamma) sigma; "
     "x_hat = x + sqrt(sigma_hat^2 - sigma^2) s_noise eps (Karras et al. 2022, algorithm 2).",
     outputs=("x_hat", "sigma_hat"),

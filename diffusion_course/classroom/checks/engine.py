@@ -11,7 +11,7 @@ from torch import Tensor
 from .call import Outcome, call, fresh, isolated, scattered
 from .compare import Fault, Kind, alike, describe
 from .data import Check, CheckFailed, Mutant
-from .faults import call_fault, gradient_fault, repeat_fault, signature_fault, wanted
+from .faults import call_fault, gradient_fault, repeat_fault, said, signature_fault, wanted
 from .faults import result_fault as _result_fault
 from .inputs import PLANS, Draw
 from .observe import observation
@@ -83,6 +83,13 @@ def accepts(check: Check, answer: Callable, seed: int | str = 0) -> bool:
         if any(_trial(check, answer, *case).fault for case in _cases(check, seed)):
             return False
         return next(_mannered(check, answer, seed, "cpu"), None) is None
+
+
+def fixed_refuse(check: Check, answer: Callable) -> bool:
+    """Do the fixed cases alone refuse it? Then every seed does."""
+    with isolated():
+        fixed = check.fixed(Draw(check.id, 0, None))
+        return any(_trial(check, answer, *case).fault for case in fixed)
 
 
 def cases(check: Check, seed: int | str, device: str = "cpu") -> Iterator[tuple]:
@@ -169,16 +176,17 @@ def _diagnosis(check: Check, trials: Sequence[Trial]) -> str:
 def _matches(mutant: Mutant, trials: Sequence[Trial]) -> bool:
     """Does the answer do what the mutant does on every random case, and on every fixed one where it is wrong?
 
-    Equal values, or the same error. On the others it may differ: there two slips of one kind part by rounding.
+    Equal values, or the same type of error. On the others it may differ: there two slips of one kind part by rounding.
     """
-    seen_value = False
+    seen = False
     for trial in (t for t in trials if t.fault or not t.label):
         theirs, ours = trial.outcome, call(mutant.function, fresh(trial.args))
         if theirs.error or ours.error:
             if type(theirs.error) is not type(ours.error):
                 return False
+            seen = seen or said(theirs.error) == said(ours.error)
         elif not alike(theirs.value, ours.value):
             return False
         else:
-            seen_value = True
-    return seen_value
+            seen = True
+    return seen

@@ -41,7 +41,7 @@ def call_fault(check: Check, answer: Callable, args: tuple, outcome: Outcome) ->
         if isinstance(outcome.error, NotImplementedError) and ("raise" in line or not line):
             todo = "fill in the function above, run its cell, then run this cell again."
             raise NotDone(f"{check.id} is not written yet: {todo}")
-        what = f"your function stopped with {type(outcome.error).__name__}: {_said(outcome.error)}"
+        what = f"your function stopped with {type(outcome.error).__name__}: {said(outcome.error)}"
         return Fault(Kind.STOPPED, f"{what}\nin {line}" if line else what)
     if outcome.touched:
         return Fault(
@@ -134,7 +134,7 @@ def _gradient_fault(name: str, got: Any, got_arg: Any, want: Any, want_arg: Any)
     try:
         mine_all = _gradients(got, got_arg)
     except RuntimeError as error:
-        return f"the result is right, but its gradient cannot be taken: {_said(error)}"
+        return f"the result is right, but its gradient cannot be taken: {said(error)}"
     for mine, right in zip(mine_all, _gradients(want, want_arg), strict=True):
         assert right is not None
         if mine is None:
@@ -160,7 +160,7 @@ def _gradients(outputs: Any, argument: Tensor | nn.Module) -> Sequence[Tensor | 
     return list(torch.autograd.grad(total, leaves(argument), retain_graph=True, allow_unused=True))
 
 
-def _said(error: BaseException) -> str:
+def said(error: BaseException) -> str:
     """An error's own words; it may be of a class that cannot say any."""
     with contextlib.suppress(Exception):
         return str(error)

@@ -65,10 +65,7 @@ def _verdict(task: Task, out: Path, printed: str) -> Verdict:
         return Verdict(f"does not run by itself: {last[0][:200]}")
     except Exception:  # whatever a hostile file makes of its reader
         return Verdict("wrote something else than its results")
-    faults = (
-        result_fault(check, case, got, {})
-        for case, (got, _) in zip(args, values, strict=True)
-    )
+    faults = (result_fault(check, case, got, {}) for case, (got, _) in zip(args, values, strict=True))
     return Verdict(next(filter(None, faults), ""), any(library for _, library in values))
 
 
