@@ -69,10 +69,13 @@ def fresh(args: Sequence, grad: Sequence[int] = ()) -> tuple:
 
 def scattered(args: Sequence) -> tuple:
     """Copies of the arguments whose tensors are not contiguous in memory."""
-    return tuple(
-        torch.stack([a, a], -1)[..., 0] if isinstance(a, Tensor) and a.ndim else copy.deepcopy(a)
-        for a in args
-    )
+    return tuple(_scattered(a) if isinstance(a, Tensor) and a.ndim else copy.deepcopy(a) for a in args)
+
+
+def _scattered(a: Tensor) -> Tensor:
+    """The same numbers, stored with the batch axis last, and with gaps."""
+    gaps = torch.stack([a, a], -1)[..., 0]
+    return gaps.movedim(0, -1).contiguous().movedim(-1, 0) if a.ndim > 1 else gaps
 
 
 def in_float64(args: Sequence) -> tuple:

@@ -20,7 +20,13 @@ def alpha_bar_from_betas(betas: Tensor) -> Tensor:
 
 def tables(d: Draw) -> Iterator[tuple[str, tuple]]:
     """Whole schedules, and the shortest ones."""
-    yield from ((name, (betas,)) for name, betas in d.schedules().items())
+    for name, betas in d.schedules().items():
+        yield name, (betas,)
+        yield (
+            f"{name}, its inner betas in no order",
+            (torch.cat([betas[:1], d.shuffled(betas[1:-1]), betas[-1:]]),),
+        )
+    yield "linear schedule, 1500 steps", (d.linear(1500),)
     yield "one step", (d.uniform(0.1, 0.9, 1),)
     yield "two steps", (d.uniform(1e-8, 1e-7, 2),)
 
@@ -74,9 +80,16 @@ def jumps(d: Draw) -> Iterator[tuple[str, tuple]]:
     """From every end of the chapters' chains, from data far outside [-1, 1], for a batch and for one sample."""
     for name, betas in d.schedules().items():
         t, alpha_bar = d.times(), torch.cumprod(1 - betas, 0)
-        yield name, (d.wide(6, *d.event), t, d.wide(6, *d.event), alpha_bar)
-        for one in t.split(1):
+        for shape in ((), (3,), (1, 4, 4), (1, 2, 1, 3)):
+            yield name, (d.wide(len(t), *shape), t, d.wide(len(t), *shape), alpha_bar)
+        for one in t[:-1].split(1):
             yield f"{name}, one sample", (d.normal(1, 3), one, d.normal(1, 3), alpha_bar)
+    t = d.times(200).repeat(10)
+    yield "a large batch", (d.wide(70, 3), t, d.wide(70, 3), torch.cumprod(1 - d.linear(200), 0))
+    yield (
+        "images of 28 x 28",
+        (d.wide(2, 1, 28, 28), t[:2], d.wide(2, 1, 28, 28), torch.cumprod(1 - d.linear(200), 0)),
+    )
 
 
 DIFFUSE = Check(
@@ -133,7 +146,10 @@ def snr(alpha_bar: Tensor) -> Tensor:
 def whole_chains(d: Draw) -> Iterator[tuple[str, tuple]]:
     """alpha_bar from 0.9999 to 2.4e-9: an SNR from 10,000 to 2.4e-9."""
     for name, betas in d.schedules().items():
-        yield name, (torch.cumprod(1 - betas, 0),)
+        alpha_bar = torch.cumprod(1 - betas, 0)
+        yield name, (alpha_bar,)
+        yield f"{name}, in no order", (torch.cat([d.shuffled(alpha_bar[:-1]), alpha_bar[-1:]]),)
+    yield "almost no noise", (1 - 10 ** d.ladder(-8, -1, 8),)
     yield "one step", (d.uniform(0.1, 0.9, 1),)
 
 

@@ -25,6 +25,14 @@ def gaussians(d: Draw) -> Iterator[tuple[str, tuple]]:
         "two equal Gaussians",
         (mean, d.ladder(-14, 2, 4)[:, None], mean.clone(), d.ladder(-14, 2, 4)[:, None]),
     )
+    yield (
+        "log-variances from -30 to 30",
+        (d.normal(5, 1), d.ladder(-30, 30, 5)[:, None], d.normal(5), d.ladder(30, -30, 5)),
+    )
+    yield (
+        "the first mean the smallest",
+        (d.normal(3), d.uniform(-2, 1, 4, 1), d.normal(4, 3), d.uniform(-2, 1, 2, 4, 3)),
+    )
     zero = torch.zeros((), dtype=d.dtype, device=d.device)
     yield "against N(0, 1)", (d.wide(4, 3), d.uniform(-14, 2, 4, 3), zero, zero.clone())
 
@@ -43,6 +51,7 @@ NORMAL_KL = Check(
         d.uniform(-2, 1, d.B, *d.event),
     ),
     fixed=gaussians,
+    grad=("mean1", "logvar1", "mean2", "logvar2"),  # section 5 fits parameters through it
     where="KL = 1/2 (log(v2 / v1) + (v1 + (mean1 - mean2)^2) / v2 - 1), where v = exp(logvar), elementwise.",
     outputs=("kl",),
     library=("elbo.normal_kl",),
@@ -115,8 +124,9 @@ def shifted_index(x0: Tensor, x_t: Tensor, t: Tensor, betas: Tensor) -> tuple[Te
 def posteriors(d: Draw) -> Iterator[tuple[str, tuple]]:
     """At every end of the chapters' chains, for a batch and for one sample."""
     for name, betas in d.schedules().items():
-        yield name, (d.wide(6, *d.event), d.wide(6, *d.event), d.times(), betas)
-        for one in d.times().split(1):
+        for shape in ((), (3,), (1, 4, 4), (1, 2, 1, 3)):
+            yield name, (d.wide(7, *shape), d.wide(7, *shape), d.times(), betas)
+        for one in d.times()[:-1].split(1):
             yield f"{name}, one sample", (d.normal(1, 3), d.normal(1, 3), one, betas)
 
 

@@ -115,7 +115,6 @@ X0_FROM_EPS = Check(
     fixed=jumps,
     where="x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps (Ho et al. 2020, eq. 4), solved for x_0.",
     outputs=("x0",),
-    grad=("x_t", "eps"),
     library=("gaussian.x0_from_eps", "denoisers.from_eps"),
     mutants=[
         Mutant(OFF_BY_ONE, lambda x, t, eps, ab: unmix(x, eps, column(ab[t], x))),

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -56,8 +57,8 @@ MANNERS = (
         prepare=lambda check, args: scattered(args),
     ),
 )
-# The random case that is called in every manner: float64, images, several samples, t = 1 among their times.
-MANNERED = 2
+# The random cases that are called in every manner: float64, several samples, with t = 1 among their times and without.
+MANNERED = (2, 0)
 
 
 def examine(check: Check, answer: Callable, seed: int | str = 0) -> None:
@@ -128,8 +129,8 @@ def _fault(check: Check, answer: Callable, args: tuple, outcome: Outcome) -> Fau
 
 def _mannered(check: Check, answer: Callable, seed: int | str, device: str) -> Iterator[Trial]:
     """The manners in which the answer fails."""
-    args = check.inputs(Draw(check.id, seed, MANNERED, device))
-    for manner in MANNERS:
+    chosen = [check.inputs(Draw(check.id, seed, index, device)) for index in MANNERED]
+    for manner, args in product(MANNERS, chosen):
         if manner.context is torch.inference_mode and not check.inference:
             continue
         used = manner.prepare(check, args)
