@@ -125,8 +125,8 @@ def posteriors(d: Draw) -> Iterator[tuple[str, tuple]]:
     """At every end of the chapters' chains, for a batch and for one sample."""
     for name, betas in d.schedules().items():
         for shape in ((), (3,), (1, 4, 4), (1, 2, 1, 3)):
-            yield name, (d.wide(7, *shape), d.wide(7, *shape), d.times(), betas)
-        for one in d.times()[:-1].split(1):
+            yield name, (d.wide(6, *shape), d.wide(6, *shape), d.times(), betas)
+        for one in d.times().split(1):
             yield f"{name}, one sample", (d.normal(1, 3), d.normal(1, 3), one, betas)
 
 

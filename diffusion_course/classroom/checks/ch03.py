@@ -196,7 +196,7 @@ def steps(d: Draw) -> Iterator[tuple[str, tuple]]:
     for name, betas in d.schedules().items():
         for t in d.times().tolist():
             yield name, (d.eps_model(), d.normal(2, 3), t, d.wide(2, 3), betas)
-    yield "an image", (d.eps_model(), d.wide(1, 1, 4, 4), 4, d.normal(1, 1, 4, 4), d.linear())
+    yield "images", (d.eps_model(), d.wide(2, 1, 28, 28), 4, d.wide(2, 1, 28, 28), d.linear())
 
 
 DDPM_STEP = Check(

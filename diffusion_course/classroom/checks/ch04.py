@@ -112,6 +112,7 @@ def climbs(d: Draw) -> Iterator[tuple[str, tuple]]:
         (1e-3, 0.3, 1),
         (1e-4, 0.999, 20.0),
         (0.01, 0.01, 3.0),
+        (1e-4, 0.02, 1000),
     ):
         yield f"beta from {low} to {high}, steepness {steepness}", (u, low, high, steepness)
     yield "one step", (d.ladder(0, 0, 1), 1e-4, 0.02, 6.0)
@@ -195,6 +196,7 @@ def ends(d: Draw) -> Iterator[tuple[str, tuple]]:
     for name, betas in d.schedules().items():
         for T in (1, 2, 1000):
             yield f"{name}, {T} of them", (d.wide(5, *d.event), torch.cumprod(1 - betas[-T:], 0))
+    yield "one step", (d.wide(3, 4), torch.cumprod(1 - d.linear()[:1], 0))
     yield "a black image", (d.wide(3, 4) * 0, torch.cumprod(1 - d.linear(), 0))
     yield "one sample", (d.normal(1, 1, 4, 4), d.alpha_bar())
     yield "much of the image left", (d.normal(4, 3), torch.cumprod(1 - d.linear()[:100], 0))

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from .data import Check, Mutant
 from .inputs import Draw
+from .toys import ToyLogProb
 
 
 def classifier_guidance(D: Callable, log_prob: Callable, x: Tensor, sigma: Tensor, scale: float) -> Tensor:
@@ -36,6 +37,8 @@ def guided_levels(d: Draw) -> Iterator[tuple[str, tuple]]:
     for sigma in SIGMAS:
         x = sigma * d.normal(20, 1, 2, 2)
         yield f"sigma = {sigma}", (d.denoiser(), d.log_prob(), x, d.uniform(sigma, sigma), 2.5)
+    steep = ToyLogProb(d.uniform(8, 9, 3))
+    yield "a steep classifier", (d.denoiser(), steep, d.normal(4, 3), d.uniform(0.1, 0.1), 1.0)
     yield "much guidance", (d.denoiser(), d.log_prob(), d.normal(80, 3), d.uniform(1.5, 1.5), 7.5)
     yield "one sample", (d.denoiser(), d.log_prob(), d.normal(1, 3), d.uniform(0.4, 0.8), 2.5)
 
@@ -140,7 +143,8 @@ def edges(d: Draw) -> Iterator[tuple[str, tuple]]:
     for p in (0, 0.0, 0.1, 0.25, 0.5, 1, 1.0):
         yield f"p = {p}", (labels, u, p, 10)
     yield "one sample, u = p", (labels[:1], u[2:3], 0.25, 10)
-    yield "1000 classes", (labels + 990, u, 0.25, 1000)
+    yield "the same p, other numbers", (labels, u.flip(0), 0.25, 10)
+    yield "20,000 classes", (labels + 19_990, u, 0.25, 20_001)
 
 
 DROP_LABELS = Check(

@@ -97,14 +97,14 @@ def leaps(d: Draw) -> Iterator[tuple[str, tuple]]:
             for e in {eta, 1} if t < 4 else {eta}:
                 yield name, (d.eps_model(), d.normal(2, 3), t, t_prev, e, d.wide(2, 3), alpha_bar)
     yield (
-        "an image",
+        "images",
         (
             d.eps_model(),
-            d.wide(1, 1, 4, 4),
+            d.wide(2, 1, 28, 28),
             60,
             40,
             0.3,
-            d.normal(1, 1, 4, 4),
+            d.wide(2, 1, 28, 28),
             torch.cumprod(1 - d.linear(), 0),
         ),
     )
@@ -252,6 +252,8 @@ def subsequences(d: Draw) -> Iterator[tuple[str, tuple]]:
             (2, 2),
             (1, 1),
             (4000, 50),
+            (12, 12),
+            (100_000, 400),
         ):
             yield f"T = {T}", (T, n, power)
     yield "every step", (1000, 1000, 1)

@@ -12,7 +12,7 @@ from .data import Check, Mutant
 from .inputs import Draw
 
 
-def karras_sigmas(n: int, sigma_min: float, sigma_max: float, rho: float) -> Tensor:
+def karras_sigmas(n: int, sigma_min: float = 0.002, sigma_max: float = 80.0, rho: float = 7.0) -> Tensor:
     return ended(powers(ramp(n), sigma_min, sigma_max, rho))
 
 
@@ -35,6 +35,7 @@ def grids(d: Draw) -> Iterator[tuple[str, tuple]]:
     for rho in (1, 3, 7, 20.0):
         yield f"rho = {rho}", (12, 0.002, 80.0, rho)
     yield "other ends", (10, 0.03, 14, 7)
+    yield "the ends of the linear schedule", (10, 0.01, 157.4, 7.0)
 
 
 KARRAS_SIGMAS = Check(
@@ -57,35 +58,37 @@ KARRAS_SIGMAS = Check(
     mutants=[
         Mutant(
             "n sigmas without the 0 at the end: append sigma_n = 0, where sampling ends.",
-            lambda n, low, high, rho: powers(ramp(n), low, high, rho),
+            lambda n, low=0.002, high=80.0, rho=7.0: powers(ramp(n), low, high, rho),
         ),
         Mutant(
             "n + 1 sigmas from sigma_max to sigma_min: n of them, and then 0.",
-            lambda n, low, high, rho: powers(ramp(n + 1), low, high, rho),
+            lambda n, low=0.002, high=80.0, rho=7.0: powers(ramp(n + 1), low, high, rho),
         ),
         Mutant(
             "i / n: the last i is n - 1, and there sigma is sigma_min, so divide by n - 1.",
-            lambda n, low, high, rho: ended(powers(ramp(n, (n - 1) / n), low, high, rho)),
+            lambda n, low=0.002, high=80.0, rho=7.0: ended(powers(ramp(n, (n - 1) / n), low, high, rho)),
         ),
         Mutant(
             "a rising grid: sampling begins at sigma_max, so swap the two ends.",
-            lambda n, low, high, rho: ended(powers(ramp(n), high, low, rho)),
+            lambda n, low=0.002, high=80.0, rho=7.0: ended(powers(ramp(n), high, low, rho)),
         ),
         Mutant(
             "the two exponents swapped: first the power 1/rho, at the end the power rho.",
-            lambda n, low, high, rho: ended(powers(ramp(n), low, high, 1 / rho)),
+            lambda n, low=0.002, high=80.0, rho=7.0: ended(powers(ramp(n), low, high, 1 / rho)),
         ),
         Mutant(
             "sigma^(1/rho): raise the result to the power rho.",
-            lambda n, low, high, rho: ended(powers(ramp(n), low, high, rho) ** (1 / rho)),
+            lambda n, low=0.002, high=80.0, rho=7.0: ended(powers(ramp(n), low, high, rho) ** (1 / rho)),
         ),
         Mutant(
             "evenly spaced sigmas, which is rho = 1: space sigma^(1/rho) evenly.",
-            lambda n, low, high, rho: ended(powers(ramp(n), low, high, 1.0)),
+            lambda n, low=0.002, high=80.0, rho=7.0: ended(powers(ramp(n), low, high, 1.0)),
         ),
         Mutant(
             "evenly spaced logarithms, the limit of large rho: space sigma^(1/rho) evenly.",
-            lambda n, low, high, rho: ended((math.log(high) + ramp(n) * math.log(low / high)).exp()),
+            lambda n, low=0.002, high=80.0, rho=7.0: ended(
+                (math.log(high) + ramp(n) * math.log(low / high)).exp()
+            ),
         ),
     ],
 )
@@ -113,14 +116,14 @@ def euler(D: Denoiser, x: Tensor, sigma: Tensor, sigma_next: Tensor) -> tuple[Te
 def step_slip(hint: str, correction: Callable) -> Mutant:
     """A mutant that ends right, by Euler, and errs before: correction(D, x, s, r, first, moved), from sigma s to r."""
 
-    def step(D: Denoiser, x: Tensor, s: Tensor, r: Tensor, noise: object) -> Tensor:
+    def step(D: Denoiser, x: Tensor, s: Tensor, r: Tensor, noise: object = None) -> Tensor:
         first, moved = euler(D, x, s, r)
         return moved if r == 0 else correction(D, x, s, r, first, moved)
 
     return Mutant(hint, step)
 
 
-def last_step_too(D: Denoiser, x: Tensor, s: Tensor, r: Tensor, noise: object) -> Tensor:
+def last_step_too(D: Denoiser, x: Tensor, s: Tensor, r: Tensor, noise: object = None) -> Tensor:
     first, moved = euler(D, x, s, r)
     return x + (r - s) * (first + slope(D, moved, r)) / 2
 
@@ -137,6 +140,8 @@ def sampling_steps(d: Draw) -> Iterator[tuple[str, tuple]]:
         grid = karras_sigmas(n, 0.002, 80.0, 7.0).to(d.device, d.dtype)
         for sigma, sigma_next in pairwise(grid):
             yield f"a step of a grid of {n}", (d.denoiser(), sigma * d.normal(2, 3), sigma, sigma_next, None)
+    for share in (0.999, 0.97, 0.9):
+        yield "a short step", (d.denoiser(), d.wide(2, 3), d.uniform(2, 2), d.uniform(2, 2) * share, None)
     yield "one image", (d.denoiser(), d.wide(1, 1, 4, 4), d.uniform(2, 2), d.uniform(0.25, 0.25), None)
 
 
@@ -195,7 +200,7 @@ HEUN_STEP = Check(
         ),
         Mutant(
             "a step in the wrong direction: it is (sigma_next - sigma), a negative number, times (x - D) / sigma.",
-            lambda D, x, s, r, noise: 2 * x - heun_step(D, x, s, r) if r == 0 else uphill(D, x, s, r),
+            lambda D, x, s, r, noise=None: 2 * x - heun_step(D, x, s, r) if r == 0 else uphill(D, x, s, r),
         ),
         step_slip(
             "the midpoint method: take the second slope at sigma_next, and the mean of both.",
@@ -270,6 +275,8 @@ def raises(d: Draw) -> Iterator[tuple[str, tuple]]:
         yield f"s_churn = {s_churn:.4g}", (*level(d, 1.0), 18, s_churn, 0.05, 50.0, 1.007)
     for s_min in (0, 0.0, 0.001, 0.004):
         yield f"sigma = 0.002, s_min = {s_min}", (*level(d, 0.002), 18, 5.0, s_min, 50.0, 1.003)
+    for sigma, s_min in ((80.0, 0.0), (0.05, 0.05), (157.4, 1.0)):
+        yield "no upper end", (*level(d, sigma), 18, 40, s_min, math.inf, 1.0)
     for s_noise in (0.0, 1, 1.0):
         yield f"s_noise = {s_noise}", (*level(d, 1.0), 256, 40, 0, math.inf, s_noise)
 

@@ -9,7 +9,7 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from .call import Outcome, call, fresh, isolated, scattered
+from .call import Outcome, call, fresh, isolated, other_data, scattered
 from .compare import Fault, Kind, alike, describe
 from .data import Check, CheckFailed, Mutant
 from .faults import call_fault, gradient_fault, repeat_fault, said, signature_fault, wanted
@@ -111,6 +111,8 @@ def result_fault(check: Check, args: tuple, value: object, evaluated: dict[str, 
 def _cases(check: Check, seed: int | str, device: str = "cpu") -> Iterator[tuple[str, tuple]]:
     for index in range(len(PLANS)):
         yield "", check.inputs(Draw(check.id, seed, index, device))
+    # The shapes and numbers of the first case, with other data: an answer may keep nothing between calls.
+    yield "", other_data(check.inputs(Draw(check.id, seed, 0, device)))
     yield from check.fixed(Draw(check.id, seed, None, device))
 
 
@@ -139,8 +141,12 @@ def _mannered(check: Check, answer: Callable, seed: int | str, device: str) -> I
         fault = _fault(check, answer, args, outcome)
         if fault:
             yield Trial(args, "", outcome, Fault(Kind.CHANGED, f"{manner.words}, {fault.text}"))
-        elif manner is RECORDING and check.grad:
-            fault = gradient_fault(check, args, outcome.value, used)
+    if check.grad:
+        fixed = (args for _, args in check.fixed(Draw(check.id, seed, None, device)))
+        for args in (*chosen, *fixed):
+            used = RECORDING.prepare(check, args)
+            outcome = call(answer, used)
+            fault = _fault(check, answer, args, outcome) or gradient_fault(check, args, outcome.value, used)
             if fault:
                 yield Trial(args, "", outcome, fault)
 
@@ -182,11 +188,9 @@ def _matches(mutant: Mutant, trials: Sequence[Trial]) -> bool:
     seen = False
     for trial in (t for t in trials if t.fault or not t.label):
         theirs, ours = trial.outcome, call(mutant.function, fresh(trial.args))
-        if theirs.error or ours.error:
-            if type(theirs.error) is not type(ours.error):
-                return False
+        if theirs.error and ours.error and type(theirs.error) is type(ours.error):
             seen = seen or said(theirs.error) == said(ours.error)
-        elif not alike(theirs.value, ours.value):
+        elif theirs.error or ours.error or not alike(theirs.value, ours.value):
             return False
         else:
             seen = True

@@ -28,6 +28,12 @@ def signature_fault(check: Check, answer: object) -> str:
         signature.bind(*wanted)
     except TypeError:
         return f"the function takes ({', '.join(got)}), want the arguments ({', '.join(wanted)})"
+    required = [n for n, p in inspect.signature(check.reference).parameters.items() if p.default is p.empty]
+    try:
+        signature.bind(*required)
+    except TypeError:
+        left = ", ".join(wanted[len(required) :])
+        return f"the function takes ({', '.join(got)}), and the chapter leaves out {left}: keep the defaults of the first line"
     if got != wanted and sorted(got) == sorted(wanted):
         return f"the function takes ({', '.join(got)}), want the order ({', '.join(wanted)})"
     return ""
@@ -52,7 +58,14 @@ def call_fault(check: Check, answer: Callable, args: tuple, outcome: Outcome) ->
         name = check.parameters[outcome.changed[0]]
         return Fault(
             Kind.CHANGED,
-            f"the function changed its argument {name} in place, as `{name} += ...` does; make a new tensor",
+            f"the function changed its argument {name} in place, as `{name} += ...` and `{name}.requires_grad_()` do; "
+            "make a new tensor",
+        )
+    if outcome.spoiled:
+        name = check.parameters[outcome.spoiled[0]]
+        return Fault(
+            Kind.CHANGED,
+            f"the function changed in place what {name} returned; a model may keep it, so make a new tensor",
         )
     return None
 

@@ -123,8 +123,8 @@ class Draw:
         return self._place(schedules.cosine(T))
 
     def times(self, T: int = 1000) -> Tensor:
-        """The times at which slips show, 1, 2, 3, T/2, T - 1, T, in no order; the first and the last are equal."""
-        return torch.tensor([T // 2, T, 2, 1, T - 1, 3, T // 2], device=self.device)
+        """The times at which slips show, 1, 2, 3, T/2, T - 1, T, in no order."""
+        return torch.tensor([T // 2, T, 2, 1, T - 1, 3], device=self.device)
 
     def ladder(self, low: float, high: float, n: int) -> Tensor:
         """n numbers from low to high, evenly spaced, both included."""
