@@ -160,7 +160,10 @@ def test_the_text_says_what_the_check_says(course):
         assert heading.source.startswith("### Exercise 1: `twice` (3 points, about 10 minutes, easy)\n")
         assert heading.source.endswith("$x_{{t}}$.")
         assert handout.template(heading).startswith("### Exercise {{01-twice}}\n")
-        assert handout.template(notebook.cells[0]) == "# 1. A small chapter\n\nSome prose with $x^2$, {{exercises}}."
+        assert (
+            handout.template(notebook.cells[0])
+            == "# 1. A small chapter\n\nSome prose with $x^2$, {{exercises}}."
+        )
 
 
 def test_other_points_are_other_text_in_the_same_cells(course, monkeypatch):
