@@ -126,7 +126,8 @@ def _exercise(cell: NotebookNode, following: NotebookNode | None, number: str) -
 
 
 def _check_text(chapter: str, cells: Sequence[NotebookNode], exercises: Sequence[str]) -> None:
-    text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    seen = [c for c in cells if c.cell_type == "markdown" and "solution-only" not in tags(c)]
+    text = "\n\n".join(cell.source for cell in seen)
     twice = next((name for name in exercises if exercises.count(name) > 1), None)
     if twice:
         raise CourseError(f"{chapter}: exercise {twice} is there twice")

@@ -35,7 +35,11 @@ class Described(Protocol):
 
 
 def in_points(number: int) -> str:
-    return "1 point" if number == 1 else f"{number} points"
+    return counted(number, "point")
+
+
+def counted(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def fill(text: str, exercises: Sequence[Described], points: Mapping[str, int]) -> str:
@@ -55,7 +59,7 @@ def _heading(number: int, exercise: Described, points: Mapping[str, int]) -> str
     function = function_of(exercise.id)
     if exercise.id not in points:
         return GIVEN.format(function=function)
-    costs = f"{in_points(points[exercise.id])}, about {exercise.minutes} minutes, {LEVELS[exercise.level]}"
+    costs = f"{in_points(points[exercise.id])}, about {counted(exercise.minutes, 'minute')}, {LEVELS[exercise.level]}"
     return f"### Exercise {number}: `{function}` ({costs})"
 
 

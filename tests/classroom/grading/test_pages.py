@@ -10,6 +10,7 @@ from diffusion_course.classroom import handout
 from diffusion_course.classroom.grading import gradebook, pages, show
 from diffusion_course.classroom.grading.results import Graded, Mark
 from diffusion_course.classroom.grading.submissions import safe
+from diffusion_course.classroom.ids import chapter_of, function_of
 
 FIRST, SECOND, THIRD = EXERCISES = ("03-x0_from_eps", "03-eps_loss", "03-ddpm_step")
 WORTH = {"01-snr": 2, FIRST: 2, SECOND: 3, THIRD: 3}
@@ -279,7 +280,7 @@ def test_formulas_are_left_as_they_were_written(source, shown):
 
 def test_every_formula_of_the_course_survives():
     for name in handout.names():
-        for cell in handout.read(name[:2]).cells:
+        for cell in handout.read(chapter_of(name)).cells:
             if cell.cell_type == "markdown":
                 plain = re.sub(r"```.*?```|`[^`]*`", "", cell.source, flags=re.DOTALL)
                 html = show.markdown(cell.source)
@@ -536,7 +537,7 @@ def test_a_phone_shows_the_course_without_scrolling_sideways(opened, tmp_path):
     page.goto((tmp_path / "feedback/ann/03.html").as_uri())
     assert page.evaluate("document.documentElement.lang") == "en"
     for exercise in EXERCISES:
-        page.locator("nav table a", has_text=exercise[3:]).click()
+        page.locator("nav table a", has_text=function_of(exercise)).click()
         assert page.url.endswith(f"#{exercise}")
         assert page.locator(f"section[id='{exercise}'] h2").is_visible()
         page.locator(f"section[id='{exercise}'] >> text=All exercises").click()
