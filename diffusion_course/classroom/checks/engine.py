@@ -15,7 +15,7 @@ from .data import Check, CheckFailed, Mutant
 from .faults import call_fault, gradient_fault, repeat_fault, said, signature_fault, wanted
 from .faults import result_fault as _result_fault
 from .inputs import PLANS, Draw
-from .observe import observation
+from .observe import Tried, observation
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def _refusal(check: Check, failed: Trial, trials: Sequence[Trial], device: str) 
     advice = f"This looks like {diagnosis}" if diagnosis else ""
     # A wrong type, an argument changed in place, an exception: there the formula would only distract.
     if not advice and failed.fault.kind in (Kind.SHAPE, Kind.NUMBERS):
-        seen = observation(check, _compared(check, trials)) if device == "cpu" else ""
+        seen = _observation(check, trials) if device == "cpu" else ""
         advice = f"{seen}\nLook at {check.where}" if seen else f"Look at {check.where}"
     message = f"{check.id}: {failed.fault.text}\nInputs: {inputs}."
     return CheckFailed(
@@ -169,10 +169,12 @@ def _refusal(check: Check, failed: Trial, trials: Sequence[Trial], device: str) 
     )
 
 
-def _compared(check: Check, trials: Sequence[Trial]) -> list[tuple[tuple, object, object, bool]]:
-    """(arguments, got, want, right) of each case that returned something."""
+def _observation(check: Check, trials: Sequence[Trial]) -> str:
+    """What the wrong numbers have in common."""
     done = [t for t in trials if not t.outcome.error]
-    return [(t.args, t.outcome.value, wanted(check, t.args), t.fault is None) for t in done]
+    return observation(
+        check, [Tried(t.args, t.outcome.value, wanted(check, t.args), t.fault is None, t.label) for t in done]
+    )
 
 
 def _diagnosis(check: Check, trials: Sequence[Trial]) -> str:
