@@ -117,18 +117,12 @@ def _exchangeable(a: object, b: object) -> bool:
     return isinstance(a, float) and isinstance(b, float)
 
 
-def _on(slot: int, change: Callable) -> Callable[[list], None]:
-    def apply(args: list) -> None:
-        args[slot] = change(args[slot])
-
-    return apply
+def _on(slot: int, change: Callable) -> Callable[[list], list]:
+    return lambda args: [change(a) if i == slot else a for i, a in enumerate(args)]
 
 
-def _swap(i: int, j: int) -> Callable[[list], None]:
-    def apply(args: list) -> None:
-        args[i], args[j] = args[j], args[i]
-
-    return apply
+def _swap(i: int, j: int) -> Callable[[list], list]:
+    return lambda args: [args[{i: j, j: i}.get(k, k)] for k in range(len(args))]
 
 
 def _same(check: Check, changes: Sequence[Change], args: tuple, got: object) -> bool:
@@ -137,7 +131,7 @@ def _same(check: Check, changes: Sequence[Change], args: tuple, got: object) -> 
         changed = list(fresh(args))
         for change in changes:
             if None not in change.slots:
-                change.function(changed)
+                changed = change.function(changed)
         with torch.no_grad():
             value = check.reference(*changed)
             for change in changes:
