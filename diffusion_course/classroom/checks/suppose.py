@@ -6,6 +6,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, islice
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -54,11 +55,13 @@ TIMES = ("{} + 1", "{} - 1")
 
 @dataclass(frozen=True)
 class Change:
-    """slots: which arguments it touches; None is the result. words: completes "with ..."."""
+    """slots: which arguments it touches; None is the result. words: completes "with ...".
+    function: makes other arguments, as a list, or another result.
+    """
 
     slots: frozenset[int | None]
     words: str
-    function: Callable[[list], None]
+    function: Callable[[Any], Any]
 
 
 def supposition(check: Check, seen: Sequence[tuple[tuple, object]]) -> str:
