@@ -143,7 +143,7 @@ def normal_kl(mean1, logvar1, mean2, logvar2):
     """KL(N(mean1, exp(logvar1)) || N(mean2, exp(logvar2))), elementwise, in nats.
 
     All four are tensors that broadcast against each other, e.g. (B, C, H, W) with (B, 1, 1, 1).
-    Returns a tensor of the broadcast shape.
+    Returns a tensor of the broadcast shape, through which gradients flow: section 5 fits parameters with it.
     """
     ### BEGIN SOLUTION
     variance_ratio = (logvar1 - logvar2).exp()

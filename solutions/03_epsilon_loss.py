@@ -417,7 +417,7 @@ plots.curves(
 def eps_loss(eps_model, x0, t, eps, alpha_bar):
     """L_simple of one batch (Ho et al. 2020, eq. 14): the mean of (eps - eps_theta(x_t, t))^2.
 
-    eps_model: called as eps_model(x_t, t), returns the predicted noise (B, *S). x0, eps: (B, *S).
+    eps_model: called once, as eps_model(x_t, t), returns the predicted noise (B, *S). x0, eps: (B, *S).
     t: (B,), integers in 1..T. alpha_bar: (T,), alpha_bar_1..alpha_bar_T. Returns a scalar.
     """
     ### BEGIN SOLUTION
@@ -730,7 +730,7 @@ widgets.slide(
 def ddpm_step(eps_model, x_t, t, z, betas):
     """One step x_t -> x_{t-1} with the posterior variance (Ho et al. 2020, algorithm 2 and eq. 7).
 
-    eps_model: called as eps_model(x_t, times) with times (B,), returns the predicted noise (B, *S).
+    eps_model: called once, as eps_model(x_t, times) with integer times (B,), returns the predicted noise (B, *S).
     x_t, z: (B, *S). t: a Python integer in 1..T. betas: (T,), beta_1..beta_T. Returns (B, *S).
     """
     ### BEGIN SOLUTION

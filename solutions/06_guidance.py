@@ -206,6 +206,7 @@ def classifier_guidance(D, log_prob, x, sigma, scale):
     """D(x, sigma) + scale sigma^2 grad_x log p(y | x; sigma) (Dhariwal & Nichol 2021, algorithm 2, as a denoiser).
 
     D: called as D(x, sigma), returns (B, *S). log_prob: called as log_prob(x, sigma), returns log p(y | x; sigma), (B,).
+    Both are called once; a sampler calls this function under torch.no_grad().
     x: (B, *S), where *S is any number of axes. sigma: (), the noise level of all samples. scale: a number.
     Returns (B, *S).
     """
@@ -574,7 +575,7 @@ for p, net in networks.items():
 def cfg(model, x, sigma, y, w, no_label):
     """Classifier-free guidance, D_u + w (D_c - D_u) (Ho & Salimans 2021, eq. 6, with w = 1 for no guidance).
 
-    model: called as model(x, sigma, labels) with labels (B,), returns (B, *S). x: (B, *S). sigma: ().
+    model: called as model(x, sigma, labels) with labels (B,), at most twice; returns (B, *S). x: (B, *S). sigma: ().
     y: (B,), the wanted classes. w: a number. no_label: the integer that means "no label". Returns (B, *S).
     """
     ### BEGIN SOLUTION

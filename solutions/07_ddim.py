@@ -364,7 +364,7 @@ quiz.ask("07-q1")
 def ddim_step(eps_model, x_t, t, t_prev, eta, z, alpha_bar):
     """One step x_t -> x_{t_prev} of the family (Song et al. 2021, eqs. 12 and 16).
 
-    eps_model: called as eps_model(x_t, times) with times (B,), returns the predicted noise (B, *S).
+    eps_model: called once, as eps_model(x_t, times) with integer times (B,), returns the predicted noise (B, *S).
     x_t, z: (B, *S). t: a Python integer in 1..T. t_prev: a Python integer in 0..t-1. eta: a number in 0..1.
     alpha_bar: (T,), alpha_bar_1..alpha_bar_T. Returns (B, *S).
     """

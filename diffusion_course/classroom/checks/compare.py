@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import TypeGuard
 
 import torch
 from torch import Tensor
@@ -61,10 +62,10 @@ def tensor_fault(
 ) -> Fault | None:
     """Compare one tensor: type, shape, device, dtype, NaN, and last the numbers."""
     assert isinstance(want, Tensor)
-    if not isinstance(got, Tensor):
+    if not _tensor(got):
         return Fault(Kind.FORM, f"{name} is {kind(got)}, want a tensor of shape {tuple(want.shape)}")
     got = plain(got)
-    if got.is_nested or got.layout != torch.strided or got.is_quantized:
+    if not dense(got) and got.device.type != "meta":
         return Fault(
             Kind.FORM, f"{name} is a tensor of a special kind (sparse, nested, quantized), want a plain one"
         )
@@ -120,9 +121,11 @@ def alike(got: object, want: object) -> bool:
     """Do two returned values agree: equal structure and shapes, numbers within tolerance, NaN at NaN?"""
     if isinstance(got, tuple | list) and isinstance(want, tuple | list):
         return len(got) == len(want) and all(map(alike, got, want))
-    if not isinstance(got, Tensor) or not isinstance(want, Tensor):
-        return type(got) is type(want) and not isinstance(got, tuple | list)
+    if not _tensor(got) or not _tensor(want):
+        return type(got) is type(want) and not isinstance(got, tuple | list | Tensor)
     got, want = plain(got), plain(want)
+    if not all(map(dense, (got, want))):
+        return False
     same_kind = (got.shape, got.dtype, got.device) == (want.shape, want.dtype, want.device)
     return same_kind and bool(close(got, want).all())
 
@@ -131,6 +134,17 @@ def plain(value: Tensor) -> Tensor:
     """A tensor without the tricks of a subclass."""
     with torch._C.DisableTorchFunctionSubclass():
         return value.as_subclass(Tensor) if type(value) is not Tensor else value
+
+
+def dense(value: Tensor) -> bool:
+    """Does it hold numbers that can be compared one by one?"""
+    special = value.is_nested or value.layout != torch.strided or value.is_quantized
+    return not special and value.device.type != "meta"
+
+
+def _tensor(value: object) -> TypeGuard[Tensor]:
+    """isinstance would believe an object that only says that it is a tensor."""
+    return issubclass(type(value), Tensor)
 
 
 def dtype_hint(got: Tensor, want: Tensor) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .compare import alike, close, plain
+from .compare import alike, close, dense, plain
 from .data import Check
 from .inputs import column
 from .suppose import supposition
@@ -127,9 +127,11 @@ def _seen(check: Check, case: Tried, number: int) -> Iterator[Seen]:
     if isinstance(got, tuple | list):
         got = got[number] if number < len(got) else None
     want = want[number] if isinstance(want, tuple) else want
-    if isinstance(got, Tensor) and isinstance(want, Tensor) and got.dtype == want.dtype == torch.float64:
-        named = dict(zip(check.parameters, args, strict=True))
-        yield Seen(named, plain(got).detach(), want)
+    if not issubclass(type(got), Tensor) or not isinstance(want, Tensor):
+        return
+    got = plain(got).detach()  # type: ignore[arg-type]
+    if dense(got) and got.dtype == want.dtype == torch.float64:
+        yield Seen(dict(zip(check.parameters, args, strict=True)), got, want)
 
 
 # ---- looks: each is true of all cases, or silent
