@@ -1,199 +1,255 @@
-"""Files of a folder or a .zip, read into memory: nothing is extracted, no link is followed, nothing large is read."""
+"""The entries of a folder or a .zip of submissions: each notebook, and each thing that might have been one, with its content or why not.
 
-import os
-import re
-import stat
-import zipfile
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
-from functools import partial
-from itertools import groupby
+Nothing is extracted to the disk, no link is followed, nothing large is read. What is in a student's zip, and in zips within it, is read
+as if it lay in a folder.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ...errors import CourseError
+from ...errors import CourseError, printable
+from . import around, names, walk, zips
+from .trouble import Refused, Trouble, Why
+from .walk import Item, Parts
 
-LARGEST = 20_000_000  # bytes; the course's own notebooks stay below 1.5 MB
-NONE = "no notebook (.ipynb) found"
-MOST = 50  # notebooks in one student's zip
-Parts = tuple[str, ...]
-Listed = tuple[Parts, Callable[[], tuple[bytes, str]] | None]  # where, and how to read it; None for a folder
+LARGEST = 20_000_000  # bytes of a notebook; the course's own stay below 1.5 MB
+ZIP = 100_000_000  # bytes of a zip within a zip, which is unpacked into memory
+DISK = 10_000_000_000  # bytes of a zip on the disk, which is not
+MOST = 50  # notebooks in the zips of one place, and zips in it
+MEMBERS = 20_000  # files in a student's zip
+NESTED = 3  # zips within one another
+PEEKED = 100  # files of one place that are looked into, since their names do not say what they are
+ARCHIVES = (
+    ".tar",
+    ".tgz",
+    ".gz",
+    ".bz2",
+    ".tbz2",
+    ".xz",
+    ".txz",
+    ".zst",
+    ".7z",
+    ".rar",
+    ".zipx",
+    ".iso",
+    ".dmg",
+    ".lz4",
+)
 
 
 @dataclass(frozen=True)
-class File:
-    """A notebook, or a place where one was to be expected. parts: where, below the folder of submissions. problem: why it is not read.
+class Entry:
+    """parts: where, by raw names. notebook: is it to be graded? trouble: why it cannot be, or, of what is no notebook, what it is.
 
-    empty: the place holds no notebook.
+    inside: the folders around all, which are not in `parts`. folder: does parts[0] hold files? copy: which of several files of one
+    name in a zip. covers: the files that this entry is about, where it is one for several.
     """
 
     parts: Parts
     content: bytes = b""
-    problem: str = ""
-    empty: bool = False
+    notebook: bool = False
+    trouble: Trouble | None = None
+    inside: Parts = ()
+    folder: bool = False
+    copy: int = 0
+    covers: tuple[Parts, ...] = ()
+
+    @property
+    def place(self) -> Parts:
+        """Where, from the folder of submissions on."""
+        return (*self.inside, *self.parts)
 
 
-def files(where: Path) -> Iterator[File]:
-    """The notebooks in a folder or .zip of submissions, in order; also those in a student's .zip, and each folder without any.
+@dataclass
+class Intake:
+    """What is read from a folder of submissions. around: the folders around all. noise: names that are known to be nobody's."""
 
-    Raises CourseError when there is no such folder, or the .zip is broken.
-    """
-    with ExitStack() as stack:
+    where: Path
+    leave_out: tuple[Path, ...] = ()
+    around: Parts = ()
+    several: dict[str, list[str]] = field(default_factory=dict)
+    noise: Counter[str] = field(default_factory=Counter)
+
+    def __iter__(self) -> Iterator[Entry]:
+        """Raises CourseError when there is no such folder, or the .zip is broken."""
+        with ExitStack() as stack:
+            items, stem = self._items(stack)
+            items, self.around = around.unwrapped(items, lambda item: _look(stack, item), stem)
+            self.several = around.several(items)
+            for item in items:
+                if item.noise:
+                    self.noise[item.parts[-1]] += 1
+            places: dict[Parts, list[Item]] = {}
+            for item in sorted(items, key=lambda one: (one.inside, one.parts)):
+                places.setdefault((*item.inside, item.parts[0]), []).append(item)
+            for group in places.values():
+                yield from _Place(group, self.noise)
+
+    def _items(self, stack: ExitStack) -> tuple[list[Item], str]:
+        where = self.where
         if where.is_dir():
-            listed, nested = list(_tree(where)), True
-        elif where.is_file() and where.suffix.lower() == ".zip":
-            try:
-                archive = stack.enter_context(zipfile.ZipFile(where))
-            except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-                raise CourseError(
-                    f"submissions: {where} is a broken zip ({error}); download it again"
-                ) from None
-            listed, nested = _without_wrapper(_entries(archive), where.stem), False
-        else:
+            return list(walk.folder(where, self.leave_out)), ""
+        if not (where.is_file() and where.suffix.lower() == ".zip"):
             raise CourseError(f"submissions: {where} is neither a folder nor a .zip")
-        for head, group in groupby(_own(listed), key=lambda one: one[0][0]):
-            yield from _place(where, head, list(group), nested)
+        try:
+            archive = zips.opened(stack.enter_context(where.open("rb")))
+        except OSError as error:
+            raise CourseError(f"submissions: {where} cannot be read ({error.strerror})") from None
+        except Refused as error:
+            raise CourseError(f"submissions: {where} {error.trouble}; download it again") from None
+        return list(walk.members(archive)), where.stem
 
 
-def _place(where: Path, head: str, members: list[Listed], nested: bool) -> Iterator[File]:
-    """What lies under one name at the top: a student's folder, or a file."""
-    found, others = False, []
-    for parts, read in members:
-        name = parts[-1].lower()
-        if name.endswith(".ipynb"):
-            content, problem = read() if read else (b"", "is a folder, not a file")
-            yield File(parts, content, problem)
-            found = True
-        elif name.endswith(".zip") and read and nested:
-            for file in _zipped(where.joinpath(*parts), parts):
-                yield file
-                found = True
-            others.append(parts[-1])
-        elif read:
-            others.append(parts[-1])
-    folder = len(members) > 1 or len(members[0][0]) > 1 or members[0][1] is None
-    if not found and (folder or head.lower().endswith(".zip")):
-        named = ", ".join(others[:5]) or "the folder is empty or a link"
-        more = f" and {len(others) - 5} more" if len(others) > 5 else ""
-        unopened = any(name.lower().endswith(".zip") for name in others) and not nested
-        hint = "; a zip in a zip is not opened" if unopened else ""
-        yield File((head,), problem=f"{NONE}: {named}{more}{hint}", empty=True)
+class _Place:
+    """The entries under one name at the top: a student's folder or zip, or a file."""
+
+    def __init__(self, group: list[Item], noise: Counter[str]) -> None:
+        self.group, self.noise = group, noise
+        self.head, self.inside = group[0].parts[0], group[0].inside
+        self.folder = any(len(item.parts) > 1 or (item.open is None and not item.trouble) for item in group)
+        self.others: list[Parts] = []
+        self.notebooks = self.zips = self.peeked = 0
+        self.copies: Counter[Parts] = Counter()
+
+    def __iter__(self) -> Iterator[Entry]:
+        told = False
+        for item in self.group:
+            if item.noise and len(item.parts) == 1:
+                return
+            for entry in self._of(item, 0):
+                self.copies[entry.parts] += 1
+                yield replace(
+                    entry, inside=self.inside, folder=self.folder, copy=self.copies[entry.parts] - 1
+                )
+                told = True
+        if not told or self.others:
+            yield replace(self._rest(told), inside=self.inside, folder=self.folder)
+
+    def _rest(self, told: bool) -> Entry:
+        """One entry for all that is no notebook here."""
+        if self.others == [(self.head,)] and not self.zips:
+            return Entry((self.head,), trouble=Trouble(_kind(self.head)))
+        more = f" and {len(self.others) - 5} more" if len(self.others) > 5 else ""
+        empty = "only a system's own files" if any(i.noise for i in self.group) else "it is empty"
+        shown = ["/".join(parts[1:]) or self.head for parts in self.others[:5]]
+        named = ", ".join(map(printable, shown)) + more if shown else empty
+        trouble = Trouble(Why.BESIDE if told else Why.NOTHING, named)
+        return Entry((self.head,), trouble=trouble, covers=tuple(self.others))
+
+    def _of(self, item: Item, level: int) -> Iterator[Entry]:
+        name = item.parts[-1]
+        if item.noise:
+            self.noise[name] += level > 0
+        elif item.trouble:
+            yield Entry(item.parts, trouble=item.trouble)
+        elif item.open is None:
+            if names.is_notebook(name) and len(item.parts) > 1:
+                yield Entry(item.parts, trouble=Trouble(Why.FOLDER))
+        elif names.is_notebook(name):
+            yield self._notebook(item)
+        elif name.lower().endswith(".zip"):
+            yield from self._zip(item, level)
+        else:
+            yield from self._other(item)
+
+    def _notebook(self, item: Item) -> Entry:
+        try:
+            return Entry(item.parts, _read(item), True)
+        except Refused as refused:
+            return Entry(item.parts, notebook=True, trouble=refused.trouble)
+
+    def _other(self, item: Item) -> Iterator[Entry]:
+        """A file by another name: what is no plain file is told, a notebook is found by what is in it."""
+        try:
+            if item.check:
+                item.check()
+            content = self._peeked(item)
+        except Refused as refused:
+            yield Entry(item.parts, trouble=refused.trouble)
+            return
+        if content is None:
+            self.others.append(item.parts)
+        else:
+            yield Entry(item.parts, content, True)
+
+    def _peeked(self, item: Item) -> bytes | None:
+        """The content of a notebook that is named .json or .txt, or without a suffix. None: it is none."""
+        if Path(item.parts[-1]).suffix.lower() not in ("", ".json", ".txt") or self.peeked == PEEKED:
+            return None
+        self.peeked += 1
+        assert item.open is not None
+        try:
+            with item.open(LARGEST) as file:
+                content = file.read(4096)
+                if content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] != b"{":
+                    return None
+                content += file.read(LARGEST)
+            made = json.loads(content.decode("utf-8-sig"))
+        except Refused as refused:
+            if refused.trouble.why in (Why.TOO_LARGE, Why.COMPRESSION):
+                return None
+            raise
+        except (OSError, ValueError, RecursionError):
+            return None
+        known = isinstance(made, dict) and "nbformat" in made and ("cells" in made or "worksheets" in made)
+        return content if known else None
+
+    def _zip(self, item: Item, level: int) -> Iterator[Entry]:
+        if level >= NESTED:
+            yield Entry(item.parts, trouble=Trouble(Why.NESTED, str(level)))
+            return
+        self.zips += 1
+        if self.zips > MOST:
+            yield Entry(item.parts, trouble=Trouble(Why.TOO_MANY, f"{MOST} zips"))
+            return
+        try:
+            with ExitStack() as stack:
+                inner = _members(stack, item)
+                if len(inner) > MEMBERS:
+                    raise Refused(Why.TOO_MANY, f"{MEMBERS:,} files")
+                if not any(not one.noise for one in inner):
+                    self.others.append(item.parts)
+                yield from self._unzipped(item, inner, level)
+        except Refused as refused:
+            yield Entry(item.parts, trouble=refused.trouble)
+
+    def _unzipped(self, item: Item, inner: list[Item], level: int) -> Iterator[Entry]:
+        for one in inner:
+            if names.is_notebook(one.parts[-1]) and one.open:
+                self.notebooks += 1
+                if self.notebooks > MOST:
+                    raise Refused(Why.TOO_MANY, f"{MOST} notebooks")
+            yield from self._of(replace(one, parts=(*item.parts, *one.parts)), level + 1)
 
 
-def _tree(where: Path) -> Iterator[Listed]:
-    """Everything below a folder. Links to folders are not followed; hidden folders (checkpoints) are passed over."""
-    for here, folders, names in os.walk(where, followlinks=False):
-        below = Path(here).relative_to(where).parts
-        folders[:] = [name for name in folders if not _hidden(name)]
-        for name in folders:
-            if name.lower().endswith(".ipynb") or not below:
-                link = Path(here, name).is_symlink()
-                yield (*below, name), partial(_refused, "is a link") if link and below else None
-        for name in names:
-            if not _hidden(name):
-                yield (*below, name), partial(_from_disk, Path(here, name))
+def _members(stack: ExitStack, item: Item) -> list[Item]:
+    """What is in a zip, readable while the stack is open. Raises Refused."""
+    assert item.open is not None
+    file = stack.enter_context(item.open(ZIP if item.packed else DISK))
+    return list(walk.members(zips.opened(file)))
 
 
-def _own(listed: Iterable[Listed]) -> list[Listed]:
-    """In order, and without folders "solutions" beside "notebooks": a copy of the whole course brings them; they are nobody's answers."""
-    everything = sorted(listed, key=lambda one: one[0])
-    copies = {
-        parts[:i] for parts, _ in everything for i, step in enumerate(parts[:-1]) if step == "notebooks"
-    }
-    return [
-        (parts, read)
-        for parts, read in everything
-        if not any(step == "solutions" and parts[:i] in copies for i, step in enumerate(parts[:-1]))
-    ]
+def _look(stack: ExitStack, item: Item) -> list[Item]:
+    """What is in a zip; nothing where it cannot be opened, which is told later."""
+    with suppress(Refused):
+        return _members(stack, item) if item.open else []
+    return []
 
 
-def _from_disk(path: Path) -> tuple[bytes, str]:
-    problem = _unfit(path)
+def _read(item: Item) -> bytes:
+    assert item.open is not None
     try:
-        return (b"", problem) if problem else (path.read_bytes(), "")
+        with item.open(LARGEST) as file:
+            return file.read()
     except OSError as error:
-        return b"", f"cannot be read ({error.strerror})"
+        raise Refused(Why.UNREADABLE, error.strerror or type(error).__name__) from None
 
 
-def _unfit(path: Path) -> str:
-    """Why a file must not be opened: a pipe would wait for ever, a link may lead anywhere."""
-    try:
-        facts = path.lstat()
-    except OSError as error:
-        return f"cannot be read ({error.strerror})"
-    if not stat.S_ISREG(facts.st_mode):
-        return "is a link or no plain file"
-    return _too_large(facts.st_size) if facts.st_size > LARGEST else ""
-
-
-def _zipped(path: Path, parts: Parts) -> Iterator[File]:
-    """The notebooks in a zip that a student handed in."""
-    problem = _unfit(path)
-    if problem:
-        yield File(parts, problem=problem)
-        return
-    try:
-        with zipfile.ZipFile(path) as archive:
-            inside = [(p, read) for p, read in _own(_entries(archive)) if p[-1].lower().endswith(".ipynb")]
-            for count, (below, read) in enumerate(inside):
-                if count == MOST:
-                    yield File(parts, problem=f"holds more than {MOST} notebooks; the others are not read")
-                    return
-                content, problem = read() if read else (b"", "is a folder, not a file")
-                yield File((*parts, *below), content, problem)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        yield File(parts, problem=f"is a broken zip ({str(error)[:100]})")
-
-
-def _entries(archive: zipfile.ZipFile) -> Iterator[Listed]:
-    for entry in archive.infolist():
-        steps = re.split(r"[/\\]", entry.orig_filename.replace("\0", "/"))
-        parts = tuple(step for step in steps if step not in ("", ".", ".."))
-        if not parts or any(map(_hidden, parts)):
-            continue
-        if not entry.is_dir():
-            yield parts, partial(_from_zip, archive, entry)
-        elif len(parts) == 1 or parts[-1].lower().endswith(".ipynb"):
-            yield parts, None
-
-
-def _from_zip(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> tuple[bytes, str]:
-    name = entry.orig_filename
-    if name.startswith("/") or re.search(r"[\\\0]|^[A-Za-z]:|(^|/)\.\.(/|$)", name):
-        return b"", "has a name in the zip that leads out of its folder"
-    if stat.S_ISLNK(entry.external_attr >> 16):
-        return b"", "is a link"
-    if entry.flag_bits & 1:
-        return b"", "is encrypted in the zip"
-    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        return b"", "is compressed in an unusual way; make the zip again"
-    if entry.file_size > LARGEST:
-        return b"", _too_large(entry.file_size)
-    try:
-        with archive.open(entry) as file:
-            content = file.read(LARGEST + 1)
-    except (
-        Exception
-    ) as error:  # a hostile zip finds many ways to fail in zipfile and zlib; none may stop the batch
-        return b"", f"is damaged in the zip ({type(error).__name__})"
-    return (content, "") if len(content) <= LARGEST else (b"", _too_large(len(content)))
-
-
-def _without_wrapper(listed: Iterator[Listed], stem: str) -> list[Listed]:
-    """Without the one folder that a zip made of a folder begins with, which has the zip's name."""
-    everything = list(listed)
-    if {parts[0] for parts, _ in everything} == {stem} and any(len(parts) > 1 for parts, _ in everything):
-        return [(parts[1:], read) for parts, read in everything if len(parts) > 1]
-    return everything
-
-
-def _refused(problem: str) -> tuple[bytes, str]:
-    return b"", problem
-
-
-def _hidden(name: str) -> bool:
-    return name.startswith((".", "__MACOSX")) and not name.startswith("..")
-
-
-def _too_large(size: int) -> str:
-    return f"has {size / 1e6:.0f} MB; {LARGEST / 1e6:.0f} MB is the most"
+def _kind(name: str) -> Why:
+    if name.lower().endswith(ARCHIVES):
+        return Why.ARCHIVE
+    return Why.RECEIPT if names.receipt(name) else Why.OTHER
