@@ -78,7 +78,7 @@ def _people(items: Sequence[Item]) -> bool:
         return False
     able = {head: group for head, group in groups.items() if any(map(_candidate, group))}
     able = able or {head: group for head, group in groups.items() if _is_folder(group)}
-    if any(map(_of_lms, able)) or names.of_canvas(able):
+    if sum(map(_of_lms, able)) > 1 or len(names.of_canvas(able)) > 1:
         return True
     if len(groups) == 1 and able:
         (group,) = able.values()

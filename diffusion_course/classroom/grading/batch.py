@@ -24,7 +24,7 @@ from .rules import Rules
 from .submissions import Submission
 
 FAILED = "could not be graded here"
-KILLED = f"{FAILED}: the process that graded it was ended twice; is there enough memory?"
+TWICE = f"{FAILED}: the process that graded it was ended twice; is there enough memory?"
 
 
 @dataclass(frozen=True)
@@ -77,41 +77,51 @@ def _graded(
     left = {k: s for k, s in todo.items() if not s.trouble and s.chapter in pristine}
     yield from (one(k, s, pristine.get(s.chapter), rules) for k, s in todo.items() if k not in left)
     with _scratch() as scratch:
+        pool = _Pool(pristine, rules, scratch, jobs, backend)
         while left:
-            begun: set[str] = set()
-            for done in _until_broken(left, begun, pristine, rules, scratch, jobs, backend):
+            for done in pool.results(left):
                 left.pop(done.key)
                 yield done
-            alone = {k: s for k, s in left.items() if k in begun} or left
-            for k, s in list(alone.items()):
+            for k in [k for k in left if k in pool.begun] or list(left):
+                s = left.pop(k)
                 # Two jobs with one task: with one job it would run in this process, and take it along.
-                again = _until_broken({k: s}, set(), pristine, rules, scratch, max(jobs, 2), backend)
-                yield from list(again) or [Done(k, _result(s, problem=KILLED), failed=True)]
-                left.pop(k)
+                pool.jobs, again = max(jobs, 2), list(pool.results({k: s}))
+                yield from again or [Done(k, _result(s, problem=f"{TWICE} ({pool.error})"), failed=True)]
+            pool.jobs = jobs
 
 
-def _until_broken(
-    todo: dict[str, Submission],
-    begun: set[str],
-    pristine: dict[str, NotebookNode],
-    rules: Rules,
-    scratch: str,
-    jobs: int,
-    backend: str,
-) -> Iterator[Done]:
-    """Results as they come, until all are there or a process was killed. begun: gets the keys of what was handed to the processes."""
-    from joblib import Parallel, delayed, parallel_config
+@dataclass
+class _Pool:
+    """Processes that grade. begun: the keys of what was handed to them. error: what ended them, "" if nothing did."""
 
-    def tasks() -> Iterator:
-        for k, s in todo.items():
-            begun.add(k)
-            yield delayed(one)(k, s, pristine[s.chapter], rules, scratch)
+    pristine: dict[str, NotebookNode]
+    rules: Rules
+    scratch: str
+    jobs: int
+    backend: str
+    begun: frozenset[str] = frozenset()
+    error: str = ""
 
-    with parallel_config(backend=backend):
-        results = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(tasks())
-        # `one` fails for no reason of its own: an error is of the pool. What it is called differs from backend to backend.
-        with suppress(Exception):
-            yield from results
+    def results(self, todo: dict[str, Submission]) -> Iterator[Done]:
+        """Results as they come, until all are there or a process was killed."""
+        from joblib import Parallel, parallel_config
+
+        with parallel_config(backend=self.backend):
+            pool = Parallel(n_jobs=self.jobs, return_as="generator_unordered", batch_size=1)
+            try:
+                yield from pool(self._tasks(list(todo.items())))
+            except (
+                Exception
+            ) as error:  # `one` raises none; what a lost process is called differs from backend to backend
+                self.error = f"{type(error).__name__}: {printable(str(error), ' ')[:100]}"
+
+    def _tasks(self, todo: list[tuple[str, Submission]]) -> Iterator:
+        from joblib import delayed
+
+        self.begun, self.error = frozenset(), ""
+        for k, s in todo:
+            self.begun |= {k}
+            yield delayed(one)(k, s, self.pristine[s.chapter], self.rules, self.scratch)
 
 
 @contextmanager

@@ -143,7 +143,7 @@ def _moodle(rows: Sequence[Student], worth: dict[str, int]) -> list[list]:
     these names. The gradebook's import finds users by "Email address" or "Username"; it cannot by "Full name". An empty grade changes
     nothing.
     """
-    head = ["Identifier", "Full name", "Email address", "Username"]
+    head: list = ["Identifier", "Full name", "Email address", "Username"]
     head += ["Grade", "Maximum grade", "Last modified (grade)", *worth, "Feedback comments"]
     most = sum(worth.values())
     table = [head]

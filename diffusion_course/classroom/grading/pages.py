@@ -128,7 +128,7 @@ def summary(
             eye=[one for one in graded if one.flags],
             lines=_lines(lines),
             told=sum(bool(line.entry) for line in lines),
-            count=count,
+            handed_in=count,
         )
     )
 

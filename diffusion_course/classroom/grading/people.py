@@ -38,7 +38,6 @@ class Owners:
     def __init__(self, heads: Collection[str], repositories: Collection[str]) -> None:
         self._canvas = names.of_canvas(heads)
         self._prefixes = names.common_prefix(repositories)
-        self._repositories = frozenset(repositories)
 
     def of(self, head: str, folder: bool, copy: int = 0, section: Key = ()) -> Person:
         """folder: does `head` hold files, or is it one? copy: which of several files of the same name in a zip. section: the folders
@@ -48,7 +47,7 @@ class Owners:
         if told:
             return Person(told.key, names.clean(told.name), head, told.lms_id)
         if folder and not zipped:
-            shown = names.without_prefix(head, self._prefixes) if head in self._repositories else head
+            shown = names.without_prefix(head, self._prefixes)
             return Person(("folder", *section, head), names.clean(shown), "/".join((*section, head)))
         return Person(("file", str(copy), *section, head), names.guess(head), "/".join((*section, head)))
 

@@ -57,7 +57,7 @@ def folder(where: Path, leave_out: tuple[Path, ...] = ()) -> Iterator[Item]:
             yield Item(below, trouble=Trouble(Why.OUTPUT))
             folders.clear()
             continue
-        if not folders and not files:
+        if below and not folders and not files:
             yield Item(below)
         kept = []
         for name in sorted(folders):

@@ -116,7 +116,9 @@ def test_a_failure_of_the_grader_is_told_stops_nobody_and_is_tried_again(place, 
 
 def test_a_chapter_that_was_not_handed_out_is_told(place, tmp_path, asked):
     others = {number: made for number, made in edition(folder()).items() if number != "01"}
-    graded = batch.run(submissions.find(place).submissions, tmp_path / "out", others, Rules("s"), lambda _: None)
+    graded = batch.run(
+        submissions.find(place).submissions, tmp_path / "out", others, Rules("s"), lambda _: None
+    )
     assert {one.problem for one in graded} == {"chapter 01 is not part of this edition"}
     assert asked.seen == []
 

@@ -32,7 +32,7 @@ BOB = graded("bob", "", problem="the file is empty")
 def written(folder, batch, form="plain"):
     """The table and the JSON that are written for a batch."""
     gradebook.write(folder, batch, WORTH, form)
-    text = (folder / "gradebook.csv").read_bytes().decode()
+    text = (folder / "gradebook.csv").read_bytes().decode("utf-8-sig")
     book = json.loads((folder / "gradebook.json").read_bytes())
     return list(csv.reader(io.StringIO(text, newline=""))), book
 
@@ -176,7 +176,7 @@ def test_canvass_gradebook(tmp_path):
 
 def test_marks_that_do_not_count_are_in_no_column(tmp_path):
     gradebook.write(tmp_path, [ANN, ANN_1], {"03-x0_from_eps": 2})
-    table = list(csv.reader(io.StringIO((tmp_path / "gradebook.csv").read_text())))
+    table = list(csv.reader(io.StringIO((tmp_path / "gradebook.csv").read_text("utf-8-sig"))))
     assert table == [
         ["student", "03-x0_from_eps", "total", "look at"],
         ["(points possible)", "2", "2", ""],

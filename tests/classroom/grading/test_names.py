@@ -66,5 +66,3 @@ def test_a_plain_name_is_kept():
     assert [safe(name) for name in ("ann", "ann.lee@uni.edu", "bob-smith", "李")] == [
         *("ann", "ann.lee@uni.edu", "bob-smith", "李")
     ]
-
-

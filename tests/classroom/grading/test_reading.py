@@ -4,7 +4,7 @@ import copy
 import json
 
 import pytest
-from handed import *
+from handed import FIRST, GOOD, ONE, SECOND, THIRD, alone, dumped, exercise_of, notebook, put, written
 
 from diffusion_course.classroom import handout
 from diffusion_course.classroom.grading.submissions import find
@@ -218,5 +218,3 @@ def test_a_page_is_not_larger_than_a_person_reads(tmp_path):
     one = alone(tmp_path, raw)
     assert sum(len(source) for _, source in one.cells) < 500_000
     assert {FIRST, SECOND, THIRD} <= {kind for kind, _ in one.cells}
-
-

@@ -6,9 +6,8 @@ import sys
 import unicodedata
 
 import pytest
-from handed import *
+from handed import FIRST, GOOD, NAMES, ONE, SECOND, THIRD, alone, lines, notebook, put, rows
 
-from diffusion_course.classroom.grading import submissions
 from diffusion_course.classroom.grading.submissions import find
 from diffusion_course.errors import CourseError
 
@@ -68,9 +67,11 @@ def test_github_classroom_puts_the_assignment_before_the_user(tmp_path):
     files |= {f"chapter-03-{user}/notebooks/{NAMES['03']}": GOOD for user in ("eve", "fay-1")}
     put(tmp_path, files)
     (tmp_path / "diffusion-gus").mkdir()
-    found = find(tmp_path).submissions
-    assert [s.student for s in found] == ["ann", "bob-smith", "eve", "fay-1", "gus"]
-    assert found[-1].problem == "no notebook (.ipynb) found: the folder is empty or a link"
+    found = find(tmp_path)
+    assert sorted(rows(found).values()) == ["ann", "bob-smith", "eve", "fay-1"]
+    assert [(line.student, str(line.trouble)) for line in found.lines] == [
+        ("gus", "holds no notebook (.ipynb): it is empty")
+    ]
 
 
 def test_names_with_a_hyphen_stay_whole_where_they_are_no_repositories(tmp_path):
@@ -82,9 +83,36 @@ def test_a_repository_counts_with_the_chapters_that_were_touched(tmp_path):
     repo = {f"chapter-03-ann/notebooks/{name}": notebook(number, ()) for number, name in NAMES.items()}
     repo[f"chapter-03-ann/notebooks/{NAMES['03']}"] = notebook("03", (FIRST,))
     repo[f"chapter-03-ann/solutions/{NAMES['01']}"] = ONE
-    (one,) = find(put(tmp_path, repo)).submissions
+    found = find(put(tmp_path, repo))
+    (one,) = found.submissions
     assert who([one]) == [("ann", "03", "")]
     assert one.notes == ()
+    assert lines(found) == {
+        **{
+            f"chapter-03-ann/notebooks/{name}": "is as it was handed out"
+            for number, name in NAMES.items()
+            if number not in ("00", "03")
+        },
+        f"chapter-03-ann/notebooks/{NAMES['00']}": "is a chapter without exercises",
+        f"chapter-03-ann/solutions/{NAMES['01']}": "lies in solutions/; what was done in notebooks/ beside it counts",
+    }
+
+
+def test_what_a_student_wrote_into_solutions_is_found_and_told(tmp_path):
+    repo = {f"chapter-03-ann/notebooks/{name}": notebook(number, ()) for number, name in NAMES.items()}
+    repo[f"chapter-03-ann/solutions/{NAMES['03']}"] = GOOD
+    (one,) = find(put(tmp_path, repo)).submissions
+    assert one.path == f"chapter-03-ann/solutions/{NAMES['03']}"
+    assert "taken from solutions/" in one.notes[0]
+
+
+def test_the_courses_own_solutions_are_nobodys(tmp_path):
+    course = notebook("01", ())
+    course["cells"][-1]["source"] = "### BEGIN SOLUTION"
+    repo = {"ann/notebooks/x.ipynb": notebook("03", ()), "ann/solutions/y.ipynb": course, "bob/x.ipynb": ONE}
+    found = find(put(tmp_path, repo))
+    assert sorted(rows(found)) == ["ann/notebooks/x.ipynb", "bob/x.ipynb"]
+    assert lines(found) == {"ann/solutions/y.ipynb": "is the course's own solution"}
 
 
 def test_a_repository_without_any_work_counts_with_the_chapter_it_was_made_for(tmp_path):
@@ -107,7 +135,7 @@ def test_two_students_of_one_name_are_told_apart(tmp_path):
 
 
 def test_two_files_of_one_chapter_are_both_there_with_a_note(tmp_path):
-    found = find(put(tmp_path, {"ann/a.ipynb": GOOD, "ann/b.ipynb": notebook(solved=(FIRST,))}))
+    found = find(put(tmp_path, {"ann/a.ipynb": GOOD, "ann/b.ipynb": notebook(solved=(FIRST,))})).submissions
     assert [s.page for s in found] == ["ann/03", "ann/03-2"]
     assert all("more than one file" in s.notes[0] for s in found)
 
@@ -121,14 +149,15 @@ def test_no_student_is_lost(tmp_path):
     put(tmp_path, {"ann/essay.pdf": b"x", "bob/a.txt": b"", "bob/b.txt": b"", "gus/03.ipynb": GOOD})
     (tmp_path / "eve").mkdir()
     (tmp_path / "fay").symlink_to(tmp_path / "gus")
-    found = find(tmp_path).submissions
-    assert {s.student: s.problem for s in found} == {
-        "ann": "no notebook (.ipynb) found: essay.pdf",
-        "bob": "no notebook (.ipynb) found: a.txt, b.txt",
-        "eve": "no notebook (.ipynb) found: the folder is empty or a link",
-        "fay": "no notebook (.ipynb) found: the folder is empty or a link",
-        "gus": "",
+    found = find(tmp_path)
+    assert rows(found) == {"gus/03.ipynb": "gus"}
+    assert {line.student: str(line.trouble) for line in found.lines} == {
+        "ann": "holds no notebook (.ipynb): essay.pdf",
+        "bob": "holds no notebook (.ipynb): a.txt, b.txt",
+        "eve": "holds no notebook (.ipynb): it is empty",
+        "fay": "is a link; links are not followed",
     }
+    assert found.count() == "5 entries = 1 rows + 4 lines"
 
 
 def test_moodles_folder_of_online_text_is_no_second_submission(tmp_path):
@@ -137,21 +166,33 @@ def test_moodles_folder_of_online_text_is_no_second_submission(tmp_path):
     assert [s.problem for s in find(tmp_path).submissions] == [""]
 
 
-def test_stray_and_hidden_files_are_passed_over(tmp_path):
+def test_what_systems_leave_behind_is_ignored_and_counted(tmp_path):
+    left = (".DS_Store", "Thumbs.db", "__MACOSX/._x.ipynb", ".ipynb_checkpoints/a.ipynb", "ann/._03.ipynb")
+    left += ("ann/desktop.ini", "ann/deep/.ipynb_checkpoints/03-checkpoint.ipynb")
+    found = find(put(tmp_path, {"ann/03.ipynb": GOOD, ".hidden.ipynb": GOOD, **dict.fromkeys(left, GOOD)}))
+    assert sorted(rows(found)) == [".hidden.ipynb", "ann/03.ipynb"]
+    assert lines(found) == {}
+    assert found.ignored.total() == len(left)
+    assert "7 ignored (" in found.count()
+
+
+def test_who_handed_in_nothing_else_is_told(tmp_path):
     put(
-        tmp_path, {"ann_03.ipynb": GOOD, "readme.txt": b"", ".hidden.ipynb": GOOD, "__MACOSX/._x.ipynb": b"x"}
+        tmp_path,
+        {"ann/.DS_Store": b"", "bob/.ipynb_checkpoints/03-checkpoint.ipynb": GOOD, "eve/03.ipynb": GOOD},
     )
-    put(tmp_path, {".ipynb_checkpoints/ann_03-checkpoint.ipynb": GOOD})
-    assert [s.path for s in find(tmp_path).submissions] == ["ann_03.ipynb"]
+    assert lines(find(tmp_path)) == dict.fromkeys(
+        ("ann/", "bob/"), "holds no notebook (.ipynb): only a system's own files"
+    )
 
 
 def test_where_nothing_is(tmp_path):
     with pytest.raises(CourseError, match=r"no \.ipynb file"):
-        find(tmp_path).submissions
+        find(tmp_path)
     with pytest.raises(CourseError, match="neither a folder nor"):
-        find(tmp_path / "missing").submissions
+        find(tmp_path / "missing")
     with pytest.raises(CourseError, match="broken zip"):
-        find(put(tmp_path, {"cut.zip": GOOD}) / "cut.zip").submissions
+        find(put(tmp_path, {"cut.zip": GOOD}) / "cut.zip")
 
 
 def test_the_order_and_the_pages_do_not_depend_on_the_disk(tmp_path):
@@ -159,7 +200,7 @@ def test_the_order_and_the_pages_do_not_depend_on_the_disk(tmp_path):
         f"{name}/{n}.ipynb": content for name in "cab" for n, content in ((1, GOOD), (2, ONE), (3, GOOD))
     }
     first = find(put(tmp_path / "x", files)).submissions
-    second = find(put(tmp_path / "y", dict(reversed(files.items()))))
+    second = find(put(tmp_path / "y", dict(reversed(files.items())))).submissions
     assert first == second
     assert [s.page for s in first][:3] == ["a/01", "a/03", "a/03-2"]
 
