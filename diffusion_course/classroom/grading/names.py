@@ -46,7 +46,7 @@ COPY = re.compile(
 WORDS = """
 a an and answer answers assignment attempt backup chapter ch code copy data day desktop docs document documents done download
 downloads draft edited exam exercise exercises feedback figures file files final fixed grade gradebook grades hand homework hw images
-img in info instructions ipynb lab labs last late lecture license list makefile marks module my new notebook notebooks of old or output
+img in index info instructions ipynb lab labs last late lecture license list makefile marks module my new notebook notebooks of old or output
 part pictures project quiz re ready readme requirements resubmission result results roster round rubric sect section session sheet
 solution solutions solved source src student students submission submissions submit submitted task test tests the tmp try unit untitled
 update updated v ver version vs week work
@@ -57,7 +57,10 @@ GROUPS = frozenset(("anon", "anonymous", "group", "participant", "pair", "studen
 
 @dataclass(frozen=True)
 class Claim:
-    """What a name says of its owner. key: two names that have the same one are surely of one person. lms_id: e.g. "moodle:4711"."""
+    """What a name says of its owner. key: two names that have the same one are surely of one person. lms_id: e.g. "moodle:4711".
+
+    name: as the LMS gives it; for Blackboard with the assignment before it, for either may hold an underscore.
+    """
 
     key: tuple[str, ...]
     name: str
@@ -72,7 +75,7 @@ def claim(name: str, canvas: bool = False) -> Claim | None:
     if found := BRIGHTSPACE.match(bare):
         return Claim(("brightspace", normal(found[2]), found[1]), found[2], f"brightspace:{found[1]}")
     if found := BLACKBOARD.match(bare):
-        return Claim(("blackboard", found[1]), found[1].rpartition("_")[2] or found[1])
+        return Claim(("blackboard", found[1]), found[1])
     if canvas and (found := CANVAS.match(bare)):
         return Claim(("canvas", normal(found[1]), found[2]), found[1], f"canvas:{found[2]}")
     if mail := email(bare):

@@ -38,18 +38,33 @@ class Owners:
     def __init__(self, heads: Collection[str], repositories: Collection[str]) -> None:
         self._canvas = names.of_canvas(heads)
         self._prefixes = names.common_prefix(repositories)
+        claims = [told for head in heads if (told := names.claim(head))]
+        self._assignment = _shared({told.name for told in claims if told.key[0] == "blackboard"})
 
     def of(self, head: str, folder: bool, copy: int = 0, section: Key = ()) -> Person:
         """folder: does `head` hold files, or is it one? copy: which of several files of the same name in a zip. section: the folders
         that `head` lies in, where not all do."""
         zipped = head.lower().endswith(".zip")
         told = names.claim(head, head in self._canvas and (zipped or not folder))
+        if told and told.key[0] == "blackboard":
+            return Person(
+                told.key, names.clean("_".join(told.name.split("_")[self._assignment :])), told.name
+            )
         if told:
-            return Person(told.key, names.clean(told.name), head, told.lms_id)
+            return Person(told.key, names.clean(told.name), told.name, told.lms_id)
         if folder and not zipped:
             shown = names.without_prefix(head, self._prefixes)
             return Person(("folder", *section, head), names.clean(shown), "/".join((*section, head)))
         return Person(("file", str(copy), *section, head), names.guess(head), "/".join((*section, head)))
+
+
+def _shared(fields: Collection[str]) -> int:
+    """How many words of Blackboard's names are the assignment's: what all begin with; of a single one all but the last."""
+    split = [field.split("_") for field in sorted(fields)]
+    if len(split) == 1:
+        return len(split[0]) - 1
+    most = min((len(words) for words in split), default=1) - 1
+    return next((n for n in range(most) if len({words[n] for words in split}) > 1), most)
 
 
 def shown(people: Iterable[Person], graded: Collection[Key] = ()) -> dict[Key, str]:
@@ -86,7 +101,7 @@ def _at(person: Person, level: int) -> str:
 
 def whole(name: str) -> str:
     """A raw name in one visible line, shortened in the middle: long titles differ at their ends."""
-    line = names.normal(printable(name))
+    line = " ".join(names.normal(printable(name)).split())
     return line if len(line) <= LONGEST else f"{line[:60]}…{line[-39:]}"
 
 

@@ -18,6 +18,7 @@ from .names import safe
 from .people import Key, Person
 from .roster import Roster
 from .trouble import Line, Trouble, Why
+from .walk import Parts
 
 __all__ = ["Found", "Submission", "find", "safe"]
 
@@ -74,7 +75,8 @@ class Found:
         """Entries in = rows + lines, in words."""
         ignored = ", ".join(sorted(map(printable, self.ignored))[:5])
         noise = f"; {self.ignored.total()} ignored ({ignored})" if self.ignored else ""
-        return f"{self.entries} entries = {len(self.submissions)} rows + {self.told} lines{noise}"
+        same = "=" if self.entries == len(self.submissions) + self.told else "ARE NOT (please report it)"
+        return f"{self.entries} entries {same} {len(self.submissions)} rows + {self.told} lines{noise}"
 
 
 def find(where: Path, roster: Roster | None = None, leave_out: tuple[Path, ...] = ()) -> Found:
@@ -99,7 +101,7 @@ def find(where: Path, roster: Roster | None = None, leave_out: tuple[Path, ...] 
     lines += _remarks(intake, known.values(), shown)
     if roster:
         lines += _absent(
-            held, roster, {s.student for s in chosen} | {line.student for line in lines if line.entry}
+            held, intake, roster, {s.student for s in chosen} | {line.student for line in lines if line.entry}
         )
     return Found(_with_pages(chosen), lines, len(held), intake.noise)
 
@@ -108,8 +110,9 @@ def _shown_once(intake: Intake) -> Iterable[Held]:
     """Each entry with a path that no other has, also where names had to be cleaned; and what is in it."""
     seen: set[str] = set()
     for entry in intake:
-        place = entry.place[len(intake.around) :]
-        path = "/".join(map(printable, place)) + ("/" if entry.folder and len(entry.parts) == 1 else "")
+        path = "/".join(map(printable, _below(entry, intake))) + (
+            "/" if entry.folder and len(entry.parts) == 1 else ""
+        )
         number, only = 1, path
         while only in seen:
             number += 1
@@ -167,16 +170,17 @@ def _owned(held: list[Held], intake: Intake, roster: Roster | None) -> list[Held
     owners = people.Owners(heads, repositories)
     owned = []
     for one in held:
-        entry, section = one.entry, one.entry.inside[len(intake.around) :]
+        entry = one.entry
+        section = _below(entry, intake)[: -len(entry.parts)]
         person = owners.of(entry.parts[0], entry.folder, entry.copy, section)
-        owned.append(replace(one, person=_by_roster(one, person, len(intake.around), roster)))
+        owned.append(replace(one, person=_by_roster(one, person, _places(one, intake), roster)))
     return owned
 
 
-def _by_roster(one: Held, person: Person, around: int, roster: Roster | None) -> Person:
+def _by_roster(one: Held, person: Person, places: list[Parts], roster: Roster | None) -> Person:
     if roster is None:
         return person
-    row = roster.match(_places(one, around))
+    row = roster.match(places)
     if row is None and one.entry.covers:
         rows = {found.student: found for p in one.entry.covers if (found := roster.match([p]))}
         row = next(iter(rows.values())) if len(rows) == 1 else None
@@ -186,10 +190,16 @@ def _by_roster(one: Held, person: Person, around: int, roster: Roster | None) ->
     return Person(("roster", row.student), row.student, row.student, number)
 
 
-def _places(one: Held, around: int) -> list[tuple[str, ...]]:
-    """Where an entry lies, as a roster may name it: with the folder around all, without it, or as it is shown."""
-    place = one.entry.place
-    return [place, place[around:], tuple(one.path.rstrip("/").split("/"))]
+def _places(one: Held, intake: Intake) -> list[Parts]:
+    """Where an entry lies, as a roster may name it: with the folder around all, without it, without its section, or as it is shown."""
+    entry = one.entry
+    return [entry.place, _below(entry, intake), entry.parts, tuple(one.path.rstrip("/").split("/"))]
+
+
+def _below(entry: Entry, intake: Intake) -> Parts:
+    """Where an entry lies, below the folder around all."""
+    around = len(intake.around)
+    return entry.place[around:] if entry.inside[:around] == intake.around else entry.place
 
 
 def _names_somebody(one: Held) -> bool:
@@ -234,10 +244,9 @@ def _remarks(intake: Intake, known: Iterable[Person], shown: dict[Key, str]) -> 
     return lines
 
 
-def _absent(held: list[Held], roster: Roster, present: set[str]) -> list[Line]:
+def _absent(held: list[Held], intake: Intake, roster: Roster, present: set[str]) -> list[Line]:
     """What a roster holds and the submissions do not."""
-    around = max((len(one.entry.inside) for one in held), default=0)
-    places = [place for one in held for n in range(around + 1) for place in _places(one, n)]
+    places = [place for one in held for place in _places(one, intake)]
     places += [parts for one in held for parts in one.entry.covers]
     lines = [
         Line(Trouble(Why.UNMATCHED, f"{row.line} ({printable('/'.join(row.file))})"), student=row.student)
