@@ -85,7 +85,8 @@ def _graded(
             for k in [k for k in left if k in pool.begun] or list(left):
                 s = left.pop(k)
                 # Two jobs with one task: with one job it would run in this process, and take it along.
-                pool.jobs, again = max(jobs, 2), list(pool.results({k: s}))
+                pool.jobs = max(jobs, 2)
+                again = list(pool.results({k: s}))
                 yield from again or [Done(k, _result(s, problem=f"{TWICE} ({pool.error})"), failed=True)]
             pool.jobs = jobs
 

@@ -152,7 +152,7 @@ def somebody(name: str) -> tuple[str, ...]:
     parts = [part for word in words for part in re.findall(r"\d+|[^\W\d]+", word)]
     for part in parts:
         number = part.isdigit() and len(part) > 2 and not re.fullmatch(r"20\d\d", part)
-        if number or (not part.isdigit() and len(part) > 1 and part not in WORK):
+        if number or (not part.isdigit() and part not in WORK and (len(part) > 1 or not part.isascii())):
             return words
     return words if "student" in parts and any(map(str.isdigit, parts)) else ()
 

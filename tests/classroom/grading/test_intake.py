@@ -1,15 +1,21 @@
-"""Intake."""
+"""What is in folders and zips, and what is never opened, read or unpacked: everything in is a row or a line."""
 
 import io
 import os
+import socket
+import subprocess
+import tempfile
 import zipfile
 from pathlib import Path
 
 import pytest
-from handed import GOOD, TINY, lines, put, rows, zipped
+from handed import BLANK, GOOD, TINY, lines, put, remarks, rows, zipped
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from diffusion_course.classroom.grading import intake
 from diffusion_course.classroom.grading.submissions import find
+from diffusion_course.errors import CourseError
 
 
 def test_a_huge_file_is_not_read(tmp_path, monkeypatch):
@@ -180,3 +186,136 @@ def test_a_damaged_zip_never_stops_the_others(tmp_path, cut):
     found = find(put(tmp_path, {"ann/x.zip": bytes(raw), "bob/03.ipynb": GOOD}))
     assert [s.student for s in found.submissions if s.answers] == ["bob"]
     assert "ann" in {*rows(found).values(), *(line.student for line in found.lines)}
+
+
+# Folders.
+
+
+def test_an_unreadable_folder_is_told_with_the_reason(tmp_path, monkeypatch):
+    put(
+        tmp_path,
+        {"ann/03.ipynb": TINY, "ann/locked/03.ipynb": TINY, "bob/03.ipynb": TINY, "eve/03.ipynb": TINY},
+    )
+    real = os.scandir
+
+    def scandir(path):
+        if str(path).endswith(("locked", "eve")):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    found = find(tmp_path)
+    assert set(rows(found).values()) == {"ann", "bob"}
+    assert [(line.entry, line.student, str(line.trouble)) for line in found.lines] == [
+        ("ann/locked", "ann", "cannot be read (Permission denied)"),
+        ("eve", "eve", "cannot be read (Permission denied)"),
+    ]
+
+
+def test_sockets_and_devices_are_told_and_not_opened(tmp_path):
+    put(tmp_path, {"ann/x.ipynb": TINY, "bob/x.ipynb": TINY})
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "ann/03.ipynb"))
+    (tmp_path / "bob/data").symlink_to("/dev/zero")
+    os.mkfifo(tmp_path / "pipe.txt")
+    found = find(tmp_path)
+    assert {s.path: s.problem for s in found.submissions if s.problem} == {
+        "ann/03.ipynb": "the file is a socket, not a file"
+    }
+    assert lines(found) == {
+        "bob/data": "is a link; links are not followed",
+        "pipe.txt": "is a pipe, not a file",
+    }
+
+
+def test_deep_folders_are_told(tmp_path):
+    deep = tmp_path / "ann"
+    put(tmp_path, {"ann/03.ipynb": TINY, "bob/03.ipynb": TINY})
+    here = os.getcwd()
+    try:
+        for name in ("ann", *["d"] * 985):
+            os.chdir(tmp_path) if name == "ann" else None
+            os.makedirs(name, exist_ok=True)
+            os.chdir(name)
+    finally:
+        os.chdir(here)
+    found = find(tmp_path)
+    assert set(rows(found).values()) == {"ann", "bob"}
+    assert list(lines(found).values()) == ["holds folders deeper than 40 levels; what lies below is not read"]
+    subprocess.run(["rm", "-rf", deep], check=True)
+
+
+def test_the_output_folder_is_left_out_wherever_it_lies(tmp_path):
+    output = {
+        "gradebook.json": b"",
+        "gradebook.csv": b"",
+        "graded/0.json": b"",
+        "feedback/ann/03.html": b"",
+        "secret.txt": b"",
+    }
+    files = {"ann/03.ipynb": TINY, "bob/03.ipynb": TINY}
+    for out in ("grades", "bob/grades", "deep/er/grades"):
+        place = put(
+            tmp_path / out.replace("/", "-"), files | {f"{out}/{name}": text for name, text in output.items()}
+        )
+        found = find(place, leave_out=(place / out,))
+        assert sorted(rows(found)) == ["ann/03.ipynb", "bob/03.ipynb"]
+    old = find(put(tmp_path / "old", files | {f"grades-2025/{name}": text for name, text in output.items()}))
+    assert lines(old) == {"grades-2025": "is an output folder of grading; it is left out"}
+    same = put(tmp_path / "same", files | output)
+    assert (set(rows(find(same, leave_out=(same,)))), lines(find(same))) == (set(files), {})
+
+
+# Everything in is a row or a line.
+
+NAMES_IN = st.sampled_from(
+    [
+        "ann",
+        "bob",
+        "Ann",
+        "03.ipynb",
+        "x.ipynb.txt",
+        "hw.pdf",
+        "a.zip",
+        ".DS_Store",
+        "__MACOSX",
+        "notebooks",
+        "solutions",
+    ]
+)
+PATHS = st.lists(NAMES_IN, min_size=1, max_size=4).map(tuple)
+CONTENT = st.sampled_from(
+    [
+        TINY,
+        BLANK,
+        b"",
+        b"{",
+        zipped({"03.ipynb": TINY, "b/x.txt": b""}),
+        zipped({"y.zip": zipped({"z.ipynb": TINY})}),
+    ]
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.dictionaries(PATHS, CONTENT, max_size=10), st.booleans())
+def test_entries_in_are_rows_and_lines_whatever_lies_in_the_folder(tree, packed):
+    files = {p: c for p, c in tree.items() if not any(p == other[: len(p)] and p != other for other in tree)}
+    with tempfile.TemporaryDirectory() as place:
+        named = {"/".join(parts): content for parts, content in files.items()}
+        if packed:
+            where = put(Path(place), {"all.zip": zipped(named)}) / "all.zip"
+        else:
+            where = put(Path(place) / "all", named)
+            where.mkdir(exist_ok=True)
+        if all(parts[0] in (".DS_Store", "__MACOSX") for parts in files):
+            with pytest.raises(CourseError, match="nothing to grade"):
+                find(where)
+            return
+        found = find(where)
+    told = [line.entry for line in found.lines if line.entry]
+    assert found.entries == len(found.submissions) + len(told) == len({*rows(found), *told})
+    assert "was lost" not in " ".join(map(str, found.lines))
+    tops = {parts[0] for parts in files if parts[0] not in (".DS_Store", "__MACOSX")}
+    if not found.count().startswith("0") and not remarks(found) and not any(t.endswith(".zip") for t in tops):
+        assert {path.split("/")[0].split(" (")[0] for path in (*rows(found), *told)} == tops
+    assert len({s.page for s in found.submissions}) == len(found.submissions)

@@ -117,7 +117,7 @@ def test_a_roster_that_cannot_be_used_is_refused_in_one_line(tmp_path, text, mes
 
 def test_a_roster_that_is_not_there(tmp_path):
     for path in (tmp_path / "none.csv", tmp_path):
-        with pytest.raises(CourseError, match="--roster: .* cannot be read"):
+        with pytest.raises(CourseError, match=r"--roster: .* cannot be read"):
             roster.read(path)
 
 
