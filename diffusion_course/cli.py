@@ -253,7 +253,7 @@ def grade(
     roster: Annotated[
         Path | None,
         typer.Option(
-            help="A CSV with the columns file and student (and name, id): whose a file or folder is, where names do not tell.",
+            help="A CSV (file,student,name,id) that says whose a file or folder is.",
             show_default=False,
         ),
     ] = None,

@@ -15,7 +15,8 @@ class CourseError(ValueError):
 
 
 def printable(text: str, instead: str = "\ufffd") -> str:
-    """Text in one line that a terminal shows and does not obey: without control characters, invisible formatting, half surrogates.
+    """Text in one line that a terminal shows and does not obey: without control characters, invisible
+    formatting, half surrogates.
 
     Whatever a stranger named (a file, a folder, a person) passes through here before it is printed.
     """

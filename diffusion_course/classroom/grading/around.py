@@ -16,8 +16,9 @@ def unwrapped(
 ) -> tuple[list[Item], Parts]:
     """The items without the folders, or the zip, around all of them; and what those are.
 
-    zipped: the items in a zip. stem: of the zip that `items` are in. One folder at the top is a student's, or one around all. It is
-    taken as around all where what lies in it seems to be of several people: a class that becomes one student is the worse mistake.
+    zipped: the items in a zip. stem: of the zip that `items` are in. One folder at the top is a student's, or
+    one around all. It is taken as around all where what lies in it seems to be of several people: a class
+    that becomes one student is the worse mistake.
     """
     inside: Parts = ()
     for _ in range(LEVELS):
@@ -52,7 +53,8 @@ def several(items: Sequence[Item]) -> dict[str, list[str]]:
 
 
 def _only(items: Sequence[Item], zipped: Callable[[Item], list[Item]]) -> tuple[str, list[Item], list[Item]]:
-    """The one folder or zip at the top that can hold submissions, what is in it, and the other items. "" where it is not one."""
+    """The one folder or zip at the top that can hold submissions, what is in it, and the other items. ""
+    where it is not one."""
     groups = _groups([item for item in items if not item.noise])
     able = [h for h, group in groups.items() if _is_folder(group) or any(map(_candidate, group))]
     if len(able) != 1:
@@ -88,7 +90,8 @@ def _people(items: Sequence[Item]) -> bool:
 
 
 def _same_file(groups: Groups) -> bool:
-    """Is a notebook of one name in several of these folders? One person's folders hold different chapters, or versions."""
+    """Is a notebook of one name in several of these folders? One person's folders hold different chapters, or
+    versions."""
     found: dict[str, set[str]] = defaultdict(set)
     for head, group in groups.items():
         if _is_folder(group) and set(names.alike(head)) - names.WORK:
@@ -98,7 +101,8 @@ def _same_file(groups: Groups) -> bool:
 
 
 def _strong(groups: Groups) -> list[str]:
-    """Names of people, where several are sure to be meant: by the LMS's forms, or one notebook's name in several people's folders."""
+    """Names of people, where several are sure to be meant: by the LMS's forms, or one notebook's name in
+    several people's folders."""
     able = {head: group for head, group in groups.items() if any(map(_candidate, group))}
     by_lms = [head for head in able if _of_lms(head)]
     by_file = [head for head in able if names.somebody(head) and _is_folder(able[head])]

@@ -1,4 +1,5 @@
-"""All submissions of a folder: graded in parallel, stored one by one, and not run again while nothing has changed."""
+"""All submissions of a folder: graded in parallel, stored one by one, and not run again while nothing has
+changed."""
 
 import hashlib
 import json
@@ -29,7 +30,8 @@ TWICE = f"{FAILED}: the process that graded it was ended twice; is there enough 
 
 @dataclass(frozen=True)
 class Done:
-    """A result by its key. failed: by this machine's fault; it is not kept, so that the next run tries again."""
+    """A result by its key. failed: by this machine's fault; it is not kept, so that the next run tries
+    again."""
 
     key: str
     graded: Graded
@@ -48,9 +50,10 @@ def run(
 ) -> list[Graded]:
     """Grade what is not graded yet, `jobs` at a time; one result for each submission, in their order.
 
-    store: the folder that keeps results, so an interrupted run goes on from there. finished: called with each new result before it is
-    stored; where it fails, the batch goes on. backend: one of joblib's, e.g. "dask" within a client of yours. progress: wraps the
-    results as they come, e.g. tqdm. Raises CourseError when `store` cannot be written.
+    store: the folder that keeps results, so an interrupted run goes on from there. finished: called with each
+    new result before it is stored; where it fails, the batch goes on. backend: one of joblib's, e.g. "dask"
+    within a client of yours. progress: wraps the results as they come, e.g. tqdm. Raises CourseError when
+    `store` cannot be written.
     """
     state = release_state(pristine, rules)
     keys = [key(s, state) for s in found]
@@ -72,7 +75,8 @@ def _graded(
 ) -> Iterator[Done]:
     """Results as they come, in any order. What runs nothing is done here.
 
-    A process that is killed takes those beside it along. Each of them is then tried once more, by itself, and the others go on.
+    A process that is killed takes those beside it along. Each of them is then tried by itself, twice if need
+    be; the others go on.
     """
     left = {k: s for k, s in todo.items() if not s.trouble and s.chapter in pristine}
     yield from (one(k, s, pristine.get(s.chapter), rules) for k, s in todo.items() if k not in left)
@@ -86,14 +90,15 @@ def _graded(
                 s = left.pop(k)
                 # Two jobs with one task: with one job it would run in this process, and take it along.
                 pool.jobs = max(jobs, 2)
-                again = list(pool.results({k: s}))
+                again = list(pool.results({k: s})) or list(pool.results({k: s}))
                 yield from again or [Done(k, _result(s, problem=f"{TWICE} ({pool.error})"), failed=True)]
             pool.jobs = jobs
 
 
 @dataclass
 class _Pool:
-    """Processes that grade. begun: the keys of what was handed to them. error: what ended them, "" if nothing did."""
+    """Processes that grade. begun: the keys of what was handed to them. error: what ended them, "" if nothing
+    did."""
 
     pristine: dict[str, NotebookNode]
     rules: Rules
@@ -114,7 +119,7 @@ class _Pool:
             except (
                 Exception
             ) as error:  # `one` raises none; what a lost process is called differs from backend to backend
-                self.error = f"{type(error).__name__}: {printable(str(error), ' ')[:100]}"
+                self.error = f"{type(error).__name__}: {printable(str(error), ' ').split('.')[0][:200]}"
 
     def _tasks(self, todo: list[tuple[str, Submission]]) -> Iterator:
         from joblib import delayed
@@ -127,7 +132,8 @@ class _Pool:
 
 @contextmanager
 def _scratch() -> Iterator[str]:
-    """One folder for what runs need meanwhile, so that nothing of it is left after Ctrl-C. What is in it may be built to resist."""
+    """One folder for what runs need meanwhile, so that nothing of it is left after Ctrl-C. What is in it may
+    be built to resist."""
     scratch = tempfile.mkdtemp(prefix="dc-")
     os.chmod(scratch, 0o711)
     try:
@@ -181,7 +187,8 @@ def key(submission: Submission, state: str) -> str:
 
 
 def release_state(pristine: dict[str, NotebookNode], rules: Rules) -> str:
-    """What a result depends on besides the submission: the course's code, the notebooks handed out, and the rules."""
+    """What a result depends on besides the submission: the course's code, the notebooks handed out, and the
+    rules."""
     digest = hashlib.sha256(f"{__version__}\n{json.dumps(asdict(rules), sort_keys=True)}".encode())
     for path in sorted([*sandbox.PACKAGE.rglob("*.py"), *sandbox.PACKAGE.rglob("*.html")]):
         digest.update(path.read_bytes())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from .. import handout
 from . import names
-from .intake import Entry
+from .entries import Entry
 from .people import Person
 from .trouble import Why
 
@@ -16,12 +16,16 @@ if TYPE_CHECKING:
 
 NOBODY = Person(("",), "", "")
 TWICE = "handed in more than one file of this chapter; the better one counts"
-TAKEN = "taken from solutions/, since notebooks/ beside it is as it was handed out; are these the student's own answers?"
+TAKEN = (
+    "taken from solutions/, since notebooks/ beside it is as it was handed out; "
+    "are these the student's own answers?"
+)
 
 
 @dataclass(frozen=True)
 class Held:
-    """An entry on its way. path: as it is shown. submission: None for what is no notebook. course: does it hold the course's solutions?"""
+    """An entry on its way. path: as it is shown. submission: None for what is no notebook. course: does it
+    hold the course's solutions?"""
 
     entry: Entry
     path: str
@@ -48,7 +52,8 @@ def counting(group: list[Held]) -> "tuple[list[Submission], Dropped]":
 
 
 def _without_solutions(group: list[Held]) -> tuple[list[Held], Dropped]:
-    """Without folders "solutions" beside "notebooks", which a copy of the course brings; a student may have worked in them, though."""
+    """Without folders "solutions" beside "notebooks", which a copy of the course brings; a student may have
+    worked in them, though."""
     places = [one.entry.place for one in group]
     copies = {p[:i] for p in places for i, step in enumerate(p[:-1]) if step == "notebooks"}
     beside = [

@@ -45,7 +45,8 @@ class Options:
 
 
 def run(where: Path, out: Path, options: Options, say: Callable[[str], Any]) -> None:
-    """Grade a folder or a zip into `out`. Raises CourseError for a bad option, nothing to grade, or a missing sandbox."""
+    """Grade a folder or a zip into `out`. Raises CourseError for a bad option, nothing to grade, or a missing
+    sandbox."""
     _check(options)
     pristine = handout.edition(options.release or handout.folder())
     register = roster.read(options.roster) if options.roster else None
@@ -82,9 +83,8 @@ def run(where: Path, out: Path, options: Options, say: Callable[[str], Any]) -> 
         _summarise(out, graded, rows, worth, isolation, lines, found.count(), say)
     flagged = sum(bool(one.flags) for one in graded)
     say(found.count())
-    say(
-        f"{len(graded)} files of {len(rows)} students, {flagged} to look at: {out / 'gradebook.csv'}, {out / 'summary.html'}"
-    )
+    files = f"{out / 'gradebook.csv'}, {out / 'summary.html'}"
+    say(f"{len(graded)} files of {len(rows)} students, {flagged} to look at: {files}")
 
 
 def _check(options: Options) -> None:
@@ -115,7 +115,8 @@ def _tell(found: submissions.Found, say: Callable[[str], Any]) -> None:
 
 
 def _missing_pages(out: Path, graded: list[Graded], page: Callable[[Graded], None]) -> list[Line]:
-    """Write the feedback pages that are not there, of this run or an earlier one; a line for each that cannot be written."""
+    """Write the feedback pages that are not there, of this run or an earlier one; a line for each that cannot
+    be written."""
     failed = []
     for one in graded:
         if not (out / "feedback" / f"{one.page}.html").exists():
@@ -148,13 +149,15 @@ def _summarise(
 
 
 def _worth(pristine: dict[str, NotebookNode], found: list[submissions.Submission]) -> dict[str, int]:
-    """The columns of the gradebook: all exercises of the chapters that anybody handed in, with their points."""
+    """The columns of the gradebook: all exercises of the chapters that anybody handed in, with their
+    points."""
     chapters = sorted({s.chapter for s in found if not s.trouble} & pristine.keys())
     return {e: x.points for chapter in chapters for e, x in handout.exercises(pristine[chapter]).items()}
 
 
 def _secret(out: Path) -> str:
-    """The secret of a folder of grades, made at the first run: the same folder always gives the same marks."""
+    """The secret of a folder of grades, made at the first run: the same folder always gives the same
+    marks."""
     path = out / "secret.txt"
     try:
         return path.read_text(encoding="utf-8").strip()

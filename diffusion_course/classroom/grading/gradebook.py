@@ -1,4 +1,5 @@
-"""The gradebook: one row for each student, as CSV (plain, Moodle's or Canvas's) and as JSON; and a line for what has no row.
+"""The gradebook: one row for each student, as CSV (plain, Moodle's or Canvas's) and as JSON; and a line for
+what has no row.
 
 `worth` is what counts: exercise -> points. It makes the columns.
 """
@@ -24,7 +25,8 @@ Details = Mapping[str, tuple[str, str]]
 class Student:
     """One row. marks: exercise -> the mark that counts. graded: everything handed in. lms_id: see Graded.
 
-    lines: what else is to be said of what this student handed in. full: the whole name, where a roster tells it.
+    lines: what else is to be said of what this student handed in. full: the whole name, where a roster tells
+    it.
     """
 
     name: str
@@ -43,13 +45,15 @@ class Student:
         return next(filter(None, told), "")
 
     def number(self, system: str) -> str:
-        """The LMS's number for this student; "" where it is not known, or another system's. A roster may give it bare."""
+        """The LMS's number for this student; "" where it is not known, or another system's. A roster may give
+        it bare."""
         known, colon, number = self.lms_id.partition(":")
         return known if not colon else number if known == system else ""
 
 
 def students(graded: Sequence[Graded]) -> list[Student]:
-    """The rows, by name. Of two files of one chapter the better one counts, whole; of equal ones the first."""
+    """The rows, by name. Of two files of one chapter the better one counts, whole; of equal ones the
+    first."""
     files: dict[str, list[Graded]] = {}
     for one in graded:
         files.setdefault(one.student, []).append(one)
@@ -72,7 +76,8 @@ def write(
     lines: Sequence[Line] = (),
     details: Details | None = None,
 ) -> list[Student]:
-    """Write gradebook.csv and gradebook.json. form: "plain", "moodle" or "canvas". Returns the rows. Raises CourseError.
+    """Write gradebook.csv and gradebook.json. form: "plain", "moodle" or "canvas". Returns the rows. Raises
+    CourseError.
 
     lines: what was handed in and has no row. details: student -> (name, id) of a roster.
     """
@@ -83,7 +88,8 @@ def write(
     table = csv.writer(text)
     for line in FORMS[form](_with_lines(rows, lines, details or {}), worth):
         table.writerow([_harmless(word) for word in line])
-    # Excel takes a CSV without this mark for one in the system's old encoding. The imports of Moodle and Canvas do not want it.
+    # Excel takes a CSV without this mark for one in the system's old encoding. The imports of Moodle and
+    # Canvas do not want it.
     write_text(folder / "gradebook.csv", ("\ufeff" if form == "plain" else "") + text.getvalue())
     book = {"exercises": worth, "total": sum(worth.values()), "students": [_whole(row) for row in rows]}
     book["lines"] = [line.as_json() for line in lines]
@@ -93,7 +99,8 @@ def write(
 
 
 def _with_lines(rows: Sequence[Student], lines: Sequence[Line], details: Details) -> list[Student]:
-    """The rows with the lines of the same student, and below them rows without marks for who has lines alone."""
+    """The rows with the lines of the same student, and below them rows without marks for who has lines
+    alone."""
     own: dict[str, list[Line]] = {}
     for line in lines:
         if line.loud:
@@ -139,9 +146,9 @@ def _cells(row: Student, worth: dict[str, int]) -> list:
 def _moodle(rows: Sequence[Student], worth: dict[str, int]) -> list[list]:
     """Moodle's grading worksheet of an assignment, and enough for the import of its gradebook.
 
-    The worksheet wants the columns "Identifier" (it reads the number behind "Participant "), "Grade" and "Last modified (grade)", by
-    these names. The gradebook's import finds users by "Email address" or "Username"; it cannot by "Full name". An empty grade changes
-    nothing.
+    The worksheet wants the columns "Identifier" (it reads the number behind "Participant "), "Grade" and
+    "Last modified (grade)", by these names. The gradebook's import finds users by "Email address" or
+    "Username"; it cannot by "Full name". An empty grade changes nothing.
     """
     head: list = ["Identifier", "Full name", "Email address", "Username"]
     head += ["Grade", "Maximum grade", "Last modified (grade)", *worth, "Feedback comments"]
@@ -164,10 +171,12 @@ def _moodle_user(row: Student) -> list[str]:
 
 
 def _canvas(rows: Sequence[Student], worth: dict[str, int]) -> list[list]:
-    """Canvas's gradebook: these five columns, a column for each assignment, and the points possible in the second line.
+    """Canvas's gradebook: these five columns, a column for each assignment, and the points possible in the
+    second line.
 
-    An assignment is a chapter here. Canvas finds it by the column's title, and asks about a title it does not know. It finds students
-    by ID, else by login, else by name. An empty cell changes nothing: so is a chapter that a student did not hand in.
+    An assignment is a chapter here. Canvas finds it by the column's title, and asks about a title it does not
+    know. It finds students by ID, else by login, else by name. An empty cell changes nothing: so is a chapter
+    that a student did not hand in.
     """
     fixed = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section"]
     chapters = sorted({exercise[:2] for exercise in worth})

@@ -13,9 +13,11 @@ NAME = "grading.lock"
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Hold the folder. Raises CourseError, at once, where another process has it, or the folder cannot be written.
+    """Hold the folder. Raises CourseError, at once, where another process has it, or the folder cannot be
+    written.
 
-    The system lets go of the lock when its process ends, however it ends; a file that is left locks nobody out.
+    The system lets go of the lock when its process ends, however it ends; a file that is left locks nobody
+    out.
     """
     path = folder / NAME
     try:
@@ -41,7 +43,8 @@ def _locked(path: Path) -> int:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
         try:
             _lock(file)
-            # Who held it before may have removed the file meanwhile: then this lock is on a file that nobody else sees.
+            # Who held it before may have removed the file meanwhile: then this lock is on a file that nobody
+            # else sees.
             if os.path.exists(path) and os.path.samestat(os.fstat(file), os.stat(path)):
                 os.ftruncate(file, 0)
                 os.write(file, f"process {os.getpid()} on {socket.gethostname()}\n".encode())

@@ -1,4 +1,5 @@
-"""Names: what the name of a file or a folder says of its owner, by the forms that Moodle, Canvas and others give; names as folders."""
+"""Names: what the name of a file or a folder says of its owner, by the forms that Moodle, Canvas and others
+give; names as folders."""
 
 import hashlib
 import re
@@ -11,13 +12,16 @@ from functools import cache
 from ...errors import printable
 from .. import handout
 
-# "Ann Lee_4711_assignsubmission_file_" is a folder of Moodle's export; without folders its files' names begin like this.
+# "Ann Lee_4711_assignsubmission_file_" is a folder of Moodle's export; without folders its files' names begin
+# like this.
 MOODLE = re.compile(r"(.+?)_(\d+)_assignsubmission_[a-z]+_?", re.DOTALL)
-# "leeann_4711_815_03_epsilon_loss-1": Canvas puts the user and the attachment before the name that a student chose.
+# "leeann_4711_815_03_epsilon_loss-1": Canvas puts the user and the attachment before the name that a student
+# chose.
 CANVAS = re.compile(r"(\w+?)_(?:late_)?([1-9]\d*)_([1-9]\d{2,})_", re.IGNORECASE)
 # "1001-42 - Ann Lee - Nov 3, 2026 1159 PM": Brightspace puts the user's number first.
 BRIGHTSPACE = re.compile(r"(\d+)(?:-\d+)? - (.+?) ?- [^-]*(?<!\d)(?:19|20)\d\d(?!\d)", re.DOTALL)
-# "Homework 3_alee_attempt_2026-11-03-23-59-00_x": Blackboard's assignment and user; either may hold an underscore.
+# "Homework 3_alee_attempt_2026-11-03-23-59-00_x": Blackboard's assignment and user; either may hold an
+# underscore.
 BLACKBOARD = re.compile(r"(.+?)_attempt_\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d(_|$)", re.DOTALL)
 EMAIL = re.compile(
     r"(?:^|(?<=[\s(<\[]))([^\s@/\\<>()\[\],;:\"]+@[a-z0-9-]+(?:\.[a-z0-9-]+)+)(?=$|[\s_)>\]])", re.IGNORECASE
@@ -44,12 +48,13 @@ COPY = re.compile(
 )  # what a browser or Jupyter adds
 # Words of a file's or folder's name that name the work and not a person.
 WORDS = """
-a an and answer answers assignment attempt backup chapter ch code copy data day desktop docs document documents done download
-downloads draft edited exam exercise exercises feedback figures file files final fixed grade gradebook grades hand homework hw images
-img in index info instructions ipynb lab labs last late lecture license list makefile marks module my new notebook notebooks of old or output
-part pictures project quiz re ready readme requirements resubmission result results roster round rubric sect section session sheet
-solution solutions solved source src student students submission submissions submit submitted task test tests the tmp try unit untitled
-update updated v ver version vs week work
+a an and answer answers assignment attempt backup chapter ch code copy data day desktop docs document
+documents done download downloads draft edited exam exercise exercises feedback figures file files final
+fixed grade gradebook grades hand homework hw images img in index info instructions ipynb lab labs last late
+lecture license list makefile marks module my new notebook notebooks of old or output part pictures project
+quiz re ready readme requirements resubmission result results roster round rubric sect section session sheet
+solution solutions solved source src student students submission submissions submit submitted task test
+tests the tmp try unit untitled update updated v ver version vs week work
 """
 WORK = frozenset(WORDS.split())
 GROUPS = frozenset(("anon", "anonymous", "group", "participant", "pair", "student", "team", "user"))
@@ -57,9 +62,11 @@ GROUPS = frozenset(("anon", "anonymous", "group", "participant", "pair", "studen
 
 @dataclass(frozen=True)
 class Claim:
-    """What a name says of its owner. key: two names that have the same one are surely of one person. lms_id: e.g. "moodle:4711".
+    """What a name says of its owner. key: two names that have the same one are surely of one person. lms_id:
+    e.g. "moodle:4711".
 
-    name: as the LMS gives it; for Blackboard with the assignment before it, for either may hold an underscore.
+    name: as the LMS gives it; for Blackboard with the assignment before it, for either may hold an
+    underscore.
     """
 
     key: tuple[str, ...]
@@ -68,7 +75,8 @@ class Claim:
 
 
 def claim(name: str, canvas: bool = False) -> Claim | None:
-    """The owner that the LMS's form of a name tells; None where it has none. canvas: is that form to be trusted? See `of_canvas`."""
+    """The owner that the LMS's form of a name tells; None where it has none. canvas: is that form to be
+    trusted? See `of_canvas`."""
     bare = stem(name)
     if found := MOODLE.match(bare):
         return Claim(("moodle", normal(found[1]), found[2]), found[1], f"moodle:{found[2]}")
@@ -84,7 +92,8 @@ def claim(name: str, canvas: bool = False) -> Claim | None:
 
 
 def of_canvas(names: Collection[str]) -> set[str]:
-    """Which names are Canvas's. "lab_1_2026_ann" has its form too, and is not: there an attachment's number is never used twice."""
+    """Which names are Canvas's. "lab_1_2026_ann" has its form too, and is not: there an attachment's number
+    is never used twice."""
     found = {name: match for name in names if (match := CANVAS.match(stem(name)))}
     times = Counter(match[3] for match in found.values())
     return {
@@ -95,7 +104,8 @@ def of_canvas(names: Collection[str]) -> set[str]:
 
 
 def email(name: str) -> str:
-    """The one e-mail address in a name, without a chapter's name before or after it; "" where there is none, or more than one."""
+    """The one e-mail address in a name, without a chapter's name before or after it; "" where there is none,
+    or more than one."""
     for chapter in handout.names():
         if name.startswith(chapter) and name[len(chapter) : len(chapter) + 1] in tuple("_- "):
             name = name[len(chapter) + 1 :]
@@ -123,7 +133,8 @@ def stem(name: str) -> str:
 
 
 def guess(name: str) -> str:
-    """A student's name out of that of a file that has no LMS's form: without the chapter's, and what a browser adds."""
+    """A student's name out of that of a file that has no LMS's form: without the chapter's, and what a
+    browser adds."""
     return clean(_without_chapter(stem(name)))
 
 
@@ -139,7 +150,8 @@ def normal(name: str) -> str:
 
 
 def alike(name: str) -> tuple[str, ...]:
-    """The same for names that a person may write in several ways: capitals, accents, signs, the order of words."""
+    """The same for names that a person may write in several ways: capitals, accents, signs, the order of
+    words."""
     bare = "".join(
         c for c in unicodedata.normalize("NFKD", COPY.sub("", name)) if not unicodedata.combining(c)
     )
@@ -147,7 +159,8 @@ def alike(name: str) -> tuple[str, ...]:
 
 
 def somebody(name: str) -> tuple[str, ...]:
-    """The words of a name if they seem to name a person or a group, and not a chapter or a version of the work; else ()."""
+    """The words of a name if they seem to name a person or a group, and not a chapter or a version of the
+    work; else ()."""
     words = alike(_without_chapter(stem(name)))
     parts = [part for word in words for part in re.findall(r"\d+|[^\W\d]+", word)]
     for part in parts:
@@ -158,10 +171,11 @@ def somebody(name: str) -> tuple[str, ...]:
 
 
 def common_prefix(repositories: Collection[str]) -> list[str]:
-    """What GitHub Classroom put before the users' names, longest first: "diffusion-" of "diffusion-ann" and "diffusion-bob".
+    """What GitHub Classroom put before the users' names, longest first: "diffusion-" of "diffusion-ann" and
+    "diffusion-bob".
 
-    A prefix that ends with a chapter's number is known by itself, another one by what all repositories share. What is left must be a
-    GitHub user's name. It changes what is shown, never who is who.
+    A prefix that ends with a chapter's number is known by itself, another one by what all repositories share.
+    What is left must be a GitHub user's name. It changes what is shown, never who is who.
     """
     numbered = {name: match[0] for name in repositories if (match := ASSIGNMENT.match(name))}
     others = [name.split("-") for name in repositories if name not in numbered]
@@ -179,7 +193,8 @@ def without_prefix(repository: str, prefixes: Collection[str]) -> str:
 
 
 def safe(name: str) -> str:
-    """A student's name as a folder's, on every system; two names never share one, not even where capitals do not count.
+    """A student's name as a folder's, on every system; two names never share one, not even where capitals do
+    not count.
 
     A name that had to change gets a digest of the original, and so does one that looks as if it had one.
     """
@@ -192,7 +207,8 @@ def safe(name: str) -> str:
 
 
 def chapter_of(name: str) -> str:
-    """The chapter that a file's name tells: "03" for "03_epsilon_loss (1).ipynb"; "" where it names none of the course."""
+    """The chapter that a file's name tells: "03" for "03_epsilon_loss (1).ipynb"; "" where it names none of
+    the course."""
     numbers = re.findall(r"(?<!\d)(\d\d)(?=_[a-z])", name.lower())
     return next((n for n in reversed(numbers) if n in _known()), "")
 
@@ -203,7 +219,8 @@ def _known() -> frozenset[str]:
 
 
 def _without_chapter(bare: str) -> str:
-    """A file's name without any chapter's, e.g. "03_epsilon_loss", and without what a browser adds, e.g. " (1)"."""
+    """A file's name without any chapter's, e.g. "03_epsilon_loss", and without what a browser adds, e.g. "
+    (1)"."""
     for chapter in handout.names():
         bare = bare.replace(chapter, " ")
     return COPY.sub("", bare)

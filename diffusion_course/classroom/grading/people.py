@@ -1,4 +1,5 @@
-"""Who is who. What is not surely one person stays two: `key` decides, by raw names; what is shown is made from it and kept unique."""
+"""Who is who. What is not surely one person stays two: `key` decides, by raw names; what is shown is made
+from it and kept unique."""
 
 import hashlib
 from collections import defaultdict
@@ -21,7 +22,8 @@ LONGEST = 100  # characters of a name that is shown
 
 @dataclass(frozen=True)
 class Person:
-    """key: the same for what is surely one person's. name: shown where no other person has it. raw: the name it was made from."""
+    """key: the same for what is surely one person's. name: shown where no other person has it. raw: the name
+    it was made from."""
 
     key: Key
     name: str
@@ -32,7 +34,8 @@ class Person:
 class Owners:
     """The owner of each top name in a folder of submissions.
 
-    heads: the names at the top. repositories: those of them that are copies of the course, as GitHub Classroom makes them.
+    heads: the names at the top. repositories: those of them that are copies of the course, as GitHub
+    Classroom makes them.
     """
 
     def __init__(self, heads: Collection[str], repositories: Collection[str]) -> None:
@@ -42,8 +45,8 @@ class Owners:
         self._assignment = _shared({told.name for told in claims if told.key[0] == "blackboard"})
 
     def of(self, head: str, folder: bool, copy: int = 0, section: Key = ()) -> Person:
-        """folder: does `head` hold files, or is it one? copy: which of several files of the same name in a zip. section: the folders
-        that `head` lies in, where not all do."""
+        """folder: does `head` hold files, or is it one? copy: which of several files of the same name in a
+        zip. section: the folders that `head` lies in, where not all do."""
         zipped = head.lower().endswith(".zip")
         told = names.claim(head, head in self._canvas and (zipped or not folder))
         if told and told.key[0] == "blackboard":
@@ -59,7 +62,8 @@ class Owners:
 
 
 def _shared(fields: Collection[str]) -> int:
-    """How many words of Blackboard's names are the assignment's: what all begin with; of a single one all but the last."""
+    """How many words of Blackboard's names are the assignment's: what all begin with; of a single one all but
+    the last."""
     split = [field.split("_") for field in sorted(fields)]
     if len(split) == 1:
         return len(split[0]) - 1
@@ -68,9 +72,11 @@ def _shared(fields: Collection[str]) -> int:
 
 
 def shown(people: Iterable[Person], graded: Collection[Key] = ()) -> dict[Key, str]:
-    """A name for each person, no two alike: as short as it can be, else with the LMS's number, the whole raw name, or a digest.
+    """A name for each person, no two alike: as short as it can be, else with the LMS's number, the whole raw
+    name, or a digest.
 
-    graded: those who keep their short name before the others. Who is in a roster keeps the name that it gives.
+    graded: those who keep their short name before the others. Who is in a roster keeps the name that it
+    gives.
     """
     known = {person.key: person for person in people}
     rank = {key: 2 if key[0] == "roster" else int(key in graded) for key in known}
@@ -106,7 +112,8 @@ def whole(name: str) -> str:
 
 
 def maybe_one(people: Iterable[Person]) -> list[list[Key]]:
-    """Groups of people who may be one: their names differ only in what a person, a disk or a browser changes, or say nothing."""
+    """Groups of people who may be one: their names differ only in what a person, a disk or a browser changes,
+    or say nothing."""
     groups = defaultdict(list)
     for person in {p.key: p for p in people}.values():
         groups[names.alike(person.name)].append(person)

@@ -1,4 +1,5 @@
-"""A roster: whose file is whose, where no rule can know. A CSV with the columns file and student, and optionally name and id."""
+"""A roster: whose file is whose, where no rule can know. A CSV with the columns file and student, and
+optionally name and id."""
 
 import csv
 import io
@@ -15,7 +16,8 @@ COLUMNS = ("file", "student", "name", "id")
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the roster. file: a file or a folder below the submissions; () where the student is only listed."""
+    """One line of the roster. file: a file or a folder below the submissions; () where the student is only
+    listed."""
 
     line: int
     file: Parts
@@ -32,7 +34,8 @@ class Roster:
     students: dict[str, tuple[str, str]]
 
     def match(self, places: Iterable[Parts]) -> Row | None:
-        """The row of the nearest file or folder around one of these places, which are one file's by several names."""
+        """The row of the nearest file or folder around one of these places, which are one file's by several
+        names."""
         around = [normal(place[:length]) for place in places for length in range(len(place), 0, -1)]
         return next((self.files[p] for p in sorted(around, key=len, reverse=True) if p in self.files), None)
 
@@ -43,7 +46,8 @@ class Roster:
 
 
 def read(path: Path) -> Roster:
-    """Raises CourseError, in one line, for a file that cannot be read, lacks a column, or contradicts itself."""
+    """Raises CourseError, in one line, for a file that cannot be read, lacks a column, or contradicts
+    itself."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
         rows = list(_rows(text))
@@ -58,9 +62,9 @@ def read(path: Path) -> Roster:
     for row in rows:
         before = files.setdefault(row.file, row) if row.file else row
         if before.student != row.student:
-            file = printable("/".join(row.file))
+            where = f"--roster: {path}, line {row.line}: {printable('/'.join(row.file))}"
             raise CourseError(
-                f"--roster: {path}, line {row.line}: {file} is {row.student}'s here, and {before.student}'s in line {before.line}"
+                f"{where} is {row.student}'s here, and {before.student}'s in line {before.line}"
             )
         name, number = students.get(row.student, ("", ""))
         if (name and row.name not in ("", name)) or (number and row.id not in ("", number)):

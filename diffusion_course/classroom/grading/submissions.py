@@ -1,7 +1,7 @@
 """What was handed in: which file belongs to which student and chapter, and what in it is an answer.
 
-Nothing here runs a student's code. A file that cannot be used becomes a submission with its `trouble`, never an error; what is no
-notebook becomes a line. Nothing else: every entry of the folder is one of the two.
+Nothing here runs a student's code. A file that cannot be used becomes a submission with its `trouble`, never
+an error; what is no notebook becomes a line. Nothing else: every entry of the folder is one of the two.
 """
 
 import hashlib
@@ -11,25 +11,27 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ...errors import CourseError, printable
-from . import choosing, names, people, reading
+from . import choosing, names, ownership, people, reading
 from .choosing import Held
-from .intake import Entry, Intake
+from .entries import Entry
+from .intake import Intake
 from .names import safe
-from .people import Key, Person
+from .people import Key
 from .roster import Roster
 from .trouble import Line, Trouble, Why
-from .walk import Parts
 
 __all__ = ["Found", "Submission", "find", "safe"]
 
 
 @dataclass(frozen=True)
 class Submission:
-    """One file. answers: exercise id -> the cell's source. notes: what an instructor should know. trouble: why it has no answers.
+    """One file. answers: exercise id -> the cell's source. notes: what an instructor should know. trouble:
+    why it has no answers.
 
-    cells: (kind, source) of the whole notebook for the feedback page; kind is "code", "markdown", or, for the cell that counts as an
-    answer, its exercise. page: where that page lies, without ".html"; no two submissions share one. lms_id: "moodle:4711", a
-    participant, or "canvas:4711", a user, where the file's name or a roster tells it.
+    cells: (kind, source) of the whole notebook for the feedback page; kind is "code", "markdown", or, for the
+    cell that counts as an answer, its exercise. page: where that page lies, without ".html"; no two
+    submissions share one. lms_id: "moodle:4711", a participant, or "canvas:4711", a user, where the file's
+    name or a roster tells it.
     """
 
     student: str
@@ -56,7 +58,8 @@ class Submission:
 
 @dataclass(frozen=True)
 class Found:
-    """submissions: in order of student, chapter and path. lines: the other entries, and what is to be said of the whole.
+    """submissions: in order of student, chapter and path. lines: the other entries, and what is to be said of
+    the whole.
 
     entries: how many things were handed in. ignored: names of what systems leave behind, and how often.
     """
@@ -82,9 +85,10 @@ class Found:
 def find(where: Path, roster: Roster | None = None, leave_out: tuple[Path, ...] = ()) -> Found:
     """All that lies in a folder or a .zip. Never raises for what is in a file.
 
-    Notebooks may lie flat or in a folder for each student, as Moodle, Canvas and GitHub Classroom export them. The first name below
-    `where`, and below a folder around all, says whose they are; a roster goes before. Notebooks whose exercises are all as they were
-    handed out count only for a student who handed in nothing else. leave_out: files and folders that are not looked at.
+    Notebooks may lie flat or in a folder for each student, as Moodle, Canvas and GitHub Classroom export
+    them. The first name below `where`, and below a folder around all, says whose they are; a roster goes
+    before. Notebooks whose exercises are all as they were handed out count only for a student who handed in
+    nothing else. leave_out: files and folders that are not looked at.
 
     Raises CourseError when there is no such folder, nothing is in it, or the .zip is broken.
     """
@@ -92,15 +96,15 @@ def find(where: Path, roster: Roster | None = None, leave_out: tuple[Path, ...] 
     held = list(_shown_once(intake))
     if not held:
         raise CourseError(f"submissions: there is nothing to grade, no .ipynb file, in {where}")
-    held = _owned(held, intake, roster)
-    known = {one.person.key: one.person for one in held if one.submission or _names_somebody(one)}
+    held = ownership.owned(held, intake, roster)
+    known = {one.person.key: one.person for one in held if one.submission or ownership.names_somebody(one)}
     shown = people.shown(known.values(), {one.person.key for one in held if one.submission})
     chosen, lines = _counted(held, shown)
     chosen.sort(key=lambda s: (s.student, s.chapter, s.path))
     lines = _complete(held, chosen, lines)
-    lines += _remarks(intake, known.values(), shown)
+    lines += ownership.remarks(intake, known.values(), shown)
     if roster:
-        lines += _absent(
+        lines += ownership.absent(
             held, intake, roster, {s.student for s in chosen} | {line.student for line in lines if line.entry}
         )
     return Found(_with_pages(chosen), lines, len(held), intake.noise)
@@ -110,7 +114,7 @@ def _shown_once(intake: Intake) -> Iterable[Held]:
     """Each entry with a path that no other has, also where names had to be cleaned; and what is in it."""
     seen: set[str] = set()
     for entry in intake:
-        path = "/".join(map(printable, _below(entry, intake))) + (
+        path = "/".join(map(printable, ownership.below(entry, intake))) + (
             "/" if entry.folder and len(entry.parts) == 1 else ""
         )
         number, only = 1, path
@@ -158,53 +162,11 @@ def _read(entry: Entry, path: str) -> Submission:
 
 
 def _chapter(answers: dict[str, str], named: str) -> str:
-    """The chapter of most written answers; of most answers where none is written; where they are equal, the one the name says."""
+    """The chapter of most written answers; of most answers where none is written; where they are equal, the
+    one the name says."""
     counts = Counter(e[:2] for e, source in answers.items() if reading.written(e, source))
     counts = counts or Counter(e[:2] for e in answers)
     return max(sorted(counts), key=lambda chapter: (counts[chapter], chapter == named))
-
-
-def _owned(held: list[Held], intake: Intake, roster: Roster | None) -> list[Held]:
-    heads = {one.entry.parts[0] for one in held}
-    repositories = {one.entry.parts[0] for one in held if one.entry.parts[1:2] == ("notebooks",)}
-    owners = people.Owners(heads, repositories)
-    owned = []
-    for one in held:
-        entry = one.entry
-        section = _below(entry, intake)[: -len(entry.parts)]
-        person = owners.of(entry.parts[0], entry.folder, entry.copy, section)
-        owned.append(replace(one, person=_by_roster(one, person, _places(one, intake), roster)))
-    return owned
-
-
-def _by_roster(one: Held, person: Person, places: list[Parts], roster: Roster | None) -> Person:
-    if roster is None:
-        return person
-    row = roster.match(places)
-    if row is None and one.entry.covers:
-        rows = {found.student: found for p in one.entry.covers if (found := roster.match([p]))}
-        row = next(iter(rows.values())) if len(rows) == 1 else None
-    if row is None:
-        return person
-    number = roster.students[row.student][1] or person.lms_id
-    return Person(("roster", row.student), row.student, row.student, number)
-
-
-def _places(one: Held, intake: Intake) -> list[Parts]:
-    """Where an entry lies, as a roster may name it: with the folder around all, without it, without its section, or as it is shown."""
-    entry = one.entry
-    return [entry.place, _below(entry, intake), entry.parts, tuple(one.path.rstrip("/").split("/"))]
-
-
-def _below(entry: Entry, intake: Intake) -> Parts:
-    """Where an entry lies, below the folder around all."""
-    around = len(intake.around)
-    return entry.place[around:] if entry.inside[:around] == intake.around else entry.place
-
-
-def _names_somebody(one: Held) -> bool:
-    """Can the student of what is no notebook be told? "readme.txt" tells none."""
-    return one.person.key[0] != "file" or bool(names.somebody(one.entry.parts[0]))
 
 
 def _counted(held: list[Held], shown: dict[Key, str]) -> tuple[list[Submission], list[Line]]:
@@ -228,31 +190,6 @@ def _complete(held: list[Held], chosen: list[Submission], lines: list[Line]) -> 
     """Nobody is lost, whatever is wrong here: an entry without a row or a line gets one."""
     fates = {s.path for s in chosen} | {line.entry for line in lines}
     return [*lines, *(Line(Trouble(Why.LOST), one.path) for one in held if one.path not in fates)]
-
-
-def _remarks(intake: Intake, known: Iterable[Person], shown: dict[Key, str]) -> list[Line]:
-    """What is guessed about the whole, for a person to know."""
-    lines = []
-    if intake.around:
-        lines.append(Line(Trouble(Why.AROUND, printable("/".join(intake.around)))))
-    for head, within in intake.several.items():
-        some = ", ".join(map(printable, within[:10]))
-        lines.append(Line(Trouble(Why.SEVERAL, some), student=shown.get(("folder", head), printable(head))))
-    for group in people.maybe_one(known):
-        more = f" and {len(group) - 10} more" if len(group) > 10 else ""
-        lines.append(Line(Trouble(Why.MAYBE_ONE, "; ".join(sorted(shown[key] for key in group)[:10]) + more)))
-    return lines
-
-
-def _absent(held: list[Held], intake: Intake, roster: Roster, present: set[str]) -> list[Line]:
-    """What a roster holds and the submissions do not."""
-    places = [place for one in held for place in _places(one, intake)]
-    places += [parts for one in held for parts in one.entry.covers]
-    lines = [
-        Line(Trouble(Why.UNMATCHED, f"{row.line} ({printable('/'.join(row.file))})"), student=row.student)
-        for row in roster.unmatched(places)
-    ]
-    return lines + [Line(Trouble(Why.ABSENT), student=s) for s in roster.students if s not in present]
 
 
 def _with_pages(found: list[Submission]) -> list[Submission]:

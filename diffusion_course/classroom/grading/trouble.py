@@ -5,7 +5,8 @@ from enum import Enum
 
 
 class Why(Enum):
-    """What can be said of an entry, of a file in it, or of the whole folder. The value is the text, after "the file"."""
+    """What can be said of an entry, of a file in it, or of the whole folder. The value is the text, after
+    "the file"."""
 
     # A file, or a place, that cannot be read.
     LINK = "is a link; links are not followed"
@@ -83,7 +84,8 @@ def too_large(size: int, most: int) -> Refused:
 
 @dataclass(frozen=True)
 class Line:
-    """What is told instead of a graded row. entry: where; "" for what is told of no entry alone. student: "" where none is known."""
+    """What is told instead of a graded row. entry: where; "" for what is told of no entry alone. student: ""
+    where none is known."""
 
     trouble: Trouble
     entry: str = ""

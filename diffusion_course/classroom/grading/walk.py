@@ -1,4 +1,5 @@
-"""Everything in a folder or a .zip, listed by raw names: links, pipes and what cannot be read are told and never opened."""
+"""Everything in a folder or a .zip, listed by raw names: links, pipes and what cannot be read are told and
+never opened."""
 
 import os
 import stat
@@ -17,9 +18,9 @@ Parts = tuple[str, ...]
 DEEPEST = 40  # folders within folders
 # What systems and tools leave behind: nobody hands it in.
 LEFT = """
-.DS_Store .fseventsd .git .gitattributes .github .gitignore .gitkeep .idea .ipynb_checkpoints .localized .mypy_cache .pytest_cache
-.ruff_cache .Spotlight-V100 .TemporaryItems .Trashes .venv .vscode __MACOSX __pycache__ desktop.ini ehthumbs.db node_modules Thumbs.db
-$RECYCLE.BIN
+.DS_Store .fseventsd .git .gitattributes .github .gitignore .gitkeep .idea .ipynb_checkpoints .localized
+.mypy_cache .pytest_cache .ruff_cache .Spotlight-V100 .TemporaryItems .Trashes .venv .vscode __MACOSX
+__pycache__ desktop.ini ehthumbs.db node_modules Thumbs.db $RECYCLE.BIN
 """
 NOISE = frozenset(LEFT.casefold().split()) | {"system volume information", "icon\r"}
 # The files of an output folder; the two that it is recognised by, and all that lie in it.
@@ -29,10 +30,11 @@ OUTPUT = OURS | {"gradebook.csv", "summary.html", "secret.txt", "feedback", "gra
 
 @dataclass(frozen=True)
 class Item:
-    """One thing at `parts` below the folder of submissions. open(most bytes) raises Refused; None: an empty folder, or `trouble` says.
+    """One thing at `parts` below the folder of submissions. open(most bytes) raises Refused; None: an empty
+    folder, or `trouble` says.
 
-    check() raises Refused for what must not be opened. packed: opening unpacks it into memory. noise: it is known to be nobody's.
-    inside: the folders around all, which are not in `parts`.
+    check() raises Refused for what must not be opened. packed: opening unpacks it into memory. noise: it is
+    known to be nobody's. inside: the folders around all, which are not in `parts`.
     """
 
     parts: Parts
@@ -45,7 +47,8 @@ class Item:
 
 
 def folder(where: Path, leave_out: tuple[Path, ...] = ()) -> Iterator[Item]:
-    """Everything below a folder. leave_out: files and folders that are not looked at. Raises CourseError when it cannot be read."""
+    """Everything below a folder. leave_out: files and folders that are not looked at. Raises CourseError when
+    it cannot be read."""
     out = {place for path in leave_out if (place := _place(path))}
     failed: list[OSError] = []
     for here, folders, files in os.walk(where, onerror=failed.append):
@@ -109,7 +112,8 @@ def members(archive: zipfile.ZipFile) -> Iterator[Item]:
 
 
 def _from_disk(path: Path, most: int) -> BinaryIO:
-    """A plain file, opened. A pipe would wait for ever, a link may lead anywhere: what it is, is asked before and after opening."""
+    """A plain file, opened. A pipe would wait for ever, a link may lead anywhere: what it is, is asked before
+    and after opening."""
     try:
         _check(path.lstat(), most)
         flags = (

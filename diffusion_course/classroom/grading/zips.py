@@ -1,4 +1,5 @@
-"""The members of a .zip, by the names that macOS, Windows and Linux give them. Nothing is extracted to the disk."""
+"""The members of a .zip, by the names that macOS, Windows and Linux give them. Nothing is extracted to the
+disk."""
 
 import io
 import re
@@ -17,7 +18,8 @@ UNICODE_PATH = (
 
 
 def opened(file: BinaryIO) -> zipfile.ZipFile:
-    """An archive. Raises Refused; a hostile zip finds many ways to fail in zipfile, and none may stop the others."""
+    """An archive. Raises Refused; a hostile zip finds many ways to fail in zipfile, and none may stop the
+    others."""
     try:
         return zipfile.ZipFile(file)
     except Exception as error:
@@ -25,7 +27,8 @@ def opened(file: BinaryIO) -> zipfile.ZipFile:
 
 
 def name(entry: zipfile.ZipInfo) -> str:
-    """A member's name: where it is not said to be UTF-8 it is tried first, as macOS writes it; then cp437, as the format says."""
+    """A member's name: where it is not said to be UTF-8 it is tried first, as macOS writes it; then cp437, as
+    the format says."""
     if entry.flag_bits & UTF8_FLAG:
         return entry.orig_filename
     raw = entry.orig_filename.encode("cp437", "replace")
@@ -47,13 +50,15 @@ def _unicode_path(extra: bytes, raw: bytes) -> bytes:
 
 
 def steps(written: str) -> tuple[str, ...]:
-    """The parts of a member's name, without those that lead out of the archive. Windows writes a backslash between them."""
+    """The parts of a member's name, without those that lead out of the archive. Windows writes a backslash
+    between them."""
     parts = re.split(r"[/\\\0]", written)
     return tuple(part for part in parts if part not in ("", ".", ".."))
 
 
 def check(entry: zipfile.ZipInfo) -> None:
-    """Raises Refused for a name that leads out of the archive, or that no file can have, and for what is no plain file."""
+    """Raises Refused for a name that leads out of the archive, or that no file can have, and for what is no
+    plain file."""
     written = name(entry)
     if "\0" in written:
         raise Refused(Why.NO_NAME)

@@ -159,7 +159,7 @@ def test_a_killed_worker_costs_its_submission_a_retry_and_the_others_nothing(pla
 def test_a_submission_that_kills_every_worker_is_told_and_tried_again_next_time(
     place, tmp_path, asked, pools
 ):
-    pools.deadly += ["bob"] * 2
+    pools.deadly += ["bob"] * 3
     graded, _ = run(place, tmp_path / "out", jobs=3)
     assert [bool(one.problem) for one in graded] == [False, True, False, False]
     assert (
@@ -170,6 +170,13 @@ def test_a_submission_that_kills_every_worker_is_told_and_tried_again_next_time(
     graded, _ = run(place, tmp_path / "out", jobs=3)
     assert [student for student, _ in pools.seen] == ["bob"]
     assert [one.problem for one in graded] == [""] * 4
+
+
+def test_who_was_taken_along_by_another_has_tries_left(place, tmp_path, asked, pools):
+    pools.deadly += ["ann", "bob"]
+    graded, _ = run(place, tmp_path / "out", jobs=2)
+    assert [one.problem for one in graded] == [""] * 4
+    assert [student for student, _ in pools.seen].count("bob") == 2
 
 
 def test_where_no_process_starts_everybody_is_told(place, tmp_path, asked, pools):

@@ -13,7 +13,7 @@ from handed import BLANK, GOOD, TINY, lines, put, remarks, rows, zipped
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diffusion_course.classroom.grading import intake
+from diffusion_course.classroom.grading import entries
 from diffusion_course.classroom.grading.submissions import find
 from diffusion_course.errors import CourseError
 
@@ -100,8 +100,8 @@ def test_zips_in_zips_are_opened_up_to_a_depth(tmp_path):
     for level in range(6):
         made = zipped({f"{level}.zip" if level else "03.ipynb": made})
         found = find(put(tmp_path / str(level), {"ann/x.zip": made, "bob/03.ipynb": TINY}))
-        assert ("ann" in rows(found).values()) == (level < intake.NESTED)
-        if level >= intake.NESTED:
+        assert ("ann" in rows(found).values()) == (level < entries.NESTED)
+        if level >= entries.NESTED:
             assert "is a zip in 3 other zips; it is not opened" in lines(found).values()
 
 
@@ -153,7 +153,7 @@ def test_an_encrypted_entry_a_link_and_an_odd_compression_are_refused(tmp_path):
 
 
 def test_a_bomb_is_never_unpacked(tmp_path, monkeypatch):
-    bomb = zipped({"ann/03.ipynb": b"0" * (intake.LARGEST + 1), "bob/03.ipynb": GOOD})
+    bomb = zipped({"ann/03.ipynb": b"0" * (entries.LARGEST + 1), "bob/03.ipynb": GOOD})
     opened = []
     real = zipfile.ZipFile.open
     monkeypatch.setattr(zipfile.ZipFile, "open", lambda z, e, *a: opened.append(e.filename) or real(z, e, *a))
@@ -175,7 +175,7 @@ def test_a_bomb_that_lies_about_its_size_is_damaged(tmp_path):
 def test_a_zip_with_too_many_notebooks_is_cut_off(tmp_path):
     inner = zipped({f"{n:03}.ipynb": b"{}" for n in range(80)})
     found = find(put(tmp_path, {"ann/x.zip": inner, "bob/03.ipynb": GOOD}))
-    assert list(rows(found).values()).count("ann") == intake.MOST
+    assert list(rows(found).values()).count("ann") == entries.MOST
     assert lines(found) == {"ann/x.zip": "holds more than 50 notebooks; the others are not read"}
 
 
