@@ -107,7 +107,7 @@ def _at(person: Person, level: int) -> str:
 
 def whole(name: str) -> str:
     """A raw name in one visible line, shortened in the middle: long titles differ at their ends."""
-    line = " ".join(names.normal(printable(name)).split())
+    line = " ".join(names.normal(printable(name)).split()) or "unnamed"
     return line if len(line) <= LONGEST else f"{line[:60]}…{line[-39:]}"
 
 

@@ -9,6 +9,7 @@ import zipfile
 import zlib
 from typing import BinaryIO
 
+from ...errors import printable
 from .trouble import Refused, Why, too_large
 
 UTF8_FLAG = 0x800
@@ -23,7 +24,7 @@ def opened(file: BinaryIO) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(file)
     except Exception as error:
-        raise Refused(Why.BROKEN_ZIP, f"{type(error).__name__}: {str(error)[:100]}") from None
+        raise Refused(Why.BROKEN_ZIP, f"{type(error).__name__}: {printable(str(error))[:100]}") from None
 
 
 def name(entry: zipfile.ZipInfo) -> str:

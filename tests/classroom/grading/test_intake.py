@@ -233,7 +233,7 @@ def test_deep_folders_are_told(tmp_path):
     put(tmp_path, {"ann/03.ipynb": TINY, "bob/03.ipynb": TINY})
     here = os.getcwd()
     try:
-        for name in ("ann", *["d"] * 985):
+        for name in ("ann", *["d"] * 300):
             os.chdir(tmp_path) if name == "ann" else None
             os.makedirs(name, exist_ok=True)
             os.chdir(name)
@@ -296,7 +296,7 @@ CONTENT = st.sampled_from(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.dictionaries(PATHS, CONTENT, max_size=10), st.booleans())
 def test_entries_in_are_rows_and_lines_whatever_lies_in_the_folder(tree, packed):
     files = {p: c for p, c in tree.items() if not any(p == other[: len(p)] and p != other for other in tree)}

@@ -62,7 +62,7 @@ def owned(heads):
     return [owners.of(name, head.endswith("/")) for name, head in zip(bare, heads, strict=True)]
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.lists(st.tuples(st.sampled_from(FORMS), RAW), min_size=1, max_size=12))
 def test_two_names_are_one_person_only_where_a_rule_is_sure(pairs):
     heads = sorted({form.format(raw) for form, raw in pairs})
