@@ -16,16 +16,17 @@ from .walk import Parts
 
 
 def owned(held: list[Held], intake: Intake, roster: Roster | None) -> list[Held]:
+    """The same entries, each with its person."""
     heads = {one.entry.parts[0] for one in held}
     repositories = {one.entry.parts[0] for one in held if one.entry.parts[1:2] == ("notebooks",)}
     owners = people.Owners(heads, repositories)
-    owned = []
+    found = []
     for one in held:
         entry = one.entry
         section = below(entry, intake)[: -len(entry.parts)]
         person = owners.of(entry.parts[0], entry.folder, entry.copy, section)
-        owned.append(replace(one, person=_by_roster(one, person, _places(one, intake), roster)))
-    return owned
+        found.append(replace(one, person=_by_roster(one, person, _places(one, intake), roster)))
+    return found
 
 
 def _by_roster(one: Held, person: Person, places: list[Parts], roster: Roster | None) -> Person:
