@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from .errors import CourseError
+from .errors import CourseError, printable
 
 START = ("notebooks/00_start_here.ipynb", "00_start_here.ipynb")  # in a checkout, in a folder of copies
 
@@ -24,7 +24,7 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except CourseError as error:
-            typer.echo(f"error: {error}", err=True)
+            typer.echo(f"error: {printable(str(error), ' ')}", err=True)
             raise typer.Exit(2) from None
         except KeyboardInterrupt:
             typer.echo("\nstopped", err=True)
@@ -251,6 +251,13 @@ def grade(
     release: Annotated[
         Path | None, typer.Option(help="The folder that `release` made. [default: the installed notebooks]")
     ] = None,
+    roster: Annotated[
+        Path | None,
+        typer.Option(
+            help="A CSV (file,student,name,id) that says whose a file or folder is.",
+            show_default=False,
+        ),
+    ] = None,
     jobs: Annotated[int, typer.Option(help="How many to grade at a time.", min=1)] = 1,
     form: Annotated[
         str, typer.Option("--format", help="Columns of gradebook.csv: plain, moodle or canvas.")
@@ -279,7 +286,17 @@ def grade(
     from .classroom.grading import command
 
     options = command.Options(
-        *(release, jobs, form, secret, library, cell_seconds, require_sandbox, dry_run, backend, scheduler)
+        release=release,
+        roster=roster,
+        jobs=jobs,
+        form=form,
+        secret=secret,
+        library=library,
+        cell_seconds=cell_seconds,
+        require_sandbox=require_sandbox,
+        dry_run=dry_run,
+        backend=backend,
+        scheduler=scheduler,
     )
     command.run(submissions, out, options, typer.echo)
 

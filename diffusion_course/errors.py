@@ -1,5 +1,6 @@
 """Errors that speak to the person at the keyboard: one line, no traceback."""
 
+import unicodedata
 from collections.abc import Iterable
 from difflib import get_close_matches
 from numbers import Integral
@@ -11,6 +12,17 @@ class CourseError(ValueError):
     def _render_traceback_(self) -> list[str]:
         # IPython calls this hook in place of its own traceback printer.
         return [f"{type(self).__name__}: {self}"]
+
+
+def printable(text: str, instead: str = "\ufffd") -> str:
+    """Text in one line that a terminal shows and does not obey: without control characters, invisible
+    formatting, half surrogates.
+
+    Whatever a stranger named (a file, a folder, a person) passes through here before it is printed.
+    """
+    if text.isprintable():
+        return text
+    return "".join(instead if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") else c for c in text)
 
 
 def check_integer(name: str, value: object, low: int, high: int | None = None, of: str = "") -> None:

@@ -1,11 +1,13 @@
 """Grading: a folder of untrusted notebooks in, a gradebook and a feedback page for each student out.
 
-Read in this order: submissions (what was handed in), assembly (the notebook that is run), sandbox (where), nbval_run (nbval runs it),
-recheck (answers once more, by themselves), marks (points and flags), batch (all of it, in parallel), gradebook and pages.
+Read in this order: submissions (what was handed in, whose it is; on intake, people, choosing), assembly (the
+notebook that is run), sandbox (where), nbval_run (nbval runs it), recheck (answers once more, by themselves),
+marks (points and flags), batch (all of it, in parallel), gradebook and pages.
 """
 
 import sys
 
-# nbformat imports jsonschema, which asks for this checker of internationalised addresses. Its grammar takes 2 s to compile, in every
-# process anew, and a notebook has no such address. None: the import fails, and jsonschema goes on without it.
+# nbformat imports jsonschema, which asks for this checker of internationalised addresses. Its grammar takes 2
+# s to compile, in every process anew, and a notebook has no such address. None: the import fails, and
+# jsonschema goes on without it.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]

@@ -1,18 +1,23 @@
-"""All submissions of a folder: graded in parallel, stored one by one, and not run again while nothing has changed."""
+"""All submissions of a folder: graded in parallel, stored one by one, and not run again while nothing has
+changed."""
 
 import hashlib
 import json
 import os
+import shutil
+import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from nbformat import NotebookNode
 
 from ... import __version__
+from ...errors import printable
 from ...files import write_text
 from . import sandbox
 from .results import Graded
@@ -20,6 +25,17 @@ from .rules import Rules
 from .submissions import Submission
 
 FAILED = "could not be graded here"
+TWICE = f"{FAILED}: the process that graded it was ended twice; is there enough memory?"
+
+
+@dataclass(frozen=True)
+class Done:
+    """A result by its key. failed: by this machine's fault; it is not kept, so that the next run tries
+    again."""
+
+    key: str
+    graded: Graded
+    failed: bool = False
 
 
 def run(
@@ -34,64 +50,126 @@ def run(
 ) -> list[Graded]:
     """Grade what is not graded yet, `jobs` at a time; one result for each submission, in their order.
 
-    store: the folder that keeps results, so an interrupted run goes on from there. finished: called with each new result before it is
-    stored. backend: one of joblib's, e.g. "dask" within a client of yours. progress: wraps the results as they come, e.g. tqdm. Raises
-    CourseError when `store` cannot be written.
+    store: the folder that keeps results, so an interrupted run goes on from there. finished: called with each
+    new result before it is stored; where it fails, the batch goes on. backend: one of joblib's, e.g. "dask"
+    within a client of yours. progress: wraps the results as they come, e.g. tqdm. Raises CourseError when
+    `store` cannot be written.
     """
     state = release_state(pristine, rules)
     keys = [key(s, state) for s in found]
-    done = {k: stored for k in keys if (stored := _stored(store / f"{k}.json")) is not None}
-    todo = {k: s for k, s in zip(keys, found, strict=True) if k not in done}
+    known = {k: stored for k in keys if (stored := _stored(store / f"{k}.json")) is not None}
+    todo = {k: s for k, s in zip(keys, found, strict=True) if k not in known}
     if todo:
         results = _graded(todo, pristine, rules, jobs, backend)
-        for k, graded in results if progress is None else progress(results, total=len(todo)):
-            finished(graded)
-            done[k] = graded
-            if not graded.problem.startswith(FAILED):  # to be tried again at the next run
-                write_text(store / f"{k}.json", json.dumps(graded.as_json()))
-    return [done[k] for k in keys]
+        for done in results if progress is None else progress(results, total=len(todo)):
+            with suppress(Exception):  # the page of one file; who called looks for it in the end
+                finished(done.graded)
+            known[done.key] = done.graded
+            if not done.failed:
+                write_text(store / f"{done.key}.json", json.dumps(done.graded.as_json()))
+    return [known[k] for k in keys]
 
 
 def _graded(
     todo: dict[str, Submission], pristine: dict[str, NotebookNode], rules: Rules, jobs: int, backend: str
-) -> Iterable[tuple[str, Graded]]:
-    """Results as they come, in any order. What runs nothing is done here."""
-    run = {k: s for k, s in todo.items() if not s.problem and s.chapter in pristine}
-    yield from (one(k, s, pristine.get(s.chapter), rules) for k, s in todo.items() if k not in run)
-    if not run:
-        return
-    from joblib import Parallel, delayed, parallel_config
+) -> Iterator[Done]:
+    """Results as they come, in any order. What runs nothing is done here.
 
-    # One folder for what runs need meanwhile, so that nothing of it is left after Ctrl-C.
-    with (
-        tempfile.TemporaryDirectory(prefix="dc-", ignore_cleanup_errors=True) as scratch,
-        parallel_config(backend=backend),
-    ):
-        os.chmod(scratch, 0o711)
-        yield from Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(
-            delayed(one)(k, s, pristine[s.chapter], rules, scratch) for k, s in run.items()
-        )
+    A process that is killed takes those beside it along. Each of them is then tried by itself, twice if need
+    be; the others go on.
+    """
+    left = {k: s for k, s in todo.items() if not s.trouble and s.chapter in pristine}
+    yield from (one(k, s, pristine.get(s.chapter), rules) for k, s in todo.items() if k not in left)
+    with _scratch() as scratch:
+        pool = _Pool(pristine, rules, scratch, jobs, backend)
+        while left:
+            for done in pool.results(left):
+                left.pop(done.key)
+                yield done
+            for k in [k for k in left if k in pool.begun] or list(left):
+                s = left.pop(k)
+                # Two jobs with one task: with one job it would run in this process, and take it along.
+                pool.jobs = max(jobs, 2)
+                again = list(pool.results({k: s})) or list(pool.results({k: s}))
+                yield from again or [Done(k, _result(s, problem=f"{TWICE} ({pool.error})"), failed=True)]
+            pool.jobs = jobs
+
+
+@dataclass
+class _Pool:
+    """Processes that grade. begun: the keys of what was handed to them. error: what ended them, "" if nothing
+    did."""
+
+    pristine: dict[str, NotebookNode]
+    rules: Rules
+    scratch: str
+    jobs: int
+    backend: str
+    begun: frozenset[str] = frozenset()
+    error: str = ""
+
+    def results(self, todo: dict[str, Submission]) -> Iterator[Done]:
+        """Results as they come, until all are there or a process was killed."""
+        from joblib import Parallel, parallel_config
+
+        with parallel_config(backend=self.backend):
+            pool = Parallel(n_jobs=self.jobs, return_as="generator_unordered", batch_size=1)
+            try:
+                yield from pool(self._tasks(list(todo.items())))
+            except (
+                Exception
+            ) as error:  # `one` raises none; what a lost process is called differs from backend to backend
+                self.error = f"{type(error).__name__}: {printable(str(error), ' ').split('.')[0][:200]}"
+
+    def _tasks(self, todo: list[tuple[str, Submission]]) -> Iterator:
+        from joblib import delayed
+
+        self.begun, self.error = frozenset(), ""
+        for k, s in todo:
+            self.begun |= {k}
+            yield delayed(one)(k, s, self.pristine[s.chapter], self.rules, self.scratch)
+
+
+@contextmanager
+def _scratch() -> Iterator[str]:
+    """One folder for what runs need meanwhile, so that nothing of it is left after Ctrl-C. What is in it may
+    be built to resist."""
+    scratch = tempfile.mkdtemp(prefix="dc-")
+    os.chmod(scratch, 0o711)
+    try:
+        yield scratch
+    finally:
+        with suppress(Exception):
+            shutil.rmtree(scratch, ignore_errors=True)
+        if os.path.exists(scratch):
+            with suppress(Exception):
+                subprocess.run(["rm", "-rf", "--", scratch], timeout=60, stderr=subprocess.DEVNULL)
 
 
 def one(
     name: str, submission: Submission, pristine: NotebookNode | None, rules: Rules, scratch: str | None = None
-) -> tuple[str, Graded]:
+) -> Done:
     """Grade one submission. Whatever goes wrong is told in its result: it must not stop the others."""
     started = time.perf_counter()
-    found: dict[str, Any] = {"problem": submission.problem}
-    if not found["problem"] and pristine is None:
-        found["problem"] = f"chapter {submission.chapter} is not part of this edition"
-    if not found["problem"] and pristine is not None:
-        try:
-            from .marks import grade
+    if submission.trouble:
+        return Done(name, _result(submission, problem=submission.problem))
+    if pristine is None:
+        problem = f"chapter {submission.chapter} is not part of this edition"
+        return Done(name, _result(submission, problem=problem))
+    try:
+        from .marks import grade
 
-            found["marks"], found["peak"] = grade(submission, pristine, rules, scratch)
-        except Exception as error:
-            found["problem"] = f"{FAILED}: {type(error).__name__}: {str(error)[:300]}"
-    shared = {k: getattr(submission, k) for k in ("student", "chapter", "path", "page", "lms_id", "notes")}
-    cells = tuple(submission.cells)
+        marks, peak = grade(submission, pristine, rules, scratch)
+    except (Exception, SystemExit) as error:
+        problem = f"{FAILED}: {type(error).__name__}: {printable(str(error), ' ')[:300]}"
+        return Done(name, _result(submission, problem=problem), failed=True)
     seconds = round(time.perf_counter() - started, 2)
-    return name, Graded(**shared, cells=cells, seconds=seconds, **found)
+    return Done(name, _result(submission, marks=marks, peak=peak, seconds=seconds))
+
+
+def _result(submission: Submission, **more: Any) -> Graded:
+    shared = {k: getattr(submission, k) for k in ("student", "chapter", "path", "page", "lms_id", "notes")}
+    return Graded(**shared, cells=tuple(submission.cells), **more)
 
 
 def key(submission: Submission, state: str) -> str:
@@ -109,7 +187,8 @@ def key(submission: Submission, state: str) -> str:
 
 
 def release_state(pristine: dict[str, NotebookNode], rules: Rules) -> str:
-    """What a result depends on besides the submission: the course's code, the notebooks handed out, and the rules."""
+    """What a result depends on besides the submission: the course's code, the notebooks handed out, and the
+    rules."""
     digest = hashlib.sha256(f"{__version__}\n{json.dumps(asdict(rules), sort_keys=True)}".encode())
     for path in sorted([*sandbox.PACKAGE.rglob("*.py"), *sandbox.PACKAGE.rglob("*.html")]):
         digest.update(path.read_bytes())

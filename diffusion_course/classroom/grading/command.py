@@ -12,12 +12,13 @@ from typing import Any
 from nbformat import NotebookNode
 from tqdm import tqdm
 
-from ...errors import CourseError, unknown
+from ...errors import CourseError, printable, unknown
 from ...files import write_text
 from .. import handout
-from . import batch, gradebook, pages, sandbox, submissions
+from . import batch, gradebook, lock, pages, roster, sandbox, submissions
 from .results import Graded
 from .rules import Rules
+from .trouble import Line, Trouble, Why
 
 LOUD = """\
 WARNING: the submissions run WITHOUT a sandbox: {why}.
@@ -28,9 +29,10 @@ LIBRARY = ("flag", "zero", "allow")
 
 @dataclass(frozen=True)
 class Options:
-    """The options of the command, in its order."""
+    """The options of the command."""
 
     release: Path | None = None
+    roster: Path | None = None
     jobs: int = 1
     form: str = "plain"
     secret: str = ""
@@ -43,7 +45,50 @@ class Options:
 
 
 def run(where: Path, out: Path, options: Options, say: Callable[[str], Any]) -> None:
-    """Grade a folder or a zip into `out`. Raises CourseError for a bad option, nothing to grade, or a missing sandbox."""
+    """Grade a folder or a zip into `out`. Raises CourseError for a bad option, nothing to grade, or a missing
+    sandbox."""
+    _check(options)
+    pristine = handout.edition(options.release or handout.folder())
+    register = roster.read(options.roster) if options.roster else None
+    found = submissions.find(where, register, (out, *([options.roster] if options.roster else [])))
+    isolation = sandbox.available()
+    if options.dry_run:
+        _tell(found, say)
+        say(f"isolation: {isolation}. Nothing was run.")
+        return
+    if not isolation.safe and options.require_sandbox:
+        raise CourseError(f"--require-sandbox: {isolation.why}")
+    if not isolation.safe:
+        say(LOUD.format(why=isolation.why))
+    with lock.held(out):
+        rules = Rules(options.secret or _secret(out), options.library, isolation)
+        rules = replace(rules, limits=replace(rules.limits, cell=options.cell_seconds))
+        worth = _worth(pristine, found.submissions)
+        page = partial(pages.write_feedback, out, worth=worth)
+        with _cluster(options):
+            graded = batch.run(
+                found.submissions,
+                out / "graded",
+                pristine,
+                rules,
+                page,
+                options.jobs,
+                options.backend,
+                partial(tqdm, unit="file"),
+            )
+        lines = [*found.lines, *_missing_pages(out, graded, page)]
+        rows = gradebook.write(
+            out, graded, worth, options.form, lines, register.students if register else None
+        )
+        _summarise(out, graded, rows, worth, isolation, lines, found.count(), say)
+    flagged = sum(bool(one.flags) for one in graded)
+    say(found.count())
+    files = f"{out / 'gradebook.csv'}, {out / 'summary.html'}"
+    say(f"{len(graded)} files of {len(rows)} students, {flagged} to look at: {files}")
+
+
+def _check(options: Options) -> None:
+    """Raises CourseError."""
     if options.form not in gradebook.FORMS:
         raise unknown("format", options.form, gradebook.FORMS)
     if options.library not in LIBRARY:
@@ -54,52 +99,65 @@ def run(where: Path, out: Path, options: Options, say: Callable[[str], Any]) -> 
         raise CourseError(
             "grade: runs on Linux and macOS; on Windows use WSL or the container of docs/grading/Dockerfile"
         )
-    pristine = handout.edition(options.release or handout.folder())
-    found = submissions.find(where)
-    isolation = sandbox.available()
-    if options.dry_run:
-        for s in found:
-            say(f"{s.student}: chapter {s.chapter or '?'}, {len(s.answers)} answers, {s.path}{_remarks(s)}")
-        say(f"{len(found)} files; isolation: {isolation}. Nothing was run.")
-        return
-    if not isolation.safe and options.require_sandbox:
-        raise CourseError(f"--require-sandbox: {isolation.why}")
-    if not isolation.safe:
-        say(LOUD.format(why=isolation.why))
-    rules = Rules(options.secret or _secret(out), options.library, isolation)
-    rules = replace(rules, limits=replace(rules.limits, cell=options.cell_seconds))
-    worth = _worth(pristine, found)
-    with _cluster(options):
-        graded = batch.run(
-            found,
-            out / "graded",
-            pristine,
-            rules,
-            partial(_page, out, worth),
-            options.jobs,
-            options.backend,
-            partial(tqdm, unit="file"),
+
+
+def _tell(found: submissions.Found, say: Callable[[str], Any]) -> None:
+    """One line for each row and for each line, and the count."""
+    for s in found.submissions:
+        told = [*([s.problem] if s.problem else []), *s.notes]
+        remarks = f" ({'; '.join(told)})" if told else ""
+        say(
+            printable(f"{s.student}: chapter {s.chapter or '?'}, {len(s.answers)} answers, {s.path}{remarks}")
         )
-    rows = gradebook.write(out, graded, worth, options.form)
-    pages.write_summary(out, graded, rows, worth, str(isolation))
-    flagged = sum(bool(one.flags) for one in graded)
-    say(
-        f"{len(graded)} files of {len(rows)} students, {flagged} to look at: {out / 'gradebook.csv'}, {out / 'summary.html'}"
-    )
+    for line in found.lines:
+        say(printable(f"{'not graded: ' if line.entry else 'note: '}{line}"))
+    say(found.count())
 
 
-def _page(out: Path, worth: dict[str, int], graded: Graded) -> None:
-    pages.write_feedback(out, graded, worth)
+def _missing_pages(out: Path, graded: list[Graded], page: Callable[[Graded], None]) -> list[Line]:
+    """Write the feedback pages that are not there, of this run or an earlier one; a line for each that cannot
+    be written."""
+    failed = []
+    for one in graded:
+        if not (out / "feedback" / f"{one.page}.html").exists():
+            try:
+                page(one)
+            except Exception as error:  # a page is worth less than the gradebook
+                reason = printable(f"{type(error).__name__}: {error}", " ")[:200]
+                failed.append(Line(Trouble(Why.NO_PAGE, reason), student=one.student))
+    return failed
+
+
+def _summarise(
+    out: Path,
+    graded: list[Graded],
+    rows: list[gradebook.Student],
+    worth: dict[str, int],
+    isolation: sandbox.Isolation,
+    lines: list[Line],
+    count: str,
+    say: Callable[[str], Any],
+) -> None:
+    try:
+        pages.write_summary(out, graded, rows, worth, str(isolation), lines, count)
+    except Exception as error:  # the gradebook is there already
+        say(
+            printable(
+                f"WARNING: {out / 'summary.html'} could not be written ({type(error).__name__}: {error})"
+            )
+        )
 
 
 def _worth(pristine: dict[str, NotebookNode], found: list[submissions.Submission]) -> dict[str, int]:
-    """The columns of the gradebook: all exercises of the chapters that anybody handed in, with their points."""
-    chapters = sorted({s.chapter for s in found if not s.problem} & pristine.keys())
+    """The columns of the gradebook: all exercises of the chapters that anybody handed in, with their
+    points."""
+    chapters = sorted({s.chapter for s in found if not s.trouble} & pristine.keys())
     return {e: x.points for chapter in chapters for e, x in handout.exercises(pristine[chapter]).items()}
 
 
 def _secret(out: Path) -> str:
-    """The secret of a folder of grades, made at the first run: the same folder always gives the same marks."""
+    """The secret of a folder of grades, made at the first run: the same folder always gives the same
+    marks."""
     path = out / "secret.txt"
     try:
         return path.read_text(encoding="utf-8").strip()
@@ -125,8 +183,3 @@ def _cluster(options: Options) -> Any:
         return Client(options.scheduler, timeout=10)
     except (OSError, ValueError) as error:
         raise CourseError(f"--scheduler: {options.scheduler} does not answer ({error})") from None
-
-
-def _remarks(s: submissions.Submission) -> str:
-    remarks = [*([s.problem] if s.problem else []), *s.notes]
-    return f" ({'; '.join(remarks)})" if remarks else ""

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from ...files import write_text
 from .gradebook import Student
 from .results import Graded, Mark
+from .trouble import Line
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -29,10 +30,17 @@ def write_feedback(folder: Path, graded: Graded, worth: dict[str, int]) -> None:
 
 
 def write_summary(
-    folder: Path, graded: Sequence[Graded], rows: Sequence[Student], worth: dict[str, int], isolation: str
+    folder: Path,
+    graded: Sequence[Graded],
+    rows: Sequence[Student],
+    worth: dict[str, int],
+    isolation: str,
+    lines: Sequence[Line] = (),
+    count: str = "",
 ) -> None:
-    """Write `folder`/summary.html. isolation: begins with "bubblewrap" or "a container", or it is told loudly. Raises CourseError."""
-    write_text(folder / "summary.html", summary(graded, rows, worth, isolation))
+    """Write `folder`/summary.html. isolation: begins with "bubblewrap" or "a container", or it is told loudly. lines: what has no row.
+    count: of all that was handed in, in words. Raises CourseError."""
+    write_text(folder / "summary.html", summary(graded, rows, worth, isolation, lines, count))
 
 
 def feedback(graded: Graded, worth: dict[str, int]) -> str:
@@ -90,8 +98,15 @@ def _split(text: str) -> tuple[str, str]:
     return (text[: headings[-1]].strip(), text[headings[-1] :]) if headings else ("", text)
 
 
-def summary(graded: Sequence[Graded], rows: Sequence[Student], worth: dict[str, int], isolation: str) -> str:
-    """Score distribution, pass rates, frequent hints, time and memory, and what a person should look at, with links."""
+def summary(
+    graded: Sequence[Graded],
+    rows: Sequence[Student],
+    worth: dict[str, int],
+    isolation: str,
+    lines: Sequence[Line] = (),
+    count: str = "",
+) -> str:
+    """What was not graded, score distribution, pass rates, frequent hints, time and memory, and what a person should look at, with links."""
     most = sum(worth.values())
     slowest = max(graded, key=lambda one: one.seconds, default=None)
     return (
@@ -111,8 +126,21 @@ def summary(graded: Sequence[Graded], rows: Sequence[Student], worth: dict[str, 
             middle=median([row.total for row in rows] or [0]),
             exercises=[_exercise(e, points, rows) for e, points in worth.items()],
             eye=[one for one in graded if one.flags],
+            lines=_lines(lines),
+            told=sum(bool(line.entry) for line in lines),
+            handed_in=count,
         )
     )
+
+
+def _lines(lines: Sequence[Line]) -> list[tuple[str, str, list[str]]]:
+    """(student, why, entries): what a person should look at comes first; one student's lines of one kind are together."""
+    kinds: dict[tuple[bool, str, str], list[str]] = {}
+    for line in lines:
+        entries = kinds.setdefault((not line.loud, line.student, str(line.trouble)), [])
+        if line.entry:
+            entries.append(line.entry)
+    return [(student, why, entries) for (_, student, why), entries in sorted(kinds.items())]
 
 
 def _bins(totals: Sequence[int], most: int) -> list[tuple[str, int, float]]:

@@ -1,29 +1,37 @@
 """What was handed in: which file belongs to which student and chapter, and what in it is an answer.
 
-Nothing here runs a student's code. A file that cannot be used becomes a submission with a `problem` in words, never an error.
+Nothing here runs a student's code. A file that cannot be used becomes a submission with its `trouble`, never
+an error; what is no notebook becomes a line. Nothing else: every entry of the folder is one of the two.
 """
 
 import hashlib
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ...errors import CourseError
-from .. import handout
-from . import intake, names, reading
+from ...errors import CourseError, printable
+from . import choosing, names, ownership, people, reading
+from .choosing import Held
+from .entries import Entry
+from .intake import Intake
 from .names import safe
+from .people import Key
+from .roster import Roster
+from .trouble import Line, Trouble, Why
 
-__all__ = ["Submission", "find", "safe"]
+__all__ = ["Found", "Submission", "find", "safe"]
 
 
 @dataclass(frozen=True)
 class Submission:
-    """One file. answers: exercise id -> the cell's source. notes: what an instructor should know. problem: why it has no answers.
+    """One file. answers: exercise id -> the cell's source. notes: what an instructor should know. trouble:
+    why it has no answers.
 
-    cells: (kind, source) of the whole notebook for the feedback page; kind is "code", "markdown", or, for the cell that counts as an
-    answer, its exercise. page: where that page lies, without ".html"; no two submissions share one. lms_id: "moodle:4711", a
-    participant, or "canvas:4711", a user, where the file's name tells it.
+    cells: (kind, source) of the whole notebook for the feedback page; kind is "code", "markdown", or, for the
+    cell that counts as an answer, its exercise. page: where that page lies, without ".html"; no two
+    submissions share one. lms_id: "moodle:4711", a participant, or "canvas:4711", a user, where the file's
+    name or a roster tells it.
     """
 
     student: str
@@ -33,9 +41,14 @@ class Submission:
     answers: dict[str, str] = field(default_factory=dict)
     cells: list[tuple[str, str]] = field(default_factory=list)
     notes: tuple[str, ...] = ()
-    problem: str = ""
+    trouble: Trouble | None = None
     page: str = ""
     lms_id: str = ""
+
+    @property
+    def problem(self) -> str:
+        """Why it has no answers, in words; "" where it has."""
+        return self.trouble.of_a_file if self.trouble else ""
 
     @property
     def touched(self) -> bool:
@@ -43,51 +56,94 @@ class Submission:
         return any(reading.written(exercise, source) for exercise, source in self.answers.items())
 
 
-def find(where: Path) -> list[Submission]:
-    """All submissions in a folder or a .zip, in order of student, chapter and path. Never raises for what is in a file.
+@dataclass(frozen=True)
+class Found:
+    """submissions: in order of student, chapter and path. lines: the other entries, and what is to be said of
+    the whole.
 
-    They may lie flat or in a folder for each student, as Moodle, Canvas and GitHub Classroom export them. The first name below `where`
-    says whose they are. A folder without any notebook is a submission with a problem. Notebooks whose exercises are all as they were
-    handed out count only for a student who handed in nothing else.
-
-    Raises CourseError when there is no such folder, it holds no notebook, or the .zip is broken.
+    entries: how many things were handed in. ignored: names of what systems leave behind, and how often.
     """
-    files = list(_shown_once(intake.files(where)))
-    if not files:
-        raise CourseError(f"submissions: no .ipynb file in {where}")
-    prefixes = names.common_prefix(
-        {s.path.split("/")[0] for s in files if s.path.split("/")[1:2] == ["notebooks"]}
-    )
-    owned = [replace(s, student=student, lms_id=lms) for s in files for student, lms in [_owner(s, prefixes)]]
-    chosen = [one for group in _by_student(_told_apart(owned)) for one in _counting(group)]
+
+    submissions: list[Submission]
+    lines: list[Line]
+    entries: int
+    ignored: Counter[str]
+
+    @property
+    def told(self) -> int:
+        """How many entries are told in a line."""
+        return sum(bool(line.entry) for line in self.lines)
+
+    def count(self) -> str:
+        """Entries in = rows + lines, in words."""
+        ignored = ", ".join(sorted(map(printable, self.ignored))[:5])
+        noise = f"; {self.ignored.total()} ignored ({ignored})" if self.ignored else ""
+        same = "=" if self.entries == len(self.submissions) + self.told else "ARE NOT (please report it)"
+        return f"{self.entries} entries {same} {len(self.submissions)} rows + {self.told} lines{noise}"
+
+
+def find(where: Path, roster: Roster | None = None, leave_out: tuple[Path, ...] = ()) -> Found:
+    """All that lies in a folder or a .zip. Never raises for what is in a file.
+
+    Notebooks may lie flat or in a folder for each student, as Moodle, Canvas and GitHub Classroom export
+    them. The first name below `where`, and below a folder around all, says whose they are; a roster goes
+    before. Notebooks whose exercises are all as they were handed out count only for a student who handed in
+    nothing else. leave_out: files and folders that are not looked at.
+
+    Raises CourseError when there is no such folder, nothing is in it, or the .zip is broken.
+    """
+    intake = Intake(where, leave_out)
+    held = list(_shown_once(intake))
+    if not held:
+        raise CourseError(f"submissions: there is nothing to grade, no .ipynb file, in {where}")
+    held = ownership.owned(held, intake, roster)
+    known = {one.person.key: one.person for one in held if one.submission or ownership.names_somebody(one)}
+    shown = people.shown(known.values(), {one.person.key for one in held if one.submission})
+    chosen, lines = _counted(held, shown)
     chosen.sort(key=lambda s: (s.student, s.chapter, s.path))
-    return _with_pages(chosen)
+    lines = _complete(held, chosen, lines)
+    lines += ownership.remarks(intake, known.values(), shown)
+    if roster:
+        lines += ownership.absent(
+            held, intake, roster, {s.student for s in chosen} | {line.student for line in lines if line.entry}
+        )
+    return Found(_with_pages(chosen), lines, len(held), intake.noise)
 
 
-def _shown_once(files: Iterable[intake.File]) -> Iterable[Submission]:
-    """Each file as a submission whose owner is still to be found; no two have the same path, also where names had to be cleaned."""
-    seen: Counter[str] = Counter()
-    for file in files:
-        path = "/".join(names.printable(part) for part in file.parts)
-        seen[path] += 1
-        yield _read(file, path if seen[path] == 1 else f"{path} ({seen[path]})")
+def _shown_once(intake: Intake) -> Iterable[Held]:
+    """Each entry with a path that no other has, also where names had to be cleaned; and what is in it."""
+    seen: set[str] = set()
+    for entry in intake:
+        path = "/".join(map(printable, ownership.below(entry, intake))) + (
+            "/" if entry.folder and len(entry.parts) == 1 else ""
+        )
+        number, only = 1, path
+        while only in seen:
+            number += 1
+            only = f"{path} ({number})"
+        seen.add(only)
+        submission = _read(entry, only) if entry.notebook else None
+        course = b"### BEGIN SOLUTION" in entry.content
+        yield Held(replace(entry, content=b""), only, submission, course)
 
 
-def _read(file: intake.File, path: str) -> Submission:
+def _read(entry: Entry, path: str) -> Submission:
     """One file as a submission, without its student."""
-    named = names.chapter_of(file.parts[-1])
-    digest = hashlib.sha256(file.content).hexdigest() if file.content else ""
-    refused = Submission("", named, path, digest, problem=file.problem)
-    if file.problem:
-        return replace(refused, problem=file.problem if file.empty else f"the file {file.problem}")
+    named = names.chapter_of(entry.parts[-1])
+    digest = hashlib.sha256(entry.content).hexdigest() if entry.content else ""
+    refused = Submission("", named, path, digest, trouble=entry.trouble)
+    if entry.trouble:
+        return refused
     try:
-        cells, notes = reading.cells(file.content)
+        cells, notes = reading.cells(entry.content)
     except CourseError as error:
-        return replace(refused, problem=f"the file {error}")
+        return replace(refused, trouble=Trouble(Why.NO_TEXT, str(error)))
     found, more = reading.answers(cells)
+    if entry.copy:
+        more.append("the zip holds several files of this name")
     if not found:
-        nothing = "no cell begins with '# EXERCISE ...'; is it a notebook of this course?"
-        return replace(refused, cells=reading.shown(cells, {}), notes=(*notes, *more), problem=nothing)
+        nothing = Trouble(Why.NO_EXERCISE)
+        return replace(refused, cells=reading.shown(cells, {}), notes=(*notes, *more), trouble=nothing)
     answers = {exercise: cells[number].source for exercise, number in found.items()}
     chapter = _chapter(answers, named)
     strays = sorted(exercise for exercise in answers if exercise[:2] != chapter)
@@ -106,57 +162,34 @@ def _read(file: intake.File, path: str) -> Submission:
 
 
 def _chapter(answers: dict[str, str], named: str) -> str:
-    """The chapter of most written answers; of most answers where none is written; where they are equal, the one the name says."""
+    """The chapter of most written answers; of most answers where none is written; where they are equal, the
+    one the name says."""
     counts = Counter(e[:2] for e, source in answers.items() if reading.written(e, source))
     counts = counts or Counter(e[:2] for e in answers)
     return max(sorted(counts), key=lambda chapter: (counts[chapter], chapter == named))
 
 
-def _owner(s: Submission, prefixes: list[str]) -> tuple[str, str]:
-    parts = tuple(s.path.split("/"))
-    prefix = next((p for p in prefixes if parts[0].startswith(p)), "")
-    return names.owner((*parts, "") if s.problem.startswith(intake.NONE) else parts, prefix)
+def _counted(held: list[Held], shown: dict[Key, str]) -> tuple[list[Submission], list[Line]]:
+    """What counts of all that was handed in, with its students, and a line for everything else."""
+    chosen, lines = [], []
+    groups: dict[Key, list[Held]] = {}
+    for one in held:
+        if one.submission:
+            groups.setdefault(one.person.key, []).append(one)
+        elif one.entry.trouble:
+            lines.append(Line(one.entry.trouble, one.path, shown.get(one.person.key, ""), one.person.lms_id))
+    for key, group in groups.items():
+        number = next((one.person.lms_id for one in group if one.person.lms_id), "")
+        kept, dropped = choosing.counting(group)
+        chosen += [replace(s, student=shown[key], lms_id=number) for s in kept]
+        lines += [Line(Trouble(why), one.path, shown[key], number) for one, why in dropped]
+    return chosen, sorted(lines, key=lambda line: line.entry)
 
 
-def _told_apart(found: list[Submission]) -> list[Submission]:
-    """Two students of one name get the numbers by which Moodle or Canvas tells them apart."""
-    numbers = defaultdict(set)
-    for s in found:
-        numbers[s.student].add(s.lms_id)
-    return [
-        replace(s, student=f"{s.student} {s.lms_id.partition(':')[2]}".strip())
-        if len(numbers[s.student]) > 1
-        else s
-        for s in found
-    ]
-
-
-def _by_student(found: list[Submission]) -> list[list[Submission]]:
-    groups = defaultdict(list)
-    for s in sorted(found, key=lambda s: (s.student, s.path)):
-        groups[s.student].append(s)
-    return list(groups.values())
-
-
-def _counting(group: list[Submission]) -> list[Submission]:
-    """What counts of all that one student handed in."""
-    several = [s for s in group if not s.problem.startswith(intake.NONE)] or group[:1]
-    texts = [s for s in several if s.chapter in _without_exercises() and not s.answers and s.cells]
-    several = [s for s in several if s not in texts] or texts[:1]
-    if any(s.touched for s in several):
-        several = [s for s in several if s.touched or not s.answers]
-    elif blank := [s for s in several if s.answers]:
-        hinted = names.chapter_of(blank[0].path.split("/")[0].replace("-", "_"))
-        keep = next((s for s in blank if s.chapter == hinted), blank[0])
-        several = [s for s in several if s is keep or not s.answers]
-    chapters = Counter(s.chapter for s in several)
-    twice = "handed in more than one file of this chapter; the better one counts"
-    return [replace(s, notes=(*s.notes, twice)) if chapters[s.chapter] > 1 else s for s in several]
-
-
-def _without_exercises() -> set[str]:
-    """Chapters that hold no exercise, such as 00: nobody can hand them in."""
-    return {name[:2] for name in handout.names()} - {exercise[:2] for exercise in handout.known()}
+def _complete(held: list[Held], chosen: list[Submission], lines: list[Line]) -> list[Line]:
+    """Nobody is lost, whatever is wrong here: an entry without a row or a line gets one."""
+    fates = {s.path for s in chosen} | {line.entry for line in lines}
+    return [*lines, *(Line(Trouble(Why.LOST), one.path) for one in held if one.path not in fates)]
 
 
 def _with_pages(found: list[Submission]) -> list[Submission]:

@@ -8,6 +8,7 @@ import pytest
 
 from diffusion_course.classroom.grading import gradebook
 from diffusion_course.classroom.grading.results import Graded, Mark
+from diffusion_course.classroom.grading.trouble import Line, Trouble, Why
 from diffusion_course.errors import CourseError
 
 WORTH = {"01-snr": 2, "03-x0_from_eps": 2, "03-ddpm_step": 3}
@@ -32,7 +33,7 @@ BOB = graded("bob", "", problem="the file is empty")
 def written(folder, batch, form="plain"):
     """The table and the JSON that are written for a batch."""
     gradebook.write(folder, batch, WORTH, form)
-    text = (folder / "gradebook.csv").read_bytes().decode()
+    text = (folder / "gradebook.csv").read_bytes().decode("utf-8-sig")
     book = json.loads((folder / "gradebook.json").read_bytes())
     return list(csv.reader(io.StringIO(text, newline=""))), book
 
@@ -176,7 +177,7 @@ def test_canvass_gradebook(tmp_path):
 
 def test_marks_that_do_not_count_are_in_no_column(tmp_path):
     gradebook.write(tmp_path, [ANN, ANN_1], {"03-x0_from_eps": 2})
-    table = list(csv.reader(io.StringIO((tmp_path / "gradebook.csv").read_text())))
+    table = list(csv.reader(io.StringIO((tmp_path / "gradebook.csv").read_text("utf-8-sig"))))
     assert table == [
         ["student", "03-x0_from_eps", "total", "look at"],
         ["(points possible)", "2", "2", ""],
@@ -193,3 +194,66 @@ def test_an_unknown_format_is_refused_before_anything_is_written(tmp_path):
 def test_a_result_comes_back_from_its_json():
     one = Graded(**{**ANN.__dict__, "lms_id": "canvas:1", "cells": (("code", "x"),), "notes": ("n",)})
     assert Graded.from_json(json.loads(json.dumps(one.as_json()))) == one
+
+
+# What has no row.
+
+LINES = [
+    Line(Trouble(Why.OTHER), "ann/hw.pdf", "ann"),
+    Line(Trouble(Why.BESIDE, "x.csv"), "bob/", "bob"),
+    Line(Trouble(Why.ARCHIVE), "cleo_9_815_x.rar", "cleo", "canvas:9"),
+    Line(Trouble(Why.OTHER), "readme.txt"),
+    Line(Trouble(Why.MAYBE_ONE, "ann; Ann")),
+]
+
+
+def test_lines_stand_in_the_plain_table_and_in_the_json(tmp_path):
+    gradebook.write(tmp_path, [ANN, BOB], WORTH, lines=LINES)
+    table = list(csv.reader(io.StringIO((tmp_path / "gradebook.csv").read_text("utf-8-sig"))))
+    assert table[2:] == [
+        ["ann", "0", "2", "0", "2", "ann/hw.pdf: is no notebook (.ipynb)"],
+        ["bob", "0", "0", "0", "0", "the file is empty"],
+        ["cleo", "", "", "", "", "cleo_9_815_x.rar: is an archive that is not opened; only .zip is"],
+        ["", "", "", "", "", "readme.txt: is no notebook (.ipynb)"],
+        ["", "", "", "", "", "may be one person: ann; Ann"],
+    ]
+    book = json.loads((tmp_path / "gradebook.json").read_bytes())
+    assert book["lines"] == [line.as_json() for line in LINES]
+    assert set(book["lines"][0]) == {"entry", "student", "why"}
+    assert book["entries"] == 6
+
+
+def test_an_lms_gets_an_empty_grade_for_who_has_lines_alone_and_no_guesses(tmp_path):
+    for form, head in (("moodle", "Full name"), ("canvas", "Student")):
+        gradebook.write(tmp_path, [ANN], WORTH, form, LINES)
+        raw = (tmp_path / "gradebook.csv").read_bytes()
+        assert not raw.startswith(b"\xef\xbb\xbf")
+        table = list(csv.reader(io.StringIO(raw.decode(), newline="")))
+        assert column(table, head)[-2:] == ["ann", "cleo"]
+        assert not {*table[-1]} - {"cleo", "9", "", "-", "7"}
+
+
+def test_a_spreadsheet_reads_the_accents_of_the_plain_table(tmp_path):
+    gradebook.write(tmp_path, [graded("Zoé")], WORTH)
+    assert (tmp_path / "gradebook.csv").read_bytes().startswith("\ufeffstudent".encode())
+
+
+def test_a_roster_gives_an_lms_names_logins_and_numbers(tmp_path):
+    one = graded("alee", got={"01-snr": 2}, lms_id="4711")
+    for form, row in (
+        ("moodle", ["Participant 4711", "Ann Lee", "", "alee", "2"]),
+        ("canvas", ["Ann Lee", "4711", "", "alee", ""]),
+    ):
+        gradebook.write(tmp_path, [one], WORTH, form, details={"alee": ("Ann Lee", "4711")})
+        assert list(csv.reader(io.StringIO((tmp_path / "gradebook.csv").read_text())))[-1][:5] == row
+
+
+@pytest.mark.parametrize("control", ["\x1b[31m", "\x07", "\x9b31m", "\x00"])
+def test_a_cell_holds_nothing_that_a_terminal_obeys(tmp_path, control):
+    gradebook.write(
+        tmp_path,
+        [graded("ann", notes=(f"a{control}b",))],
+        WORTH,
+        lines=[Line(Trouble(Why.OTHER), f"x{control}")],
+    )
+    assert control[0] not in (tmp_path / "gradebook.csv").read_text()

@@ -10,6 +10,7 @@ from diffusion_course.classroom import handout
 from diffusion_course.classroom.grading import gradebook, pages, show
 from diffusion_course.classroom.grading.results import Graded, Mark
 from diffusion_course.classroom.grading.submissions import safe
+from diffusion_course.classroom.grading.trouble import Line, Trouble, Why
 from diffusion_course.classroom.ids import chapter_of, function_of
 
 FIRST, SECOND, THIRD = EXERCISES = ("03-x0_from_eps", "03-eps_loss", "03-ddpm_step")
@@ -476,6 +477,20 @@ def test_a_missing_sandbox_is_told_loudly(isolation, loud):
 
 def test_a_summary_of_nothing():
     assert "Grades of 0 students" in words(summed(made=[]))
+
+
+def test_what_was_not_graded_stands_together_and_is_only_text():
+    told = [Line(Trouble(Why.UNTOUCHED), f"ann/{n}<script>.ipynb", "<b>ann") for n in range(3)]
+    told += [Line(Trouble(Why.OTHER), "\u202ehw.pdf"), Line(Trouble(Why.MAYBE_ONE, "a; b"))]
+    page = pages.summary([], [], WORTH, "bubblewrap", told, "4 entries = 0 rows + 4 lines")
+    Tags(page)
+    assert "Not graded (4)" in words(page)
+    assert "4 entries = 0 rows + 4 lines." in words(page)
+    assert page.count("is as it was handed out") == 1
+    assert "<b>ann" not in page
+    assert "<script>" not in page
+    assert "⟦U+202E⟧hw.pdf" in page
+    assert page.index("may be one person") < page.index("is as it was handed out")  # what matters comes first
 
 
 # In a browser.
