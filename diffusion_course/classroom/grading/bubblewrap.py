@@ -98,7 +98,9 @@ def _python() -> list[str]:
 
 def _course() -> list[str]:
     """Where the course lies, and what else of a checkout tells its solutions."""
-    beside = [PACKAGE.parent / name for name in (PACKAGE.name, "solutions", "notebooks", "tests", ".git", "build")]
+    beside = [
+        PACKAGE.parent / name for name in (PACKAGE.name, "solutions", "notebooks", "tests", ".git", "build")
+    ]
     found = [*beside, *(Path(folder) / PACKAGE.name for folder in _packages())]
     return sorted({str(folder) for folder in found if folder.is_dir()})
 

@@ -62,7 +62,9 @@ def _version2(memory: int, tasks: int) -> Group | None:
     for own in _own("cgroup2", ""):
         for above in (own.parent, own):
             folder = _make(
-                above, {"memory.max": memory, "pids.max": tasks}, {"memory.swap.max": 0, "memory.oom.group": 1}
+                above,
+                {"memory.max": memory, "pids.max": tasks},
+                {"memory.swap.max": 0, "memory.oom.group": 1},
             )
             if folder:
                 return Group((folder,))
@@ -70,27 +72,32 @@ def _version2(memory: int, tasks: int) -> Group | None:
 
 
 def _version1(memory: int, tasks: int) -> Group:
-    wanted = (
-        ("memory", {"memory.limit_in_bytes": memory}, {"memory.memsw.limit_in_bytes": memory}),
-        ("pids", {"pids.max": tasks}, {}),
-    )
-    made = [_make(own, must, may) for kind, must, may in wanted for own in _own("cgroup", kind)]
+    limits = {"memory.limit_in_bytes": memory}
+    made = [_make(own, limits, {"memory.memsw.limit_in_bytes": memory}) for own in _own("cgroup", "memory")]
+    made += [_make(own, {"pids.max": tasks}, {}) for own in _own("cgroup", "pids")]
     return Group(tuple(filter(None, made)))
 
 
 def _own(system: str, kind: str) -> list[Path]:
     """The folder of the group this process is in, of the hierarchy of a kind; none where there is no such hierarchy."""
     try:
-        groups = [row.split(":", 2) for row in Path("/proc/self/cgroup").read_text().splitlines()]
-        mounts = [row.split() for row in Path("/proc/self/mountinfo").read_text().splitlines()]
+        return place(
+            Path("/proc/self/cgroup").read_text(), Path("/proc/self/mountinfo").read_text(), system, kind
+        )
     except OSError:
         return []
-    for _, kinds, path in groups:
-        for mount in mounts:
-            root, point, tail = mount[3], mount[4], mount[mount.index("-") + 1 :]
-            if kind in kinds.split(",") and tail[0] == system and (not kind or kind in tail[2].split(",")):
-                inside = os.path.relpath(path, root)
-                return [Path(point)] if inside.startswith("..") else [Path(point, inside)]
+
+
+def place(groups: str, mounts: str, system: str, kind: str) -> list[Path]:
+    """The same, out of the texts of /proc/self/cgroup and /proc/self/mountinfo; see cgroups(7) and proc(5)."""
+    for mount in map(str.split, mounts.splitlines()):
+        root, point, tail = mount[3], mount[4], mount[mount.index("-") + 1 :]
+        if tail[0] != system or (kind and kind not in tail[2].split(",")):
+            continue
+        for _, kinds, path in (row.split(":", 2) for row in groups.splitlines()):
+            if kind in kinds.split(","):
+                below = Path(path).is_relative_to(root) and ".." not in path
+                return [Path(point, Path(path).relative_to(root)) if below else Path(point)]
     return []
 
 
@@ -115,7 +122,7 @@ def _make(above: Path, must: dict[str, int], may: dict[str, int]) -> Path | None
 
 
 def _set(file: Path, value: int) -> None:
-    with open(file, "r+") as setting:  # a setting that this kernel lacks is not to be made
+    with open(os.open(file, os.O_WRONLY | os.O_TRUNC), "w") as setting:  # made is none that this kernel lacks
         setting.write(str(value))
 
 

@@ -7,6 +7,7 @@ import contextlib
 import os
 import secrets
 import stat
+import tempfile
 from collections.abc import Iterator
 from itertools import count, islice
 from pathlib import Path
@@ -14,6 +15,17 @@ from pathlib import Path
 MOST_FILES = 1000
 DEEPEST = 50
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@contextlib.contextmanager
+def scratch(place: str | None = None) -> Iterator[Path]:
+    """A new folder, in `place` or where the system wants it; gone at the end with all that lies in it, or left if that fails."""
+    folder = Path(tempfile.mkdtemp(prefix="dc-", dir=place))
+    try:
+        folder.chmod(0o711)  # to pass through, not to look into: the run may be another user's
+        yield folder
+    finally:
+        remove(folder)
 
 
 def open_result(path: Path, largest: int) -> bytes:
@@ -76,7 +88,7 @@ def remove(folder: Path) -> None:
         with _closing(top):
             # A folder's own folders are moved up beside it before it goes: no level is deeper than two.
             names = (f"{secrets.token_hex(8)}-{number}" for number in count())
-            while any([_gone(entry, top, names) for entry in _some(top)]):
+            while sum(_gone(entry, top, names) for entry in _some(top)):
                 pass
         os.rmdir(folder)
 

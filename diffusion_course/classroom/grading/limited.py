@@ -30,10 +30,10 @@ def main() -> None:
         resource.setrlimit(resource.RLIMIT_NPROC, (threads, threads))
     if os.getpid() == 1:
         _go_on_as_child()
+    # Before the change of user, who may not be able to read this.
+    runpy.run_path(os.path.join(os.path.dirname(os.path.abspath(__file__)), "seccomp.py"))["forbid"]()
     if user:
         _become(user, group, folder)
-    beside = os.path.join(os.path.dirname(os.path.abspath(__file__)), "seccomp.py")
-    runpy.run_path(beside)["forbid"]()
     # All that runs here needs torch. Its import takes a fifth less without the garbage collector, and leaves it nothing to collect.
     gc.disable()
     import torch  # noqa: F401

@@ -47,7 +47,9 @@ def run(
     stdin.write_bytes(given)
     prctl(PR_SET_CHILD_SUBREAPER, 1)  # what outlives its parent becomes a child of this process, and is found
     with (
-        cgroup.group(int(limits.memory * 1e9), 4 * limits.processes) as group,  # threads count, and nbval's too
+        cgroup.group(
+            int(limits.memory * 1e9), 4 * limits.processes
+        ) as group,  # threads count, and nbval's too
         open(log, "w+b") as out,
         open(stdin, "rb") as source,
     ):

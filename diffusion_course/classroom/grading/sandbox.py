@@ -7,7 +7,6 @@ last resort, resource limits alone. Which one is in force is for the caller to s
 import os
 import socket
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -93,13 +92,9 @@ def workplace(scratch: str | None) -> Iterator[Path]:
     scratch: where to make it, if that is a folder of this machine. Its name is short: Unix sockets have at most 107 characters.
     """
     place = scratch if scratch and os.path.isdir(scratch) else None
-    folder = Path(tempfile.mkdtemp(prefix="dc-", dir=place))
-    try:
-        folder.chmod(0o711)  # to pass through, not to look into: the run may be another user's
+    with folders.scratch(place) as folder:
         (folder / "s").mkdir()
         yield folder
-    finally:
-        folders.remove(folder)
 
 
 def environment(home: str, package: Path = PACKAGE) -> dict[str, str]:
@@ -123,7 +118,7 @@ def _hole() -> str:
         if name != "lo":
             return f"a network, {name}: start it with --network none"
     if any(path.stat().st_mode & 0o005 for path in PACKAGE.iterdir() if path.name != "weights"):
-        return f"a course for all to read, with its checks: build it with docs/grading/Dockerfile"
+        return "a course for all to read, with its checks: build it with docs/grading/Dockerfile"
     for folder in ("/tmp", "/var/tmp", "/dev/shm"):
         if os.path.isdir(folder) and os.stat(folder).st_mode & 0o002 and os.access(folder, os.W_OK):
             return f"{folder} for all to write to: start it with --tmpfs {folder}:mode=0711"

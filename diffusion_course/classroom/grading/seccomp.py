@@ -89,7 +89,12 @@ def program(machine: str) -> bytes:
         lines += [(EQUAL, 0, 1, numbers[column]), refuse]
     # clone3 has its flags in memory, where no filter can look. "No such call" makes a libc ask clone instead.
     lines += [(EQUAL, 0, 1, CLONE3[column]), (RETURN, 0, 0, REFUSE | errno.ENOSYS)]
-    lines += [(EQUAL, 0, 3, CLONE[column]), (LOAD, 0, 0, FIRST_ARGUMENT), (ANY_BIT, 0, 1, NEW_NAMESPACES), refuse]
+    lines += [
+        (EQUAL, 0, 3, CLONE[column]),
+        (LOAD, 0, 0, FIRST_ARGUMENT),
+        (ANY_BIT, 0, 1, NEW_NAMESPACES),
+        refuse,
+    ]
     lines += [(RETURN, 0, 0, ALLOW)]
     return b"".join(struct.pack("=HBBI", *line) for line in lines)
 

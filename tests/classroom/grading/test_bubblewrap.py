@@ -155,7 +155,9 @@ def unknowing(tmp_path, monkeypatch):
     """A bubblewrap that does not know --disable-userns, as before version 0.8."""
     (tmp_path / "bin").mkdir()
     program = tmp_path / "bin" / "bwrap"
-    program.write_text(f'#!/bin/sh\ncase "$*" in *--disable-userns*) echo unknown >&2; exit 1;; esac\nexec {bubblewrap.walls()[0][0]} "$@"\n')
+    program.write_text(
+        f'#!/bin/sh\ncase "$*" in *--disable-userns*) echo unknown >&2; exit 1;; esac\nexec {bubblewrap.walls()[0][0]} "$@"\n'
+    )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
     bubblewrap.walls.cache_clear()

@@ -60,7 +60,9 @@ os.memfd_create("x"); mmap.mmap(-1, 4096); multiprocessing.Lock()
 def test_no_jump_leaves_the_program_and_its_end_allows(machine):
     lines = list(struct.iter_unpack("=HBBI", seccomp.program(machine)))
     jumps = (seccomp.EQUAL, seccomp.AT_LEAST, seccomp.ANY_BIT)
-    assert all(at + 1 + max(yes, no) < len(lines) for at, (code, yes, no, _) in enumerate(lines) if code in jumps)
+    assert all(
+        at + 1 + max(yes, no) < len(lines) for at, (code, yes, no, _) in enumerate(lines) if code in jumps
+    )
     assert lines[-1] == (seccomp.RETURN, 0, 0, seccomp.ALLOW)
     asked = [value for code, _, _, value in lines if code == seccomp.EQUAL]
     assert len(asked) == len(set(asked)) == len(seccomp.FORBIDDEN) + 3
