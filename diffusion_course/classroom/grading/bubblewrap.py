@@ -11,6 +11,8 @@ import sys
 from functools import cache
 from pathlib import Path
 
+from ...errors import CourseError
+
 PACKAGE = Path(__file__).parents[2]
 HOME = "/home/student"
 INSIDE = "/grader"  # where LIMITED lies inside
@@ -49,8 +51,14 @@ def walls() -> tuple[list[str], str]:
 
 
 def line(inner: list[str], env: dict[str, str], writable: Path, package: Path, disk: int) -> list[str]:
-    """The command line that runs `inner` inside. disk: MB of all files in memory together."""
-    line = [*walls()[0], "--clearenv", "--hostname", "grader"]
+    """The command line that runs `inner` inside. disk: MB of all files in memory together.
+
+    Raises CourseError where bubblewrap cannot be used, e.g. on another machine of a cluster.
+    """
+    options, why = walls()
+    if why:
+        raise CourseError(why)
+    line = [*options, "--clearenv", "--hostname", "grader"]
     for key, value in env.items():
         line += ["--setenv", key, value]
     places = {
