@@ -61,6 +61,8 @@ def line(inner: list[str], env: dict[str, str], writable: Path, package: Path, d
     line = [*options, "--clearenv", "--hostname", "grader"]
     for key, value in env.items():
         line += ["--setenv", key, value]
+    for path in SYSTEM:
+        line += ["--symlink", os.readlink(path), path] if os.path.islink(path) else []
     places = {
         **{path: _read(path) for path in [*_system(), *_python()]},
         **{path: _memory(path, int(share * disk * 1_000_000)) for path, share in MEMORY.items()},
@@ -69,13 +71,10 @@ def line(inner: list[str], env: dict[str, str], writable: Path, package: Path, d
         **_weights(package),
         str(writable): ["--bind", str(writable), str(writable)],
     }
-    bound = [Path(path) for path in places]
-    hidden = [path for path in _course() if path not in places and set(Path(path).parents) & set(bound)]
+    hidden = [path for path in _course([*_system(), *_python()]) if path not in places]
     places |= {path: _memory(path, 65_536) for path in hidden}
     for path in sorted(places, key=lambda path: Path(path).parts):  # each lies on those above it
         line += places[path]
-    for path in SYSTEM:
-        line += ["--symlink", os.readlink(path), path] if os.path.islink(path) else []
     for path in [*hidden, "/dev", "/proc", "/"]:
         line += ["--remount-ro", path]
     return [*line, "--chdir", HOME, *inner]
@@ -104,13 +103,16 @@ def _python() -> list[str]:
     return [folder for folder in there if folder != "/usr" and not set(Path(folder).parents) & above]
 
 
-def _course() -> list[str]:
-    """Where the course lies, and what else of a checkout tells its solutions."""
-    beside = [
-        PACKAGE.parent / name for name in (PACKAGE.name, "solutions", "notebooks", "tests", ".git", "build")
-    ]
-    found = [*beside, *(Path(folder) / PACKAGE.name for folder in _packages())]
-    return sorted({str(folder) for folder in found if folder.is_dir()})
+def _course(bound: list[str]) -> list[str]:
+    """Where in the folders that are bound the course is to be seen, and what else of a checkout tells its solutions."""
+    found = [PACKAGE, *(Path(folder, PACKAGE.name) for folder in _packages())]
+    if (PACKAGE.parent / "pyproject.toml").exists():
+        found += [PACKAGE.parent / name for name in ("solutions", "notebooks", "tests", "build", ".git")]
+    real = {Path(os.path.realpath(folder)) for folder in found if folder.is_dir()}
+    above = [(path, os.path.realpath(path)) for path in bound]
+    return sorted(
+        {str(Path(path, f.relative_to(top))) for f in real for path, top in above if f.is_relative_to(top)}
+    )
 
 
 def _weights(package: Path) -> dict[str, list[str]]:

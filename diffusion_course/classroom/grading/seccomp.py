@@ -62,8 +62,9 @@ UNCOUNTED = {
     "memfd_secret": (447, 447),
 }
 FORBIDDEN = MOUNTS | NAMESPACES | OTHER_PROCESSES | KERNEL | UNCOUNTED
-CLONE, CLONE3 = (56, 220), (435, 435)
-NEW_NAMESPACES = 0x7E02_0000  # CLONE_NEW*, linux/sched.h
+# Refused for some of their arguments: new namespaces, and what a process needs to keep the grader from counting what it holds.
+CLONE, CLONE3, PRCTL = (56, 220), (435, 435), (157, 167)
+NEW_NAMESPACES, PR_SET_DUMPABLE = 0x7E02_0000, 4  # CLONE_NEW*, linux/sched.h; linux/prctl.h
 MACHINES = {"x86_64": (0, 0xC000_003E), "aarch64": (1, 0xC000_00B7)}  # column above, AUDIT_ARCH_*
 
 # linux/bpf_common.h, linux/seccomp.h, linux/prctl.h
@@ -76,7 +77,7 @@ PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 38, 22, 2
 def program(machine: str) -> bytes:
     """The filter as instructions of BPF for a machine of MACHINES: (code, jump if true, jump if false, operand) each."""
     column, architecture = MACHINES[machine]
-    refuse = (RETURN, 0, 0, REFUSE | errno.EPERM)
+    refuse, allow = (RETURN, 0, 0, REFUSE | errno.EPERM), (RETURN, 0, 0, ALLOW)
     lines = [
         (LOAD, 0, 0, ARCHITECTURE),
         (EQUAL, 1, 0, architecture),  # another one, such as 32 bit, has other numbers
@@ -89,13 +90,15 @@ def program(machine: str) -> bytes:
         lines += [(EQUAL, 0, 1, numbers[column]), refuse]
     # clone3 has its flags in memory, where no filter can look. "No such call" makes a libc ask clone instead.
     lines += [(EQUAL, 0, 1, CLONE3[column]), (RETURN, 0, 0, REFUSE | errno.ENOSYS)]
-    lines += [
-        (EQUAL, 0, 3, CLONE[column]),
-        (LOAD, 0, 0, FIRST_ARGUMENT),
-        (ANY_BIT, 0, 1, NEW_NAMESPACES),
-        refuse,
-    ]
-    lines += [(RETURN, 0, 0, ALLOW)]
+    for numbers, how, value in ((PRCTL, EQUAL, PR_SET_DUMPABLE), (CLONE, ANY_BIT, NEW_NAMESPACES)):
+        lines += [
+            (EQUAL, 0, 4, numbers[column]),
+            (LOAD, 0, 0, FIRST_ARGUMENT),
+            (how, 0, 1, value),
+            refuse,
+            allow,
+        ]
+    lines += [allow]
     return b"".join(struct.pack("=HBBI", *line) for line in lines)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from diffusion_course import CourseError
 from diffusion_course.classroom.grading import bubblewrap
 
 pytestmark = pytest.mark.skipif(bool(bubblewrap.walls()[1]), reason=f"{bubblewrap.walls()[1]}")
@@ -128,6 +129,16 @@ def test_beside_a_copy_the_course_cannot_be_seen_wherever_it_lies(installed, tmp
     assert files(copy, tmp_path / "s", copy) == ["file", "weights/file"]
 
 
+def test_a_python_that_is_known_by_another_name_hides_it_too(installed, tmp_path, monkeypatch):
+    _, copy = installed
+    (tmp_path / "alias").symlink_to(tmp_path / "home" / "venv")
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "alias"))
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "alias" / "lib" / "site-packages")])
+    (tmp_path / "s").mkdir()
+    assert files(tmp_path / "alias", tmp_path / "s", copy) == ["lib/site-packages/torch.py"]
+    assert files(copy, tmp_path / "s", copy) == ["file", "weights/file"]
+
+
 def test_without_a_copy_the_course_is_seen_and_a_home_of_mode_700_is_no_wall(installed, tmp_path):
     packages, _ = installed
     (tmp_path / "s").mkdir()
@@ -142,10 +153,11 @@ def test_a_checkout_in_a_folder_of_the_system_keeps_its_solutions(installed, tmp
         (system / "src" / name).mkdir(parents=True)
         (system / "src" / name / "file").write_text(name)
     (system / "library").write_text("")
+    (system / "src" / "pyproject.toml").write_text("")
     monkeypatch.setattr(bubblewrap, "PACKAGE", system / "src" / "diffusion_course")
     monkeypatch.setattr(bubblewrap, "SYSTEM", (*bubblewrap.SYSTEM, str(system)))
     (tmp_path / "s").mkdir()
-    assert files(system, tmp_path / "s", copy) == ["library"]
+    assert files(system, tmp_path / "s", copy) == ["library", "src/pyproject.toml"]
     # What is installed beside the checkout that runs is hidden as well.
     assert files(packages, tmp_path / "s", copy) == ["diffusion_course/weights/file", "torch.py"]
 
@@ -169,6 +181,12 @@ def test_an_older_bubblewrap_is_used_without_what_it_does_not_know(unknowing):
     options, why = bubblewrap.walls()
     assert (options[0], why) == (unknowing, "")
     assert "--disable-userns" not in options
+
+
+def test_where_it_cannot_be_used_nothing_is_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(bubblewrap, "walls", lambda: ([], "bubblewrap is not installed"))
+    with pytest.raises(CourseError, match="bubblewrap is not installed"):
+        bubblewrap.line(["true"], {}, tmp_path, bubblewrap.PACKAGE, disk=1)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")

@@ -25,6 +25,7 @@ def error(number, *arguments):
     return ctypes.get_errno() if libc.syscall(number, *arguments) < 0 else 0
 print({name: error(numbers[column], 0, 0, 0, 0, 0) for name, numbers in filter["FORBIDDEN"].items()})
 print([error(filter["CLONE"][column], 0x10000000 | 17, 0, 0, 0, 0), error(filter["CLONE3"][column], 0, 0)])
+print([error(filter["PRCTL"][column], option, 0, 0, 0, 0) for option in (3, 4)])
 """
 
 
@@ -39,10 +40,11 @@ def tried(run_python):
 
 
 def test_what_is_forbidden_is_refused_and_inherited(tried):
-    told, clones = map(ast.literal_eval, tried(TRY))
+    told, clones, settings = map(ast.literal_eval, tried(TRY))
     assert set(told) == set(seccomp.FORBIDDEN)
     assert set(told.values()) == {1}  # EPERM
     assert clones == [1, 38]  # EPERM, ENOSYS
+    assert settings == [0, 1]  # PR_GET_DUMPABLE, PR_SET_DUMPABLE
 
 
 def test_threads_processes_and_files_in_memory_go_on(tried):
@@ -65,4 +67,4 @@ def test_no_jump_leaves_the_program_and_its_end_allows(machine):
     )
     assert lines[-1] == (seccomp.RETURN, 0, 0, seccomp.ALLOW)
     asked = [value for code, _, _, value in lines if code == seccomp.EQUAL]
-    assert len(asked) == len(set(asked)) == len(seccomp.FORBIDDEN) + 3
+    assert len(asked) == len(set(asked)) == len(seccomp.FORBIDDEN) + 5
