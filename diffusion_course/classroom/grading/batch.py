@@ -3,13 +3,9 @@ changed."""
 
 import hashlib
 import json
-import os
-import shutil
-import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +15,7 @@ from nbformat import NotebookNode
 from ... import __version__
 from ...errors import printable
 from ...files import write_text
-from . import sandbox
+from . import folders, sandbox
 from .results import Graded
 from .rules import Rules
 from .submissions import Submission
@@ -80,8 +76,8 @@ def _graded(
     """
     left = {k: s for k, s in todo.items() if not s.trouble and s.chapter in pristine}
     yield from (one(k, s, pristine.get(s.chapter), rules) for k, s in todo.items() if k not in left)
-    with _scratch() as scratch:
-        pool = _Pool(pristine, rules, scratch, jobs, backend)
+    with folders.scratch() as scratch:
+        pool = _Pool(pristine, rules, str(scratch), jobs, backend)
         while left:
             for done in pool.results(left):
                 left.pop(done.key)
@@ -128,22 +124,6 @@ class _Pool:
         for k, s in todo:
             self.begun |= {k}
             yield delayed(one)(k, s, self.pristine[s.chapter], self.rules, self.scratch)
-
-
-@contextmanager
-def _scratch() -> Iterator[str]:
-    """One folder for what runs need meanwhile, so that nothing of it is left after Ctrl-C. What is in it may
-    be built to resist."""
-    scratch = tempfile.mkdtemp(prefix="dc-")
-    os.chmod(scratch, 0o711)
-    try:
-        yield scratch
-    finally:
-        with suppress(Exception):
-            shutil.rmtree(scratch, ignore_errors=True)
-        if os.path.exists(scratch):
-            with suppress(Exception):
-                subprocess.run(["rm", "-rf", "--", scratch], timeout=60, stderr=subprocess.DEVNULL)
 
 
 def one(

@@ -10,10 +10,11 @@ import re
 import sys
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import nbformat
 
-from . import processes, sandbox
+from . import folders, processes, sandbox
 from .assembly import Cell, notebook
 from .nbval_plugin import FATAL, OUTPUT, RESULTS, TOO_MUCH
 from .sandbox import Isolation, Limits
@@ -27,9 +28,11 @@ OPTIONS = [
     "diffusion_course.classroom.grading.nbval_plugin",
     "-p",
     "no:cacheprovider",
+    "--noconftest",  # one in a folder above, such as /tmp, would be anybody's code
     "-q",
 ]
 
+LARGEST = 50_000_000  # bytes of reports
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")  # colours in a traceback
 
 
@@ -94,7 +97,7 @@ def _once(
     with sandbox.workplace(scratch) as folder:
         shared, specs = folder / "s", folder / "j" / "kernels" / "graded"
         specs.mkdir(parents=True)
-        inner = sandbox.command(["ipykernel_launcher", "-f", "{connection_file}"], shared, limits, isolation)
+        inner = sandbox.command(["ipykernel_launcher", "-f", f"{shared}/k.json"], shared, limits, isolation)
         spec = {"argv": inner, "display_name": "graded", "language": "python", "interrupt_mode": "message"}
         (specs / "kernel.json").write_text(json.dumps(spec))
         graded, results = folder / "graded.ipynb", folder / "results.jsonl"
@@ -123,8 +126,18 @@ def _once(
         ]
         line += ["--nbval-kernel-name", "graded", "--nbval-cell-timeout", str(limits.cell), str(graded)]
         done = processes.run(line, limits.cpu + 60, limits, folder, env)
-        reports = [json.loads(row) for row in results.read_text().splitlines()] if results.exists() else []
+        reports = _reports(results)
         return reports, done.why or ("" if reports else _last_line(done.printed)), done.peak
+
+
+def _reports(results: Path) -> list[dict]:
+    """What the plugin wrote; without a sandbox, the run could have put something else in its place."""
+    try:
+        return [json.loads(row) for row in folders.open_result(results, LARGEST).splitlines()]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError):
+        raise NotRun("the results were replaced") from None
 
 
 def _last_line(text: str) -> str:

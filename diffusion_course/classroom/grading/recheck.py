@@ -12,7 +12,7 @@ from safetensors import safe_open
 
 from ..checks import CHECKS
 from ..checks.engine import cases, result_fault
-from . import processes, sandbox
+from . import folders, processes, sandbox
 from .sandbox import Isolation, Limits
 
 LARGEST = 100_000_000  # bytes of results; a case has at most some thousand numbers
@@ -57,9 +57,9 @@ def _verdict(task: Task, out: Path, printed: str) -> Verdict:
     check, path = CHECKS[task.exercise], out / f"{task.exercise}.safetensors"
     args = [case for seed in task.seeds for case in cases(check, seed)]
     try:
-        if path.is_symlink() or path.stat().st_size > LARGEST:
-            return Verdict("wrote something else than its results")
-        values = list(_values(path, len(args)))
+        kept = out.with_name(path.name)  # where the run cannot change it while it is read
+        kept.write_bytes(folders.open_result(path, LARGEST))
+        values = list(_values(kept, len(args)))
     except FileNotFoundError:
         last = printed.strip().splitlines()[-1:] or ["it ended early"]
         return Verdict(f"does not run by itself: {last[0][:200]}")
