@@ -47,7 +47,7 @@ def run(
         for k, graded in results if progress is None else progress(results, total=len(todo)):
             finished(graded)
             done[k] = graded
-            if not graded.problem.startswith(FAILED):  # to be tried again at the next run
+            if not graded.failed:  # else to be tried again at the next run
                 write_text(store / f"{k}.json", json.dumps(graded.as_json()))
     return [done[k] for k in keys]
 
@@ -85,8 +85,9 @@ def one(
         try:
             from .marks import grade
 
-            found["marks"], found["peak"] = grade(submission, pristine, rules, scratch)
+            found |= vars(grade(submission, pristine, rules, scratch))
         except Exception as error:
+            found["failed"] = True
             found["problem"] = f"{FAILED}: {type(error).__name__}: {str(error)[:300]}"
     shared = {k: getattr(submission, k) for k in ("student", "chapter", "path", "page", "lms_id", "notes")}
     cells = tuple(submission.cells)

@@ -70,8 +70,13 @@ def available() -> Isolation:
     return Isolation("limits", why)
 
 
-def command(arguments: list[str], writable: Path, limits: Limits, isolation: Isolation) -> list[str]:
-    """The command line that runs `python -m ARGUMENTS` inside. writable: the one folder of the host it may write to."""
+def command(
+    arguments: list[str], writable: Path, limits: Limits, isolation: Isolation, package: Path = PACKAGE
+) -> list[str]:
+    """The command line that runs `python -m ARGUMENTS` inside. writable: the one folder of the host it may write to.
+
+    package: a folder diffusion_course, which is what is imported inside; the package itself is hidden then.
+    """
     # A limit on processes counts all of a user's: it is set where the user, or its namespace, is the run's own.
     processes = limits.processes if isolation.safe else 0
     words = (limits.cpu, limits.memory, processes, limits.disk, _user(isolation), writable)
@@ -84,7 +89,8 @@ def command(arguments: list[str], writable: Path, limits: Limits, isolation: Iso
         *arguments,
     ]
     if isolation.kind != "bubblewrap":
-        return ["env", "-i", *(f"{k}={v}" for k, v in environment(str(writable)).items()), *inner]
+        variables = environment(str(writable)) | {"PYTHONPATH": str(package.parent)}
+        return ["env", "-i", *(f"{k}={v}" for k, v in variables.items()), *inner]
     line = [shutil.which("bwrap") or "bwrap", "--die-with-parent", "--new-session", "--unshare-all"]
     line += ["--clearenv", "--hostname", "grader"]
     for key, value in environment(HOME).items():
@@ -98,7 +104,7 @@ def command(arguments: list[str], writable: Path, limits: Limits, isolation: Iso
     for path in ("/tmp", "/dev/shm", HOME):  # in memory, so their size counts
         line += ["--size", str(limits.disk * 1_000_000), "--tmpfs", path]
     for path in _python_folders():
-        line += ["--ro-bind", path, path]
+        line += ["--ro-bind", str(package) if path == str(PACKAGE) else path, path]
     line += ["--bind", str(writable), str(writable)]
     return [*line, "--remount-ro", "/", "--chdir", HOME, *inner]
 

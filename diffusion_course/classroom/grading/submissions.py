@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ...errors import CourseError
 from .. import handout
-from . import intake, names, reading
+from . import finding, intake, names, reading
 from .names import safe
 
 __all__ = ["Submission", "find", "safe"]
@@ -23,7 +23,7 @@ class Submission:
 
     cells: (kind, source) of the whole notebook for the feedback page; kind is "code", "markdown", or, for the cell that counts as an
     answer, its exercise. page: where that page lies, without ".html"; no two submissions share one. lms_id: "moodle:4711", a
-    participant, or "canvas:4711", a user, where the file's name tells it.
+    participant, or "canvas:4711", a user, where the file's name tells it. notebook: its cells as they are.
     """
 
     student: str
@@ -32,6 +32,7 @@ class Submission:
     digest: str
     answers: dict[str, str] = field(default_factory=dict)
     cells: list[tuple[str, str]] = field(default_factory=list)
+    notebook: tuple[reading.Cell, ...] = ()
     notes: tuple[str, ...] = ()
     problem: str = ""
     page: str = ""
@@ -40,7 +41,7 @@ class Submission:
     @property
     def touched(self) -> bool:
         """Is any answer more than what was handed out?"""
-        return any(reading.written(exercise, source) for exercise, source in self.answers.items())
+        return any(finding.written(exercise, source) for exercise, source in self.answers.items())
 
 
 def find(where: Path) -> list[Submission]:
@@ -84,7 +85,7 @@ def _read(file: intake.File, path: str) -> Submission:
         cells, notes = reading.cells(file.content)
     except CourseError as error:
         return replace(refused, problem=f"the file {error}")
-    found, more = reading.answers(cells)
+    found, more = finding.answers(cells, named)
     if not found:
         nothing = "no cell begins with '# EXERCISE ...'; is it a notebook of this course?"
         return replace(refused, cells=reading.shown(cells, {}), notes=(*notes, *more), problem=nothing)
@@ -101,13 +102,14 @@ def _read(file: intake.File, path: str) -> Submission:
         chapter=chapter,
         answers={exercise: answers[exercise] for exercise in own},
         cells=reading.shown(cells, own),
+        notebook=tuple(cells),
         notes=(*notes, *more),
     )
 
 
 def _chapter(answers: dict[str, str], named: str) -> str:
     """The chapter of most written answers; of most answers where none is written; where they are equal, the one the name says."""
-    counts = Counter(e[:2] for e, source in answers.items() if reading.written(e, source))
+    counts = Counter(e[:2] for e, source in answers.items() if finding.written(e, source))
     counts = counts or Counter(e[:2] for e in answers)
     return max(sorted(counts), key=lambda chapter: (counts[chapter], chapter == named))
 
