@@ -13,7 +13,7 @@ from nbformat import NotebookNode
 
 from .finding import CHECKS, Found, places_of
 from .reading import ANSWER, Cell
-from .scope import Scope, scope, statements
+from .scope import Scope, hoisted, scope, statements
 
 # nbval obeys these lines in a cell; in an answer they would switch its checks off.
 MARKER = re.compile(r"^\s*#+\s*(NBVAL_\w+|PYTEST_VALIDATE_IGNORE_OUTPUT)\s*$")
@@ -96,8 +96,8 @@ NOTEBOOK = frozenset(
 
 
 def clean(source: str) -> str:
-    """A cell without the lines that nbval would obey."""
-    return "\n".join(line for line in source.split("\n") if not MARKER.match(line))
+    """A cell as it runs: without the lines that nbval would obey."""
+    return hoisted("\n".join(line for line in source.split("\n") if not MARKER.match(line)))
 
 
 def _merged(pristine: NotebookNode, cells: Sequence[Cell], found: Found) -> list[Step]:

@@ -27,12 +27,12 @@ class Answer:
     """The answer to one exercise, in numbers of cells.
 
     counts: the cell that a page shows as the answer. definers: the cells that make its function, in their order; none where nothing
-    defines it. written: is there anything but what was handed out? several: are there definitions that differ?
+    was written. defined: is there a definition to be seen in them? several: are there definitions that differ?
     """
 
     counts: int
     definers: tuple[int, ...] = ()
-    written: bool = False
+    defined: bool = True
     several: bool = False
 
 
@@ -65,9 +65,9 @@ def find(cells: Sequence[Cell], pristine: NotebookNode) -> Found:
         there = here or [n for n, place in places.items() if place == home]
         written = [n for n in there if n in own]
         if definers:
-            answers[exercise] = Answer(definers[0], definers, True, several)
-        elif there:
-            answers[exercise] = Answer((written or there)[-1], (), bool(written))
+            answers[exercise] = Answer(definers[0], definers, several=several)
+        elif there:  # what stands in its own cell may define it in another way
+            answers[exercise] = Answer((written or there)[-1], tuple(written), defined=False)
     return Found(own, answers, places)
 
 
@@ -162,7 +162,7 @@ def answers(cells: Sequence[Cell], named: str = "") -> tuple[dict[str, int], lis
         notes += [
             f"exercise {e} was written in, but no cell defines {e[3:]}"
             for e, a in own.items()
-            if a.written and not a.definers
+            if a.definers and not a.defined
         ]
     large = [e for e, n in found.items() if len(cells[n].source) > ANSWER]
     notes += [f"exercise {e} has more than {ANSWER:,} characters, so it is not graded" for e in large]

@@ -41,12 +41,12 @@ def grade(submission: Submission, pristine: NotebookNode, rules: Rules, scratch:
         seeds = {e: secret_seed(rules.secret, submission.student, e) for e in work.definers}
         run = nbval_run.run(work.steps, seeds, rules.limits, rules.isolation, scratch)
         _refuse_broken_machine(work, run)
-        work = replace(work, steps=nbval_run.shortened(work.steps, run))
+        left = replace(work, steps=nbval_run.shortened(work.steps, run))
         right = [e for e, said in run.verdicts.items() if said.passed]
         fresh = {
             e: [secret_seed(rules.secret, f"{submission.student}/{n}", e) for n in range(2)] for e in right
         }
-        verdicts = recheck.look(work, right, fresh, rules.library, rules.limits, rules.isolation, scratch)
+        verdicts = recheck.look(left, right, fresh, rules.library, rules.limits, rules.isolation, scratch)
     marks = [
         _mark(exercise, found.answers.get(e), work, run, verdicts.get(e), rules)
         for e, exercise in handout.exercises(pristine).items()
@@ -74,10 +74,10 @@ def _mark(
             f"There is no cell that begins with this exercise's first line, and none that defines {function}."
         )
         return Mark(name, 0, of, State.MISSING, hint)
-    if not answer.written:
+    if not answer.definers:
         return Mark(name, 0, of, State.NOT_DONE)
     if name not in work.definers:
-        return Mark(name, 0, of, State.WRONG, f"No cell of this notebook defines {function}.")
+        return Mark(name, 0, of, State.WRONG, f"The cell that defines {function} is too long to be run.")
     mark = _judged(exercise, work, run, verdict, rules)
     unusual = audit.remarks(work.source(name))
     return mark.flagged(Flag(Kind.UNUSUAL, ", ".join(unusual[:8]))) if unusual else mark

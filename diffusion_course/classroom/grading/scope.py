@@ -10,6 +10,7 @@ from functools import lru_cache
 # Cell magics whose body runs in the notebook itself. What stands under another one, e.g. %%bash, defines nothing.
 TRANSPARENT = frozenset(["time", "capture", "prun", "debug"])
 MAGIC = re.compile(r"\s*%%(\w+)[^\n]*\n?")
+COMMENTS = re.compile(r"(\s*#[^\n]*\n)+(?=\s*%%\w)")
 # Where a cell is not Python, e.g. for a typo, it still shows what it meant to define.
 MEANT = re.compile(r"^(?:async\s+def|def|class)\s+(\w+)|^(\w+)\s*=(?!=)", re.MULTILINE)
 # Methods that change what they are called on; in torch they end in "_".
@@ -82,6 +83,7 @@ def _targets(statement: ast.stmt) -> set[str]:
 
 def python(source: str) -> str:
     """A cell as Python: magics become calls, and what does not run in the notebook itself is left out."""
+    source = hoisted(source)
     while found := MAGIC.match(source):
         if found[1] not in TRANSPARENT:
             return ""
@@ -94,8 +96,18 @@ def python(source: str) -> str:
         return source
 
 
-def statements(source: str) -> Iterator[str]:
+def hoisted(source: str) -> str:
+    """A cell whose magic stands first, as IPython wants it, also where the mark of an exercise was kept above it."""
+    return COMMENTS.sub("", source, count=1) if COMMENTS.match(source) else source
+
+
+@lru_cache(maxsize=1000)
+def statements(source: str) -> tuple[str, ...]:
     """The statements of a cell one by one, and of an import each name for itself. Raises SyntaxError."""
+    return tuple(_statements(source))
+
+
+def _statements(source: str) -> Iterator[str]:
     code = python(source)
     for statement in ast.parse(code).body:
         if isinstance(statement, ast.Import | ast.ImportFrom):
@@ -121,14 +133,6 @@ def calls_only(source: str, names: Iterable[str]) -> bool:
         and s.value.func.id in names
         for s in body
     )
-
-
-def meaning(source: str) -> str:
-    """What a cell does, without comments and layout: two cells of one meaning are the same code."""
-    try:
-        return ast.dump(ast.parse(python(source)))
-    except BROKEN:
-        return source
 
 
 def _changed(statement: ast.stmt) -> Iterator[str]:

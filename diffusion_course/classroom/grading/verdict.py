@@ -23,7 +23,7 @@ def show(exercise: str, seed: str) -> None:
     """Judge the function of an exercise in the notebook that runs this, and send the verdict to whoever listens."""
     from IPython import get_ipython
 
-    shell = get_ipython()  # type: ignore[no-untyped-call]
+    shell = get_ipython()
     shell.display_pub.publish({MIME: _text(judge(exercise, shell.user_ns, seed))})
 
 
