@@ -6,14 +6,14 @@ import re
 # What a formula is written with.
 USUAL = re.compile(
     r"(torch|math|cmath|numpy|scipy|einops|diffusion_course(?!\.classroom)|functools|itertools|operator"
-    r"|typing|collections|dataclasses|numbers|warnings|matplotlib|tqdm|__future__)(\.|$)"
+    r"|typing|collections|dataclasses|numbers|warnings|matplotlib|tqdm|__future__|asyncio|inspect|IPython\.display)(\.|$)"
 )
 NAMES = re.compile(
     r"exec|eval|compile|open|__import__|globals|locals|vars|setattr|delattr|get_ipython|breakpoint|input|exit|quit"
     r"|CHECKS|__builtins__|__loader__"
 )
 ATTRIBUTES = re.compile(
-    r"load|hub|ops|utils|classroom|modules|setprofile|settrace|_passed"
+    r"load|hub|ops|utils|classroom|modules|setprofile|settrace|_passed|currentframe|_getframe|f_(back|globals|locals|code|builtins)"
     r"|__(?!(name|class|init|call|len|doc|version)__$).*"
 )
 

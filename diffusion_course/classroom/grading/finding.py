@@ -192,12 +192,15 @@ def _chapter(cells: Sequence[Cell], found: Mapping[str, int], named: str) -> str
 
 
 def _likeness(cells: Sequence[Cell]) -> Counter[str]:
-    """Chapter -> how many of its own cells and functions a notebook without any mark holds; only chapters of which it holds a function."""
-    code = [c.source for c in cells if c.kind == "code"]
-    defined = {name for source in code for name in scope.scope(source).defined}
-    bares, counts = {bare(source) for source in code}, Counter[str]()
-    for exercise in handout.known():
-        counts[exercise[:2]] += exercise[3:] in defined
-    for chapter in +counts:
-        counts[chapter] += len(bares & _handed_out(handout.read(chapter)).keys())
-    return +counts
+    """Chapter -> how many of its own cells, and of its functions in other cells, a notebook without any mark holds.
+
+    Only chapters of which it holds a function.
+    """
+    code = {bare(c.source): c.source for c in cells if c.kind == "code"}
+    chapters = {name[:2]: set(_handed_out(handout.read(name[:2]))) for name in handout.names()}
+    handed_out = set().union(*chapters.values())
+    defined = {n for text, source in code.items() if text not in handed_out for n in scope.scope(source).defined}
+    counts = Counter(e[:2] for e in handout.known() if e[3:] in defined)
+    for chapter in list(counts):
+        counts[chapter] += len(code.keys() & chapters[chapter])
+    return counts

@@ -84,11 +84,14 @@ def read(path: Path) -> bytes:
         raise
     except OSError as error:
         raise NotData(str(error.strerror)) from None
-    with os.fdopen(handle, "rb") as file:
+    try:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
             raise NotData("no plain file, or a huge one")
-        return file.read(LARGEST)
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return file.read(LARGEST)
+    finally:
+        os.close(handle)
 
 
 def _put(tensor: Tensor, tensors: dict[str, Tensor]) -> str:
