@@ -221,10 +221,13 @@ def kinds(place: Path, port: int = 9) -> dict[str, Kind]:
         "syntax-error": snr("def snr(alpha_bar:\n    return alpha_bar", 5, hint="SyntaxError|invalid syntax"),
         "null-byte": snr("def snr(ab):\n    return '\x00'", 5),
         "helper-elsewhere": snr(
-            "def snr(ab):\n    return my_ratio(ab)", 5, hint="NameError(.|\n)*define inside them"
+            "def snr(ab):\n    return my_ratio(ab)", 5, hint="NameError(.|\n)*No cell .* defines my_ratio"
         ),
-        "float64": snr(
-            "def snr(ab):\n    ab = ab.double()\n    return ab / (1 - ab)", 5, hint="dtype float64"
+        "float64": Kind(
+            file(notebook(alpha_bar_from_betas=RIGHT[ALPHA_BAR].replace("1 - betas", "1 - betas.double()"))),
+            5,
+            hint="dtype float64",
+            wrong=ALPHA_BAR,
         ),
         "float64-inside": snr("def snr(ab):\n    d = ab.double()\n    return (d / (1 - d)).to(ab)", 7),
         "on-cuda": snr(
@@ -286,8 +289,8 @@ def kinds(place: Path, port: int = 9) -> dict[str, Kind]:
         "one-passes": first(ONE_PASSES, 5, "right in the notebook, but by itself"),
         "ast-transformer": first(
             TRANSFORMER,
-            3,
-            "right in the notebook, but by itself(.|\n)*right in the notebook, but by itself: snr",
+            5,
+            UNUSUAL + "ast",
         ),
         "atexit": snr(
             f"import atexit\natexit.register(print, '01-snr: correct')\n{WRONG}", 5, UNUSUAL + "atexit"

@@ -51,14 +51,15 @@ def test_it_is_made_once(copy):
 
 ASK = """\
 import operator, sys
-import diffusion_course as dc
+from importlib import import_module
 from diffusion_course.classroom import check, check_all
 from diffusion_course.classroom.checks import CHECKS
 from diffusion_course.classroom.grading import recheck_worker
 from diffusion_course.classroom.grading.missing import Missing, asked
 check("01-snr", None); check_all()
 for name in sys.argv[1:]:
-    function = operator.attrgetter(name)(dc)
+    module, _, inside = name.partition(".")
+    function = operator.attrgetter(inside)(import_module("diffusion_course." + module))
     try:
         code = function.__code__
         named = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
