@@ -68,7 +68,9 @@ def plan(pristine: NotebookNode, cells: Sequence[Cell], found: Found) -> Plan:
     definers = {e: [place[n] for n in own if n in place] for e, own in answered.items()}
     definers = {e: own for e, own in definers.items() if own}
     needs = {e: _closure(e, definers, every, scopes) for e in definers}
-    kept = {i for i, step in enumerate(every) if step.part == "own"}.union(*needs.values())
+    # The import of `check` too: in the student's notebook it was there, and what became of it is asked.
+    kept = {i for i, step in enumerate(every) if step.part == "own" or "check" in scopes[i].defined}
+    kept = kept.union(*needs.values())
     after: dict[int, list[str]] = {}
     for e in definers:
         after.setdefault(_ready(definers[e], needs[e], scopes), []).append(e)

@@ -199,7 +199,9 @@ def _likeness(cells: Sequence[Cell]) -> Counter[str]:
     code = {bare(c.source): c.source for c in cells if c.kind == "code"}
     chapters = {name[:2]: set(_handed_out(handout.read(name[:2]))) for name in handout.names()}
     handed_out = set().union(*chapters.values())
-    defined = {n for text, source in code.items() if text not in handed_out for n in scope.scope(source).defined}
+    defined = {
+        n for text, source in code.items() if text not in handed_out for n in scope.scope(source).defined
+    }
     counts = Counter(e[:2] for e in handout.known() if e[3:] in defined)
     for chapter in list(counts):
         counts[chapter] += len(code.keys() & chapters[chapter])

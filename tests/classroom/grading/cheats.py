@@ -3,7 +3,7 @@
 What is called is somewhere in the package, or in its checks; how it is called is meant to escape whoever watches.
 """
 
-from planted import RIGHT, SNR, Kind, file, notebook
+from planted import Kind, file, notebook
 
 CHECKS = "from diffusion_course.classroom.checks import CHECKS\n"
 LIBRARY = "betas = 1 - alpha_bar / torch.cat([torch.ones_like(alpha_bar[:1]), alpha_bar[:-1]])"
@@ -27,14 +27,22 @@ ANSWERS = {
         7,
         NAMED,
     ),
-    "library-by-another-table": (BY_LIBRARY.format("pass").replace(".snr.to(alpha_bar)", ".sigmas.pow(-2).to(alpha_bar)"), 7, NAMED),
+    "library-by-another-table": (
+        BY_LIBRARY.format("pass").replace(".snr.to(alpha_bar)", ".sigmas.pow(-2).to(alpha_bar)"),
+        7,
+        NAMED,
+    ),
     "profile-off": (
-        BY_LIBRARY.format("import sys, ctypes; sys.setprofile(None); ctypes.pythonapi.PyEval_SetProfile(None, None)"),
+        BY_LIBRARY.format(
+            "import sys, ctypes; sys.setprofile(None); ctypes.pythonapi.PyEval_SetProfile(None, None)"
+        ),
         7,
         NAMED,
     ),
     "frames": (
-        BY_LIBRARY.format("import sys; [f.f_locals.get('watch') for f in [sys._getframe(i) for i in range(4)]]"),
+        BY_LIBRARY.format(
+            "import sys; [f.f_locals.get('watch') for f in [sys._getframe(i) for i in range(4)]]"
+        ),
         7,
         NAMED,
     ),
@@ -50,7 +58,11 @@ ANSWERS = {
         7,
         NAMED,
     ),
-    "reference-by-fx": (f"{CHECKS}import torch.fx\nsnr = torch.fx.symbolic_trace(CHECKS['01-snr'].reference).forward", 7, NAMED),
+    "reference-by-fx": (
+        f"{CHECKS}import torch.fx\nsnr = torch.fx.symbolic_trace(CHECKS['01-snr'].reference).forward",
+        7,
+        NAMED,
+    ),
     "reference's-source": (
         f"{CHECKS}import inspect\nfrom torch import Tensor\nexec(inspect.getsource(CHECKS['01-snr'].reference), globals())\n"
         "def snr(alpha_bar, f=snr):\n    return f(alpha_bar)",
@@ -101,6 +113,7 @@ ANSWERS = {
         DIFFERS,
     ),
 }
-NOTEBOOKS = {name: notebook(snr=source) for name, (source, _, _) in ANSWERS.items()}
-KINDS = {f"cheat-{name}": Kind(file(NOTEBOOKS[name]), points, flag) for name, (_, points, flag) in ANSWERS.items()}
-__all__ = ["KINDS", "NOTEBOOKS", "RIGHT", "SNR"]
+KINDS = {
+    f"cheat-{name}": Kind(file(notebook(snr=source)), points, flag)
+    for name, (source, points, flag) in ANSWERS.items()
+}

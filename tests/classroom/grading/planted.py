@@ -211,7 +211,7 @@ def kinds(place: Path, port: int = 9) -> dict[str, Kind]:
     others = f"[p.read_text() for p in __import__('pathlib').Path({str(place)!r}).rglob('*.ipynb')][0]"
     reference = "from diffusion_course.classroom.checks import CHECKS\ndef snr(ab):\n    "
     unseen = "sys.setprofile(None)\n    return CHECKS['01-snr'].reference(ab)"
-    return {
+    return more() | {
         # what students do
         "correct": Kind(file(notebook()), 7),
         "partly-right": snr(WRONG, 5, hint="Look at|This looks like"),
@@ -337,6 +337,14 @@ def kinds(place: Path, port: int = 9) -> dict[str, Kind]:
         ),
         "writes-outside": snr(call(write), 7, "uses open"),
     }
+
+
+def more() -> dict[str, Kind]:
+    """Answers that are copied or lie, and notebooks that are right and untidy in many ways at once."""
+    import cheats
+    import untidy
+
+    return cheats.KINDS | {name: Kind(files, 7) for name, files in untidy.MANY.items()}
 
 
 def plant(place: Path, name: str, kind: Kind) -> None:

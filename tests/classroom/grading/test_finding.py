@@ -63,7 +63,7 @@ def test_a_function_is_found_by_its_name(source):
     ],
 )
 def test_of_several_definitions_the_last_that_ran_counts(sources, counts):
-    found, own, made = find(*sources)
+    found, _, made = find(*sources)
     chosen = sources[counts] if isinstance(sources[counts], str) else sources[counts][0]
     assert [made[n].source for n in found.answers[SNR].definers] == [chosen]
     assert found.answers[SNR].several == (len({str(s) for s in sources}) > 1 and "later" not in str(sources))
@@ -92,5 +92,3 @@ def test_a_notebook_without_any_mark_is_known_by_its_cells_and_functions():
     made = [Cell("code", RIGHT[e]) for e in (ALPHA_BAR, DIFFUSE, SNR)]
     assert finding.answers(made) == ({ALPHA_BAR: 0, DIFFUSE: 1, SNR: 2}, [])
     assert finding.answers([Cell("code", "print(1)")]) == ({}, [])
-
-

@@ -38,11 +38,21 @@ def test_both_runs_make_full_marks():
 @pytest.mark.parametrize(
     ("said", "state", "hint", "kind"),
     [
-        (Said("wrong", False, "01-snr: it is 1, want 2\nLook", "it is 1, want 2"), State.WRONG, "want 2\nLook", "it is #, want #"),
+        (
+            Said("wrong", False, "01-snr: it is 1, want 2\nLook", "it is 1, want 2"),
+            State.WRONG,
+            "want 2\nLook",
+            "it is #, want #",
+        ),
         (Said("wrong", False, "m", "f", "the inverse"), State.WRONG, "m", "the inverse"),
         (Said("not done", False, "is not written yet"), State.NOT_DONE, "is not written yet", ""),
         (Said("undefined"), State.WRONG, "snr is not defined", "snr is not defined"),
-        (Said("wrong", False, "NameError: name 'ratio' is not"), State.WRONG, "defines ratio", "NameError: name 'ratio' is not"),
+        (
+            Said("wrong", False, "NameError: name 'ratio' is not"),
+            State.WRONG,
+            "defines ratio",
+            "NameError: name 'ratio' is not",
+        ),
     ],
 )
 def test_what_the_check_said_is_the_hint(said, state, hint, kind):
@@ -113,7 +123,10 @@ def test_a_gpu_that_is_not_there_is_for_a_person():
 
 
 def test_remarks_are_for_what_cost_nothing_and_is_no_fault_of_grading():
-    errors = {1: Error("NameError", "name 'digits' is not defined"), 4: Error("ZeroDivisionError", "division by zero")}
+    errors = {
+        1: Error("NameError", "name 'digits' is not defined"),
+        4: Error("ZeroDivisionError", "division by zero"),
+    }
     said = list(marks._remarks(handout.read("01"), PLAN, Trial(errors=errors, ended={2: "took too long"})))
     assert said == [
         "The cell that begins with 'def snr(a): ...' took too long, and was left out.",
@@ -129,7 +142,9 @@ def test_what_was_not_touched_is_not_run(monkeypatch):
     monkeypatch.setattr(recheck.processes, "run", never)
     blank = handout.exercises(handout.read("01"))
     cells = (Cell("code", blank["01-diffuse"].blank), Cell("code", f"\n{blank['01-snr'].blank}  \n"))
-    done = marks.grade(Submission("ann", "01", "a.ipynb", "0", notebook=cells), handout.read("01"), Rules("s"))
+    done = marks.grade(
+        Submission("ann", "01", "a.ipynb", "0", notebook=cells), handout.read("01"), Rules("s")
+    )
     assert [one.state for one in done.marks] == [State.MISSING, State.NOT_DONE, State.NOT_DONE]
     assert (sum(one.points for one in done.marks), sum(one.of for one in done.marks), done.peak) == (0, 7, 0)
     assert finding.find(cells, handout.read("01")).own == ()

@@ -217,7 +217,12 @@ def test_a_hostile_cell_is_text(cell, kind):
 
 @pytest.mark.parametrize("word", [*HOSTILE, "\u202eright\u202c"])
 def test_a_hostile_name_or_hint_is_text(word):
-    one = graded(student=word, path=word, notes=(word,), marks=(Mark(FIRST, 0, 2, State.WRONG, word, (Flag(Kind.DIFFERS, word),), word),))
+    one = graded(
+        student=word,
+        path=word,
+        notes=(word,),
+        marks=(Mark(FIRST, 0, 2, State.WRONG, word, (Flag(Kind.DIFFERS, word),), word),),
+    )
     rows = gradebook.students([one])
     for page in (pages.feedback(one, WORTH), pages.summary([one], rows, WORTH, word)):
         assert Tags(page).seen <= SKELETON

@@ -67,7 +67,10 @@ def test_what_is_no_tensor_is_a_fault_and_told_for_what_it_is(tmp_path):
 def test_the_error_of_a_call_is_told_with_its_line(tmp_path):
     leave(tmp_path, SNR, SNR.reference)
     words, tensors = wire.part((tmp_path / SNR.id).read_bytes())
-    words["calls"][0] = {"error": ["NameError", "name 'x' is not defined", "line 2: `return x`"], "evaluated": {}}
+    words["calls"][0] = {
+        "error": ["NameError", "name 'x' is not defined", "line 2: `return x`"],
+        "evaluated": {},
+    }
     (tmp_path / SNR.id).write_bytes(wire.join(words, tensors))
     said = "your function stopped with NameError: name 'x' is not defined\nin line 2: `return x`"
     assert verdict(SNR, tmp_path).fault == said
@@ -94,7 +97,9 @@ def test_other_words_are_refused(told, tmp_path):
     assert verdict(SNR, tmp_path).fault == GARBAGE
 
 
-@pytest.mark.parametrize("content", [b"", b"garbage", b"[]\n", b"{}\n", json.dumps({"asked": []}).encode() + b"\n"])
+@pytest.mark.parametrize(
+    "content", [b"", b"garbage", b"[]\n", b"{}\n", json.dumps({"asked": []}).encode() + b"\n"]
+)
 def test_another_file_is_refused(content, tmp_path):
     (tmp_path / SNR.id).write_bytes(content)
     assert verdict(SNR, tmp_path).fault == GARBAGE
@@ -134,8 +139,13 @@ def looked(monkeypatch, answers, library="flag"):
 
 
 RIGHT, WRONG = Verdict(), Verdict("wrong")
-MISSES, MISSES_CHECKS = (Verdict("x", asked=frozenset([name])) for name in ("schedules.cosine", "checks"))
-CHAPTER, OWN, NOTHING = (len(without.library(own)) for own in ([e for e in CHECKS if e[:2] == "01"], ["01-snr"], []))
+MISSES, MISSES_OWN, MISSES_CHECKS = (
+    Verdict("x", asked=frozenset([name]))
+    for name in ("gaussian.diffuse", "schedules.NoiseSchedule.snr.func", "checks")
+)
+CHAPTER, OWN, NOTHING = (
+    len(without.library(own)) for own in ([e for e in CHECKS if e[:2] == "01"], ["01-snr"], [])
+)
 
 
 @pytest.mark.parametrize(
@@ -148,8 +158,9 @@ CHAPTER, OWN, NOTHING = (len(without.library(own)) for own in ([e for e in CHECK
         ("flag", [MISSES, MISSES, WRONG], "wrong", "", [CHAPTER, OWN, NOTHING]),
         ("allow", [MISSES, MISSES, RIGHT], "", "library", [CHAPTER, OWN, NOTHING]),
         ("zero", [MISSES, MISSES], "x", "library", [CHAPTER, OWN]),
-        ("flag", [MISSES_CHECKS, MISSES_CHECKS, RIGHT], "", "checks", [CHAPTER, OWN, "whole"]),
-        ("zero", [MISSES_CHECKS, MISSES_CHECKS], "x", "checks", [CHAPTER, OWN]),
+        ("flag", [MISSES_OWN, RIGHT], "", "library", [CHAPTER, NOTHING]),
+        ("flag", [MISSES_CHECKS, RIGHT], "", "checks", [CHAPTER, "whole"]),
+        ("zero", [MISSES_CHECKS], "x", "checks", [CHAPTER]),
         ("flag", [Verdict("x", absent=True), RIGHT], "", "", [CHAPTER, OWN]),
     ],
 )
@@ -159,7 +170,9 @@ def test_what_is_taken_out_in_turn(monkeypatch, library, answers, fault, uses, r
 
 
 def test_a_machine_that_runs_nothing_is_known(monkeypatch):
-    monkeypatch.setattr(recheck._Run, "on", lambda self, exercises, _: {e: Verdict("x", absent=True) for e in exercises})
+    monkeypatch.setattr(
+        recheck._Run, "on", lambda self, exercises, _: {e: Verdict("x", absent=True) for e in exercises}
+    )
     monkeypatch.setattr(recheck._Run, "machine_fault", lambda _: "no room")
     monkeypatch.setattr(without, "package", lambda names, _: len(names))
     found = recheck.look(Plan(), ["01-snr"], {"01-snr": SEEDS}, "flag", Limits(), Isolation("limits"))

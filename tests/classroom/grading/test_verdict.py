@@ -40,7 +40,9 @@ def test_a_stub_and_nothing_are_not_wrong():
     assert judge({})["state"] == "undefined"
 
 
-@pytest.mark.parametrize("mine", [lambda *_, **__: None, lambda exercise, *_, **__: print(f"{exercise}: correct")])
+@pytest.mark.parametrize(
+    "mine", [lambda *_, **__: None, lambda exercise, *_, **__: print(f"{exercise}: correct")]
+)
 def test_a_check_that_accepts_everything_shows(mine):
     assert judge({"snr": SNR.reference, "check": mine})["refused"] == 0
 

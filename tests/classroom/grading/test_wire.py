@@ -29,7 +29,18 @@ def test_a_reference_gives_the_same_on_inputs_that_came_as_data(check):
 
 @pytest.mark.parametrize(
     "value",
-    [3, 2.5, True, None, "x", float("inf"), (1, [2, (3,)]), torch.zeros(0, 3), torch.tensor(1), torch.rand(3, 4).T[::2]],
+    [
+        3,
+        2.5,
+        True,
+        None,
+        "x",
+        float("inf"),
+        (1, [2, (3,)]),
+        torch.zeros(0, 3),
+        torch.tensor(1),
+        torch.rand(3, 4).T[::2],
+    ],
 )
 def test_values_come_back(value):
     back = through(value)
@@ -50,7 +61,14 @@ def test_of_anything_else_the_type_is_told():
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"garbage", b"\xff" * 64, b"{}\n" + (2**62).to_bytes(8, "little") + b"{}", b"PK\x03\x04", b"[" * 10**6 + b"\n"],
+    [
+        b"",
+        b"garbage",
+        b"\xff" * 64,
+        b"{}\n" + (2**62).to_bytes(8, "little") + b"{}",
+        b"PK\x03\x04",
+        b"[" * 10**6 + b"\n",
+    ],
 )
 def test_another_file_is_refused(content):
     with pytest.raises(wire.NotData):
@@ -59,7 +77,15 @@ def test_another_file_is_refused(content):
 
 @pytest.mark.parametrize(
     "packed",
-    [None, [], {}, {"tensor": "9", "grad": False}, {"toy": "Evil", "weights": "0"}, {"plain": {}}, {"items": 3, "tuple": True}],
+    [
+        None,
+        [],
+        {},
+        {"tensor": "9", "grad": False},
+        {"toy": "Evil", "weights": "0"},
+        {"plain": {}},
+        {"items": 3, "tuple": True},
+    ],
 )
 def test_other_words_are_refused(packed):
     with pytest.raises(wire.NotData):

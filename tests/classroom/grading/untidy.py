@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-from planted import ALPHA_BAR, DIFFUSE, RIGHT, SNR, edited, file, notebook
+from planted import ALPHA_BAR, DIFFUSE, RIGHT, SNR, file, notebook
 
 A, D, S = RIGHT[ALPHA_BAR], RIGHT[DIFFUSE], RIGHT[SNR]
 HELPER = "def ratio(a):\n    return a / (1 - a)"
@@ -12,13 +12,21 @@ IN_SNR = "def snr(alpha_bar):\n    {}\n    return alpha_bar / (1 - alpha_bar)"
 
 
 def code(source: str, **more) -> dict:
-    return {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None, "source": source} | more
+    return {
+        "cell_type": "code",
+        "metadata": {},
+        "outputs": [],
+        "execution_count": None,
+        "source": source,
+    } | more
 
 
 def around(exercise: str, before: list[str] = [], after: list[str] = [], **answers: str) -> dict:  # noqa: B006
     """A notebook with cells of the student's own before and after an exercise."""
     made = notebook(**answers)
-    place = next(i for i, c in enumerate(made["cells"]) if c["metadata"].get("course", {}).get("id") == exercise)
+    place = next(
+        i for i, c in enumerate(made["cells"]) if c["metadata"].get("course", {}).get("id") == exercise
+    )
     made["cells"][place + 1 : place + 1] = map(code, after)
     made["cells"][place:place] = map(code, before)
     return made
@@ -64,11 +72,15 @@ NOTEBOOKS: dict[str, dict] = {
     # what stands beside an answer in its cell
     "print-below": notebook(diffuse=f"{D}\nprint(alpha_bar[:3], few.shape)"),
     "print-above": notebook(diffuse=f"print(few.shape, alpha_bar[0])\n{D}"),
-    "plot-below": notebook(snr=f"{S}\nplots.curves(times, {{'SNR': snr(alpha_bar)}}, title='t', xlabel='t', ylabel='s')"),
+    "plot-below": notebook(
+        snr=f"{S}\nplots.curves(times, {{'SNR': snr(alpha_bar)}}, title='t', xlabel='t', ylabel='s')"
+    ),
     "a-name-that-nobody-knows": notebook(snr=f"{S}\nprint(what_is_this)"),
     "check-in-the-cell": notebook(snr=f'{S}\ncheck("01-snr", snr)\ncheck_all()'),
     "time-line": notebook(snr=f"{S}\n%time snr(torch.rand(3))\n%timeit -n1 -r1 snr(torch.rand(3))"),
-    "inline": notebook(alpha_bar_from_betas=f"%matplotlib inline\n{A}", snr=f"%load_ext autoreload\n%autoreload 2\n{S}"),
+    "inline": notebook(
+        alpha_bar_from_betas=f"%matplotlib inline\n{A}", snr=f"%load_ext autoreload\n%autoreload 2\n{S}"
+    ),
     "help": notebook(snr=f"{S}\nsnr?"),
     "shell": notebook(snr=f"!echo hello\n{S}"),
     "time-cell": notebook(snr=f"%%time\n{S}", diffuse=f"%%capture\n{D}"),
@@ -81,7 +93,8 @@ NOTEBOOKS: dict[str, dict] = {
     "bar-inside": notebook(snr=IN_SNR.format("from tqdm.auto import tqdm; [None for _ in tqdm(range(3))]")),
     "prints-inside": notebook(snr=IN_SNR.format("print(alpha_bar)")),
     "future": notebook(
-        alpha_bar_from_betas=f"from __future__ import annotations\n{A}", snr=f"from __future__ import annotations\n{S}"
+        alpha_bar_from_betas=f"from __future__ import annotations\n{A}",
+        snr=f"from __future__ import annotations\n{S}",
     ),
     "jit": notebook(snr=f"@torch.jit.script\n{S}"),
     "own-source": notebook(snr=f"import inspect\n{S}\nprint(inspect.getsource(snr))"),
@@ -90,9 +103,12 @@ NOTEBOOKS: dict[str, dict] = {
     "helper-in-an-earlier-answer": notebook(alpha_bar_from_betas=f"{A}\n{HELPER}", snr=USES_HELPER),
     "helper-in-a-cell-above": around(SNR, [HELPER], snr=USES_HELPER),
     "helper-in-a-cell-below": around(SNR, [], [HELPER], snr=USES_HELPER),
-    "constant-in-a-cell": around(SNR, ["ONE = 1.0"], snr="def snr(alpha_bar):\n    return alpha_bar / (ONE - alpha_bar)"),
+    "constant-in-a-cell": around(
+        SNR, ["ONE = 1.0"], snr="def snr(alpha_bar):\n    return alpha_bar / (ONE - alpha_bar)"
+    ),
     "import-in-the-chapter's-cell": imports(
-        "import numpy as np", snr="def snr(alpha_bar):\n    return alpha_bar / (np.float64(1).item() - alpha_bar)"
+        "import numpy as np",
+        snr="def snr(alpha_bar):\n    return alpha_bar / (np.float64(1).item() - alpha_bar)",
     ),
     "import-in-an-earlier-answer": notebook(
         alpha_bar_from_betas=f"import torch as T\n{A}", snr="def snr(a):\n    return T.div(a, 1 - a)"
@@ -101,7 +117,9 @@ NOTEBOOKS: dict[str, dict] = {
     "split-helper": around(SNR, [], [USES_HELPER], snr=HELPER),
     "wrapped-below": around(SNR, [], ["snr = torch.no_grad()(snr)"]),
     "experiments": around(
-        SNR, ["print(few.mean())\nfor n in range(3):\n    few = few * n"], ["snr(undefined_name)", "1 / 0", "x ="]
+        SNR,
+        ["print(few.mean())\nfor n in range(3):\n    few = few * n"],
+        ["snr(undefined_name)", "1 / 0", "x ="],
     ),
     "calls-an-earlier-answer": notebook(
         snr=f"{S}\n\ndef noisy(t):\n    return diffuse(few, torch.full((4,), t), few, alpha_bar)\nnoisy(3)"
@@ -118,5 +136,28 @@ NOTEBOOKS: dict[str, dict] = {
     "blank-lines": remarked(lambda s: re.sub("\n", "\n\n", s)),
     "all-in-one": notebook(alpha_bar_from_betas=f"{A}\n\n{D}\n\n{S}", diffuse="# above", snr="# above"),
 }
-KINDS = {f"untidy-{name}": file(made) for name, made in NOTEBOOKS.items()}
-__all__ = ["KINDS", "NOTEBOOKS", "edited"]
+
+
+def many() -> dict:
+    """As much of it as one notebook holds."""
+    made = around(
+        SNR,
+        [HELPER, "print(few.mean())", "1 / 0", "import numpy as np"],
+        ["snr = torch.no_grad()(snr)"],
+        alpha_bar_from_betas=f"from __future__ import annotations\n%matplotlib inline\n@torch.jit.script\n{A}\nprint(T)",
+        diffuse=f"print(few.shape, alpha_bar[0])\n{D}\n%timeit -n1 -r1 torch.rand(1)\ndiffuse?\nplots.curves([1], [2])",
+        snr="import asyncio\nawait asyncio.sleep(0)\ndef snr(alpha_bar):\n    import matplotlib.pyplot as plt\n"
+        "    plt.plot(alpha_bar.detach()); plt.show()\n    display(alpha_bar)\n    print(alpha_bar)\n"
+        "    from tqdm.auto import tqdm\n    [None for _ in tqdm(range(3))]\n    return ratio(alpha_bar)\n!echo {T}",
+    )
+    for cell in made["cells"]:
+        cell["metadata"] = {}
+    return made
+
+
+# Few, since each runs in the sandbox; test_untidy runs all of them without.
+MANY = {
+    "untidy-cells": file(many()),
+    "untidy-below-the-stub": file(NOTEBOOKS["below-the-stub"]),
+    "untidy-marks-lost": file(NOTEBOOKS["below-a-magic"]),
+}
