@@ -46,10 +46,10 @@ class Plan:
     needs: dict[str, frozenset[int]] = field(default_factory=dict)
     unknown: dict[str, frozenset[str]] = field(default_factory=dict)
 
-    def source(self, exercise: str) -> str:
-        """The student's own code that an exercise depends on."""
+    def sources(self, exercise: str) -> list[str]:
+        """The student's own cells that an exercise depends on."""
         steps = (self.steps[i] for i in sorted(self.needs.get(exercise, ())))
-        return "\n\n".join(step.source for step in steps if step.part == "own")
+        return [step.source for step in steps if step.part == "own"]
 
 
 def secret_seed(secret: str, student: str, exercise: str) -> str:

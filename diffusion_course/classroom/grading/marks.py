@@ -22,7 +22,7 @@ NUMBER = re.compile(r"-?\d+\.?\d*(e[-+]?\d+)?")
 
 @dataclass(frozen=True)
 class Marked:
-    """The marks of a submission. remarks: for the student, on cells that cost nothing. peak: bytes."""
+    """The marks of a submission. remarks: for the student, on cells that stopped. peak: bytes."""
 
     marks: tuple[Mark, ...]
     remarks: tuple[str, ...] = ()
@@ -79,7 +79,7 @@ def _mark(
     if name not in work.definers:
         return Mark(name, 0, of, State.WRONG, f"The cell that defines {function} is too long to be run.")
     mark = _judged(exercise, work, run, verdict, rules)
-    unusual = audit.remarks(work.source(name))
+    unusual = audit.remarks(*work.sources(name))
     return mark.flagged(Flag(Kind.UNUSUAL, ", ".join(unusual[:8]))) if unusual else mark
 
 
@@ -130,7 +130,7 @@ def _looked_at_again(name: str, of: int, verdict: Verdict | None, rules: Rules) 
 
 
 def _remarks(pristine: NotebookNode, work: Plan, run: Trial) -> Iterable[str]:
-    """What happened in cells, where it is no exercise's verdict."""
+    """What happened in the student's cells, as far as it is not the doing of grading, which runs a part of the chapter."""
     chapter = chapter_names(pristine)
     for i, step in enumerate(work.steps):
         if step.part != "own":
