@@ -97,11 +97,12 @@ def _notebooks(folder: Path | None) -> Path:
 
     A copy that is there is kept: it may hold a student's answers.
     """
-    package = Path(__file__).parent
-    if folder is None and (package.parent / "notebooks").is_dir():
-        return package.parent
+    from .classroom import handout
+
+    source = handout.folder()
+    if folder is None and source.parent != handout.PACKAGE:
+        return source.parent
     target = (folder or Path("diffusion-course")).resolve()
-    source = package / "_notebooks" if (package / "_notebooks").is_dir() else package.parent / "notebooks"
     try:
         target.mkdir(parents=True, exist_ok=True)
         for notebook in sorted(source.glob("*.ipynb")):

@@ -29,7 +29,7 @@
 # **You need** calculus, linear algebra, probability (density, mean, variance, Bayes' rule) and a little
 # PyTorch.
 #
-# **Time:** about 75 minutes with the three exercises (7 points). The cells themselves take about 20
+# **Time:** about 75 minutes of reading and {{exercises}}. The cells themselves take about 20
 # seconds on two CPU cores; nothing here needs a GPU.
 
 # %%
@@ -312,7 +312,7 @@ near("the same, with x_{t-1} already subtracted ", (x_c - (1 - b) ** 0.5 * x_b) 
 #
 # One jump replaces $t$ steps. Before the proof, build its main ingredient yourself.
 #
-# ### Exercise 1: `alpha_bar_from_betas` (2 points, 5 minutes, easy)
+# ### Exercise {{01-alpha_bar_from_betas}}
 #
 # Write the function that turns $\beta_1, \dots, \beta_T$ into $\bar\alpha_1, \dots, \bar\alpha_T$. For
 # $\beta = (0.1,\ 0.2)$ it must give $(0.9,\ 0.72)$.
@@ -321,7 +321,7 @@ near("the same, with x_{t-1} already subtracted ", (x_c - (1 - b) ** 0.5 * x_b) 
 # returns the partial sums, for example. Find the one for products.
 
 
-# %% tags=["exercise"] course={"id": "01-alpha_bar_from_betas", "points": 2, "minutes": 5, "level": 1}
+# %%
 # EXERCISE 01-alpha_bar_from_betas (keep this line)
 def alpha_bar_from_betas(betas):
     """Return alpha_bar_1 .. alpha_bar_T.
@@ -437,7 +437,7 @@ agree("variance: recursion and 1 - alpha_bar       ", torch.stack(variance), 1 -
 quiz.ask("01-q1")
 
 # %% [markdown]
-# ### Exercise 2: `diffuse` (3 points, 10 minutes, medium)
+# ### Exercise {{01-diffuse}}
 #
 # Write the jump $x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1-\bar\alpha_t}\, \varepsilon$ for a whole batch,
 # where **each sample has its own $t$**. Training in chapter 3 will call it in every step.
@@ -457,7 +457,7 @@ weighted = w.reshape(3, 1, 1, 1) * x
 print("shape", tuple(weighted.shape), "- first pixel of each image:", weighted[:, 0, 0, 0].tolist())
 
 
-# %% tags=["exercise"] course={"id": "01-diffuse", "points": 3, "minutes": 10, "level": 2}
+# %%
 # EXERCISE 01-diffuse (keep this line)
 def diffuse(x0, t, eps, alpha_bar):
     """Return x_t, made from x_0 in one jump.
@@ -669,13 +669,13 @@ quiz.ask("01-q2")
 #
 # $$ \bar\alpha_t = \frac{\operatorname{SNR}(t)}{1 + \operatorname{SNR}(t)} = \frac{1}{1 + e^{-\log \operatorname{SNR}(t)}} = \operatorname{sigmoid}\big(\log\operatorname{SNR}(t)\big). $$
 #
-# ### Exercise 3: `snr` (2 points, 3 minutes, easy)
+# ### Exercise {{01-snr}}
 #
 # *Hint.* $\bar\alpha_t$ and $1-\bar\alpha_t$ are already powers, that is variances. For $\bar\alpha_t = 0.8$
 # the result is $4$.
 
 
-# %% tags=["exercise"] course={"id": "01-snr", "points": 2, "minutes": 3, "level": 1}
+# %%
 # EXERCISE 01-snr (keep this line)
 def snr(alpha_bar):
     """Return the signal-to-noise ratio at every step.

@@ -30,7 +30,7 @@
 #
 # **You need** chapter 01 ($q(x_t\mid x_0)$ and its proof), densities and expectations, the logarithm of a product, Bayes' rule.
 #
-# **Time**: about two hours with the exercises. All cells together take about 20 s of CPU time. Nothing here needs a GPU; it was not measured on one.
+# **Time**: about two hours of reading and {{exercises}}. All cells together take about 20 s of CPU time. Nothing here needs a GPU; it was not measured on one.
 #
 # | symbol | meaning | in code |
 # |---|---|---|
@@ -129,7 +129,7 @@ kl = 0.5 * ((v_2 / v_1).log() - 1 + (v_1 + (mu_1 - mu_2) ** 2) / v_2)
 agree("(d)", torch.trapezoid(n_1 * (n_1 / n_2).log(), x), kl)
 
 # %% [markdown]
-# ### Exercise 1: `normal_kl` (2 points, about 8 minutes, level 1)
+# ### Exercise {{02-normal_kl}}
 #
 # Write (2) for whole tensors. Networks output the *logarithm of a variance*, because it may be any real number; so the arguments are $\log v$, not $v$.
 # The result is elementwise: no sum and no mean.
@@ -137,7 +137,7 @@ agree("(d)", torch.trapezoid(n_1 * (n_1 / n_2).log(), x), kl)
 # *Hint.* $1/v_2 = \exp(-\log v_2)$, and $v_1/v_2$ is the exponential of a difference.
 
 
-# %% tags=["exercise"] course={"id": "02-normal_kl", "points": 2, "minutes": 8, "level": 1}
+# %%
 # EXERCISE 02-normal_kl (keep this line)
 def normal_kl(mean1, logvar1, mean2, logvar2):
     """KL(N(mean1, exp(logvar1)) || N(mean2, exp(logvar2))), elementwise, in nats.
@@ -533,14 +533,14 @@ agree("mean by brute-force Bayes", grid_mean, mu_tilde)
 agree("variance by brute-force Bayes", (weight * (x - grid_mean) ** 2).sum(), beta_tilde)
 
 # %% [markdown]
-# ### Exercise 2: `posterior_mean_variance` (3 points, about 12 minutes, level 2)
+# ### Exercise {{02-posterior_mean_variance}}
 #
 # Write (11) for a batch in which every sample has its own $t$. `betas[0]` is $\beta_1$, so $\beta_t$ is `betas[t - 1]`. The variance has shape `(B, 1, ..., 1)`, with as many axes as `x0`: it multiplies a batch of shape `(B, *S)`.
 #
 # *Hint.* Make a table of $\bar\alpha_{t-1}$ for $t=1..T$ that begins with $\bar\alpha_0=1$ (`torch.cat`), and read all tables at `t - 1`. `v.reshape(-1, *[1] * (x0.ndim - 1))` turns `(B,)` into `(B, 1, ..., 1)`.
 
 
-# %% tags=["exercise"] course={"id": "02-posterior_mean_variance", "points": 3, "minutes": 12, "level": 2}
+# %%
 # EXERCISE 02-posterior_mean_variance (keep this line)
 def posterior_mean_variance(x0, x_t, t, betas):
     """Mean and variance of q(x_{t-1} | x_t, x_0).
@@ -853,14 +853,14 @@ for k, weight in weights.items():
     agree(f"line {k} is the KL", weight * distance, as_kl, 1e-10)
 
 # %% [markdown]
-# ### Exercise 3: `vlb_terms` (3 points, about 10 minutes, level 2)
+# ### Exercise {{02-vlb_terms}}
 #
 # Write (15) for all steps at once. `mse[t - 1]` is the mean of $\|x_0-\hat x_0\|^2$ at step $t$, so `mse` has $T$ entries, of which the first belongs to the decoder and not to a KL.
 #
 # *Hint.* Mind which error goes with which drop: the term of step $t$ pairs the error *at* $t$ with the drop from $t-1$ to $t$. Slices `[1:]` and `[:-1]` are all you need.
 
 
-# %% tags=["exercise"] course={"id": "02-vlb_terms", "points": 3, "minutes": 10, "level": 2}
+# %%
 # EXERCISE 02-vlb_terms (keep this line)
 def vlb_terms(mse, alpha_bar):
     """The terms L_{t-1} for t = 2..T, in nats.

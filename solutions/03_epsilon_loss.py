@@ -33,7 +33,7 @@
 # **You need** $q(x_t \mid x_0)$ from chapter 1, and the posterior $q(x_{t-1} \mid x_t, x_0)$ and the KL of two
 # Gaussians from chapter 2. Both are repeated here in one line each.
 #
-# **Time**: about 2 hours of reading and exercises (8 points). The cells run in about 90 s on 2 CPU cores, most of
+# **Time**: about 2 hours of reading and {{exercises}}. The cells run in about 90 s on 2 CPU cores, most of
 # it training; with a GPU the chapter picks 28×28 images and a larger network (its running time was not measured).
 
 # %% [markdown]
@@ -189,7 +189,7 @@ plots.curves(
 # With a predicted $\varepsilon_\theta$ in place of $\varepsilon$, this is the network's guess $\hat x_0$ of the
 # clean image.
 #
-# ### Exercise 03-x0_from_eps (level 1, 5 minutes, 2 points)
+# ### Exercise {{03-x0_from_eps}}
 #
 # Write this formula for a batch in which every sample has its own $t$.
 #
@@ -197,7 +197,7 @@ plots.curves(
 # the entries to `(B, 1, 1, 1)`, with as many ones as `x_t` has further axes, so that each number multiplies its own image.
 
 
-# %% tags=["exercise"] course={"id": "03-x0_from_eps", "points": 2, "minutes": 5, "level": 1}
+# %%
 # EXERCISE 03-x0_from_eps (keep this line)
 def x0_from_eps(x_t, t, eps, alpha_bar):
     """The x_0 that the noise eps implies (Ho et al. 2020, eq. 15).
@@ -402,7 +402,7 @@ plots.curves(
 #
 # ## 6. The loss as code
 #
-# ### Exercise 03-eps_loss (level 2, 10 minutes, 3 points)
+# ### Exercise {{03-eps_loss}}
 #
 # Write $L_\text{simple}$ for one batch. Make $x_t$ from $x_0$, $t$ and the noise, ask the model for its
 # prediction, and return the mean squared error as a single number, averaged over the batch *and* over all pixels,
@@ -412,7 +412,7 @@ plots.curves(
 # reshaped $\bar\alpha_t$ of the first exercise is of use again.
 
 
-# %% tags=["exercise"] course={"id": "03-eps_loss", "points": 3, "minutes": 10, "level": 2}
+# %%
 # EXERCISE 03-eps_loss (keep this line)
 def eps_loss(eps_model, x0, t, eps, alpha_bar):
     """L_simple of one batch (Ho et al. 2020, eq. 14): the mean of (eps - eps_theta(x_t, t))^2.
@@ -715,7 +715,7 @@ widgets.slide(
 # $\sigma_t^2 = \tilde\beta_t$ the rule "$z = 0$ at $t = 1$" needs no `if`: $\bar\alpha_0 = 1$, so
 # $\tilde\beta_1 = 0$. The last step adds no noise, because no later step would remove it.
 #
-# ### Exercise 03-ddpm_step (level 2, 15 minutes, 3 points)
+# ### Exercise {{03-ddpm_step}}
 #
 # Write one step of Algorithm 2 with $\sigma_t^2 = \tilde\beta_t$. The whole batch is at the same $t$, a Python
 # integer, and the noise `z` is given.
@@ -725,7 +725,7 @@ widgets.slide(
 # `torch.full`.
 
 
-# %% tags=["exercise"] course={"id": "03-ddpm_step", "points": 3, "minutes": 15, "level": 2}
+# %%
 # EXERCISE 03-ddpm_step (keep this line)
 def ddpm_step(eps_model, x_t, t, z, betas):
     """One step x_t -> x_{t-1} with the posterior variance (Ho et al. 2020, algorithm 2 and eq. 7).

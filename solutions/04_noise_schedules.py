@@ -33,7 +33,7 @@
 # **You need** $q(x_t \mid x_0)$ and the SNR from chapter 1, the KL of two Gaussians from chapter 2, and the
 # $\varepsilon$ loss from chapter 3. Each is repeated here in one line.
 #
-# **Time**: about 90 minutes of reading and exercises (8 points). The cells run in about 30 s on 2 CPU
+# **Time**: about 90 minutes of reading and {{exercises}}. The cells run in about 30 s on 2 CPU
 # cores; it was not measured on a GPU.
 
 # %% [markdown]
@@ -207,7 +207,7 @@ quiz.ask("04-q1")
 # $\sqrt{\bar\alpha_t}$, the factor of $x_0$, is then a cosine, and for $s = 0$ the factor of the noise,
 # $\sqrt{1-\bar\alpha_t}$, is the sine of the same angle.
 #
-# ### Exercise 04-cosine_alpha_bar (level 1, 10 minutes, 3 points)
+# ### Exercise {{04-cosine_alpha_bar}}
 #
 # Write $\bar\alpha$ as a function of $u = t/T$.
 #
@@ -216,7 +216,7 @@ quiz.ask("04-q1")
 # entry.
 
 
-# %% tags=["exercise"] course={"id": "04-cosine_alpha_bar", "points": 3, "minutes": 10, "level": 1}
+# %%
 # EXERCISE 04-cosine_alpha_bar (keep this line)
 def cosine_alpha_bar(u, s):
     """alpha_bar of the cosine schedule at u = t / T (Nichol & Dhariwal 2021, eq. 17).
@@ -288,7 +288,7 @@ print(f"small angle: pi / 2000 = {math.pi / 2000:.5f}")
 # usually 6. A $k$ near 0 leaves only the flat middle of the S, a large $k$ makes a switch. (For the ramps $u$
 # is $(t-1)/(T-1)$, so that both ends are reached. For $T = 1000$ the difference to $t/T$ is at most 0.001.)
 #
-# ### Exercise 04-sigmoid_betas (level 1, 5 minutes, 2 points)
+# ### Exercise {{04-sigmoid_betas}}
 #
 # Write the sigmoid schedule.
 #
@@ -296,7 +296,7 @@ print(f"small angle: pi / 2000 = {math.pi / 2000:.5f}")
 # `.sigmoid()`.
 
 
-# %% tags=["exercise"] course={"id": "04-sigmoid_betas", "points": 2, "minutes": 5, "level": 1}
+# %%
 # EXERCISE 04-sigmoid_betas (keep this line)
 def sigmoid_betas(u, beta_min, beta_max, steepness):
     """Betas that climb from about beta_min to about beta_max along a sigmoid (code of Xu et al. 2022).
@@ -457,7 +457,7 @@ plots.curves(
 # small against $2/\|x_0\|^2$, and $\|x_0\|^2$ is about the number of pixels. A large image needs a smaller
 # $\bar\alpha_T$.
 #
-# ### Exercise 04-prior_kl (level 2, 10 minutes, 3 points)
+# ### Exercise {{04-prior_kl}}
 #
 # Write it for a batch: one number for each image.
 #
@@ -465,7 +465,7 @@ plots.curves(
 # $\bar\alpha_T$ is the last entry of the table.
 
 
-# %% tags=["exercise"] course={"id": "04-prior_kl", "points": 3, "minutes": 10, "level": 2}
+# %%
 # EXERCISE 04-prior_kl (keep this line)
 def prior_kl(x0, alpha_bar):
     """KL(q(x_T | x_0) || N(0, I)) of each image, in nats: the term L_T (Ho et al. 2020, eq. 5).

@@ -34,7 +34,7 @@
 # **You need** the score and its link to denoising from chapter 3, section 7, repeated here in one line. The
 # parameters of a sampler (grid, steps) stay fixed in this chapter.
 #
-# **Time**: about 2 hours of reading and exercises (9 points). The cells run in about 40 s on 2 CPU cores. With a
+# **Time**: about 2 hours of reading and {{exercises}}. The cells run in about 40 s on 2 CPU cores. With a
 # GPU more images are drawn (its running time was not measured).
 
 # %% [markdown]
@@ -190,7 +190,7 @@ for variance in (0.1, 0.01, 0.001):
 # it is called guidance. In the general case no classifier with a formula exists, so autograd has to find the
 # gradient.
 #
-# ### Exercise 06-classifier_guidance (level 3, 15 minutes, 4 points)
+# ### Exercise {{06-classifier_guidance}}
 #
 # Write $D_w$. You get the denoiser `D` and the classifier `log_prob` as functions.
 #
@@ -200,7 +200,7 @@ for variance in (0.1, 0.01, 0.001):
 # so open `with torch.enable_grad():` around the lines that need gradients.
 
 
-# %% tags=["exercise"] course={"id": "06-classifier_guidance", "points": 4, "minutes": 15, "level": 3}
+# %%
 # EXERCISE 06-classifier_guidance (keep this line)
 def classifier_guidance(D, log_prob, x, sigma, scale):
     """D(x, sigma) + scale sigma^2 grad_x log p(y | x; sigma) (Dhariwal & Nichol 2021, algorithm 2, as a denoiser).
@@ -451,7 +451,7 @@ quiz.ask("06-q2")
 # each label by an extra one, "no label", with a probability $p$ of 10 to 20 %. From those samples the network
 # learns $\mathbb{E}[x_0 \mid x]$, from the others $\mathbb{E}[x_0 \mid x, y]$.
 #
-# ### Exercise 06-drop_labels (level 1, 5 minutes, 2 points)
+# ### Exercise {{06-drop_labels}}
 #
 # Write that line. The random numbers are given: `u` holds one uniform number in $[0, 1)$ for each sample, and a
 # label is dropped where its number is below `p`.
@@ -460,7 +460,7 @@ quiz.ask("06-q2")
 # number.
 
 
-# %% tags=["exercise"] course={"id": "06-drop_labels", "points": 2, "minutes": 5, "level": 1}
+# %%
 # EXERCISE 06-drop_labels (keep this line)
 def drop_labels(labels, u, p, no_label):
     """The labels, with those that u selects replaced by `no_label` (Ho & Salimans 2021, algorithm 1).
@@ -561,7 +561,7 @@ for p, net in networks.items():
 # Dhariwal and Nichol also guide a network that has the label already. There scale 0 is no guidance, as for $w'$.
 # When you read a number in a paper, first find out which formula it belongs to.
 #
-# ### Exercise 06-cfg (level 2, 10 minutes, 3 points)
+# ### Exercise {{06-cfg}}
 #
 # Write $D_w$ for a network that is called with labels.
 #
@@ -569,7 +569,7 @@ for p, net in networks.items():
 # dtype, filled with one number.
 
 
-# %% tags=["exercise"] course={"id": "06-cfg", "points": 3, "minutes": 10, "level": 2}
+# %%
 # EXERCISE 06-cfg (keep this line)
 def cfg(model, x, sigma, y, w, no_label):
     """Classifier-free guidance, D_u + w (D_c - D_u) (Ho & Salimans 2021, eq. 6, with w = 1 for no guidance).

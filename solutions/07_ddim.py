@@ -34,7 +34,7 @@
 # **You need** $q(x_t \mid x_0)$ from chapter 1, the posterior $q(x_{t-1} \mid x_t, x_0)$ from chapter 2, and
 # $\hat x_0$ from chapter 3. Each is repeated here in one line.
 #
-# **Time**: about two hours of reading and exercises (9 points). The cells run in about a minute on 2 CPU cores. With
+# **Time**: about two hours of reading and {{exercises}}. The cells run in about a minute on 2 CPU cores. With
 # a GPU they are faster (not measured).
 
 # %% [markdown]
@@ -349,7 +349,7 @@ quiz.ask("07-q1")
 #
 # (Song et al. 2021, eqs. 12 and 16, with $\varepsilon_\theta = \varepsilon_\theta(x_t, t)$).
 #
-# ### Exercise 07-ddim_step (level 2, 15 minutes, 4 points)
+# ### Exercise {{07-ddim_step}}
 #
 # Write this step. The whole batch is at the same $t$, a Python integer, and goes to `t_prev`, which may be 0. The
 # noise `z` is given.
@@ -359,7 +359,7 @@ quiz.ask("07-q1")
 # `x_t`: `torch.full`.
 
 
-# %% tags=["exercise"] course={"id": "07-ddim_step", "points": 4, "minutes": 15, "level": 2}
+# %%
 # EXERCISE 07-ddim_step (keep this line)
 def ddim_step(eps_model, x_t, t, t_prev, eta, z, alpha_bar):
     """One step x_t -> x_{t_prev} of the family (Song et al. 2021, eqs. 12 and 16).
@@ -468,7 +468,7 @@ for name, step in {"euler": dc.samplers.euler, "ddim(0)": dc.samplers.ddim(0.0)}
 #
 # $$\tau = 1 + \mathrm{round}\big((T - 1)\,u^p\big), \qquad p = 1 \text{ uniform}, \quad p = 2 \text{ quadratic}.$$
 #
-# ### Exercise 07-timestep_subsequence (level 1, 10 minutes, 2 points)
+# ### Exercise {{07-timestep_subsequence}}
 #
 # Write it. The times fall, since sampling goes from $T$ to 1. For $n = 1$ the only time is $T$.
 #
@@ -476,7 +476,7 @@ for name, step in {"euler": dc.samplers.euler, "ddim(0)": dc.samplers.ddim(0.0)}
 # float64 before you round. The result indexes tables, so it must be int64.
 
 
-# %% tags=["exercise"] course={"id": "07-timestep_subsequence", "points": 2, "minutes": 10, "level": 1}
+# %%
 # EXERCISE 07-timestep_subsequence (keep this line)
 def timestep_subsequence(T, n, power):
     """n times 1 + round((T - 1) u^power), with u = 1, ..., 0 in n equal steps: falling from T to 1.
@@ -788,7 +788,7 @@ quiz.ask("07-q3")
 # \text{sum of both} &= (\sin A \cos B + \cos A \sin B)^2 = \sin^2\theta && \text{addition theorem again}
 # \end{aligned}$$
 #
-# ### Exercise 07-slerp (level 2, 10 minutes, 3 points)
+# ### Exercise {{07-slerp}}
 #
 # Write it for a batch. Each sample has its own angle, and all axes but the first belong to the sample.
 #
@@ -797,7 +797,7 @@ quiz.ask("07-q3")
 # and $\pi$, so you need no special case. (The library's `dc.noise.slerp` has one.)
 
 
-# %% tags=["exercise"] course={"id": "07-slerp", "points": 3, "minutes": 10, "level": 2}
+# %%
 # EXERCISE 07-slerp (keep this line)
 def slerp(a, b, s):
     """From a (s = 0) to b (s = 1) along the circle through both, each sample with its own angle.

@@ -35,7 +35,7 @@
 # **You need** the forward process (chapter 1), the denoiser behind a noise-predicting network (chapter 3) and the
 # DDIM step (chapter 7). The formulas are repeated here.
 #
-# **Time**: about 2.5 hours of reading and exercises (9 points). The cells run in about 35 s on 2 CPU cores (not
+# **Time**: about 2.5 hours of reading and {{exercises}}. The cells run in about 35 s on 2 CPU cores (not
 # measured on a GPU).
 
 # %% [markdown]
@@ -465,7 +465,7 @@ agree("Euler in sigma and Euler on the straight path", z, in_sigma, 1e-4)
 # as $\rho \to \infty$ the steps become equal in $\ln\sigma$. Between the two, a larger $\rho$ moves steps towards
 # small $\sigma$.
 #
-# ### Exercise 09-karras_sigmas (level 1, 10 minutes, 2 points)
+# ### Exercise {{09-karras_sigmas}}
 #
 # Write the grid: $n + 1$ numbers in float64, from $\sigma_\text{max}$ down to $\sigma_\text{min}$, then 0.
 #
@@ -473,7 +473,7 @@ agree("Euler in sigma and Euler on the straight path", z, in_sigma, 1e-4)
 # formula at $i = 0$ and at $i = n - 1$?
 
 
-# %% tags=["exercise"] course={"id": "09-karras_sigmas", "points": 2, "minutes": 10, "level": 1}
+# %%
 # EXERCISE 09-karras_sigmas (keep this line)
 def karras_sigmas(n, sigma_min=0.002, sigma_max=80.0, rho=7.0):
     """The sampling grid of Karras et al. 2022, eq. 5.
@@ -599,7 +599,7 @@ blurred = blur(exact, 0.1)
 #
 # At $\sigma' = 0$ there is no $d'$, and the last step is Euler's. So $N$ steps cost $2N - 1$ evaluations.
 #
-# ### Exercise 09-heun_step (level 2, 15 minutes, 4 points)
+# ### Exercise {{09-heun_step}}
 #
 # Write one step in the form that the course's sampling loop calls: `step(D, x, sigma, sigma_next, noise)`. The
 # fifth argument serves samplers that draw noise; leave it unused.
@@ -608,7 +608,7 @@ blurred = blur(exact, 0.1)
 # against the four above: which $x$ and which $\sigma$ does each line use?
 
 
-# %% tags=["exercise"] course={"id": "09-heun_step", "points": 4, "minutes": 15, "level": 2}
+# %%
 # EXERCISE 09-heun_step (keep this line)
 def heun_step(D, x, sigma, sigma_next, noise=None):
     """One step of Heun's method from sigma to sigma_next (Karras et al. 2022, algorithm 1).
@@ -887,7 +887,7 @@ widgets.slide_frames(
 # longer, every step has more to undo. The cap $\sqrt 2 - 1$ keeps $\hat\sigma^2 \le 2\sigma^2$: never more new
 # noise than there is. $S_\text{noise}$ slightly above 1 makes up for networks that remove a little too much.
 #
-# ### Exercise 09-churn (level 2, 15 minutes, 3 points)
+# ### Exercise {{09-churn}}
 #
 # Write the three lines. `eps` is given, so that the check can compare; `sigma` and the returned `sigma_hat` are
 # tensors of shape `()`.
@@ -896,7 +896,7 @@ widgets.slide_frames(
 # must be under the root so that the *variance* of the noise rises from $\sigma^2$ to $\hat\sigma^2$?
 
 
-# %% tags=["exercise"] course={"id": "09-churn", "points": 3, "minutes": 15, "level": 2}
+# %%
 # EXERCISE 09-churn (keep this line)
 def churn(x, sigma, eps, num_steps, s_churn, s_min, s_max, s_noise):
     """Raise the noise of x from sigma to sigma_hat (Karras et al. 2022, algorithm 2, the lines before the Heun step).

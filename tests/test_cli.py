@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from diffusion_course import cli
+from diffusion_course.classroom import handout
 from diffusion_course.errors import CourseError
 
 CLI = ("-m", "diffusion_course.cli")
@@ -147,7 +148,7 @@ def test_lab_puts_copies_into_a_folder_and_keeps_a_students_answers(launched, tm
     (package / "_notebooks").mkdir(parents=True)
     for name in ("00_start_here.ipynb", "01_forward_process.ipynb"):
         (package / "_notebooks" / name).write_text("new")
-    monkeypatch.setattr(cli, "__file__", str(package / "cli.py"))
+    monkeypatch.setattr(handout, "PACKAGE", package)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "diffusion-course").mkdir()
     (tmp_path / "diffusion-course" / "01_forward_process.ipynb").write_text("my answers")

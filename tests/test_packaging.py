@@ -127,11 +127,11 @@ def test_wheel_works_without_the_checkout(wheel, tmp_path):
 import sys
 from pathlib import Path
 import diffusion_course, diffusion_course.cli
-from diffusion_course.classroom import chapters
+from diffusion_course.classroom import editions
 from diffusion_course.experiments import zoo
 home = Path(diffusion_course.__file__).parent
 assert home.parent == Path.cwd(), home
-assert chapters.repository().startswith("https://"), chapters.repository()
+assert editions.repository().startswith("https://"), editions.repository()
 assert all((home / "weights" / f"{name}.safetensors").exists() for name in zoo.cards())
 print(len(zoo.cards()), diffusion_course.cli._notebooks(Path("copies")))
 """

@@ -10,7 +10,7 @@ import nbformat
 import pytest
 
 from diffusion_course.classroom import build as building
-from diffusion_course.classroom import chapters
+from diffusion_course.classroom import chapters, editions
 from diffusion_course.classroom.execution import execute
 from diffusion_course.errors import CourseError
 
@@ -44,8 +44,8 @@ def test_student_edition_stops_at_the_first_exercise_with_one_friendly_line(sour
     chapter = chapters.read(source)
     if not chapter.exercises:
         pytest.skip("no exercises")
-    notebook = chapters.edition(chapter, "notebooks")
-    first = chapter.exercises[0]["id"]
+    notebook = editions.edition(chapter, "notebooks")
+    first = chapter.exercises[0].id
     check = next(n for n, cell in enumerate(notebook.cells) if f'check("{first}"' in cell.source)
     notebook.cells = notebook.cells[: check + 1]
     with pytest.raises(CourseError) as caught:

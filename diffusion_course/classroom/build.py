@@ -11,10 +11,12 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from ..errors import CourseError, unknown
+from ..errors import CourseError
 from ..files import write_text
-from .chapters import Chapter, edition, place, read
+from .chapters import Chapter, place, read
+from .editions import edition
 from .execution import Run, execute
+from .ids import chapter_of, chosen
 
 LIMIT = 1.5e6  # bytes of one notebook: what GitHub still shows, and what a slow line still loads
 
@@ -33,9 +35,14 @@ def build(wanted: Sequence[str] | None = None, root: Path | None = None, timeout
         text = _text(solution)
         _limit(chapter, solution, text)
         write_text(root / "solutions" / f"{chapter.name}.ipynb", text)
-        write_text(root / "notebooks" / f"{chapter.name}.ipynb", _text(edition(chapter, "notebooks")))
+        write_student_edition(chapter, root)
         print(_summary(chapter, run, len(text.encode())), flush=True)
     print(_total(chapters))
+
+
+def write_student_edition(chapter: Chapter, root: Path) -> None:
+    """Write notebooks/NN_name.ipynb: it holds no outputs, so nothing is run."""
+    write_text(root / "notebooks" / f"{chapter.name}.ipynb", _text(edition(chapter, "notebooks")))
 
 
 def check(wanted: Sequence[str] | None = None, root: Path | None = None) -> bool:
@@ -71,22 +78,13 @@ def _sources(root: Path, wanted: Sequence[str] | None) -> list[Path]:
     odd = next((name for name in paths if not re.fullmatch(r"\d\d_[a-z0-9_]+", name)), None)
     if odd:
         raise CourseError(f"solutions/{odd}.py: a chapter's file is named NN_name.py, in lower case")
-    numbers = [name[:2] for name in paths]
+    numbers = [chapter_of(name) for name in paths]
     twice = next((number for number in numbers if numbers.count(number) > 1), None)
     if twice:
         raise CourseError(f"solutions/ holds two chapters {twice}")
     if not paths:
         raise CourseError(f"there is no chapter NN_name.py in {folder}")
-    if not wanted:
-        return list(paths.values())
-    chosen = set()
-    for word in wanted:
-        stem = Path(word).stem
-        found = [name for name in paths if stem == name or (stem.isdigit() and int(stem) == int(name[:2]))]
-        if not found:
-            raise unknown("chapter", word, paths)
-        chosen.update(found)
-    return [path for name, path in paths.items() if name in chosen]
+    return [paths[name] for name in chosen(wanted, list(paths))]
 
 
 def _text(notebook: NotebookNode) -> str:

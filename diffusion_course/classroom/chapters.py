@@ -1,48 +1,26 @@
-"""A chapter's source, solutions/NN_name.py: read, checked, and turned into the solved or the student edition.
+"""A chapter's source, solutions/NN_name.py, read and checked.
 
-The source is in jupytext's percent format. `read` refuses what would break the course later (an exercise without a
-check, a solution that is never closed); the editions differ only in what stands between `### BEGIN SOLUTION` and
-`### END SOLUTION`, in cells tagged `solution-only`, and in outputs.
+The source is in jupytext's percent format. Which cell is an exercise, its first line says; what the exercise is worth, its `Check`.
+`read` refuses what would break the course later: an exercise without a check, a solution that is never closed.
 """
 
 import ast
 import hashlib
 import re
-import tomllib
-from copy import deepcopy
+from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import jupytext
-import nbformat
 from nbformat import NotebookNode
 
-from ..errors import CourseError
+from ..errors import CourseError, unknown
+from . import handout, wording
+from .checks import CHECKS, Check
+from .ids import chapter_of, function_of
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
-COURSE_KEYS = {"id": str, "points": int, "minutes": int, "level": int}
-
-# Colab opens the notebook with a GPU when the reader's account has one.
-METADATA = {
-    "accelerator": "GPU",
-    "colab": {"gpuType": "T4", "provenance": []},
-    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-    "language_info": {"name": "python"},
-}
-
-SETUP = """\
-# Installs the course where it is missing (Colab), and is safe to run again.
-import importlib.util
-
-if importlib.util.find_spec("diffusion_course") is None:
-    %pip install --quiet "diffusion-course @ git+{repository}"
-    importlib.invalidate_caches()
-
-from diffusion_course.notebook import setup
-
-course = setup()"""
+FIRST = re.compile(r"# EXERCISE (\S+) \(keep this line\)")
 
 
 @dataclass(frozen=True)
@@ -51,11 +29,11 @@ class Chapter:
 
     name: str
     cells: list[NotebookNode]
-    exercises: list[dict[str, Any]]  # the `course` entries, in order
+    exercises: list[Check]  # in order
 
     @property
     def points(self) -> int:
-        return sum(exercise["points"] for exercise in self.exercises)
+        return sum(exercise.points for exercise in self.exercises)
 
 
 def read(path: Path) -> Chapter:
@@ -68,20 +46,17 @@ def read(path: Path) -> Chapter:
     cells = notebook.cells
     if not cells or cells[0].cell_type != "markdown" or not re.match(r"# \S", cells[0].source):
         raise CourseError(f"{chapter}: the first cell must be Markdown and open with the title, '# ...'")
-    exercises = []
+    exercises: list[Check] = []
     for number, cell in enumerate(cells):
         cell.metadata.pop("lines_to_next_cell", None)  # jupytext's note on blank lines
         try:
             _check_cell(cell)
-            if "exercise" in _tags(cell):
+            if _opens(cell):
                 following = next((c for c in cells[number + 1 :] if c.cell_type == "code"), None)
-                exercises.append(_exercise(cell, following, chapter[:2]))
+                exercises.append(_exercise(cell, following, chapter_of(chapter)))
         except CourseError as error:
             raise CourseError(f"{place(chapter, number, cell)}: {error}") from None
-    seen = [exercise["id"] for exercise in exercises]
-    twice = next((name for name in seen if seen.count(name) > 1), None)
-    if twice:
-        raise CourseError(f"{chapter}: exercise {twice} is there twice")
+    _check_text(chapter, cells, [exercise.id for exercise in exercises])
     _identify(cells)
     return Chapter(chapter, cells, exercises)
 
@@ -92,93 +67,81 @@ def place(chapter: str, number: int, cell: NotebookNode) -> str:
     return f"{chapter}, cell {number} ({first[:60]!r})"
 
 
-def edition(chapter: Chapter, folder: str) -> NotebookNode:
-    """The notebook of an edition before it is run: folder is "solutions" or "notebooks" (the student's)."""
-    cells = deepcopy(chapter.cells)
-    if folder == "notebooks":
-        cells = [cell for cell in cells if "solution-only" not in _tags(cell)]
-        for cell in cells:
-            if "exercise" in _tags(cell):
-                cell.source = _blank(cell.source, cell.metadata.course.id)
-    address = repository()
-    title, _, rest = cells[0].source.partition("\n")
-    # github.com/OWNER/REPO -> colab's path github/OWNER/REPO
-    target = address.removeprefix("https://github.com/") + f"/blob/main/{folder}/{chapter.name}.ipynb"
-    badge = "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
-    cells[
-        0
-    ].source = f"{title}\n\n{badge}(https://colab.research.google.com/github/{target})\n{rest}".rstrip()
-    setup = nbformat.v4.new_code_cell(
-        SETUP.format(repository=address),
-        id="setup",
-        # Its output names the device, so nbval must not compare it.
-        metadata={"tags": ["setup", "nbval-ignore-output"]},
-    )
-    notebook = nbformat.v4.new_notebook(cells=[cells[0], setup, *cells[1:]], metadata=deepcopy(METADATA))
-    notebook.nbformat_minor = 5
-    nbformat.validate(notebook)
-    return notebook
-
-
-def repository() -> str:
-    """The repository's address, from pyproject.toml in a checkout and from the package's metadata elsewhere."""
-    project = Path(__file__).parents[2] / "pyproject.toml"
-    if project.exists():
-        return tomllib.loads(project.read_text(encoding="utf-8"))["project"]["urls"]["Repository"]
-    urls = metadata.metadata("diffusion-course").get_all("Project-URL") or []
-    return dict(url.split(", ", 1) for url in urls)["Repository"]
-
-
-def _tags(cell: NotebookNode) -> list[str]:
+def tags(cell: NotebookNode) -> list[str]:
     return cell.metadata.get("tags", [])
 
 
+def _opens(cell: NotebookNode) -> bool:
+    return cell.cell_type == "code" and cell.source.startswith("# EXERCISE")
+
+
 def _check_cell(cell: NotebookNode) -> None:
-    unknown = sorted(set(cell.metadata) - {"tags", "course"})
-    if unknown:
-        raise CourseError(f"the cell's metadata may hold tags and course, got {', '.join(unknown)}")
-    tags, course = _tags(cell), cell.metadata.get("course")
-    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
-        raise CourseError(f"tags must be a list of strings, got {tags!r}")
-    if ("exercise" in tags) != (course is not None) or ("exercise" in tags and cell.cell_type != "code"):
+    odd = sorted(set(cell.metadata) - {"tags"})
+    if odd:
+        raise CourseError(f"the cell's metadata may hold tags, got {', '.join(odd)}")
+    words = tags(cell)
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise CourseError(f"tags must be a list of strings, got {words!r}")
+    if "exercise" in words:
         raise CourseError(
-            "an exercise is a code cell with the tag 'exercise' and a course={...} entry, always both"
+            "leave out the tag 'exercise': a code cell is one by its first line, '# EXERCISE NN-name (keep this line)'"
         )
-    if cell.source.startswith("# EXERCISE") and "exercise" not in tags:
-        raise CourseError("the cell opens as an exercise and lacks the tag 'exercise'")
-    if "exercise" not in tags and (BEGIN in cell.source or END in cell.source):
+    if not _opens(cell) and (BEGIN in cell.source or END in cell.source):
         raise CourseError("solution markers stand outside an exercise")
-    if "check" in tags and not cell.source.startswith("# NBVAL_CHECK_OUTPUT\n"):
+    if "check" in words and not cell.source.startswith("# NBVAL_CHECK_OUTPUT\n"):
         raise CourseError("a check cell must open with the line '# NBVAL_CHECK_OUTPUT'")
 
 
-def _exercise(cell: NotebookNode, following: NotebookNode | None, number: str) -> dict[str, Any]:
-    course = dict(cell.metadata.course)
-    wrong = {
-        key for key, kind in COURSE_KEYS.items() if type(course.get(key)) is not kind
-    } | course.keys() - COURSE_KEYS
-    if wrong:
-        wanted = '{"id": "NN-name", "points": 3, "minutes": 10, "level": 1}'
-        raise CourseError(f"course must be like {wanted}; wrong: {', '.join(sorted(wrong))}")
-    name = course["id"]
-    if not re.fullmatch(number + r"-[a-z0-9]+([-_][a-z0-9]+)*", name):
-        raise CourseError(f"an exercise id of this chapter is '{number}-' and lower-case words, got {name!r}")
-    if min(course["points"], course["minutes"], course["level"]) < 1:
-        raise CourseError("points, minutes and level must be at least 1")
-    first = f"# EXERCISE {name} (keep this line)"
-    if cell.source.split("\n")[0] != first:
-        raise CourseError(f"the first line must be {first!r}")
-    blank = _blank(cell.source, name)
+def _exercise(cell: NotebookNode, following: NotebookNode | None, number: str) -> Check:
+    """The check of an exercise's cell. The cell gets the metadata that tell what it is."""
+    first = FIRST.fullmatch(cell.source.split("\n")[0])
+    if not first:
+        raise CourseError(f"the first line must be '# EXERCISE {number}-name (keep this line)'")
+    name = first[1]
+    if not name.startswith(f"{number}-"):
+        raise CourseError(f"an exercise id of this chapter begins with '{number}-', got {name!r}")
+    if name not in CHECKS:
+        raise unknown("exercise", name, CHECKS)
+    check, function = CHECKS[name], function_of(name)
     try:
-        ast.parse(blank)
+        body = ast.parse(blank(cell.source, name)).body
     except SyntaxError as error:
         raise CourseError(f"the student's version is not valid Python: {error}") from None
-    if following is None or "check" not in _tags(following) or f'check("{name}"' not in following.source:
-        raise CourseError(f"the next code cell must have the tag 'check' and call check(\"{name}\", ...)")
-    return course
+    match body:
+        case [ast.FunctionDef() as found] if found.name == function and ast.get_docstring(found):
+            pass
+        case _:
+            raise CourseError(f"the cell must hold one function, {function}, with a docstring")
+    call = f'check("{name}", {function})'
+    if following is None or "check" not in tags(following) or following.source.split("\n").count(call) != 1:
+        raise CourseError(f"the next code cell must have the tag 'check' and the line {call}")
+    cell.metadata.tags = ["exercise", *tags(cell)]
+    cell.metadata.course = {
+        "id": name,
+        "points": check.points,
+        "minutes": check.minutes,
+        "level": check.level,
+    }
+    return check
 
 
-def _blank(source: str, name: str) -> str:
+def _check_text(chapter: str, cells: Sequence[NotebookNode], exercises: Sequence[str]) -> None:
+    seen = [c for c in cells if c.cell_type == "markdown" and "solution-only" not in tags(c)]
+    text = "\n\n".join(cell.source for cell in seen)
+    twice = next((name for name in exercises if exercises.count(name) > 1), None)
+    if twice:
+        raise CourseError(f"{chapter}: exercise {twice} is there twice")
+    headings = wording.HEADING.findall(text)
+    if headings != exercises:
+        raise CourseError(
+            f"{chapter}: want a heading '### Exercise {{{{ID}}}}' for each of {', '.join(exercises) or 'no exercises'}, "
+            f"in this order, got {', '.join(headings) or 'none'}"
+        )
+    if exercises and wording.TOTAL not in text:
+        raise CourseError(f"{chapter}: want {wording.TOTAL!r} in the text: it tells how many, and the points")
+
+
+def blank(source: str, name: str) -> str:
     """The exercise with each solution replaced by a line that says what to do."""
     lines, inside, count = [], False, 0
     for line in source.split("\n"):
@@ -208,8 +171,8 @@ def _identify(cells: list[NotebookNode]) -> None:
     """Ids that depend on the cell alone: a change in one cell leaves the ids of all others as they were."""
     seen: dict[str, int] = {}
     for cell in cells:
-        if "exercise" in _tags(cell):
-            cell.id = cell.metadata.course.id
+        if exercise := handout.exercise_of(cell):
+            cell.id = exercise
             continue
         key = f"{cell.cell_type}\n{cell.source}"
         seen[key] = seen.get(key, 0) + 1

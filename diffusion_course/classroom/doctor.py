@@ -11,7 +11,9 @@ from pathlib import Path
 import torch
 
 from .. import __version__
+from ..errors import CourseError
 from ..experiments.data import data_root
+from . import handout
 from .grading import sandbox
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -103,9 +105,7 @@ def _files(folder: Path, pattern: str) -> str:
 
 
 def _notebooks() -> str:
-    package = Path(__file__).parents[1]
-    for folder in (package.parent / "notebooks", package / "_notebooks"):
-        count = len(list(folder.glob("*.ipynb")))
-        if count:
-            return f"{count} in {folder}"
-    return "none! Run diffusion-course build, or install the course again"
+    try:
+        return f"{len(handout.names())} in {handout.folder()}"
+    except CourseError:
+        return "none! Run diffusion-course build, or install the course again"

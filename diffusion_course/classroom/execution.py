@@ -15,7 +15,8 @@ from nbclient.exceptions import CellControlSignal, CellExecutionError, CellTimeo
 from nbformat import NotebookNode
 
 from ..errors import CourseError
-from .chapters import METADATA, place
+from .chapters import place
+from .editions import METADATA
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 

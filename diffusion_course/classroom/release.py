@@ -21,6 +21,8 @@ from ..errors import CourseError, check_integer, unknown
 from ..files import write_text
 from . import handout
 from .adapt import adapt, worth
+from .ids import chapter_of, chosen
+from .wording import in_points
 
 LIST = "release.json"
 
@@ -39,42 +41,27 @@ def release(
     nbgrader: write nbgrader's source assignments instead, with the solutions, to out/source/; needs a checkout.
     Raises CourseError for what is unknown or contradictory, and when `out` holds anything but an earlier release.
     """
-    chosen = _chapters(words)
+    names = chosen(words, handout.names())
     changed = _points(points)
     for option, named in (("--points", list(changed)), ("--hide", hide)):
         for exercise in named:
-            _known(option, exercise, chosen)
+            _known(option, exercise, names)
     both = next((exercise for exercise in hide if exercise in changed), None)
     if both:
         raise CourseError(
             f"--hide: {both} is also in --points; what is hidden has no points, so drop one of the two"
         )
 
-    installed = {name: handout.read(name[:2]) for name in handout.names()}
-    new = {name: worth(installed[name], changed, hide) for name in chosen}
-    total = sum(sum(exercises.values()) for exercises in new.values())
-    bases = {name: _solved(name) for name in chosen} if nbgrader else installed
-    files = {
-        f"source/{name}/{name}.ipynb" if nbgrader else f"{name}.ipynb": _file(
-            adapt(bases[name], name, exercises)
-        )
-        for name, exercises in new.items()
-    }
+    new = {name: worth(handout.read(chapter_of(name)), changed, hide) for name in names}
+    files = {}
+    for name, exercises in new.items():
+        base = _solved(name) if nbgrader else handout.read(chapter_of(name))
+        files[f"source/{name}/{name}.ipynb" if nbgrader else f"{name}.ipynb"] = _file(adapt(base, exercises))
     _write(out, {LIST: _listing(new, sorted(set(hide)), files), **files})
     for name, exercises in new.items():
-        say(f"{name}: {len(exercises)} exercises, {sum(exercises.values())} points")
-    say(f"{len(new)} chapters, {total} points: {out}")
-
-
-def _chapters(words: Sequence[str] | None) -> list[str]:
-    """The names of the chapters in the course's order."""
-    names, chosen = handout.names(), set()
-    for word in words or names:
-        found = [name for name in names if word == name or (word.isdecimal() and int(word) == int(name[:2]))]
-        if not found:
-            raise unknown("chapter", word, names)
-        chosen.update(found)
-    return [name for name in names if name in chosen]
+        say(f"{name}: {len(exercises)} exercises, {in_points(sum(exercises.values()))}")
+    total = sum(sum(exercises.values()) for exercises in new.values())
+    say(f"{len(new)} chapters, {in_points(total)}: {out}")
 
 
 def _points(path: Path | None) -> dict[str, int]:
@@ -99,12 +86,12 @@ def _points(path: Path | None) -> dict[str, int]:
     return read
 
 
-def _known(option: str, exercise: str, chosen: Sequence[str]) -> None:
+def _known(option: str, exercise: str, names: Sequence[str]) -> None:
     if exercise not in handout.known():
         raise unknown(f"exercise in {option}", exercise, handout.known())
-    if exercise[:2] not in [name[:2] for name in chosen]:
+    if chapter_of(exercise) not in map(chapter_of, names):
         raise CourseError(
-            f"{option}: {exercise} is in chapter {exercise[:2]}, which is not among the chapters chosen"
+            f"{option}: {exercise} is in chapter {chapter_of(exercise)}, which is not among the chapters chosen"
         )
 
 
@@ -115,11 +102,11 @@ def _solved(name: str) -> NotebookNode:
         raise CourseError(
             f"--nbgrader: there is no {source}: it needs the solutions, so run it from a checkout"
         )
-    from . import chapters
+    from . import chapters, editions  # they load torch
 
     chapter = chapters.read(source)
-    notebook = chapters.edition(chapter, "notebooks")
-    solved = {cell.id: cell.source for cell in chapter.cells if "course" in cell.metadata}
+    notebook = editions.edition(chapter, "notebooks")
+    solved = {cell.id: cell.source for cell in chapter.cells if handout.exercise_of(cell)}
     for cell in notebook.cells:
         cell.source = solved.get(cell.id, cell.source)
     return notebook

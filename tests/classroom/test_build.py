@@ -1,5 +1,6 @@
 """The build on a small chapter of its own: editions, ids, errors, and what is left on disk after a failure."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import nbformat
 import pytest
 
 from diffusion_course.classroom import build as building
-from diffusion_course.classroom import chapters
+from diffusion_course.classroom import chapters, editions, handout
+from diffusion_course.classroom.checks import CHECKS, Check
 from diffusion_course.errors import CourseError
 
 SOURCE = '''\
@@ -21,13 +23,18 @@ SOURCE = '''\
 # %% [markdown]
 # # 1. A small chapter
 #
-# Some prose with $x^2$.
+# Some prose with $x^2$, {{exercises}}.
+
+# %% [markdown]
+# ### Exercise {{01-twice}}
+#
+# Not a placeholder: $x_{{t}}$.
 
 # %%
 import sys
 
 
-# %% tags=["exercise"] course={"id": "01-twice", "points": 3, "minutes": 10, "level": 1}
+# %%
 # EXERCISE 01-twice (keep this line)
 def twice(x):
     """Twice x."""
@@ -55,6 +62,19 @@ x = 1
 # %%
 x = 1
 '''
+
+
+TWICE = Check(
+    "01-twice", 3, 10, 1, reference=lambda x: 2 * x, inputs=lambda d: (), where="Twice.", mutants=[]
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def twice():
+    """The exercise of the small chapter."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(CHECKS, "01-twice", TWICE)
+        yield
 
 
 @pytest.fixture
@@ -85,7 +105,7 @@ def built(tmp_path_factory):
 
 
 def student(root: Path) -> nbformat.NotebookNode:
-    return chapters.edition(chapters.read(root / "solutions" / "01_small.py"), "notebooks")
+    return editions.edition(chapters.read(root / "solutions" / "01_small.py"), "notebooks")
 
 
 def test_student_edition_holds_the_exercise_and_not_its_solution(course):
@@ -122,15 +142,37 @@ def test_student_edition_is_a_clean_notebook_for_any_machine(course):
 def test_badge_follows_the_title_and_the_setup_cell_comes_second(course):
     chapter = chapters.read(course() / "solutions" / "01_small.py")
     for folder in ("notebooks", "solutions"):
-        first, setup = chapters.edition(chapter, folder).cells[:2]
+        first, setup = editions.edition(chapter, folder).cells[:2]
         lines = first.source.split("\n")
         assert lines[0] == "# 1. A small chapter"
         assert lines[2].startswith("[![Open in Colab](")
         assert lines[2].endswith(f"/blob/main/{folder}/01_small.ipynb)")
-        assert lines[-1] == "Some prose with $x^2$."
+        assert lines[-1] == "Some prose with $x^2$, one exercise (3 points)."
         assert setup.id == "setup"
-        assert f"git+{chapters.repository()}" in setup.source
+        assert f"git+{editions.repository()}" in setup.source
         assert "nbval-ignore-output" in setup.metadata.tags
+
+
+def test_the_text_says_what_the_check_says(course):
+    for folder in ("notebooks", "solutions"):
+        notebook = editions.edition(chapters.read(course() / "solutions" / "01_small.py"), folder)
+        heading = notebook.cells[2]
+        assert heading.source.startswith("### Exercise 1: `twice` (3 points, about 10 minutes, easy)\n")
+        assert heading.source.endswith("$x_{{t}}$.")
+        assert handout.template(heading).startswith("### Exercise {{01-twice}}\n")
+        assert (
+            handout.template(notebook.cells[0])
+            == "# 1. A small chapter\n\nSome prose with $x^2$, {{exercises}}."
+        )
+
+
+def test_other_points_are_other_text_in_the_same_cells(course, monkeypatch):
+    before = student(course()).cells
+    monkeypatch.setitem(CHECKS, "01-twice", dataclasses.replace(TWICE, points=1, level=3))
+    after = student(course()).cells
+    assert [cell.id for cell in before] == [cell.id for cell in after]
+    assert "one exercise (1 point)." in after[0].source
+    assert "(1 point, about 10 minutes, hard)" in after[2].source
 
 
 def test_ids_depend_on_the_cell_alone(course):
@@ -153,7 +195,7 @@ def test_build_runs_the_solution_and_writes_both_editions(built):
     assert "widgets" not in solution.metadata
     assert all("execution" not in cell.metadata for cell in solution.cells)
     assert (root / "notebooks" / "01_small.ipynb").read_text() == nbformat.writes(student(root)) + "\n"
-    assert "01_small: 8 cells, 1 exercises, 3 points" in printed
+    assert "01_small: 9 cells, 1 exercises, 3 points" in printed
     assert building.check(root=root)
 
 
@@ -190,7 +232,7 @@ def test_two_builds_are_the_same_to_the_byte(built):
         ),
         (
             lambda s, n: s.with_suffix(".py").write_text(SOURCE + "\n# %%\nx = 2\n"),
-            "has 7 cells, the source makes 8",
+            "has 8 cells, the source makes 9",
         ),
     ],
 )
@@ -217,14 +259,14 @@ def test_check_ignores_outputs_of_the_solution(built, tmp_path):
 @pytest.mark.parametrize(
     ("code", "told"),
     [
-        ("print('a')\n1 / 0", r"01_small, cell 8 \(\"print\('a'\)\"\): ZeroDivisionError: division by zero"),
-        ("import time\ntime.sleep(60)", "cell 8 .*: took more than 1 s"),
-        ("import os\nos._exit(1)", "cell 8 .*: its kernel died"),
+        ("print('a')\n1 / 0", r"01_small, cell 9 \(\"print\('a'\)\"\): ZeroDivisionError: division by zero"),
+        ("import time\ntime.sleep(60)", "cell 9 .*: took more than 1 s"),
+        ("import os\nos._exit(1)", "cell 9 .*: its kernel died"),
     ],
 )
 def test_a_failing_cell_is_named_and_the_old_notebooks_stay(course, code, told, monkeypatch):
     # A setup cell without torch: no cell but the failing one may come near the timeout.
-    monkeypatch.setattr(chapters, "SETUP", "# {repository}")
+    monkeypatch.setattr(editions, "SETUP", "# {repository}")
     root = course(f"{SOURCE}\n# %%\n{code}\n")
     for folder in ("solutions", "notebooks"):
         (root / folder).mkdir(exist_ok=True)
@@ -238,17 +280,17 @@ def test_a_failing_cell_is_named_and_the_old_notebooks_stay(course, code, told, 
 
 
 def test_a_notebook_above_the_limit_is_refused_with_its_largest_outputs(course, monkeypatch):
-    monkeypatch.setattr(chapters, "SETUP", "# {repository}")
+    monkeypatch.setattr(editions, "SETUP", "# {repository}")
     root = course(SOURCE + "\n# %%\nfrom IPython.display import HTML\nHTML('a' * 1_600_000)\n")
     with pytest.raises(
-        CourseError, match=r"01_small: 1\.6\d MB is above the limit.* largest: cell 8 text/html 1\.60 MB"
+        CourseError, match=r"01_small: 1\.6\d MB is above the limit.* largest: cell 9 text/html 1\.60 MB"
     ):
         building.build(root=root)
     assert not (root / "solutions" / "01_small.ipynb").exists()
 
 
 def test_widgets_leave_their_text_and_unfinished_bars_leave_nothing(course, monkeypatch):
-    monkeypatch.setattr(chapters, "SETUP", "# {repository}")
+    monkeypatch.setattr(editions, "SETUP", "# {repository}")
     cells = """
 # %%
 import ipywidgets
@@ -285,24 +327,20 @@ print("done")
         ("### END SOLUTION\n    ###", "### END SOLUTION here\n    ###", "must stand alone on its line"),
         ("# NBVAL_CHECK_OUTPUT\n", "", "must open with the line '# NBVAL_CHECK_OUTPUT'"),
         ('tags=["check"]', 'tags=["other"]', "the next code cell must have the tag 'check'"),
-        ('check("01-twice"', 'check("01-thrice"', 'call check("01-twice"'),
-        (
-            "# EXERCISE 01-twice (keep this line)\n",
-            "",
-            "the first line must be '# EXERCISE 01-twice (keep this line)'",
-        ),
-        ('"id": "01-twice"', '"id": "02-twice"', "an exercise id of this chapter is '01-'"),
-        ('"points": 3', '"points": "3"', "wrong: points"),
-        ('"points": 3', '"points": 0', "must be at least 1"),
-        ('"level": 1', '"stars": 1', "wrong: level, stars"),
-        (' course={"id": "01-twice", "points": 3, "minutes": 10, "level": 1}', "", "always both"),
-        (' tags=["exercise"] course=', " course=", "always both"),
-        (
-            ' tags=["exercise"] course={"id": "01-twice", "points": 3, "minutes": 10, "level": 1}',
-            "",
-            "lacks the tag",
-        ),
-        ('tags=["check"]', 'tags=["check"] colour="red"', "may hold tags and course, got colour"),
+        ('check("01-twice"', 'check("01-thrice"', 'and the line check("01-twice", twice)'),
+        ('check("01-twice", twice)', 'check("01-twice", twice, 1)', 'and the line check("01-twice", twice)'),
+        ("# EXERCISE 01-twice (keep this line)\n", "", "solution markers stand outside an exercise"),
+        (" (keep this line)", "", "the first line must be '# EXERCISE 01-name (keep this line)'"),
+        ("EXERCISE 01-", "EXERCISE 02-", "an exercise id of this chapter begins with '01-', got '02-twice'"),
+        ("EXERCISE 01-twice", "EXERCISE 01-twise", "unknown exercise '01-twise': did you mean '01-twice'"),
+        ("# %%\n# EX", '# %% tags=["exercise"]\n# EX', "leave out the tag 'exercise'"),
+        ('tags=["check"]', 'tags=["check"] colour="red"', "the cell's metadata may hold tags, got colour"),
+        ("def twice(x):", "def double(x):", "the cell must hold one function, twice, with a docstring"),
+        ('    """Twice x."""\n', "", "the cell must hold one function, twice, with a docstring"),
+        ("def twice(x):", "import sys\ndef twice(x):", "the cell must hold one function, twice"),
+        ("{{01-twice}}", "{{01-twise}}", "for each of 01-twice, in this order, got 01-twise"),
+        ("{{01-twice}}", "1: `twice` (3 points)", "for each of 01-twice, in this order, got none"),
+        ("{{exercises}}", "three exercises", "want '{{exercises}}' in the text"),
         ("import sys", "### BEGIN SOLUTION", "solution markers stand outside an exercise"),
         ("def twice(x):", "def twice(x:", "the student's version is not valid Python"),
         ("# # 1. A small chapter", "# A small chapter", "open with the title"),
@@ -325,7 +363,7 @@ def test_an_exercise_without_a_solution_is_refused(course):
 
 
 def test_an_exercise_id_is_used_once(course):
-    start, end = SOURCE.index("# %% tags"), SOURCE.index('# %% tags=["solution-only"]')
+    start, end = SOURCE.index("# %%\n# EXERCISE"), SOURCE.index('# %% tags=["solution-only"]')
     with pytest.raises(CourseError, match="01_small: exercise 01-twice is there twice"):
         chapters.read(course(SOURCE[:end] + SOURCE[start:end] + SOURCE[end:]) / "solutions" / "01_small.py")
 

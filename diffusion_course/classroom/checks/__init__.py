@@ -8,6 +8,8 @@ import pkgutil
 from collections.abc import Callable, Mapping
 
 from ...errors import check_integer, unknown
+from ..ids import chapter_of
+from ..wording import in_points
 from .data import Check, CheckFailed, Mutant, NotDone
 from .engine import examine
 
@@ -42,7 +44,7 @@ def check(exercise: str, answer: Callable, seed: int | str = 0, points: int | No
     _worth[exercise] = CHECKS[exercise].points if points is None else points
     examine(CHECKS[exercise], answer, seed)
     _passed[exercise] = True
-    print(f"{exercise}: correct, {_points(_worth[exercise])}")
+    print(f"{exercise}: correct, {in_points(_worth[exercise])}")
 
 
 def check_all(points: Mapping[str, int] | None = None) -> None:
@@ -78,9 +80,5 @@ def check_all(points: Mapping[str, int] | None = None) -> None:
 
 def _of_the_chapters() -> dict[str, int]:
     """Exercise -> points, of every chapter in which one was checked."""
-    chapters = {exercise[:2] for exercise in _passed}
-    return {e: _worth.get(e, CHECKS[e].points) for e in CHECKS if e[:2] in chapters}
-
-
-def _points(points: int) -> str:
-    return "1 point" if points == 1 else f"{points} points"
+    chapters = {chapter_of(exercise) for exercise in _passed}
+    return {e: _worth.get(e, CHECKS[e].points) for e in CHECKS if chapter_of(e) in chapters}

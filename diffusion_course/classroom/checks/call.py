@@ -18,12 +18,15 @@ from .toys import Toy
 class Outcome:
     """What a call gave, which arguments and what global state it changed, what it printed, and what it asked of the toys.
 
+    spoiled: numbers of the toys whose answers were changed in place.
+
     evaluated: number of an argument that is a toy -> how many samples it was shown.
     """
 
     value: object
     error: BaseException | None
     changed: list[int]
+    spoiled: list[int]
     touched: str
     printed: str
     evaluated: dict[int, int]
@@ -32,6 +35,7 @@ class Outcome:
 def call(function: Callable, args: Sequence) -> Outcome:
     """Call function(*args) and write down what happened. The call may spoil args: pass `fresh` ones."""
     before, state = fresh(args), _global_state()
+    recording = [isinstance(a, Tensor) and a.requires_grad for a in args]
     value, error, printed = None, None, io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
         try:
@@ -42,9 +46,15 @@ def call(function: Callable, args: Sequence) -> Outcome:
             error = caught
     now = _global_state()
     touched = next((name for name, old in state.items() if not _same(old, now[name])), "")
-    changed = [i for i, (old, new) in enumerate(zip(before, args, strict=True)) if not _same(old, new)]
+    changed = [
+        i
+        for i, (old, new, recorded) in enumerate(zip(before, args, recording, strict=True))
+        if not _same(old, new)
+        or (isinstance(new, Tensor) and (new.requires_grad != recorded or new.grad is not None))
+    ]
+    spoiled = [i for i, arg in enumerate(args) if isinstance(arg, Toy) and arg.spoiled]
     evaluated = {i: arg.evaluated for i, arg in enumerate(args) if isinstance(arg, Toy)}
-    return Outcome(value, error, changed, touched, printed.getvalue(), evaluated)
+    return Outcome(value, error, changed, spoiled, touched, printed.getvalue(), evaluated)
 
 
 @contextlib.contextmanager
@@ -69,9 +79,24 @@ def fresh(args: Sequence, grad: Sequence[int] = ()) -> tuple:
 
 def scattered(args: Sequence) -> tuple:
     """Copies of the arguments whose tensors are not contiguous in memory."""
+    return tuple(_scattered(a) if isinstance(a, Tensor) and a.ndim else copy.deepcopy(a) for a in args)
+
+
+def _scattered(a: Tensor) -> Tensor:
+    """The same numbers, stored with the last axis first."""
+    backwards = list(range(a.ndim))[::-1]
+    return torch.stack([a, a], -1)[..., 0].permute(backwards).contiguous().permute(backwards)
+
+
+def other_data(args: Sequence) -> tuple:
+    """Copies of the arguments with other data (B, *S) and other weights in the models, of the same shapes."""
+    copies = fresh(args)
+    for a in copies:
+        if isinstance(a, Toy):
+            a.weights.data.mul_(1.1)
     return tuple(
-        torch.stack([a, a], -1)[..., 0] if isinstance(a, Tensor) and a.ndim else copy.deepcopy(a)
-        for a in args
+        0.9 * a.roll(1, -1) if isinstance(a, Tensor) and a.ndim > 1 and a.is_floating_point() else a
+        for a in copies
     )
 
 

@@ -1,10 +1,12 @@
 """Checks of chapter 01: the forward process."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
 from .data import Check, Mutant
-from .inputs import column
+from .inputs import Draw, column
 
 REVERSED = "an alpha_bar read backwards: alpha_bar[0] is alpha_bar_1, and alpha_bar[T - 1] is the noisiest."
 OFF_BY_ONE = (
@@ -16,6 +18,19 @@ def alpha_bar_from_betas(betas: Tensor) -> Tensor:
     return torch.cumprod(1 - betas, dim=0)
 
 
+def tables(d: Draw) -> Iterator[tuple[str, tuple]]:
+    """Whole schedules, and the shortest ones."""
+    for name, betas in d.schedules().items():
+        yield name, (betas,)
+        yield (
+            f"{name}, its inner betas in no order",
+            (torch.cat([betas[:1], d.shuffled(betas[1:-1]), betas[-1:]]),),
+        )
+    yield "linear schedule, 1500 steps", (d.linear(1500),)
+    yield "one step", (d.uniform(0.1, 0.9, 1),)
+    yield "two steps", (d.uniform(1e-8, 1e-7, 2),)
+
+
 ALPHA_BAR_FROM_BETAS = Check(
     id="01-alpha_bar_from_betas",
     points=2,
@@ -23,6 +38,8 @@ ALPHA_BAR_FROM_BETAS = Check(
     level=1,
     reference=alpha_bar_from_betas,
     inputs=lambda d: (d.betas(),),
+    fixed=tables,
+    same_dtype=True,
     outputs=("alpha_bar",),
     where="alpha_bar_t = (1 - beta_1) (1 - beta_2) ... (1 - beta_t) (Ho et al. 2020, below eq. 3).",
     library=("schedules.NoiseSchedule.alpha_bar.func", "schedules.NoiseSchedule.one_minus_alpha_bar.func"),
@@ -59,6 +76,22 @@ def mix(x0: Tensor, eps: Tensor, a: Tensor) -> Tensor:
     return a.sqrt() * x0 + (1 - a).sqrt() * eps
 
 
+def jumps(d: Draw) -> Iterator[tuple[str, tuple]]:
+    """From every end of the chapters' chains, from data far outside [-1, 1], for a batch and for one sample."""
+    for name, betas in d.schedules().items():
+        t, alpha_bar = d.times(), torch.cumprod(1 - betas, 0)
+        for shape in ((), (3,), (1, 4, 4), (1, 2, 1, 3)):
+            yield name, (d.wide(len(t), *shape), t, d.wide(len(t), *shape), alpha_bar)
+        for one in t.split(1):
+            yield f"{name}, one sample", (d.normal(1, 3), one, d.normal(1, 3), alpha_bar)
+    t = torch.cat([d.times(200).repeat(10), d.times(200)[:1]])
+    yield "a large batch", (d.wide(61, 3), t, d.wide(61, 3), torch.cumprod(1 - d.linear(200), 0))
+    yield (
+        "images of 28 x 28",
+        (d.wide(2, 1, 28, 28), t[:2], d.wide(2, 1, 28, 28), torch.cumprod(1 - d.linear(200), 0)),
+    )
+
+
 DIFFUSE = Check(
     id="01-diffuse",
     points=3,
@@ -66,6 +99,7 @@ DIFFUSE = Check(
     level=2,
     reference=diffuse,
     inputs=lambda d: (d.x(), d.t(), d.x(), d.alpha_bar()),
+    fixed=jumps,
     where="x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps (Ho et al. 2020, eq. 4).",
     outputs=("x_t",),
     library=("gaussian.diffuse",),
@@ -109,6 +143,16 @@ def snr(alpha_bar: Tensor) -> Tensor:
     return alpha_bar / (1 - alpha_bar)
 
 
+def whole_chains(d: Draw) -> Iterator[tuple[str, tuple]]:
+    """alpha_bar from 0.9999 to 2.4e-9: an SNR from 10,000 to 2.4e-9."""
+    for name, betas in d.schedules().items():
+        alpha_bar = torch.cumprod(1 - betas, 0)
+        yield name, (alpha_bar,)
+        yield f"{name}, in no order", (torch.cat([d.shuffled(alpha_bar[:-1]), alpha_bar[-1:]]),)
+    yield "almost no noise", (1 - 10 ** d.ladder(-6.4, -1, 8),)
+    yield "one step", (d.uniform(0.1, 0.9, 1),)
+
+
 SNR = Check(
     id="01-snr",
     points=2,
@@ -116,6 +160,7 @@ SNR = Check(
     level=1,
     reference=snr,
     inputs=lambda d: (d.alpha_bar(),),
+    fixed=whole_chains,
     where="SNR(t) = alpha_bar_t / (1 - alpha_bar_t) (Kingma et al. 2021, eq. 2).",
     outputs=("snr",),
     library=("schedules.NoiseSchedule.snr.func",),

@@ -1,17 +1,40 @@
 """Checks of chapter 02: the variational bound."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
 from .ch01 import snr
 from .data import Check, Mutant
-from .inputs import column
+from .inputs import Draw, column
 
 
 def normal_kl(mean1: Tensor, logvar1: Tensor, mean2: Tensor, logvar2: Tensor) -> Tensor:
     return 0.5 * (logvar2 - logvar1 + (logvar1 - logvar2).exp() + (mean1 - mean2) ** 2 * (-logvar2).exp() - 1)
+
+
+def gaussians(d: Draw) -> Iterator[tuple[str, tuple]]:
+    """Log-variances from -14 to 2, those of beta-tilde in the chapters' chains; equal Gaussians; one of shape ()."""
+    low, high = torch.meshgrid(*2 * [d.ladder(-14, 2, 9)], indexing="ij")
+    yield "log-variances from -14 to 2", (d.normal(9, 9), low, d.normal(9, 9), high)
+    yield "means far apart", (d.wide(9, 9), low, d.wide(9, 9), high)
+    yield "variances that differ little", (d.normal(9, 9), low, d.normal(9, 9), low + 1e-3)
+    mean = d.wide(4, 3)
+    yield (
+        "two equal Gaussians",
+        (mean, d.ladder(-14, 2, 4)[:, None], mean.clone(), d.ladder(-14, 2, 4)[:, None]),
+    )
+    yield (
+        "log-variances from -30 to 30",
+        (d.normal(5, 1), d.ladder(-30, 30, 5)[:, None], d.normal(5), d.ladder(30, -30, 5)),
+    )
+    yield (
+        "the first mean the smallest",
+        (d.normal(3), d.uniform(-2, 1, 4, 1), d.normal(4, 3), d.uniform(-2, 1, 2, 4, 3)),
+    )
+    zero = torch.zeros((), dtype=d.dtype, device=d.device)
+    yield "against N(0, 1)", (d.wide(4, 3), d.uniform(-14, 2, 4, 3), zero, zero.clone())
 
 
 NORMAL_KL = Check(
@@ -27,6 +50,8 @@ NORMAL_KL = Check(
         d.normal(*d.event),
         d.uniform(-2, 1, d.B, *d.event),
     ),
+    fixed=gaussians,
+    grad=("mean1", "logvar1", "mean2", "logvar2"),  # section 5 fits parameters through it
     where="KL = 1/2 (log(v2 / v1) + (v1 + (mean1 - mean2)^2) / v2 - 1), where v = exp(logvar), elementwise.",
     outputs=("kl",),
     library=("elbo.normal_kl",),
@@ -96,6 +121,15 @@ def shifted_index(x0: Tensor, x_t: Tensor, t: Tensor, betas: Tensor) -> tuple[Te
     return posterior(x0, x_t, column(beta, x0), column(a, x0), column(a_prev, x0))
 
 
+def posteriors(d: Draw) -> Iterator[tuple[str, tuple]]:
+    """At every end of the chapters' chains, for a batch and for one sample."""
+    for name, betas in d.schedules().items():
+        for shape in ((), (3,), (1, 4, 4), (1, 2, 1, 3)):
+            yield name, (d.wide(6, *shape), d.wide(6, *shape), d.times(), betas)
+        for one in d.times().split(1):
+            yield f"{name}, one sample", (d.normal(1, 3), d.normal(1, 3), one, betas)
+
+
 POSTERIOR_MEAN_VARIANCE = Check(
     id="02-posterior_mean_variance",
     points=3,
@@ -103,6 +137,7 @@ POSTERIOR_MEAN_VARIANCE = Check(
     level=2,
     reference=posterior_mean_variance,
     inputs=lambda d: (d.x(), d.x(), d.t(), d.betas()),
+    fixed=posteriors,
     where="the posterior q(x_{t-1} | x_t, x_0) (Ho et al. 2020, eqs. 6-7), with alpha_bar_0 = 1.",
     outputs=("mean", "variance"),
     library=("gaussian.posterior_mean_variance",),
@@ -171,6 +206,14 @@ def vlb_terms(mse: Tensor, alpha_bar: Tensor) -> Tensor:
     return 0.5 * (ratio[:-1] - ratio[1:]) * mse[1:]
 
 
+def chains(d: Draw) -> Iterator[tuple[str, tuple]]:
+    """Whole chains, with the small errors of a good model and the large ones of a bad one; and the shortest chain."""
+    for name, betas in d.schedules().items():
+        for low, high in ((-5, 2), (2, -5)):
+            yield name, (10 ** d.ladder(low, high, len(betas)), torch.cumprod(1 - betas, 0))
+    yield "two steps", (d.uniform(0.2, 2, 2), torch.cumprod(1 - d.uniform(0.1, 0.5, 2), 0))
+
+
 VLB_TERMS = Check(
     id="02-vlb_terms",
     points=3,
@@ -178,6 +221,7 @@ VLB_TERMS = Check(
     level=2,
     reference=vlb_terms,
     inputs=lambda d: (d.uniform(0.2, 2, d.T), d.alpha_bar()),
+    fixed=chains,
     where="L_{t-1} = 1/2 (SNR(t-1) - SNR(t)) mse_t for t = 2..T, where mse_t is mse[t - 1].",
     outputs=("terms",),
     library=("elbo.kl_term",),

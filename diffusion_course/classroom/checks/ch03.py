@@ -1,14 +1,14 @@
 """Checks of chapter 03: the noise-prediction loss and ancestral sampling."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
 from ...denoisers import EpsModel
-from .ch01 import OFF_BY_ONE, REVERSED, diffuse, mix
+from .ch01 import OFF_BY_ONE, REVERSED, diffuse, jumps, mix
 from .data import Check, Mutant
-from .inputs import column
+from .inputs import Draw, column
 
 
 def eps_loss(eps_model: EpsModel, x0: Tensor, t: Tensor, eps: Tensor, alpha_bar: Tensor) -> Tensor:
@@ -19,6 +19,11 @@ def rootless(x0: Tensor, eps: Tensor, a: Tensor) -> Tensor:
     return a * x0 + (1 - a) * eps
 
 
+def training_batches(d: Draw) -> Iterator[tuple[str, tuple]]:
+    """`jumps` of chapter 01, before a model."""
+    yield from ((name, (d.eps_model(), *args)) for name, args in jumps(d))
+
+
 EPS_LOSS = Check(
     id="03-eps_loss",
     points=3,
@@ -26,6 +31,8 @@ EPS_LOSS = Check(
     level=2,
     reference=eps_loss,
     inputs=lambda d: (d.eps_model(), d.x(), d.t(), d.x(), d.alpha_bar()),
+    fixed=training_batches,
+    evaluations={"eps_model": lambda m, x0, *rest: len(x0)},
     where="L_simple, the mean of (eps - eps_theta(x_t, t))^2 (Ho et al. 2020, eq. 14).",
     outputs=("loss",),
     grad=("eps_model",),
@@ -105,9 +112,9 @@ X0_FROM_EPS = Check(
     level=1,
     reference=x0_from_eps,
     inputs=lambda d: (d.x(), d.t(), d.x(), d.alpha_bar()),
+    fixed=jumps,
     where="x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps (Ho et al. 2020, eq. 4), solved for x_0.",
     outputs=("x0",),
-    grad=("x_t", "eps"),
     library=("gaussian.x0_from_eps", "denoisers.from_eps"),
     mutants=[
         Mutant(OFF_BY_ONE, lambda x, t, eps, ab: unmix(x, eps, column(ab[t], x))),
@@ -184,6 +191,14 @@ def wrapped_index(m: EpsModel, x: Tensor, t: int, z: Tensor, betas: Tensor) -> T
     return right_step(x, predict(m, x, t), b, a, b * (1 - previous) / (1 - a), z, t)
 
 
+def steps(d: Draw) -> Iterator[tuple[str, tuple]]:
+    """The first steps of the chapters' chains, the last ones, and the middle."""
+    for name, betas in d.schedules().items():
+        for t in d.times().tolist():
+            yield name, (d.eps_model(), d.normal(2, 3), t, d.wide(2, 3), betas)
+    yield "images", (d.eps_model(), d.wide(2, 1, 28, 28), 4, d.wide(2, 1, 28, 28), d.linear())
+
+
 DDPM_STEP = Check(
     id="03-ddpm_step",
     points=3,
@@ -191,6 +206,8 @@ DDPM_STEP = Check(
     level=2,
     reference=ddpm_step,
     inputs=lambda d: (d.eps_model(), d.x(), d.step(), d.x(), d.betas()),
+    fixed=steps,
+    evaluations={"eps_model": lambda m, x, *rest: len(x)},
     where="x_{t-1} = (x_t - beta_t / sqrt(1 - alpha_bar_t) eps) / sqrt(alpha_t) + sigma_t z, "
     "with sigma_t^2 = beta-tilde_t (Ho et al. 2020, algorithm 2 and eq. 7).",
     outputs=("x_prev",),

@@ -1,12 +1,13 @@
 """Checks of chapter 04: noise schedules and what remains of the image at T."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
 from .data import Check, Mutant
+from .inputs import Draw
 
 
 def cosine_alpha_bar(u: Tensor, s: float) -> Tensor:
@@ -21,6 +22,14 @@ def cosine_angle(u: Tensor, s: float) -> Tensor:
     return (u + s) / (1 + s) * math.pi / 2
 
 
+def whole_schedules(d: Draw) -> Iterator[tuple[str, tuple]]:
+    """Every t / T from 0 to 1, with the paper's s, none, and a large one; and numbers in no order."""
+    for s in (0.008, 0, 0.3):
+        yield f"u = 0, ..., 1 in 1000 steps, s = {s}", (d.ladder(0, 1, 1001), s)
+    yield "u = 1 alone", (d.ladder(1, 1, 1), 0.008)
+    yield "u in no order", (d.uniform(0, 1, 7), 0.008)
+
+
 COSINE_ALPHA_BAR = Check(
     id="04-cosine_alpha_bar",
     points=3,
@@ -29,6 +38,7 @@ COSINE_ALPHA_BAR = Check(
     reference=cosine_alpha_bar,
     # t / T of some times, not of all: the first entry is not u = 0.
     inputs=lambda d: (d.t().to(d.dtype) / d.T, d.uniform(0.1, 0.5).item()),
+    fixed=whole_schedules,
     where="alpha_bar = f(u) / f(0), f(u) = cos^2((u + s) / (1 + s) * pi / 2) "
     "(Nichol & Dhariwal 2021, eq. 17, with u = t / T).",
     outputs=("alpha_bar",),
@@ -93,6 +103,21 @@ def sigmoid_slip(hint: str, argument: Callable) -> Mutant:
     return Mutant(hint, lambda u, low, high, k: climb(argument(u, k).sigmoid(), low, high))
 
 
+def climbs(d: Draw) -> Iterator[tuple[str, tuple]]:
+    """The course's knobs over 1000 steps, a gentle and a steep climb, and no climb at all."""
+    u = d.ladder(0, 1, 1000)
+    for low, high, steepness in (
+        (1e-4, 0.02, 6.0),
+        (1e-4, 0.02, 0.5),
+        (1e-3, 0.3, 1),
+        (1e-4, 0.999, 20.0),
+        (0.01, 0.01, 3.0),
+        (1e-4, 0.02, 1000),
+    ):
+        yield f"beta from {low} to {high}, steepness {steepness}", (u, low, high, steepness)
+    yield "one step", (d.ladder(0, 0, 1), 1e-4, 0.02, 6.0)
+
+
 SIGMOID_BETAS = Check(
     id="04-sigmoid_betas",
     points=2,
@@ -105,6 +130,7 @@ SIGMOID_BETAS = Check(
         d.uniform(0.3, 0.6).item(),
         d.uniform(2.5, 6).item(),
     ),
+    fixed=climbs,
     where="beta = beta_min + (beta_max - beta_min) sigmoid(z), where z runs from -steepness at u = 0 "
     "to +steepness at u = 1.",
     outputs=("betas",),
@@ -165,6 +191,17 @@ def kl_slip(hint: str, formula: Callable) -> Mutant:
     return Mutant(hint, lambda x0, alpha_bar: formula(x0, alpha_bar[-1]).flatten(1).sum(1))
 
 
+def ends(d: Draw) -> Iterator[tuple[str, tuple]]:
+    """What is left at the end of the chapters' chains and of short ones: alpha_bar_T from 0.9 down to 2.4e-9."""
+    for name, betas in d.schedules().items():
+        for T in (1, 2, 1000):
+            yield f"{name}, {T} of them", (d.wide(5, *d.event), torch.cumprod(1 - betas[-T:], 0))
+    yield "one step", (d.wide(3, 4), torch.cumprod(1 - d.linear()[:1], 0))
+    yield "a black image", (d.wide(3, 4) * 0, torch.cumprod(1 - d.linear(), 0))
+    yield "one sample", (d.normal(1, 1, 4, 4), d.alpha_bar())
+    yield "much of the image left", (d.normal(4, 3), torch.cumprod(1 - d.linear()[:100], 0))
+
+
 PRIOR_KL = Check(
     id="04-prior_kl",
     points=3,
@@ -172,6 +209,7 @@ PRIOR_KL = Check(
     level=2,
     reference=prior_kl,
     inputs=lambda d: (d.x(), d.alpha_bar()),
+    fixed=ends,
     where="the KL of N(sqrt(alpha_bar_T) x_0, (1 - alpha_bar_T) I) from N(0, I): each pixel adds "
     "1/2 (mean^2 + variance - 1 - log variance).",
     outputs=("kl",),

@@ -1,12 +1,13 @@
 """Checks of chapter 06: guidance by a classifier, label dropout, guidance without a classifier."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
 from .data import Check, Mutant
 from .inputs import Draw
+from .toys import ToyLogProb
 
 
 def classifier_guidance(D: Callable, log_prob: Callable, x: Tensor, sigma: Tensor, scale: float) -> Tensor:
@@ -25,6 +26,23 @@ def guide_slip(hint: str, formula: Callable) -> Mutant:
     return Mutant(hint, lambda D, lp, x, s, scale: formula(D(x, s), slope(lp, x, s), s, scale, x))
 
 
+SCALES = (-1, 0, 0.5, 1, 1.0, 3, 7.5)
+SIGMAS = (0.002, 0.1, 0.5, 1.0, 10.0, 80.0)
+
+
+def guided_levels(d: Draw) -> Iterator[tuple[str, tuple]]:
+    """Every scale, and every sigma of a sampler."""
+    for scale in SCALES:
+        yield f"scale = {scale}", (d.denoiser(), d.log_prob(), d.normal(4, 3), d.uniform(0.4, 0.8), scale)
+    for sigma in SIGMAS:
+        x = sigma * d.normal(20, 1, 2, 2)
+        yield f"sigma = {sigma}", (d.denoiser(), d.log_prob(), x, d.uniform(sigma, sigma), 2.5)
+    steep = ToyLogProb(d.uniform(8, 9, 3))
+    yield "a steep classifier", (d.denoiser(), steep, d.normal(4, 3), d.uniform(0.1, 0.1), 1.0)
+    yield "much guidance", (d.denoiser(), d.log_prob(), d.normal(80, 3), d.uniform(1.5, 1.5), 7.5)
+    yield "one sample", (d.denoiser(), d.log_prob(), d.normal(1, 3), d.uniform(0.4, 0.8), 2.5)
+
+
 CLASSIFIER_GUIDANCE = Check(
     id="06-classifier_guidance",
     points=4,
@@ -38,8 +56,11 @@ CLASSIFIER_GUIDANCE = Check(
         d.uniform(0.4, 0.8),
         number(d, 1.5, 4.0),
     ),
+    fixed=guided_levels,
+    evaluations={"D": lambda D, log_prob, x, *rest: len(x), "log_prob": lambda D, log_prob, x, *rest: len(x)},
     where="D + scale sigma^2 grad_x log p(y | x; sigma), the gradient by torch.autograd.grad (section 2).",
     outputs=("x0",),
+    inference=False,  # there nothing records gradients
     library=("guidance.classifier",),
     mutants=[
         guide_slip(
@@ -115,6 +136,17 @@ def dropout_inputs(d: Draw) -> tuple:
     return labels, u, p, 8
 
 
+def edges(d: Draw) -> Iterator[tuple[str, tuple]]:
+    """Both ends of p, numbers equal to p, class 0, and another number of classes than 10."""
+    labels = torch.tensor([0, 1, 2, 0, 9], device=d.device)
+    u = torch.tensor([0.0, 0.1, 0.25, 0.5, 0.999], dtype=d.dtype, device=d.device)
+    for p in (0, 0.0, 0.1, 0.25, 0.5, 1, 1.0):
+        yield f"p = {p}", (labels, u, p, 10)
+    yield "one sample, u = p", (labels[:1], u[2:3], 0.25, 10)
+    yield "the same p, other numbers", (labels, u.flip(0), 0.25, 10)
+    yield "20,000 classes", (labels + 19_990, u, 0.25, 20_001)
+
+
 DROP_LABELS = Check(
     id="06-drop_labels",
     points=2,
@@ -122,6 +154,7 @@ DROP_LABELS = Check(
     level=1,
     reference=drop_labels,
     inputs=dropout_inputs,
+    fixed=edges,
     where="the label becomes no_label where u < p (Ho & Salimans 2021, algorithm 1).",
     outputs=("labels",),
     mutants=[
@@ -169,6 +202,20 @@ def cfg_slip(hint: str, formula: Callable) -> Mutant:
     return Mutant(hint, lambda m, x, s, y, w, none: formula(*both(m, x, s, y, none), w))
 
 
+def guided_scales(d: Draw) -> Iterator[tuple[str, tuple]]:
+    """Every scale, every sigma of a sampler, class 0, and one sample."""
+    y = torch.tensor([0, 1, 9, 9], device=d.device)
+    for w in SCALES:
+        yield f"w = {w}", (d.labelled(), d.normal(40, 3), d.uniform(0.3, 2.0), y.repeat(10), w, 10)
+    for sigma in SIGMAS:
+        yield (
+            f"sigma = {sigma}",
+            (d.labelled(), sigma * d.normal(4, 1, 2, 2), d.uniform(sigma, sigma), y, 2.5, 10),
+        )
+    yield "1000 classes", (d.labelled(), d.normal(4, 3), d.uniform(0.3, 2.0), 111 * y, 2.5, 1000)
+    yield "one sample", (d.labelled(), d.normal(1, 3), d.uniform(0.3, 2.0), y[:1], 3, 10)
+
+
 CFG = Check(
     id="06-cfg",
     points=3,
@@ -183,6 +230,8 @@ CFG = Check(
         number(d, 1.5, 4.0),
         8,
     ),
+    fixed=guided_scales,
+    evaluations={"model": lambda model, x, *rest: 2 * len(x)},
     where="D_u + w (D_c - D_u), which is D_c at w = 1 (Ho & Salimans 2021, eq. 6, with our w one larger).",
     outputs=("guided",),
     library=("guidance.cfg",),

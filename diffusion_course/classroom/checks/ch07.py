@@ -1,6 +1,6 @@
 """Checks of chapter 07: the DDIM step, sub-sequences of times, and interpolation on the sphere."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -71,6 +71,45 @@ def times_of(d: Draw) -> tuple[int, int]:
     return t, d.integer(0, max(t - 2, 0))
 
 
+LEAPS = (
+    (1, 0),
+    (2, 0),
+    (2, 1),
+    (3, 1),
+    (3, 2),
+    (4, 0),
+    (500, 499),
+    (500, 2),
+    (999, 1),
+    (1000, 0),
+    (1000, 500),
+    (1000, 980),
+    (1000, 999),
+)
+
+
+def leaps(d: Draw) -> Iterator[tuple[str, tuple]]:
+    """The first steps of the chapters' chains, the last ones, neighbours and long leaps, with every eta."""
+    for name, betas in d.schedules().items():
+        alpha_bar = torch.cumprod(1 - betas, 0)
+        for number, (t, t_prev) in enumerate(LEAPS):
+            eta = (0, 0.3, 1, 0.0, 1.0)[number % 5]
+            for e in {eta, 1} if t < 4 else {eta}:
+                yield name, (d.eps_model(), d.normal(2, 3), t, t_prev, e, d.wide(2, 3), alpha_bar)
+    yield (
+        "images",
+        (
+            d.eps_model(),
+            d.wide(2, 1, 28, 28),
+            60,
+            40,
+            0.3,
+            d.wide(2, 1, 28, 28),
+            torch.cumprod(1 - d.linear(), 0),
+        ),
+    )
+
+
 DDIM_STEP = Check(
     id="07-ddim_step",
     points=4,
@@ -85,6 +124,8 @@ DDIM_STEP = Check(
         d.x(),
         d.alpha_bar(),
     ),
+    fixed=leaps,
+    evaluations={"eps_model": lambda m, x, *rest: len(x)},
     where="x_prev = sqrt(ab_prev) x0 + sqrt(1 - ab_prev - s^2) eps + s z (Song et al. 2021, eq. 12), with "
     "s = eta sqrt((1 - ab_prev) / (1 - ab) (1 - ab / ab_prev)) (eq. 16).",
     outputs=("x_prev",),
@@ -197,6 +238,27 @@ def sizes(d: Draw) -> tuple[int, int, int]:
     return T, 2 * d.integer(3, 6), 2 if d.dtype == torch.float64 else 1
 
 
+def subsequences(d: Draw) -> Iterator[tuple[str, tuple]]:
+    """The chapter's own numbers of steps, all steps, two, and one, from long chains and short ones."""
+    for power in (1, 2):
+        for T, n in (
+            (1000, 1),
+            (1000, 2),
+            (1000, 10),
+            (1000, 20),
+            (1000, 50),
+            (1000, 100),
+            (2, 1),
+            (2, 2),
+            (1, 1),
+            (4000, 50),
+            (12, 12),
+            (100_000, 400),
+        ):
+            yield f"T = {T}", (T, n, power)
+    yield "every step", (1000, 1000, 1)
+
+
 SUBSEQUENCE = Check(
     id="07-timestep_subsequence",
     points=2,
@@ -204,6 +266,7 @@ SUBSEQUENCE = Check(
     level=1,
     reference=timestep_subsequence,
     inputs=sizes,
+    fixed=subsequences,
     where="tau = 1 + round((T - 1) u^power) for u = 1, ..., 0 in n equal steps (u = 1 alone for n = 1), as int64.",
     outputs=("times",),
     library=("schedules.uniform_timesteps", "schedules.quadratic_timesteps"),
@@ -288,6 +351,17 @@ def apart(d: Draw) -> tuple[Tensor, Tensor]:
     return a, column(d.uniform(0.5, 2, d.B), a) * (column(theta.cos(), a) * u + column(theta.sin(), a) * v)
 
 
+def arcs(d: Draw) -> Iterator[tuple[str, tuple]]:
+    """Both ends, the middle, latents of a real size, nearly parallel and nearly opposite ones, and one sample."""
+    for s in (0, 0.0, 0.1, 0.5, 0.9, 1, 1.0):
+        yield f"s = {s}", (d.wide(4, 3), d.wide(4, 3), s)
+    yield "latents of 784 numbers", (d.normal(2, 1, 28, 28), 3 * d.normal(2, 1, 28, 28), 0.3)
+    yield "one sample", (d.normal(1, 5), d.normal(1, 5), 0.7)
+    a = d.normal(3, 4)
+    yield "a small angle", (a, 2 * a + 0.05 * d.normal(3, 4), 0.3)
+    yield "almost opposite", (a, -a + 0.1 * d.normal(3, 4), 0.3)
+
+
 SLERP = Check(
     id="07-slerp",
     points=3,
@@ -295,6 +369,7 @@ SLERP = Check(
     level=2,
     reference=slerp,
     inputs=lambda d: (*apart(d), round(float(d.uniform(0.15, 0.4)), 2)),
+    fixed=arcs,
     where="sin((1 - s) theta) / sin(theta) a + sin(s theta) / sin(theta) b, theta the angle between a and b.",
     outputs=("between",),
     library=("noise.slerp",),

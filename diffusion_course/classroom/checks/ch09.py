@@ -1,7 +1,8 @@
 """Checks of chapter 09: the Karras grid, the Heun step, and churn."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -11,7 +12,7 @@ from .data import Check, Mutant
 from .inputs import Draw
 
 
-def karras_sigmas(n: int, sigma_min: float, sigma_max: float, rho: float) -> Tensor:
+def karras_sigmas(n: int, sigma_min: float = 0.002, sigma_max: float = 80.0, rho: float = 7.0) -> Tensor:
     return ended(powers(ramp(n), sigma_min, sigma_max, rho))
 
 
@@ -27,6 +28,16 @@ def ended(sigmas: Tensor) -> Tensor:
     return torch.cat([sigmas, torch.zeros_like(sigmas[:1])])
 
 
+def grids(d: Draw) -> Iterator[tuple[str, tuple]]:
+    """The paper's grid and its neighbours: few and many steps, rho from 1 to 20, other ends."""
+    for n in (2, 3, 6, 18, 256, 1200):
+        yield f"n = {n}", (n, 0.002, 80.0, 7.0)
+    for rho in (1, 3, 7, 20.0):
+        yield f"rho = {rho}", (12, 0.002, 80.0, rho)
+    yield "other ends", (10, 0.03, 14, 7)
+    yield "the ends of the linear schedule", (10, 0.01, 157.4, 7.0)
+
+
 KARRAS_SIGMAS = Check(
     id="09-karras_sigmas",
     points=2,
@@ -39,6 +50,7 @@ KARRAS_SIGMAS = Check(
         d.uniform(5, 50).item(),
         d.uniform(2, 8).item(),
     ),
+    fixed=grids,
     where="sigma_i = (sigma_max^(1/rho) + i / (n - 1) (sigma_min^(1/rho) - sigma_max^(1/rho)))^rho, i = 0..n-1, "
     "and sigma_n = 0 (Karras et al. 2022, eq. 5).",
     outputs=("sigmas",),
@@ -46,35 +58,37 @@ KARRAS_SIGMAS = Check(
     mutants=[
         Mutant(
             "n sigmas without the 0 at the end: append sigma_n = 0, where sampling ends.",
-            lambda n, low, high, rho: powers(ramp(n), low, high, rho),
+            lambda n, low=0.002, high=80.0, rho=7.0: powers(ramp(n), low, high, rho),
         ),
         Mutant(
             "n + 1 sigmas from sigma_max to sigma_min: n of them, and then 0.",
-            lambda n, low, high, rho: powers(ramp(n + 1), low, high, rho),
+            lambda n, low=0.002, high=80.0, rho=7.0: powers(ramp(n + 1), low, high, rho),
         ),
         Mutant(
             "i / n: the last i is n - 1, and there sigma is sigma_min, so divide by n - 1.",
-            lambda n, low, high, rho: ended(powers(ramp(n, (n - 1) / n), low, high, rho)),
+            lambda n, low=0.002, high=80.0, rho=7.0: ended(powers(ramp(n, (n - 1) / n), low, high, rho)),
         ),
         Mutant(
             "a rising grid: sampling begins at sigma_max, so swap the two ends.",
-            lambda n, low, high, rho: ended(powers(ramp(n), high, low, rho)),
+            lambda n, low=0.002, high=80.0, rho=7.0: ended(powers(ramp(n), high, low, rho)),
         ),
         Mutant(
             "the two exponents swapped: first the power 1/rho, at the end the power rho.",
-            lambda n, low, high, rho: ended(powers(ramp(n), low, high, 1 / rho)),
+            lambda n, low=0.002, high=80.0, rho=7.0: ended(powers(ramp(n), low, high, 1 / rho)),
         ),
         Mutant(
             "sigma^(1/rho): raise the result to the power rho.",
-            lambda n, low, high, rho: ended(powers(ramp(n), low, high, rho) ** (1 / rho)),
+            lambda n, low=0.002, high=80.0, rho=7.0: ended(powers(ramp(n), low, high, rho) ** (1 / rho)),
         ),
         Mutant(
             "evenly spaced sigmas, which is rho = 1: space sigma^(1/rho) evenly.",
-            lambda n, low, high, rho: ended(powers(ramp(n), low, high, 1.0)),
+            lambda n, low=0.002, high=80.0, rho=7.0: ended(powers(ramp(n), low, high, 1.0)),
         ),
         Mutant(
             "evenly spaced logarithms, the limit of large rho: space sigma^(1/rho) evenly.",
-            lambda n, low, high, rho: ended((math.log(high) + ramp(n) * math.log(low / high)).exp()),
+            lambda n, low=0.002, high=80.0, rho=7.0: ended(
+                (math.log(high) + ramp(n) * math.log(low / high)).exp()
+            ),
         ),
     ],
 )
@@ -102,14 +116,14 @@ def euler(D: Denoiser, x: Tensor, sigma: Tensor, sigma_next: Tensor) -> tuple[Te
 def step_slip(hint: str, correction: Callable) -> Mutant:
     """A mutant that ends right, by Euler, and errs before: correction(D, x, s, r, first, moved), from sigma s to r."""
 
-    def step(D: Denoiser, x: Tensor, s: Tensor, r: Tensor, noise: object) -> Tensor:
+    def step(D: Denoiser, x: Tensor, s: Tensor, r: Tensor, noise: object = None) -> Tensor:
         first, moved = euler(D, x, s, r)
         return moved if r == 0 else correction(D, x, s, r, first, moved)
 
     return Mutant(hint, step)
 
 
-def last_step_too(D: Denoiser, x: Tensor, s: Tensor, r: Tensor, noise: object) -> Tensor:
+def last_step_too(D: Denoiser, x: Tensor, s: Tensor, r: Tensor, noise: object = None) -> Tensor:
     first, moved = euler(D, x, s, r)
     return x + (r - s) * (first + slope(D, moved, r)) / 2
 
@@ -120,6 +134,21 @@ def two_sigmas(d: Draw) -> tuple[Tensor, Tensor]:
     return sigma, sigma * (0 if d.edge == "first" else d.uniform(0.3, 0.7))
 
 
+def sampling_steps(d: Draw) -> Iterator[tuple[str, tuple]]:
+    """Every step of the paper's grid of 18, the long steps of a grid of 4, and the last step of both; an image."""
+    for n in (18, 4):
+        grid = karras_sigmas(n, 0.002, 80.0, 7.0).to(d.device, d.dtype)
+        for sigma, sigma_next in pairwise(grid):
+            yield f"a step of a grid of {n}", (d.denoiser(), sigma * d.normal(2, 3), sigma, sigma_next, None)
+    for share in (0.999, 0.97, 0.9):
+        yield "a short step", (d.denoiser(), d.wide(2, 3), d.uniform(2, 2), d.uniform(2, 2) * share, None)
+    yield "one image", (d.denoiser(), d.wide(1, 1, 4, 4), d.uniform(2, 2), d.uniform(0.25, 0.25), None)
+
+
+def calls_of_heun(D: Denoiser, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: object) -> int:
+    return len(x) if sigma_next == 0 else 2 * len(x)
+
+
 HEUN_STEP = Check(
     id="09-heun_step",
     points=4,
@@ -127,6 +156,8 @@ HEUN_STEP = Check(
     level=2,
     reference=heun_step,
     inputs=lambda d: (d.denoiser(), d.x(), *two_sigmas(d), None),
+    fixed=sampling_steps,
+    evaluations={"D": calls_of_heun},
     where="x + (sigma_next - sigma) (d + d') / 2, with the slopes d = (x - D(x, sigma)) / sigma and d' the same at the end "
     "of the Euler step; Euler alone where sigma_next = 0 (Karras et al. 2022, algorithm 1).",
     outputs=("x_next",),
@@ -169,7 +200,7 @@ HEUN_STEP = Check(
         ),
         Mutant(
             "a step in the wrong direction: it is (sigma_next - sigma), a negative number, times (x - D) / sigma.",
-            lambda D, x, s, r, noise: 2 * x - heun_step(D, x, s, r) if r == 0 else uphill(D, x, s, r),
+            lambda D, x, s, r, noise=None: 2 * x - heun_step(D, x, s, r) if r == 0 else uphill(D, x, s, r),
         ),
         step_slip(
             "the midpoint method: take the second slope at sigma_next, and the mean of both.",
@@ -234,6 +265,27 @@ def churn_inputs(d: Draw) -> tuple:
     return d.x(), sigma, d.x(), n, s_churn, low, high, d.uniform(1.1, 1.3).item()
 
 
+def raises(d: Draw) -> Iterator[tuple[str, tuple]]:
+    """Every sigma of the paper's grid, both closed ends of the interval, gamma at its cap, no churn, an open interval."""
+    for sigma in karras_sigmas(18, 0.002, 80.0, 7.0)[:-1].tolist():
+        yield f"sigma = {sigma:.4g} of the paper's grid", (*level(d, sigma), 18, 40, 0.05, 50, 1.003)
+    for sigma in (0.05, 50.0, 0.0499, 50.1):
+        yield f"sigma = {sigma} at [0.05, 50]", (*level(d, sigma), 18, 5.0, 0.05, 50.0, 1.003)
+    for s_churn in (0, 0.0, 1e-3, 18 * (math.sqrt(2) - 1), 18.0, 80):
+        yield f"s_churn = {s_churn:.4g}", (*level(d, 1.0), 18, s_churn, 0.05, 50.0, 1.007)
+    for s_min in (0, 0.0, 0.001, 0.004):
+        yield f"sigma = 0.002, s_min = {s_min}", (*level(d, 0.002), 18, 5.0, s_min, 50.0, 1.003)
+    for sigma, s_min in ((80.0, 0.0), (0.05, 0.05), (157.4, 1.0)):
+        yield "no upper end", (*level(d, sigma), 18, 40, s_min, math.inf, 1.0)
+    for s_noise in (0.0, 1, 1.0):
+        yield f"s_noise = {s_noise}", (*level(d, 1.0), 256, 40, 0, math.inf, s_noise)
+
+
+def level(d: Draw, sigma: float) -> tuple[Tensor, Tensor, Tensor]:
+    """x, sigma and eps."""
+    return sigma * d.wide(2, 3), torch.tensor(sigma, dtype=d.dtype, device=d.device), d.wide(2, 3)
+
+
 CHURN = Check(
     id="09-churn",
     points=3,
@@ -241,6 +293,7 @@ CHURN = Check(
     level=2,
     reference=churn,
     inputs=churn_inputs,
+    fixed=raises,
     where="gamma = min(s_churn / num_steps, sqrt(2) - 1) within [s_min, s_max], else 0; sigma_hat = (1 + gamma) sigma; "
     "x_hat = x + sqrt(sigma_hat^2 - sigma^2) s_noise eps (Karras et al. 2022, algorithm 2).",
     outputs=("x_hat", "sigma_hat"),

@@ -30,7 +30,7 @@ class Fault:
 
 # Relative, and absolute: wide enough for another order of operations (float32 loses digits in 1 - alpha_bar), far below any mistake.
 # In float64 a mistake of 1e-8 shows beside the chapters' smallest numbers.
-TOLERANCE = {torch.float64: (1e-7, 1e-11), torch.float32: (1e-3, 1e-3)}
+TOLERANCE = {torch.float64: (1e-9, 1e-11), torch.float32: (1e-3, 1e-3)}
 
 
 def value_fault(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ...errors import CourseError
+from ..ids import chapter_of, function_of
 from .inputs import Draw
 
 
@@ -76,9 +77,9 @@ class Check:
     @property
     def chapter(self) -> str:
         """The chapter's number, e.g. "03"."""
-        return self.id[:2]
+        return chapter_of(self.id)
 
     @property
     def function(self) -> str:
         """The name of the function to write."""
-        return self.id[3:]
+        return function_of(self.id)

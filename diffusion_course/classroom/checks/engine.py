@@ -4,17 +4,18 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from itertools import product
 
 import torch
 from torch import Tensor
 
-from .call import Outcome, call, fresh, isolated, scattered
+from .call import Outcome, call, fresh, isolated, other_data, scattered
 from .compare import Fault, Kind, alike, describe
 from .data import Check, CheckFailed, Mutant
-from .faults import call_fault, gradient_fault, repeat_fault, signature_fault, wanted
+from .faults import call_fault, gradient_fault, repeat_fault, said, signature_fault, wanted
 from .faults import result_fault as _result_fault
 from .inputs import PLANS, Draw
-from .observe import observation
+from .observe import Tried, observation
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,8 @@ MANNERS = (
         prepare=lambda check, args: scattered(args),
     ),
 )
-# The random case that is called in every manner: float64, images, several samples, t = 1 among their times.
-MANNERED = 2
+# The random cases that are called in every manner: float64, several samples, with t = 1 among their times and without.
+MANNERED = (2, 0)
 
 
 def examine(check: Check, answer: Callable, seed: int | str = 0) -> None:
@@ -85,6 +86,13 @@ def accepts(check: Check, answer: Callable, seed: int | str = 0) -> bool:
         return next(_mannered(check, answer, seed, "cpu"), None) is None
 
 
+def fixed_refuse(check: Check, answer: Callable) -> bool:
+    """Do the fixed cases alone refuse it? Then every seed does."""
+    with isolated():
+        fixed = check.fixed(Draw(check.id, 0, None))
+        return any(_trial(check, answer, *case).fault for case in fixed)
+
+
 def cases(check: Check, seed: int | str, device: str = "cpu") -> Iterator[tuple]:
     """The arguments of every case: random ones of this seed, then the fixed ones."""
     return (args for _, args in _cases(check, seed, device))
@@ -103,6 +111,8 @@ def result_fault(check: Check, args: tuple, value: object, evaluated: dict[str, 
 def _cases(check: Check, seed: int | str, device: str = "cpu") -> Iterator[tuple[str, tuple]]:
     for index in range(len(PLANS)):
         yield "", check.inputs(Draw(check.id, seed, index, device))
+    # The shapes and numbers of the first case, with other data: an answer may keep nothing between calls.
+    yield "", other_data(check.inputs(Draw(check.id, seed, 0, device)))
     yield from check.fixed(Draw(check.id, seed, None, device))
 
 
@@ -121,8 +131,8 @@ def _fault(check: Check, answer: Callable, args: tuple, outcome: Outcome) -> Fau
 
 def _mannered(check: Check, answer: Callable, seed: int | str, device: str) -> Iterator[Trial]:
     """The manners in which the answer fails."""
-    args = check.inputs(Draw(check.id, seed, MANNERED, device))
-    for manner in MANNERS:
+    chosen = [check.inputs(Draw(check.id, seed, index, device)) for index in MANNERED]
+    for manner, args in product(MANNERS, chosen):
         if manner.context is torch.inference_mode and not check.inference:
             continue
         used = manner.prepare(check, args)
@@ -131,8 +141,12 @@ def _mannered(check: Check, answer: Callable, seed: int | str, device: str) -> I
         fault = _fault(check, answer, args, outcome)
         if fault:
             yield Trial(args, "", outcome, Fault(Kind.CHANGED, f"{manner.words}, {fault.text}"))
-        elif manner is RECORDING and check.grad:
-            fault = gradient_fault(check, args, outcome.value, used)
+    if check.grad:
+        fixed = (args for _, args in check.fixed(Draw(check.id, seed, None, device)))
+        for args in (*chosen, *fixed):
+            used = RECORDING.prepare(check, args)
+            outcome = call(answer, used)
+            fault = _fault(check, answer, args, outcome) or gradient_fault(check, args, outcome.value, used)
             if fault:
                 yield Trial(args, "", outcome, fault)
 
@@ -147,7 +161,7 @@ def _refusal(check: Check, failed: Trial, trials: Sequence[Trial], device: str) 
     advice = f"This looks like {diagnosis}" if diagnosis else ""
     # A wrong type, an argument changed in place, an exception: there the formula would only distract.
     if not advice and failed.fault.kind in (Kind.SHAPE, Kind.NUMBERS):
-        seen = observation(check, _compared(check, trials)) if device == "cpu" else ""
+        seen = _observation(check, trials) if device == "cpu" else ""
         advice = f"{seen}\nLook at {check.where}" if seen else f"Look at {check.where}"
     message = f"{check.id}: {failed.fault.text}\nInputs: {inputs}."
     return CheckFailed(
@@ -155,10 +169,12 @@ def _refusal(check: Check, failed: Trial, trials: Sequence[Trial], device: str) 
     )
 
 
-def _compared(check: Check, trials: Sequence[Trial]) -> list[tuple[tuple, object, object, bool]]:
-    """(arguments, got, want, right) of each case that returned something."""
+def _observation(check: Check, trials: Sequence[Trial]) -> str:
+    """What the wrong numbers have in common."""
     done = [t for t in trials if not t.outcome.error]
-    return [(t.args, t.outcome.value, wanted(check, t.args), t.fault is None) for t in done]
+    return observation(
+        check, [Tried(t.args, t.outcome.value, wanted(check, t.args), t.fault is None, t.label) for t in done]
+    )
 
 
 def _diagnosis(check: Check, trials: Sequence[Trial]) -> str:
@@ -169,16 +185,15 @@ def _diagnosis(check: Check, trials: Sequence[Trial]) -> str:
 def _matches(mutant: Mutant, trials: Sequence[Trial]) -> bool:
     """Does the answer do what the mutant does on every random case, and on every fixed one where it is wrong?
 
-    Equal values, or the same error. On the others it may differ: there two slips of one kind part by rounding.
+    Equal values, or the same type of error. On the others it may differ: there two slips of one kind part by rounding.
     """
-    seen_value = False
+    seen = False
     for trial in (t for t in trials if t.fault or not t.label):
         theirs, ours = trial.outcome, call(mutant.function, fresh(trial.args))
-        if theirs.error or ours.error:
-            if type(theirs.error) is not type(ours.error):
-                return False
-        elif not alike(theirs.value, ours.value):
+        if theirs.error and ours.error and type(theirs.error) is type(ours.error):
+            seen = seen or said(theirs.error) == said(ours.error)
+        elif theirs.error or ours.error or not alike(theirs.value, ours.value):
             return False
         else:
-            seen_value = True
-    return seen_value
+            seen = True
+    return seen

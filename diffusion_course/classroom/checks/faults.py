@@ -28,6 +28,12 @@ def signature_fault(check: Check, answer: object) -> str:
         signature.bind(*wanted)
     except TypeError:
         return f"the function takes ({', '.join(got)}), want the arguments ({', '.join(wanted)})"
+    required = [n for n, p in inspect.signature(check.reference).parameters.items() if p.default is p.empty]
+    try:
+        signature.bind(*required)
+    except TypeError:
+        left = ", ".join(wanted[len(required) :])
+        return f"the function takes ({', '.join(got)}), and the chapter leaves out {left}: keep the defaults of the first line"
     if got != wanted and sorted(got) == sorted(wanted):
         return f"the function takes ({', '.join(got)}), want the order ({', '.join(wanted)})"
     return ""
@@ -41,7 +47,7 @@ def call_fault(check: Check, answer: Callable, args: tuple, outcome: Outcome) ->
         if isinstance(outcome.error, NotImplementedError) and ("raise" in line or not line):
             todo = "fill in the function above, run its cell, then run this cell again."
             raise NotDone(f"{check.id} is not written yet: {todo}")
-        what = f"your function stopped with {type(outcome.error).__name__}: {_said(outcome.error)}"
+        what = f"your function stopped with {type(outcome.error).__name__}: {said(outcome.error)}"
         return Fault(Kind.STOPPED, f"{what}\nin {line}" if line else what)
     if outcome.touched:
         return Fault(
@@ -52,7 +58,14 @@ def call_fault(check: Check, answer: Callable, args: tuple, outcome: Outcome) ->
         name = check.parameters[outcome.changed[0]]
         return Fault(
             Kind.CHANGED,
-            f"the function changed its argument {name} in place, as `{name} += ...` does; make a new tensor",
+            f"the function changed its argument {name} in place, as `{name} += ...` and `{name}.requires_grad_()` do; "
+            "make a new tensor",
+        )
+    if outcome.spoiled:
+        name = check.parameters[outcome.spoiled[0]]
+        return Fault(
+            Kind.CHANGED,
+            f"the function changed in place what {name} returned; a model may keep it, so make a new tensor",
         )
     return None
 
@@ -134,7 +147,7 @@ def _gradient_fault(name: str, got: Any, got_arg: Any, want: Any, want_arg: Any)
     try:
         mine_all = _gradients(got, got_arg)
     except RuntimeError as error:
-        return f"the result is right, but its gradient cannot be taken: {_said(error)}"
+        return f"the result is right, but its gradient cannot be taken: {said(error)}"
     for mine, right in zip(mine_all, _gradients(want, want_arg), strict=True):
         assert right is not None
         if mine is None:
@@ -160,7 +173,7 @@ def _gradients(outputs: Any, argument: Tensor | nn.Module) -> Sequence[Tensor | 
     return list(torch.autograd.grad(total, leaves(argument), retain_graph=True, allow_unused=True))
 
 
-def _said(error: BaseException) -> str:
+def said(error: BaseException) -> str:
     """An error's own words; it may be of a class that cannot say any."""
     with contextlib.suppress(Exception):
         return str(error)

@@ -110,6 +110,10 @@ class Draw:
 
     # ---- for the fixed cases: what the chapters use
 
+    def schedules(self) -> dict[str, Tensor]:
+        """The two schedules of the chapters by name: beta_1..beta_1000."""
+        return {"linear schedule, 1000 steps": self.linear(), "cosine schedule, 1000 steps": self.cosine()}
+
     def linear(self, T: int = 1000) -> Tensor:
         """beta_1..beta_T of the linear schedule."""
         return self._place(schedules.linear(T))
@@ -119,8 +123,17 @@ class Draw:
         return self._place(schedules.cosine(T))
 
     def times(self, T: int = 1000) -> Tensor:
-        """The times at which slips show: 1, 2, 3, T/2, T - 1, T."""
-        return torch.tensor([1, 2, 3, T // 2, T - 1, T], device=self.device)
+        """The times at which slips show, 1, 2, 3, T/2, T - 1, T, in no order."""
+        return torch.tensor([T // 2, T, 2, 1, T - 1, 3], device=self.device)
+
+    def ladder(self, low: float, high: float, n: int) -> Tensor:
+        """n numbers from low to high, evenly spaced, both included."""
+        return self._place(torch.linspace(low, high, n, dtype=torch.float64))
+
+    def shuffled(self, numbers: Tensor) -> Tensor:
+        """The entries in no order."""
+        order = torch.randperm(len(numbers), generator=self._generator, device="cpu")
+        return numbers[order.to(numbers.device)]
 
     def wide(self, *shape: int) -> Tensor:
         """Data far outside [-1, 1]: normal numbers times 10."""

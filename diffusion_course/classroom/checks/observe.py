@@ -9,12 +9,25 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .compare import alike, plain
+from .compare import alike, close, plain
 from .data import Check
 from .inputs import column
+from .suppose import supposition
 
 CLOSE = 1e-6  # relative; of numbers in float64
+TINY = 1e-11  # absolute: what is left of a difference that should be 0
 SINGLE = 3e-6  # what is left of numbers that went through float32
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A case on which the answer returned something. label: what is special about it, "" for a random one."""
+
+    args: tuple
+    got: object
+    want: object
+    right: bool
+    label: str
 
 
 @dataclass(frozen=True)
@@ -26,18 +39,82 @@ class Seen:
     want: Tensor
 
 
-def observation(check: Check, compared: Sequence[tuple[tuple, object, object, bool]]) -> str:
-    """One sentence about (arguments, got, want, right) of each case that returned something; "" where nothing is in common."""
-    wrong = [(args, got, want) for args, got, want, right in compared if not right and _float64(args)]
+def observation(check: Check, tried: Sequence[Tried]) -> str:
+    """One sentence about what the wrong cases have in common; "" where nothing is."""
+    double = [case for case in tried if _float64(case.args)]
+    wrong = [case for case in double if not case.right]
+    found = supposition(check, [(case.args, case.got) for case in wrong[:4]])  # few keep it quick
+    if found:
+        return found
     for number, name in enumerate(check.outputs):
         seen = [one for case in wrong for one in _seen(check, case, number)]
         # Entries that are right in every case say nothing; another output may be the wrong one.
         if seen and not all(alike(one.got, one.want) for one in seen):
             subject = name if len(check.outputs) > 1 else "the result"
             said = next(filter(None, (look(seen, subject) for look in LOOKS)), "")
+            everywhere = [one for case in double for one in _seen(check, case, number)]
+            said = said or boundary(everywhere)
             if said:
                 return said[0].upper() + said[1:]
+    return _special(double)
+
+
+def boundary(seen: Sequence[Seen]) -> str:
+    """Which one quantity divides what is right from what is wrong? "" where none does, or several do."""
+    values: dict[str, tuple[list[Tensor], list[Tensor]]] = {}
+    for one in seen:
+        if one.got.shape != one.want.shape:
+            return ""
+        off = ~close(one.got, one.want)
+        for name, value in _dividers(one).items():
+            spread = column(value, off) if value.ndim == 1 and off.ndim > 1 else value
+            if spread.ndim <= off.ndim:
+                spread = spread.expand_as(off)
+                right, wrong = values.setdefault(name, ([], []))
+                right.append(spread[~off].double().flatten())
+                wrong.append(spread[off].double().flatten())
+    told = [said for name, (r, w) in values.items() if (said := _divided(name, torch.cat(r), torch.cat(w)))]
+    return told[0] if len(told) == 1 else ""
+
+
+def _divided(name: str, right: Tensor, wrong: Tensor) -> str:
+    if min(right.numel(), wrong.numel()) < 0.03 * (right.numel() + wrong.numel()):  # that may be chance
+        return ""
+    if wrong.min() > right.max():
+        return f"it is right where {name} is at most {right.max():.4g}, and wrong from {wrong.min():.4g} on."
+    if wrong.max() < right.min():
+        return f"it is right where {name} is at least {right.min():.4g}, and wrong up to {wrong.max():.4g}."
+    if wrong.min() == wrong.max() and not bool((right == wrong[0]).any()):
+        return f"it is wrong only where {name} = {wrong[0]:.4g}."
     return ""
+
+
+def _dividers(one: Seen) -> dict[str, Tensor]:
+    """Quantities that a boundary may run along: numbers of the case, of a sample, or of an entry."""
+    found: dict[str, Tensor] = {}
+    t = one.args.get("t")
+    for name, value in one.args.items():
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            found[name] = torch.tensor(float(value))
+        elif isinstance(value, Tensor) and value.ndim == 0:
+            found[name] = value
+        elif name == "t" and isinstance(value, Tensor):
+            found["t"] = value
+        elif isinstance(value, Tensor) and value.shape == one.want.shape and value.is_floating_point():
+            found[name] = value
+            found[f"|{name}|"] = value.abs()
+        elif name in ("alpha_bar", "betas") and isinstance(value, Tensor) and isinstance(t, Tensor | int):
+            found[{"alpha_bar": "alpha_bar_t", "betas": "beta_t"}[name]] = value[t - 1]
+    found["the right value"] = one.want
+    return found
+
+
+def _special(cases: Sequence[Tried]) -> str:
+    """The few cases that are wrong, by their labels, where all random ones are right."""
+    wrong = list(dict.fromkeys(case.label for case in cases if not case.right))
+    if "" in wrong or not wrong or len(wrong) > 3:
+        return ""
+    return f"The other cases are right; what is special here: {'; '.join(wrong)}."
 
 
 def _float64(args: tuple) -> bool:
@@ -45,8 +122,8 @@ def _float64(args: tuple) -> bool:
     return not dtypes or dtypes == {torch.float64}
 
 
-def _seen(check: Check, case: tuple[tuple, object, object], number: int) -> Iterator[Seen]:
-    args, got, want = case
+def _seen(check: Check, case: Tried, number: int) -> Iterator[Seen]:
+    args, got, want = case.args, case.got, case.want
     if isinstance(got, tuple | list):
         got = got[number] if number < len(got) else None
     want = want[number] if isinstance(want, tuple) else want
@@ -84,7 +161,7 @@ def _order(seen: Sequence[Seen], subject: str) -> str:
 
 def _single_precision(seen: Sequence[Seen], subject: str) -> str:
     same = [one for one in seen if one.got.shape == one.want.shape]
-    if len(same) < len(seen) or not all(_ratio_near(one.got, one.want, SINGLE) for one in seen):
+    if len(same) < len(seen) or not all(_single(one) for one in seen):
         return ""
     return (
         f"{subject} agrees to about 7 digits: something on the way was float32, as .float(), torch.tensor(...), "
@@ -131,47 +208,37 @@ def _difference(seen: Sequence[Seen], subject: str) -> str:
     return ""
 
 
-def _rows(seen: Sequence[Seen], subject: str) -> str:
-    """Which times, or which places of a table, are right and which are wrong?"""
-    right: set[str] = set()
-    wrong: set[str] = set()
-    for one in seen:
-        if one.got.shape != one.want.shape or not one.want.ndim:
-            return ""
-        off = ~torch.isclose(one.got, one.want, rtol=CLOSE, atol=1e-11)
-        rows = off.reshape(len(off), -1).any(1)
-        names = _row_names(one, len(rows))
-        if not names:
-            return ""
-        for bad, name in zip(rows.tolist(), names, strict=True):
-            (wrong if bad else right).add(name)
-    wrong_only, right_only = wrong - right, right - wrong
-    if len(wrong_only) == 1 and wrong == wrong_only and right:
-        return f"only {wrong_only.pop()} is wrong."
-    if len(right_only) == 1 and right == right_only and wrong:
-        return f"only {right_only.pop()} is right."
+def _rounded(seen: Sequence[Seen], subject: str) -> str:
+    """Has every number the same few decimals?"""
+    for decimals in range(7):
+        if all(_has_decimals(one.got, decimals) and not _has_decimals(one.want, decimals) for one in seen):
+            return f"{subject} has {decimals} decimals at most: is something rounded there?"
     return ""
 
 
-LOOKS = (_argument, _order, _factor, _difference, _single_precision, _rows)
+def _has_decimals(numbers: Tensor, decimals: int) -> bool:
+    return torch.allclose(numbers, numbers.round(decimals=decimals), rtol=0, atol=1e-12)
+
+
+def _bounded(seen: Sequence[Seen], subject: str) -> str:
+    """Are all wrong entries cut off at one number?"""
+    bounds = set()
+    for one in seen:
+        if one.got.shape != one.want.shape:
+            return ""
+        off = ~close(one.got, one.want)
+        bounds |= {f"{v:.6g}" for v in one.got[off].unique().tolist()}
+        if len(bounds) > 2:
+            return ""
+    if len(bounds) < 1 or sum(int((~close(one.got, one.want)).sum()) for one in seen) < 3 * len(bounds):
+        return ""
+    return f"all wrong entries are {' or '.join(sorted(bounds))}: is something cut off there?"
+
+
+LOOKS = (_argument, _order, _factor, _difference, _rounded, _single_precision, _bounded)
 
 
 # ---- what they are made of
-
-
-def _row_names(one: Seen, rows: int) -> list[str]:
-    t = one.args.get("t")
-    if isinstance(t, Tensor) and t.shape == (rows,):
-        T = next(
-            (len(v) for n, v in one.args.items() if n in ("betas", "alpha_bar") and isinstance(v, Tensor)), 0
-        )
-        return [
-            "t = 1" if s == 1 else "t = T" if s == T else "what has another t than 1 and T"
-            for s in t.tolist()
-        ]
-    if one.want.ndim == 1 and not isinstance(t, Tensor):
-        return ["the first entry", *["what lies between the ends"] * (rows - 2), "the last entry"][:rows]
-    return []
 
 
 def _quantities(one: Seen) -> dict[str, Tensor]:
@@ -219,8 +286,12 @@ def _ratio(one: Seen) -> Tensor | None:
     """got / want, NaN where nothing is wanted; None where got is not a multiple of it."""
     if one.got.shape != one.want.shape or not one.want.numel():
         return None
-    zero = one.want == 0
-    if bool((one.got[zero] != 0).any()) or bool(zero.all()) or not bool(torch.isfinite(one.got).all()):
+    zero = one.want.abs() < TINY
+    if (
+        bool((one.got[zero].abs() > TINY).any())
+        or bool(zero.all())
+        or not bool(torch.isfinite(one.got).all())
+    ):
         return None
     return torch.where(zero, torch.nan, one.got / one.want)
 
@@ -234,8 +305,9 @@ def _near(ratio: Tensor, want: Tensor) -> bool:
     return bool(told.any()) and torch.allclose(ratio[told], want[told], rtol=CLOSE, atol=0)
 
 
-def _ratio_near(got: Tensor, want: Tensor, relative: float) -> bool:
-    return torch.allclose(got, want, rtol=relative, atol=relative)
+def _single(one: Seen) -> bool:
+    """Agree they but for the rounding of float32, beside the largest number of the case?"""
+    return torch.allclose(one.got, one.want, rtol=SINGLE, atol=SINGLE * one.want.abs().max().item())
 
 
 def _equal(got: object, want: object) -> bool:

@@ -21,6 +21,12 @@ class Toy(nn.Module):
         super().__init__()
         self.weights = nn.Parameter(weights)
         self.evaluated = 0
+        self._answers: list[Tensor] = []
+
+    @property
+    def spoiled(self) -> bool:
+        """Was one of its answers changed in place? A model may keep them."""
+        return any(answer._version for answer in self._answers if not answer.is_inference())
 
     def forward(self, *args: Any, **named: Any) -> Tensor:
         if len(args) + len(named) > len(self.NAMES):
@@ -34,7 +40,8 @@ class Toy(nn.Module):
         if not isinstance(x, Tensor) or x.ndim < 1:
             raise TypeError(f"{self.called} got x = {_said(x)}; it takes a tensor of shape (B, ...)")
         self.evaluated += len(x)
-        return self.answer(*given)
+        self._answers.append(self.answer(*given))
+        return self._answers[-1]
 
     @property
     def called(self) -> str:

@@ -3,33 +3,25 @@
 import re
 import unicodedata
 from functools import lru_cache
-from html.parser import HTMLParser
 from typing import Any
 
 import mistune
 from markupsafe import Markup, escape
+from mistune.plugins.table import table
 from pygments import lex
 from pygments.lexers import PythonLexer
 from pygments.token import Comment, Keyword, Name, Number, String, _TokenType
 
 LONGEST = 20_000  # characters of a cell
 RICH = 8_000  # characters that are coloured or read as Markdown: some texts take time that grows with their square
-DEEPEST = 12  # tags within tags: each may take room from a phone's width
-TAGS = frozenset(
-    "p br b i em strong del sub sup kbd code pre h3 h4 h5 h6 ul ol li table thead tbody tr th td blockquote hr".split()  # noqa: SIM905
+DEEPEST = 6  # lists and quotes within each other: each takes room from a phone's width
+# Formulas, as Jupyter finds them: they are no Markdown.
+DISPLAY = (
+    r"\$\$(?:(?!\$\$)[\s\S]){1,4000}\$\$"
+    r"|\\begin\{(?P<name>[a-z]{1,20}\*?)\}(?:(?!\\end\{(?P=name)\})[\s\S]){1,4000}\\end\{(?P=name)\}"
 )
-EMPTY = frozenset(["br", "hr"])
-SILENT = frozenset(
-    ["script", "style", "svg", "iframe", "object", "template", "noscript", "title", "textarea"]
-)
-# What may stand around a formula's dollars; code comes first, since a dollar in it is no formula.
-CODE_OR_TEX = re.compile(
-    r"""(?P<code>^(?P<fence>```+|~~~+).*?^(?P=fence)|(?<!`)(?P<tick>`++).{1,400}?(?<!`)(?P=tick)(?!`))
-    |(?P<block>\$\$.{1,4000}?\$\$|\\begin\{(?P<name>[a-z]{1,20}\*?)\}.{1,4000}?\\end\{(?P=name)\})
-    |(?<![\\$])\$(?P<inline>(?!\s)[^$]{1,600}?)(?<![\\\s])\$(?!\d)""",
-    re.DOTALL | re.MULTILINE | re.VERBOSE,
-)
-HOLD, HELD = "\ue000", re.compile("\ue000(\\d+)\ue001")  # a place for a formula: characters that no text uses
+ALONE = r"^ {0,3}(?P<display>" + DISPLAY + r")[ \t]*(?:\n|$)"
+INSIDE = r"(?P<display>" + DISPLAY + r")|(?<!\$)\$(?P<inline>(?!\s)[^$]{1,600}?)(?<![\\\s])\$(?!\d)"
 # The classes of the style sheet in page.html; the rest stays in the text's colour.
 COLOURS: tuple[tuple[Any, str], ...] = (
     (Comment, "c"),
@@ -41,7 +33,6 @@ COLOURS: tuple[tuple[Any, str], ...] = (
     (Name.Decorator, "f"),
 )
 LEXER = PythonLexer(stripnl=False, ensurenl=False)
-MARKDOWN = mistune.create_markdown(escape=False, plugins=["table"])
 
 
 def visible(text: str) -> str:
@@ -78,74 +69,61 @@ def _token(kind: _TokenType, text: str) -> Markup:
 
 @lru_cache(maxsize=1000)
 def markdown(source: str) -> Markup:
-    """Markdown as harmless HTML: no attribute, no link, no picture is kept."""
-    formulas: list[Markup] = []
-
-    def hold(found: re.Match[str]) -> str:
-        if found["code"]:
-            return found[0]
-        kind, text = ("tex block", found["block"]) if found["block"] else ("tex", found["inline"])
-        formulas.append(Markup('<code class="{}">{}</code>').format(kind, text.strip("$").strip()))
-        return f"{HOLD}{len(formulas) - 1}\ue001"
-
-    text = visible(cut(source))  # names what is for private use, so that no text holds a place
-    if len(text) > RICH:
-        return Markup("<pre>{}</pre>").format(text)
-    try:
-        html = _Sieve.through(str(MARKDOWN(CODE_OR_TEX.sub(hold, text))))
-    except (RecursionError, AssertionError, ValueError, IndexError):  # of nesting that no person writes
-        return Markup("<pre>{}</pre>").format(text)
-    return Markup(HELD.sub(lambda place: formulas[int(place[1])], html))
+    """Markdown as harmless HTML: no tag of the source's own, no attribute, no link and no picture is kept."""
+    text = visible(cut(source))
+    if len(text) <= RICH:
+        try:
+            return Markup(MARKDOWN(text))
+        except Exception:  # whatever a text does to the parser, its page is written
+            pass
+    return Markup("<pre>{}</pre>").format(text)
 
 
-class _Sieve(HTMLParser):
-    """Keeps harmless tags, without attributes and closed in order, and all text: Markdown may hold any HTML."""
+class _Harmless(mistune.HTMLRenderer):
+    """Few tags, and none with an attribute of the source's; tags in the source are text."""
 
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.kept: list[str] = []
-        self.open: list[str] = []
-        self.silent: list[str] = []
+    def tex(self, text: str, display: bool) -> str:
+        return f'<code class="{"tex block" if display else "tex"}">{escape(text)}</code>'
 
-    @classmethod
-    def through(cls, html: str) -> str:
-        sieve = cls()
-        sieve.feed(html)
-        sieve.close()
-        return "".join(sieve.kept) + "".join(f"</{tag}>" for tag in reversed(sieve.open))
+    def heading(self, text: str, level: int, **_: Any) -> str:
+        return super().heading(text, min(6, level + 2))  # h1 and h2 are the page's own
 
-    def handle_starttag(self, tag: str, attrs: Any) -> None:
-        tag = _demoted(tag)
-        if tag in SILENT:
-            self.silent.append(tag)
-        elif tag == "img":
-            self.handle_data(f"[picture: {dict(attrs).get('alt') or 'without a description'}]")
-        elif tag in EMPTY and not self.silent:
-            self.kept.append(f"<{tag}>")
-        elif tag in TAGS and not self.silent and len(self.open) < DEEPEST:
-            self.open.append(tag)
-            self.kept.append(f"<{tag}>")
+    def link(self, text: str, url: str, title: str | None = None) -> str:
+        return text
 
-    def handle_startendtag(self, tag: str, attrs: Any) -> None:
-        if tag not in SILENT:
-            self.handle_starttag(tag, attrs)
+    def image(self, text: str, url: str, title: str | None = None) -> str:
+        return f"[picture: {text or 'without a description'}]"
 
-    def handle_endtag(self, tag: str) -> None:
-        tag = _demoted(tag)
-        if tag in self.silent:
-            del self.silent[self.silent.index(tag) :]
-        elif tag in self.open and not self.silent:
-            while True:  # what was left open inside closes with it
-                last = self.open.pop()
-                self.kept.append(f"</{last}>")
-                if last == tag:
-                    return
+    def block_code(self, code: str, info: str | None = None) -> str:
+        return super().block_code(code)
 
-    def handle_data(self, data: str) -> None:
-        if not self.silent:
-            self.kept.append(str(escape(data)))
+    def list(self, text: str, ordered: bool, **_: Any) -> str:
+        return super().list(text, ordered)
+
+    def table_cell(self, text: str, align: str | None = None, head: bool = False) -> str:
+        return f"<th>{text}</th>" if head else f"<td>{text}</td>"
+
+    def linebreak(self) -> str:
+        return "<br>\n"
+
+    def thematic_break(self) -> str:
+        return "<hr>\n"
 
 
-def _demoted(tag: str) -> str:
-    """A page's own headings are h1 and h2; a notebook's stand below."""
-    return f"h{min(6, int(tag[1]) + 2)}" if re.fullmatch("h[1-6]", tag) else tag
+def _formulas(md: mistune.Markdown) -> None:
+    """A plugin of mistune's. Its own for maths knows neither environments nor formulas over several lines of a text."""
+
+    def formula(_: Any, found: re.Match[str], state: Any) -> int:
+        text = (found["display"] or found["inline"]).strip("$").strip()
+        state.append_token({"type": "tex", "raw": text, "attrs": {"display": bool(found["display"])}})
+        return found.end()
+
+    md.block.register("tex", ALONE, formula, before="list")
+    for rules in (md.block.block_quote_rules, md.block.list_rules):
+        md.block.insert_rule(rules, "tex", before="list")
+    md.inline.register("tex", INSIDE, formula, before="escape")
+
+
+MARKDOWN = mistune.Markdown(
+    _Harmless(escape=True), mistune.BlockParser(max_nested_level=DEEPEST), plugins=[table, _formulas]
+)

@@ -23,5 +23,5 @@ ALTERNATIVES = {
 LIBRARY = {
     "01-alpha_bar_from_betas": lambda betas: schedule_of(betas).alpha_bar,
     "01-diffuse": lambda x0, t, eps, a: gaussian.diffuse(x0, t, eps, schedule_of_alpha_bar(a)),
-    "01-snr": lambda a: schedule_of_alpha_bar(a).snr,
+    "01-snr": lambda a: schedule_of_alpha_bar(a).snr if bool((a.diff() < 0).all()) else None,
 }

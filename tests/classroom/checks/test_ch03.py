@@ -16,7 +16,7 @@ def x0_by_coefficients(x_t, t, eps, a):
 
 def step_through_x0(eps_model, x_t, t, z, betas):
     times = torch.full((len(x_t),), t, device=x_t.device)
-    guess = x0_by_coefficients(x_t, times, eps_model(x_t, times.to(x_t)), (1 - betas).cumprod(0))
+    guess = x0_by_coefficients(x_t, times, eps_model(x_t, times), (1 - betas).cumprod(0))
     mean, variance = posterior_by_precisions(guess, x_t, times, betas)
     return mean if t == 1 else mean + variance**0.5 * z
 

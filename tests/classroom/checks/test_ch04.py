@@ -21,7 +21,9 @@ def prior_kl_by_distributions(x0, alpha_bar):
 
 def cosine_by_the_library(u, s):
     # Any T whose steps t / T hold every u gives the same answer.
-    T = next(T for T in range(1, 15) if torch.allclose(u * T, (u * T).round(), atol=1e-9))
+    T = next((T for T in (*range(1, 15), 1000) if torch.allclose(u * T, (u * T).round(), atol=1e-9)), None)
+    if T is None or (u == 0).any():
+        return None
     return (1 - schedules.cosine(T, s, max_beta=1.0)).cumprod(0)[(u * T).round().long() - 1]
 
 
@@ -29,7 +31,7 @@ ALTERNATIVES = {
     "04-cosine_alpha_bar": [cosine_by_half_angle],
     "04-sigmoid_betas": [
         lambda u, low, high, k: low + (high - low) / (1 + (k * (1 - 2 * u)).exp()),
-        lambda u, low, high, k: low + (high - low) * torch.linspace(-k, k, len(u)).to(u).sigmoid(),
+        lambda u, low, high, k: low + (high - low) * torch.linspace(-k, k, len(u), dtype=u.dtype).sigmoid(),
     ],
     "04-prior_kl": [prior_kl_by_distributions],
 }

@@ -5,6 +5,7 @@ import torch
 from diffusion_course import guidance
 
 
+@torch.enable_grad()
 def guidance_with_one_graph(D, log_prob, x, sigma, scale):
     # Through eps, with the gradient of each sample's own number.
     x = x.clone().requires_grad_()

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from diffusion_course import samplers, schedules
 
 
-def karras_by_weights(n, sigma_min, sigma_max, rho):
+def karras_by_weights(n, sigma_min=0.002, sigma_max=80.0, rho=7.0):
     i = torch.arange(n, dtype=torch.float64)
     root = ((n - 1 - i) * sigma_max ** (1 / rho) + i * sigma_min ** (1 / rho)) / (n - 1)
     return F.pad(root**rho, (0, 1))

@@ -1,0 +1,146 @@
+"""What would the right function give, if one of its arguments were another? Two slips at once are told like that, too.
+
+`supposition` looks for one or two changes of arguments, or of the result, that turn the reference into the answer.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations, islice
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .call import fresh
+from .compare import alike
+from .data import Check
+
+MOST_PAIRS = 1500  # a second's work at most
+CHANGES: dict[str, Callable] = {
+    "sqrt({})": lambda a: a**0.5,
+    "{}^2": lambda a: a * a,
+    "1 - {}": lambda a: 1 - a,
+    "-{}": lambda a: -a,
+    "1 / {}": lambda a: 1 / a,
+    "2 {}": lambda a: 2 * a,
+    "{} / 2": lambda a: a / 2,
+    "0": lambda a: 0 * a,
+    "1": lambda a: 0 * a + 1,
+    "sqrt(1 - {})": lambda a: (1 - a) ** 0.5,
+    "log {}": lambda a: torch.as_tensor(a).log() if isinstance(a, Tensor) else a,
+    "exp {}": lambda a: torch.as_tensor(a).exp() if isinstance(a, Tensor) else a,
+    "{} + 1": lambda a: a + 1,
+    "{} - 1": lambda a: a - 1,
+    "the running product of {}": lambda a: a.cumprod(0) if isinstance(a, Tensor) and a.ndim == 1 else a,
+    "{} backwards": lambda a: a.flip(0) if isinstance(a, Tensor) and a.ndim == 1 else a,
+    "{} one place later": lambda a: (
+        torch.cat([a[1:], a[-1:]]) if isinstance(a, Tensor) and a.ndim == 1 else a
+    ),
+    "{} one place earlier": lambda a: (
+        torch.cat([a[:1], a[:-1]]) if isinstance(a, Tensor) and a.ndim == 1 else a
+    ),
+}
+AFTERWARDS: dict[str, Callable] = {
+    "a square root": torch.sqrt,
+    "a square": torch.square,
+    "1 minus it": lambda y: 1 - y,
+    "a minus": torch.neg,
+    "its inverse": torch.reciprocal,
+    "a logarithm": torch.log,
+    "an exponential": torch.exp,
+    "a running product": lambda y: y.cumprod(0) if y.ndim == 1 else y,
+}
+TIMES = ("{} + 1", "{} - 1")
+
+
+@dataclass(frozen=True)
+class Change:
+    """slots: which arguments it touches; None is the result. words: completes "with ...".
+    function: makes other arguments, as a list, or another result.
+    """
+
+    slots: frozenset[int | None]
+    words: str
+    function: Callable[[Any], Any]
+
+
+def supposition(check: Check, seen: Sequence[tuple[tuple, object]]) -> str:
+    """One sentence on (arguments, what the answer gave) of some cases in float64; "" where no change explains all of them."""
+    if not seen:
+        return ""
+    singles = list(_changes(check, seen[0][0]))
+    pairs = (pair for pair in combinations(singles, 2) if not pair[0].slots & pair[1].slots)
+    for changes in (*((one,) for one in singles), *islice(pairs, MOST_PAIRS)):
+        if all(_same(check, changes, args, got) for args, got in seen):
+            told = " and with ".join(change.words for change in changes)
+            return f"This is what the right function gives with {told}."
+    return ""
+
+
+def _changes(check: Check, args: tuple) -> Iterator[Change]:
+    for slot, (name, value) in enumerate(zip(check.parameters, args, strict=True)):
+        for words in _wanted(value):
+            told = f"{words.format(name)} in the place of {name}"
+            yield Change(frozenset([slot]), told, _on(slot, CHANGES[words]))
+    for (i, a), (j, b) in combinations(enumerate(args), 2):
+        if _exchangeable(a, b):
+            yield Change(
+                frozenset([i, j]), f"{check.parameters[i]} and {check.parameters[j]} swapped", _swap(i, j)
+            )
+    if len(check.outputs) == 1:
+        for words, change in AFTERWARDS.items():
+            yield Change(frozenset([None]), f"{words} at the end", change)
+
+
+def _wanted(value: object) -> Iterator[str]:
+    """The changes that a value of this kind may have suffered."""
+    if isinstance(value, bool):
+        return
+    if isinstance(value, Tensor) and not value.is_floating_point():
+        yield from TIMES
+    elif isinstance(value, Tensor):
+        yield from (
+            words
+            for words in CHANGES
+            if value.ndim == 1 or ("place" not in words and "backwards" not in words)
+        )
+    elif isinstance(value, int):
+        yield from TIMES
+    elif isinstance(value, float):
+        yield from (
+            words
+            for words in CHANGES
+            if not words.startswith(("log", "exp", "the running")) and "place" not in words
+        )
+
+
+def _exchangeable(a: object, b: object) -> bool:
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        return a.shape == b.shape and a.dtype == b.dtype
+    return isinstance(a, float) and isinstance(b, float)
+
+
+def _on(slot: int, change: Callable) -> Callable[[list], list]:
+    return lambda args: [change(a) if i == slot else a for i, a in enumerate(args)]
+
+
+def _swap(i: int, j: int) -> Callable[[list], list]:
+    return lambda args: [args[{i: j, j: i}.get(k, k)] for k in range(len(args))]
+
+
+def _same(check: Check, changes: Sequence[Change], args: tuple, got: object) -> bool:
+    """Does the reference with these changes give what the answer gave?"""
+    try:
+        changed = list(fresh(args))
+        for change in changes:
+            if None not in change.slots:
+                changed = change.function(changed)
+        with torch.no_grad():
+            value = check.reference(*changed)
+            for change in changes:
+                if None in change.slots:
+                    value = change.function(value)
+    except Exception:  # an index beyond a table, the root of what is no number
+        return False
+    finite = value if isinstance(value, tuple) else (value,)
+    return all(bool(torch.isfinite(v).all()) for v in finite) and alike(got, value)

@@ -1,0 +1,70 @@
+"""What the course says of its exercises: points, minutes and levels in words. Needs no torch.
+
+A chapter's source leaves two things to be filled in: `### Exercise {{03-eps_loss}}`, the heading of an exercise, and `{{exercises}}`,
+how many there are for how many points. `build` fills in what each `Check` says, and `release` the points of an edition.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from .ids import function_of
+
+HEADING = re.compile(r"^### Exercise \{\{([^{}\n]*)\}\}$", re.MULTILINE)
+TOTAL = "{{exercises}}"
+LEVELS = {1: "easy", 2: "medium", 3: "hard"}
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+GIVEN = """\
+### Given here: `{function}`
+
+In this edition it is not an exercise: the next code cell gives the function that this text asks for, and where the chapter calls it yours,
+it means this one."""
+
+
+class Described(Protocol):
+    """What is said of an exercise; a `Check` has it, and an exercise of a student notebook."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def points(self) -> int: ...
+    @property
+    def minutes(self) -> int: ...
+    @property
+    def level(self) -> int: ...
+
+
+def in_points(number: int) -> str:
+    return counted(number, "point")
+
+
+def counted(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def fill(text: str, exercises: Sequence[Described], points: Mapping[str, int]) -> str:
+    """Markdown with headings and totals filled in.
+
+    exercises: all of the chapter, in its order. points: exercise id -> points; what is not among them is given to the students.
+    Raises KeyError for a heading of no exercise of the chapter.
+    """
+    headings = {
+        exercise.id: _heading(number, exercise, points) for number, exercise in enumerate(exercises, 1)
+    }
+    text = HEADING.sub(lambda found: headings[found[1]], text)
+    return text.replace(TOTAL, _total(list(points.values())))
+
+
+def _heading(number: int, exercise: Described, points: Mapping[str, int]) -> str:
+    function = function_of(exercise.id)
+    if exercise.id not in points:
+        return GIVEN.format(function=function)
+    costs = f"{in_points(points[exercise.id])}, about {counted(exercise.minutes, 'minute')}, {LEVELS[exercise.level]}"
+    return f"### Exercise {number}: `{function}` ({costs})"
+
+
+def _total(points: Sequence[int]) -> str:
+    if not points:
+        return "no exercises (this edition gives them all)"
+    number = NUMBERS[len(points)] if len(points) < len(NUMBERS) else len(points)
+    return f"{number} {'exercise' if len(points) == 1 else 'exercises'} ({in_points(sum(points))})"

@@ -1,0 +1,218 @@
+"""Mutants made from a reference by a tool: every input and output clamped, rounded, shifted, sent through float32, and so on.
+
+No person chose them for a check, so no check was written against them. Some change nothing where the chapters use the function
+(alpha_bar is never above 0.9999): `changes` finds that out on inputs that no check uses.
+"""
+
+import copy
+import math
+from collections.abc import Callable, Iterator
+from functools import wraps
+
+import torch
+from torch import Tensor
+
+from diffusion_course import schedules
+from diffusion_course.classroom.checks import Check
+from diffusion_course.classroom.checks.toys import Toy, ToyDenoiser, ToyEps, ToyLabelled, ToyLogProb
+
+FLOATS: dict[str, Callable[[Tensor], Tensor]] = {
+    **{
+        f"clamp(min={v:g})": lambda a, v=v: a.clamp(min=v)
+        for v in (-10, -5, -1, 0, 1e-8, 1e-6, 1e-4, 1e-3, 1e-2, 0.1)
+    },
+    **{
+        f"clamp(max={v:g})": lambda a, v=v: a.clamp(max=v)
+        for v in (0.5, 0.9, 0.99, 0.999, 1, 3, 5, 10, 50, 100, 1000)
+    },
+    "floor": torch.floor,
+    "round": torch.round,
+    "round to 4 decimals": lambda a: a.round(decimals=4),
+    "abs": torch.abs,
+    "through float32": lambda a: a.float().to(a.dtype),
+    "through float16": lambda a: a.half().to(a.dtype),
+    "+ 1e-8": lambda a: a + 1e-8,
+    "+ 1e-3": lambda a: a + 1e-3,
+    "* (1 + 1e-6)": lambda a: a * (1 + 1e-6),
+}
+INTEGERS: dict[str, Callable[[Tensor | int], Tensor | int]] = {
+    "% 1000": lambda t: t % 1000,
+    "% 10": lambda t: t % 10,
+    "at least 2": lambda t: t.clamp(min=2) if isinstance(t, Tensor) else max(t, 2),
+    "at least 1": lambda t: t.clamp(min=1) if isinstance(t, Tensor) else max(t, 1),
+    "at most 999": lambda t: t.clamp(max=999) if isinstance(t, Tensor) else min(t, 999),
+    "at most 9": lambda t: t.clamp(max=9) if isinstance(t, Tensor) else min(t, 9),
+    "+ 1 beyond 10": lambda t: torch.where(t > 10, t - 1, t) if isinstance(t, Tensor) else t - (t > 10),
+}
+KNOBS: dict[str, Callable[[float], float]] = {
+    "cut off below 0": lambda k: max(k, 0),
+    "cut off below 1": lambda k: max(k, 1),
+    "cut off above 1": lambda k: min(k, 1),
+    "cut off above 5": lambda k: min(k, 5),
+    "cut off below 0.01": lambda k: max(k, 0.01),
+    "truncated": lambda k: int(k) if math.isfinite(k) else k,
+    "0 taken for 1": lambda k: k or 1,
+    "1 taken for 0": lambda k: 0 if k == 1 else k,
+    "0.5 taken for 1": lambda k: 1 if k == 0.5 else k,
+    "a sign lost": abs,
+    "rounded to 2 decimals": lambda k: round(k, 2) if math.isfinite(k) else k,
+}
+
+
+class Asked(torch.nn.Module):
+    """A model that is asked for another number of answers."""
+
+    def __init__(self, model: Toy, times: int):
+        super().__init__()
+        self.model, self.times = model, times
+
+    def forward(self, *args: object) -> Tensor:
+        answers = [self.model(*args) for _ in range(self.times)]
+        return answers[-1] if answers else torch.zeros_like(args[0])  # type: ignore[call-overload]
+
+
+def mutants(check: Check) -> Iterator[tuple[str, Callable]]:
+    """(what was done to the reference, the mutant)."""
+    sample = next(iter(domain(check)))
+    for number, (name, value) in enumerate(zip(check.parameters, sample, strict=True)):
+        if isinstance(value, Tensor) and value.is_floating_point():
+            changes = FLOATS
+        elif isinstance(value, Tensor) or (
+            isinstance(value, int) and name in ("t", "t_prev", "T", "n", "no_label", "num_steps")
+        ):
+            changes = INTEGERS
+        elif isinstance(value, int | float):
+            changes = KNOBS
+        elif isinstance(value, Toy):
+            changes = {f"asked {n} times": lambda m, n=n: Asked(m, n) for n in (0, 2, 3)}
+            if name not in check.evaluations:
+                changes.pop("asked 2 times"), changes.pop("asked 3 times")
+        else:
+            continue
+        for words, change in changes.items():
+            yield f"{name} {words}", _on_input(check.reference, number, change)
+    outputs = len(check.outputs)
+    for number in range(outputs):
+        for words, change in FLOATS.items():
+            yield f"{check.outputs[number]} {words}", _on_output(check.reference, number, outputs, change)
+
+
+def _on_input(reference: Callable, number: int, change: Callable) -> Callable:
+    @wraps(reference)
+    def mutant(*args: object) -> object:
+        return reference(*args[:number], change(args[number]), *args[number + 1 :])
+
+    return mutant
+
+
+def _on_output(reference: Callable, number: int, outputs: int, change: Callable) -> Callable:
+    @wraps(reference)
+    def mutant(*args: object) -> object:
+        value = reference(*args)
+        if outputs == 1:
+            return _changed(value, change)
+        return tuple(_changed(v, change) if i == number else v for i, v in enumerate(value))
+
+    return mutant
+
+
+def _changed(value: Tensor, change: Callable) -> Tensor:
+    return change(value) if value.is_floating_point() else (change(value.double())).round().to(value.dtype)
+
+
+def changes(check: Check, mutant: Callable) -> bool:
+    """Does the mutant differ from the reference on inputs as the chapters have them, by more than rounding, or ask a model too often?"""
+    for args in domain(check):
+        want = check.reference(*copy.deepcopy(args))
+        used = copy.deepcopy(args)
+        try:
+            got = mutant(*used)
+        except Exception:
+            return True
+        toys = {n: a for n, a in zip(check.parameters, used, strict=True) if isinstance(a, Toy)}
+        if any(toys[n].evaluated > most(*args) for n, most in check.evaluations.items()):
+            return True
+        pairs = zip(got, want, strict=True) if isinstance(want, tuple) else [(got, want)]
+        for mine, right in pairs:
+            if mine.shape != right.shape or mine.dtype != right.dtype:
+                return True
+            exact = not right.is_floating_point()
+            rtol, atol = (0.0, 0.0) if exact else (1e-8, 1e-10)
+            if not torch.allclose(mine, right, rtol=rtol, atol=atol, equal_nan=True):
+                return True
+    return False
+
+
+# ---- inputs as the chapters have them, by the names of the arguments; no check draws from here
+
+
+def domain(check: Check, cases: int = 60) -> Iterator[tuple]:
+    generator = torch.Generator().manual_seed(len(check.id))
+    for number in range(cases):
+        yield _arguments(check, number, generator)
+
+
+def _arguments(check: Check, number: int, generator: torch.Generator) -> tuple:
+    def normal(*shape: int) -> Tensor:
+        return 2 * torch.randn(shape, generator=generator, dtype=torch.float64)
+
+    def uniform(low: float, high: float, *shape: int) -> Tensor:
+        return low + (high - low) * torch.rand(shape, generator=generator, dtype=torch.float64)
+
+    def pick(*choices: object) -> object:
+        return choices[int(torch.randint(len(choices), (), generator=generator))]
+
+    betas = schedules.linear(1000) if number % 2 else schedules.cosine(1000)
+    B, shape = 5, ((5, 3), (5, 1, 4, 4))[number % 2]
+    whole = (
+        int(torch.randint(1, 1001, (), generator=generator)) if number % 3 else (1, 2, 3, 1000)[number % 4]
+    )
+    labels = torch.randint(0, 10, (B,), generator=generator)
+    sigma = torch.exp(uniform(math.log(0.002), math.log(80), 1))[0]
+    steps = number % 4 == 0
+    known = {
+        "betas": betas,
+        "alpha_bar": torch.cumprod(1 - betas, 0),
+        "t": torch.randint(1, 1001, (B,), generator=generator) if check.id in BATCHED else whole,
+        "t_prev": int(torch.randint(0, whole, (), generator=generator))
+        if number % 3
+        else (0, whole - 1)[number % 2],
+        "mse": uniform(1e-4, 10, 1000),
+        "u": uniform(0, 1, 50) if check.id != "06-drop_labels" else uniform(0, 1, B),
+        "sigma": sigma,
+        "sigma_next": torch.zeros((), dtype=torch.float64) if steps else sigma * uniform(0.2, 0.9, 1)[0],
+        "logvar1": uniform(-14, 2, *shape),
+        "logvar2": uniform(-14, 2, *shape),
+        "eps_model": ToyEps(uniform(0.5, 1.5, 3)),
+        "D": ToyDenoiser(uniform(0.5, 1.5, 3)),
+        "model": ToyLabelled(uniform(0.5, 1.5, 4)),
+        "log_prob": ToyLogProb(uniform(0.5, 1.5, 3)),
+        "y": labels,
+        "labels": labels,
+        "w": pick(-1.0, 0.0, 0.5, 1.0, 3.0, 7.5),
+        "scale": pick(-1.0, 0.0, 0.5, 1.0, 3.0, 7.5),
+        "eta": pick(0.0, 0.3, 1.0),
+        "p": pick(0.0, 0.1, 0.5, 1.0),
+        "s": pick(0.0, 0.008, 0.3) if check.id == "04-cosine_alpha_bar" else pick(0.0, 0.25, 0.5, 1.0),
+        "no_label": pick(10, 1000),
+        "beta_min": pick(1e-4, 1e-3),
+        "beta_max": pick(0.02, 0.3),
+        "steepness": pick(0.5, 3.0, 6.0),
+        "T": pick(1000, 100, 10),
+        "n": pick(2, 10) if number % 5 else pick(18, 1000) if check.id == "09-karras_sigmas" else 2,
+        "power": pick(1, 2),
+        "sigma_min": pick(0.002, 0.03),
+        "sigma_max": pick(80.0, 14.0),
+        "rho": pick(1.0, 3.0, 7.0),
+        "num_steps": pick(18, 256),
+        "s_churn": pick(0.0, 5.0, 40.0, 100.0),
+        "s_min": pick(0.0, 0.05),
+        "s_max": pick(50.0, math.inf),
+        "s_noise": pick(1.0, 1.003),
+        "noise": None,
+    }
+    return tuple(known[name] if name in known else normal(*shape) for name in check.parameters)
+
+
+# Exercises whose t is a time for each sample.
+BATCHED = {"01-diffuse", "02-posterior_mean_variance", "03-eps_loss", "03-x0_from_eps"}
