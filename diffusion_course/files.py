@@ -1,6 +1,7 @@
 """Files that are whole or not there: what everything in the course writes through."""
 
 import os
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,13 +16,14 @@ def write_text(path: Path, text: str) -> None:
 def write_atomically(path: Path, write: Callable) -> None:
     """Call write(file) on a temporary file beside `path`, flush it to the disk, then rename it to `path`.
 
-    Raises CourseError when the folder cannot be written or the disk is full; `path` is then as it was.
+    Of several that write at the same time, one wins. Raises CourseError when the folder cannot be written or the disk is full; `path` is
+    then as it was.
     """
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")  # of this call alone
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with open(part, "wb") as file:
+            with open(part, "xb") as file:
                 write(file)
                 file.flush()
                 os.fsync(file.fileno())

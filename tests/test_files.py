@@ -2,6 +2,8 @@
 
 import errno
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -95,3 +97,21 @@ def test_a_folder_that_cannot_be_made(tmp_path):
 def test_text_is_utf8_and_keeps_its_ends_of_lines(tmp_path):
     write_text(tmp_path / "a" / "b.txt", "ä\nб\r\n")
     assert (tmp_path / "a" / "b.txt").read_bytes() == "ä\nб\r\n".encode()
+
+
+def test_of_several_that_write_at_the_same_time_one_wins_and_none_fails(tmp_path):
+    """Two graders of one folder. All have opened their files before one of them goes on."""
+    path, together = tmp_path / "file", threading.Barrier(8)
+    texts = [str(number) * 10_000 for number in range(8)]
+
+    def write(text):
+        def slowly(file):
+            together.wait(10)
+            file.write(text.encode())
+
+        write_atomically(path, slowly)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, texts))
+    assert path.read_text() in texts
+    assert os.listdir(tmp_path) == ["file"]

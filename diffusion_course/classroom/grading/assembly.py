@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 
 from nbformat import NotebookNode
 
+from .. import handout
+from ..ids import function_of
 from .finding import CHECKS, Found, places_of
 from .reading import ANSWER, Cell
 from .scope import Scope, hoisted, scope, statements
@@ -107,7 +109,9 @@ def _merged(pristine: NotebookNode, cells: Sequence[Cell], found: Found) -> list
     keyed: list[tuple[float, int, Step]] = []
     for place, cell in enumerate(pristine.cells):
         if cell.cell_type == "code" and _may_lead(cell):
-            keyed += [(place, 0, Step("chapter", statement)) for statement in statements(cell.source)]
+            keyed += [
+                (place, 0, Step("chapter", statement)) for statement in statements(handout.installed(cell))
+            ]
     reached = -1.0
     own = [n for n in found.own if len(cells[n].source) <= ANSWER]
     for n, key in zip(own, _keys(pristine, own, found), strict=True):
@@ -147,7 +151,7 @@ def _closure(
 
     The rest of a chapter, its figures and trainings, is not run: it does not change what a function returns.
     """
-    functions = {e[3:]: own for e, own in definers.items()}
+    functions = {function_of(e): own for e, own in definers.items()}
     needed, new = set[int](), list(definers[exercise])
     while new:
         i = new.pop()
@@ -207,6 +211,5 @@ def chapter_names(pristine: NotebookNode) -> frozenset[str]:
 
 def _may_lead(cell: NotebookNode) -> bool:
     """May a cell of the chapter help an answer? Not the exercises themselves, nor what checks or measures."""
-    tags = cell.metadata.get("tags", [])
-    exercise = "course" in cell.metadata
-    return not exercise and "check" not in tags and "NBVAL_" not in cell.source.split("\n")[0]
+    check = "check" in cell.metadata.get("tags", [])
+    return not check and not handout.exercise_of(cell) and "NBVAL_" not in cell.source.split("\n")[0]

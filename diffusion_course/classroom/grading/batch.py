@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import os
-import tempfile
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
@@ -14,7 +12,7 @@ from nbformat import NotebookNode
 
 from ... import __version__
 from ...files import write_text
-from . import sandbox
+from . import folders, sandbox
 from .results import Graded
 from .rules import Rules
 from .submissions import Submission
@@ -63,13 +61,9 @@ def _graded(
     from joblib import Parallel, delayed, parallel_config
 
     # One folder for what runs need meanwhile, so that nothing of it is left after Ctrl-C.
-    with (
-        tempfile.TemporaryDirectory(prefix="dc-", ignore_cleanup_errors=True) as scratch,
-        parallel_config(backend=backend),
-    ):
-        os.chmod(scratch, 0o711)
+    with folders.scratch() as scratch, parallel_config(backend=backend):
         yield from Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(
-            delayed(one)(k, s, pristine[s.chapter], rules, scratch) for k, s in run.items()
+            delayed(one)(k, s, pristine[s.chapter], rules, str(scratch)) for k, s in run.items()
         )
 
 

@@ -13,6 +13,7 @@ from functools import cache
 from nbformat import NotebookNode
 
 from .. import handout
+from ..ids import chapter_of, function_of
 from . import scope
 from .reading import ANSWER, Cell
 
@@ -73,9 +74,7 @@ def find(cells: Sequence[Cell], pristine: NotebookNode) -> Found:
 
 def places_of(pristine: NotebookNode) -> dict[str, int]:
     """Exercise -> the place of its cell in the chapter."""
-    return {
-        c.metadata["course"]["id"]: place for place, c in enumerate(pristine.cells) if "course" in c.metadata
-    }
+    return {e: place for place, c in enumerate(pristine.cells) if (e := handout.exercise_of(c))}
 
 
 def _definers(
@@ -85,7 +84,7 @@ def _definers(
 
     Of several definitions the last that the student ran counts; where it is not told what was run, the last in the notebook.
     """
-    name = exercise[3:]
+    name = function_of(exercise)
     every = [n for n in own if name in scope.scope(cells[n].source).defined]
     later = [n for n in every if scope.continues(cells[n].source, name)]
     stub = {
@@ -153,14 +152,16 @@ def answers(cells: Sequence[Cell], named: str = "") -> tuple[dict[str, int], lis
     chapter = _chapter(cells, found, named)
     if chapter:
         own = find(cells, handout.read(chapter)).answers
-        found = {e: n for e, n in found.items() if e[:2] != chapter} | {e: a.counts for e, a in own.items()}
+        found = {e: n for e, n in found.items() if chapter_of(e) != chapter} | {
+            e: a.counts for e, a in own.items()
+        }
         notes += [
             f"exercise {e} is there more than once; the last one that was run counts"
             for e, a in own.items()
             if a.several
         ]
         notes += [
-            f"exercise {e} was written in, but no cell defines {e[3:]}"
+            f"exercise {e} was written in, but no cell defines {function_of(e)}"
             for e, a in own.items()
             if a.definers and not a.defined
         ]
@@ -176,14 +177,14 @@ def written(exercise: str, source: str) -> bool:
 
 @cache
 def _blank(exercise: str) -> tuple[str, ...]:
-    return bare(handout.exercises(handout.read(exercise[:2]))[exercise].blank)
+    return bare(handout.exercises(handout.read(chapter_of(exercise)))[exercise].blank)
 
 
 def _chapter(cells: Sequence[Cell], found: Mapping[str, int], named: str) -> str:
     """The chapter of most marked exercises that are written, else of most marked ones, else of most of its cells and functions."""
     for counts in (
-        Counter(e[:2] for e, n in found.items() if written(e, cells[n].source)),
-        Counter(e[:2] for e in found),
+        Counter(chapter_of(e) for e, n in found.items() if written(e, cells[n].source)),
+        Counter(chapter_of(e) for e in found),
         _likeness(cells),
     ):
         if counts:
@@ -197,12 +198,14 @@ def _likeness(cells: Sequence[Cell]) -> Counter[str]:
     Only chapters of which it holds a function.
     """
     code = {bare(c.source): c.source for c in cells if c.kind == "code"}
-    chapters = {name[:2]: set(_handed_out(handout.read(name[:2]))) for name in handout.names()}
+    chapters = {
+        chapter_of(name): set(_handed_out(handout.read(chapter_of(name)))) for name in handout.names()
+    }
     handed_out = set().union(*chapters.values())
     defined = {
         n for text, source in code.items() if text not in handed_out for n in scope.scope(source).defined
     }
-    counts = Counter(e[:2] for e in handout.known() if e[3:] in defined)
+    counts = Counter(chapter_of(e) for e in handout.known() if function_of(e) in defined)
     for chapter in list(counts):
         counts[chapter] += len(code.keys() & chapters[chapter])
     return counts

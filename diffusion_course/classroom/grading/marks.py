@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from nbformat import NotebookNode
 
 from .. import handout
+from ..ids import function_of
 from . import audit, finding, nbval_run, recheck
 from .assembly import Plan, chapter_names, plan, secret_seed
 from .nbval_run import Trial
@@ -68,7 +69,7 @@ def _mark(
     verdict: Verdict | None,
     rules: Rules,
 ) -> Mark:
-    name, of, function = exercise.id, exercise.points, exercise.id[3:]
+    name, of, function = exercise.id, exercise.points, function_of(exercise.id)
     if answer is None:
         hint = (
             f"There is no cell that begins with this exercise's first line, and none that defines {function}."

@@ -7,16 +7,20 @@ shared folder, since the sandbox has no network. Results are written at once, fo
 import json
 import os
 import signal
+import stat
 import time
 from collections import deque
 from collections.abc import Generator
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from queue import Empty
 from typing import Any
 
 import nbval.kernel
 import pytest
+from jupyter_client.connect import port_names
+from jupyter_client.manager import KernelManager
 from nbval.plugin import IPyNbCell
 
 from .processes import PR_SET_PDEATHSIG, prctl
@@ -26,6 +30,7 @@ from .verdict import MIME
 RESULTS, OUTPUT = "DIFFUSION_COURSE_RESULTS", "DIFFUSION_COURSE_OUTPUT"
 # How a run ended within a cell: the kernel did not start, or was found dead, or died, or took too long, or printed too much.
 NO_KERNEL, DEAD_BEFORE, DIED, TOO_LONG, TOO_MUCH = "no kernel", "dead before", "died", "too long", "too much"
+START = 60  # seconds for a kernel to come up
 LONGEST = 8000  # characters of a text that is written down
 
 _ended = ""
@@ -43,12 +48,50 @@ class Ended(RuntimeError):
 def pytest_configure(config: pytest.Config) -> None:
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # no run outlives its grader
     # nbval has no option for the transport, nor for where the sockets lie.
-    folder = os.environ["JUPYTER_RUNTIME_DIR"]
+    shared = Path(os.environ["JUPYTER_RUNTIME_DIR"])
+    private = shared.with_name("p")
+    private.mkdir(mode=0o700)
     nbval.kernel.KernelManager = partial(
-        nbval.kernel.KernelManager, transport="ipc", connection_file=os.path.join(folder, "k.json")
+        Manager, shared=shared, transport="ipc", ip=f"{private}/k", connection_file=f"{private}/k.json"
     )
     nbval.kernel.RunningKernel.get_message = _watched(nbval.kernel.RunningKernel.get_message)
     IPyNbCell.compare_outputs = _only_the_verdict(IPyNbCell.compare_outputs)
+
+
+class Manager(KernelManager):
+    """Starts a kernel that makes its sockets in a folder that it may write to, and connects to them by names that it may not.
+
+    A socket that a run puts there later in the place of one of them, or a link to one of the grader's machine, is never connected to.
+    """
+
+    def __init__(self, shared: Path, **options: Any):
+        super().__init__(**options)
+        self.shared = shared
+
+    def write_connection_file(self, **options: Any) -> None:
+        super().write_connection_file(**options)
+        told = json.loads(Path(self.connection_file).read_text()) | {"ip": f"{self.shared}/k"}
+        (self.shared / "k.json").write_text(json.dumps(told))
+
+    def client(self, **options: Any) -> Any:
+        """Waits for the sockets first: that the kernel made them all is before the first line of any cell runs."""
+        names = [f"k-{getattr(self, port)}" for port in port_names]
+        end = time.monotonic() + START
+        while not all((self.shared / name).exists() for name in names):
+            if not self.is_alive() or time.monotonic() > end:
+                return super().client(**options)  # nothing to connect to: nbval tells
+            time.sleep(0.02)
+        for name in names:
+            keep_socket(self.shared / name, Path(self.ip).parent / name)
+        return super().client(**options)
+
+
+def keep_socket(made: Path, kept: Path) -> None:
+    """A second name for a socket, which stays where it leads to whatever becomes of the first. Raises OSError for all but a socket."""
+    os.link(made, kept, follow_symlinks=False)
+    if not stat.S_ISSOCK(kept.lstat().st_mode):
+        kept.unlink()
+        raise OSError(f"{made.name} is not a socket")
 
 
 def _watched(get_message: Any) -> Any:

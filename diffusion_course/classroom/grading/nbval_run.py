@@ -10,12 +10,13 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
 
-from . import nbval_plugin, processes, sandbox, verdict
+from . import folders, nbval_plugin, processes, sandbox, verdict
 from .assembly import Step
 from .nbval_plugin import OUTPUT, RESULTS
 from .sandbox import Isolation, Limits
@@ -29,6 +30,7 @@ OPTIONS = [
     "diffusion_course.classroom.grading.nbval_plugin",
     "-p",
     "no:cacheprovider",
+    "--noconftest",  # one in a folder above, such as /tmp, would be anybody's code
     "-q",
 ]
 
@@ -36,6 +38,7 @@ ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")  # colours in a traceback
 MOST = 8  # runs of one notebook
 PATIENCE = 2  # runs that end early, before cells that no exercise needs are left out
 LONGEST = 2000  # characters of a text
+LARGEST = 50_000_000  # bytes of rows
 
 
 class NotRun(RuntimeError):
@@ -174,7 +177,7 @@ def _once(
     with sandbox.workplace(scratch) as folder:
         shared, specs = folder / "s", folder / "j" / "kernels" / "graded"
         specs.mkdir(parents=True)
-        inner = sandbox.command(["ipykernel_launcher", "-f", "{connection_file}"], shared, limits, isolation)
+        inner = sandbox.command(["ipykernel_launcher", "-f", f"{shared}/k.json"], shared, limits, isolation)
         spec = {"argv": inner, "display_name": "graded", "language": "python", "interrupt_mode": "message"}
         (specs / "kernel.json").write_text(json.dumps(spec))
         graded, results = folder / "graded.ipynb", folder / "results.jsonl"
@@ -203,8 +206,18 @@ def _once(
         ]
         line += ["--nbval-kernel-name", "graded", "--nbval-cell-timeout", str(limits.cell), str(graded)]
         done = processes.run(line, limits.cpu + 60, limits, folder, env)
-        rows = [json.loads(row) for row in results.read_text().splitlines()] if results.exists() else []
+        rows = _rows(results)
         return rows, done.why or ("" if rows else _last_line(done.printed)), done.peak
+
+
+def _rows(results: Path) -> list[dict[str, Any]]:
+    """What the plugin wrote; without a sandbox, the run could have put something else in its place."""
+    try:
+        return [json.loads(row) for row in folders.open_result(results, LARGEST).splitlines()]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError):
+        raise NotRun("the results were replaced") from None
 
 
 def _last_line(text: str) -> str:

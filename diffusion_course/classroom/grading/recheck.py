@@ -13,12 +13,14 @@ from torch import Tensor
 
 from ..checks import CHECKS
 from ..checks.engine import cases, result_fault
-from . import processes, sandbox, wire, without
+from ..ids import chapter_of, function_of
+from . import folders, processes, sandbox, wire, without
 from .assembly import Plan
 from .nbval_run import Error
 from .sandbox import Isolation, Limits
 
 WORKER = "diffusion_course.classroom.grading.recheck_worker"
+LARGEST = 100_000_000  # bytes of results; a case has at most some thousand numbers
 CHECKS_NAME = "checks"  # what `missing` is asked for where the checks are
 
 
@@ -53,7 +55,7 @@ def look(
     run = _Run(plan, seeds, limits, isolation, scratch)
     if not exercises:
         return {}
-    chapter = {e for e in CHECKS if e[:2] in {e[:2] for e in exercises}}
+    chapter = {e for e in CHECKS if chapter_of(e) in set(map(chapter_of, exercises))}
     found = run.on(exercises, without.package(without.library(chapter), scratch))
     for e, verdict in found.items():
         others = verdict.asked - without.library([e]) - {CHECKS_NAME}
@@ -112,12 +114,12 @@ class _Run:
 
     def _verdict(self, exercise: str, inputs: list[tuple], path: Path, printed: str) -> Verdict:
         try:
-            told, tensors = wire.part(wire.read(path))
+            told, tensors = wire.part(folders.open_result(path, LARGEST))
             asked = frozenset(str(name) for name in told["asked"])
             fault = _fault(exercise, inputs, told, tensors, self.plan)
         except FileNotFoundError:
             return Verdict(f"does not run by itself: {_last_line(printed)}", absent=True)
-        except (wire.NotData, KeyError, TypeError, ValueError, AttributeError, IndexError):
+        except (OSError, wire.NotData, KeyError, TypeError, ValueError, AttributeError, IndexError):
             return Verdict("wrote something else than its results")
         return Verdict(fault, asked=asked)
 
@@ -160,9 +162,9 @@ def undefined(exercise: str, plan: Plan, errors: Mapping[int, Error]) -> str:
     """Why there is no function, in words: the error of a cell that should have defined it."""
     why = next((errors[i] for i in sorted(plan.definers.get(exercise, ())) if i in errors), None)
     return (
-        f"{exercise[3:]} is not defined: its cell stopped with {why}"
+        f"{function_of(exercise)} is not defined: its cell stopped with {why}"
         if why
-        else f"{exercise[3:]} is not defined"
+        else f"{function_of(exercise)} is not defined"
     )
 
 

@@ -5,25 +5,18 @@ last resort, resource limits alone. Which one is in force is for the caller to s
 """
 
 import os
-import shutil
 import socket
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-PACKAGE = Path(__file__).parents[2]
-HOME = "/home/student"
+from . import bubblewrap, folders
+from .bubblewrap import PACKAGE
+
 CONTAINER = "DIFFUSION_COURSE_CONTAINER"  # set by the container recipe
-# What a Python needs of the system. Links (on many systems /lib is one) are made again inside.
-SYSTEM = (
-    *("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64"),
-    *("/etc/ld.so.cache", "/etc/alternatives", "/etc/fonts", "/etc/localtime"),
-)
 
 
 @dataclass(frozen=True)
@@ -59,7 +52,7 @@ class Isolation:
 @cache
 def available() -> Isolation:
     """The best isolation this machine allows."""
-    why = _no_bubblewrap()
+    _, why = bubblewrap.walls()
     if not why:
         return Isolation("bubblewrap")
     if os.environ.get(CONTAINER) and _root():
@@ -73,40 +66,23 @@ def available() -> Isolation:
 def command(
     arguments: list[str], writable: Path, limits: Limits, isolation: Isolation, package: Path = PACKAGE
 ) -> list[str]:
-    """The command line that runs `python -m ARGUMENTS` inside. writable: the one folder of the host it may write to.
+    """The command line that runs `python -m ARGUMENTS` inside.
 
-    package: a folder diffusion_course, which is what is imported inside; the package itself is hidden then.
+    writable: the one folder of the host it may write to. package: what `import diffusion_course` finds inside, a folder of that name
+    which all may read: the course, or a copy of it, beside which the course itself cannot be seen. A copy's folder "weights" may be a
+    link to the course's.
     """
     # A limit on processes counts all of a user's: it is set where the user, or its namespace, is the run's own.
     processes = limits.processes if isolation.safe else 0
-    words = (limits.cpu, limits.memory, processes, limits.disk, _user(isolation), writable)
-    inner = [
-        sys.executable,
-        "-s",
-        "-P",
-        str(Path(__file__).with_name("limited.py")),
-        *map(str, words),
-        *arguments,
-    ]
-    if isolation.kind != "bubblewrap":
-        variables = environment(str(writable)) | {"PYTHONPATH": str(package.parent)}
-        return ["env", "-i", *(f"{k}={v}" for k, v in variables.items()), *inner]
-    line = [shutil.which("bwrap") or "bwrap", "--die-with-parent", "--new-session", "--unshare-all"]
-    line += ["--clearenv", "--hostname", "grader"]
-    for key, value in environment(HOME).items():
-        line += ["--setenv", key, value]
-    for path in SYSTEM:
-        if os.path.islink(path):
-            line += ["--symlink", os.readlink(path), path]
-        elif os.path.exists(path):
-            line += ["--ro-bind", path, path]
-    line += ["--proc", "/proc", "--dev", "/dev"]
-    for path in ("/tmp", "/dev/shm", HOME):  # in memory, so their size counts
-        line += ["--size", str(limits.disk * 1_000_000), "--tmpfs", path]
-    for path in _python_folders():
-        line += ["--ro-bind", str(package) if path == str(PACKAGE) else path, path]
-    line += ["--bind", str(writable), str(writable)]
-    return [*line, "--remount-ro", "/", "--chdir", HOME, *inner]
+    user, group = _user(isolation), _group(isolation, package)
+    words = (limits.cpu, limits.memory, processes, limits.disk, user, group, writable)
+    inside = isolation.kind == "bubblewrap"
+    program = f"{bubblewrap.INSIDE}/limited.py" if inside else str(Path(__file__).with_name("limited.py"))
+    inner = [sys.executable, "-s", "-P", program, *map(str, words), *arguments]
+    env = environment(bubblewrap.HOME if inside else str(writable), package)
+    if inside:
+        return bubblewrap.line(inner, env, writable, package, limits.disk)
+    return ["env", "-i", *(f"{k}={v}" for k, v in env.items()), *inner]
 
 
 @contextmanager
@@ -116,13 +92,12 @@ def workplace(scratch: str | None) -> Iterator[Path]:
     scratch: where to make it, if that is a folder of this machine. Its name is short: Unix sockets have at most 107 characters.
     """
     place = scratch if scratch and os.path.isdir(scratch) else None
-    with tempfile.TemporaryDirectory(prefix="dc-", dir=place, ignore_cleanup_errors=True) as name:
-        os.chmod(name, 0o711)  # to pass through, not to look into: the run may be another user's
-        (Path(name) / "s").mkdir()
-        yield Path(name)
+    with folders.scratch(place) as folder:
+        (folder / "s").mkdir()
+        yield folder
 
 
-def environment(home: str) -> dict[str, str]:
+def environment(home: str, package: Path = PACKAGE) -> dict[str, str]:
     """All that a student's code sees of the environment."""
     return {
         "HOME": home,
@@ -131,24 +106,10 @@ def environment(home: str) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "OMP_NUM_THREADS": "1",  # several submissions run at a time; threads of one would only slow the others down
         "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONPATH": str(PACKAGE.parent),
+        "PYTHONPATH": str(package.parent),
         "MPLCONFIGDIR": f"{home}/.matplotlib",
         "IPYTHONDIR": f"{home}/.ipython",
     }
-
-
-def _no_bubblewrap() -> str:
-    """Why bubblewrap cannot be used here; "" where it can."""
-    program = shutil.which("bwrap")
-    if program is None:
-        return "bubblewrap is not installed (Debian, Ubuntu: apt install bubblewrap)"
-    trial = [program, "--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc", "true"]
-    try:
-        done = subprocess.run(trial, capture_output=True, text=True, timeout=20)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return f"bubblewrap does not run here ({error})"
-    said = done.stderr.strip().splitlines() or ["no reason given"]
-    return f"bubblewrap may not make namespaces here ({said[-1]})" if done.returncode else ""
 
 
 def _hole() -> str:
@@ -156,6 +117,8 @@ def _hole() -> str:
     for _, name in socket.if_nameindex():
         if name != "lo":
             return f"a network, {name}: start it with --network none"
+    if any(path.stat().st_mode & 0o005 for path in PACKAGE.iterdir() if path.name != "weights"):
+        return "a course for all to read, with its checks: build it with docs/grading/Dockerfile"
     for folder in ("/tmp", "/var/tmp", "/dev/shm"):
         if os.path.isdir(folder) and os.stat(folder).st_mode & 0o002 and os.access(folder, os.W_OK):
             return f"{folder} for all to write to: start it with --tmpfs {folder}:mode=0711"
@@ -171,10 +134,6 @@ def _user(isolation: Isolation) -> int:
     return 10_000 + os.getpid() % 50_000 if isolation.kind == "container" else 0
 
 
-def _python_folders() -> list[str]:
-    """The folders Python and its packages live in, and the course's package: never a checkout's solutions."""
-    packages = [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
-    folders = {sys.prefix, sys.base_prefix, *packages, str(PACKAGE)}
-    there = sorted(str(Path(folder)) for folder in folders if os.path.isdir(folder))
-    inside = [f for f in there if any(f != other and Path(f).is_relative_to(other) for other in there)]
-    return [f for f in there if (f not in inside and not Path(f).is_relative_to("/usr")) or f == str(PACKAGE)]
+def _group(isolation: Isolation, package: Path) -> int:
+    """The group that may read the course in a container, for a run that may see it. 0: none."""
+    return PACKAGE.stat().st_gid if isolation.kind == "container" and package == PACKAGE else 0

@@ -4,9 +4,6 @@ It imports nothing of the checks but their toys: it is used on both sides.
 """
 
 import json
-import os
-import stat
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,7 +12,6 @@ from torch import Tensor
 
 from ..checks.toys import TOYS, Toy
 
-LARGEST = 100_000_000  # bytes of a file; a case has at most some thousand numbers
 DEEPEST = 4  # tuples in tuples
 
 
@@ -74,24 +70,6 @@ def part(data: bytes) -> tuple[Any, dict[str, Tensor]]:
         return json.loads(head), load(tail)
     except Exception as error:  # whatever a hostile file makes of its reader
         raise NotData(type(error).__name__) from None
-
-
-def read(path: Path) -> bytes:
-    """A file that a run has left, read once. Raises NotData for a link, a pipe, a folder or a huge file; FileNotFoundError."""
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise NotData(str(error.strerror)) from None
-    try:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
-            raise NotData("no plain file, or a huge one")
-        with os.fdopen(handle, "rb", closefd=False) as file:
-            return file.read(LARGEST)
-    finally:
-        os.close(handle)
 
 
 def _put(tensor: Tensor, tensors: dict[str, Tensor]) -> str:

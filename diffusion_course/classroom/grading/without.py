@@ -19,7 +19,7 @@ from .sandbox import PACKAGE
 # What of the classroom is there: the toys that stand in for networks, how a function is called, and what runs cells in the sandbox.
 KEPT = (
     *("checks/toys.py", "checks/call.py"),
-    *(f"grading/{name}.py" for name in ("missing", "wire", "recheck_worker", "limited")),
+    *(f"grading/{name}.py" for name in ("missing", "wire", "recheck_worker")),
 )
 STUBS = {
     "__init__.py": "from .checks import CheckFailed, NotDone, check, check_all\n",
@@ -60,7 +60,7 @@ CHECKS = _Checks()
 ''',
     "grading/__init__.py": "",
 }
-LEFT_OUT = ("classroom", "_notebooks", "__pycache__")
+LEFT_OUT = ("classroom", "weights", "_notebooks", "__pycache__")
 # Functions that do the same work as one that `Check.library` names, under another name.
 ALIASES = {
     "gaussian.diffuse": ("gaussian.marginal",),
@@ -106,6 +106,7 @@ _kept_open: list[tempfile.TemporaryDirectory] = []
 
 def _make(copy: Path, functions: Collection[str]) -> None:
     shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns(*LEFT_OUT), copy_function=_link)
+    (copy / "weights").symlink_to(PACKAGE / "weights")
     modules: dict[str, list[str]] = {}
     for function in functions:
         module, _, name = function.removesuffix(".func").partition(".")

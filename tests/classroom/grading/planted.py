@@ -199,6 +199,26 @@ if os.fork() == 0:
     os._exit(0)
 os.wait()
 """
+REMOUNT = """\
+import ctypes, sys
+for _place in (sys.prefix, sys.base_prefix, "/usr", "/"):
+    ctypes.CDLL(None).mount(None, _place.encode(), None, 32 | 4096, None)
+    try:
+        open(f"{_place}/dc-pwned", "w").write("x")
+    except OSError:
+        pass"""
+SHARED = """\
+import mmap
+_memory = mmap.mmap(-1, 1_700_000_000)
+for _i in range(0, 1_700_000_000, 4096):
+    _memory[_i] = 1"""
+DEEP = """\
+import os, time
+os.chdir([row.split()[1] for row in open("/proc/mounts") if row.split()[1].endswith("/s")][0])
+for _ in range(985):
+    os.mkdir("d")
+    os.chdir("d")
+time.sleep(5)"""
 UNUSUAL = "unusual code: imports "
 TAMPERED = "the check accepts a wrong function"
 
@@ -320,6 +340,9 @@ def kinds(place: Path, port: int = 9) -> dict[str, Kind]:
             UNUSUAL + "os",
         ),
         "shared-folder-grows": snr(FILL, 5, "wrote more than"),
+        "deep-folders": snr(DEEP, 5, "wrote more than"),
+        "memory-shared": snr(SHARED, 5, "used more than"),
+        "remounts": snr(f"{REMOUNT}\n{RIGHT[SNR]}", 7, UNUSUAL + "ctypes"),
         "thread-lives-on": snr(
             f"import threading, time\nthreading.Thread(target=time.sleep, args=(600,)).start()\n{RIGHT[SNR]}",
             7,

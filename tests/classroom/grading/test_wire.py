@@ -1,7 +1,5 @@
 """Values go in and come out as they were; whatever else a run leaves behind is refused."""
 
-import os
-
 import numpy as np
 import pytest
 import torch
@@ -90,18 +88,3 @@ def test_another_file_is_refused(content):
 def test_other_words_are_refused(packed):
     with pytest.raises(wire.NotData):
         wire.unpack(packed, {"0": torch.zeros(1)})
-
-
-def test_links_pipes_folders_and_huge_files_are_not_read(tmp_path):
-    (tmp_path / "right").write_bytes(b"x")
-    assert wire.read(tmp_path / "right") == b"x"
-    (tmp_path / "link").symlink_to(tmp_path / "right")
-    os.mkfifo(tmp_path / "pipe")
-    (tmp_path / "folder").mkdir()
-    with open(tmp_path / "huge", "wb") as file:
-        file.truncate(wire.LARGEST + 1)
-    for name in ("link", "pipe", "folder", "huge"):
-        with pytest.raises(wire.NotData):
-            wire.read(tmp_path / name)
-    with pytest.raises(FileNotFoundError):
-        wire.read(tmp_path / "nothing")
