@@ -1,7 +1,8 @@
 """Grading: a folder of untrusted notebooks in, a gradebook and a feedback page for each student out.
 
-Read in this order: submissions (what was handed in, whose it is; on intake, people, choosing), assembly (the
-notebook that is run), sandbox (where), nbval_run (nbval runs it), recheck (answers once more, by themselves),
+Read in this order: submissions (what was handed in, whose it is; on intake, people, choosing), finding (what of it is the student's
+own), assembly (the list of cells that runs), sandbox (where), nbval_run (nbval runs it, with a verdict on each exercise), recheck (it
+runs once more, with the package of `without`),
 marks (points and flags), batch (all of it, in parallel), gradebook and pages.
 """
 

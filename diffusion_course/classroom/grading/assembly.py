@@ -1,43 +1,57 @@
-"""The notebook that is run: the student edition's own cells, and of the submission the answers alone.
+"""The list of cells that runs: the student's own, and of the chapter the statements that the answers need.
 
-Each written exercise becomes four cells: the answer, the public check, the same check on this student's seed, and canaries, functions
-that are known to be wrong. A checker that accepts one of them has been tampered with.
+The same list runs in the notebook and in the second look. A verdict on an exercise stands where all is defined that its function needs.
 """
 
-import ast
+import builtins
 import hmac
 import re
-import symtable
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
-import nbformat
 from nbformat import NotebookNode
 
 from .. import handout
-from ..checks import CHECKS
+from ..ids import function_of
+from .finding import CHECKS, Found, places_of
+from .reading import ANSWER, Cell
+from .scope import Scope, hoisted, scope, statements
 
 # nbval obeys these lines in a cell; in an answer they would switch its checks off.
 MARKER = re.compile(r"^\s*#+\s*(NBVAL_\w+|PYTEST_VALIDATE_IGNORE_OUTPUT)\s*$")
-CANARIES = """\
-from diffusion_course.classroom.checks import CHECKS as _CHECKS, CheckFailed as _CheckFailed
-_refused = 0
-for _wrong in _CHECKS["{exercise}"].mutants:
-    try:
-        check("{exercise}", _wrong.function, seed="{seed}")
-    except _CheckFailed:
-        _refused += 1
-print("refused", _refused)"""
 
 
 @dataclass(frozen=True)
-class Cell:
-    """A code cell of the notebook that is run. part: "prelude", "answer", "public", "hidden" or "canary"."""
+class Step:
+    """One thing to run. part: "chapter", "own" or "verdict". cell: the number of the student's cell. exercise: whose verdict.
 
-    exercise: str
+    needed: does an answer depend on it? pure: is it the chapter's, and depends on nothing of the student's?
+    """
+
     part: str
-    source: str
-    expected: str = ""  # standard output that nbval compares
+    source: str = ""
+    exercise: str = ""
+    cell: int = -1
+    needed: bool = True
+    pure: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What runs, in its order. definers, needs: exercise -> the steps that make its function, and all that it depends on, these too.
+
+    unknown: exercise -> names that its code reads and nothing defines.
+    """
+
+    steps: tuple[Step, ...] = ()
+    definers: dict[str, frozenset[int]] = field(default_factory=dict)
+    needs: dict[str, frozenset[int]] = field(default_factory=dict)
+    unknown: dict[str, frozenset[str]] = field(default_factory=dict)
+
+    def sources(self, exercise: str) -> list[str]:
+        """The student's own cells that an exercise depends on."""
+        steps = (self.steps[i] for i in sorted(self.needs.get(exercise, ())))
+        return [step.source for step in steps if step.part == "own"]
 
 
 def secret_seed(secret: str, student: str, exercise: str) -> str:
@@ -45,100 +59,157 @@ def secret_seed(secret: str, student: str, exercise: str) -> str:
     return hmac.new(secret.encode(), f"{student}\n{exercise}".encode(), "sha256").hexdigest()[:16]
 
 
-def assemble(pristine: NotebookNode, answers: dict[str, str], student: str, secret: str) -> list[Cell]:
-    """The cells to run, in order. answers: exercise id -> source; what is not among them is left out."""
-    given = {e: clean(answers[e]) for e in handout.exercises(pristine) if e in answers}
-    lead = "\n".join(prelude(pristine, {"check"} | named(given.values())))
-    cells = [Cell("", "prelude", lead)]
-    for exercise, answer in given.items():
-        check, function = CHECKS[exercise], exercise[3:]
-        line = f"{exercise}: correct, {'1 point' if check.points == 1 else f'{check.points} points'}\n"
-        seed = secret_seed(secret, student, exercise)
-        # All of them: a change to one part of the checker lets some pass, and which ones depends on the change.
-        canaries = CANARIES.format(exercise=exercise, seed=seed)
-        cells += [
-            Cell(exercise, "answer", answer),
-            Cell(exercise, "public", f'check("{exercise}", {function})', line),
-            Cell(exercise, "hidden", f'check("{exercise}", {function}, seed="{seed}")', line),
-            Cell(exercise, "canary", canaries, f"refused {len(check.mutants)}\n"),
-        ]
-    return cells
+def plan(pristine: NotebookNode, cells: Sequence[Cell], found: Found) -> Plan:
+    """The list for a notebook in which `found` was found. Nothing to run where no function is defined."""
+    answered = {e: a.definers for e, a in found.answers.items() if a.definers}
+    if not answered:
+        return Plan()
+    every = _merged(pristine, cells, found)
+    scopes = [scope(step.source) for step in every]
+    place = {step.cell: i for i, step in enumerate(every) if step.part == "own"}
+    definers = {e: [place[n] for n in own if n in place] for e, own in answered.items()}
+    definers = {e: own for e, own in definers.items() if own}
+    needs = {e: _closure(e, definers, every, scopes) for e in definers}
+    # The import of `check` too: in the student's notebook it was there, and what became of it is asked.
+    kept = {i for i, step in enumerate(every) if step.part == "own" or "check" in scopes[i].defined}
+    kept = kept.union(*needs.values())
+    after: dict[int, list[str]] = {}
+    for e in definers:
+        after.setdefault(_ready(definers[e], needs[e], scopes), []).append(e)
+    steps: list[Step] = []
+    moved: dict[int, int] = {}
+    needed = set().union(*needs.values())
+    pure = set(_pure(every, scopes))
+    for i, step in enumerate(every):
+        if i in kept:
+            moved[i] = len(steps)
+            steps.append(replace(step, source=clean(step.source), needed=i in needed, pure=i in pure))
+        steps += [Step("verdict", exercise=e) for e in after.get(i, [])]
+    provided = set().union(*(scopes[i].provided for i in kept), dir(builtins), CHECKS, NOTEBOOK)
+    return Plan(
+        tuple(steps),
+        {e: frozenset(moved[i] for i in own) for e, own in definers.items()},
+        {e: frozenset(moved[i] for i in own) for e, own in needs.items()},
+        {e: frozenset().union(*(scopes[i].wanted for i in own)) - provided for e, own in needs.items()},
+    )
 
 
-def notebook(cells: list[Cell]) -> NotebookNode:
-    """The cells as a notebook for nbval: what has an expected output is compared with it, the rest only run."""
-    made = []
-    for number, cell in enumerate(cells):
-        compared = cell.expected != ""
-        outputs = [nbformat.v4.new_output("stream", name="stdout", text=cell.expected)] if compared else []
-        source = f"# NBVAL_CHECK_OUTPUT\n{cell.source}" if compared else cell.source
-        made.append(
-            nbformat.v4.new_code_cell(source, id=f"cell-{number}", execution_count=1, outputs=outputs)
-        )
-    return nbformat.v4.new_notebook(cells=made)
+NOTEBOOK = frozenset(
+    ["get_ipython", "display", "In", "Out", "_", "__", "___", "__name__", "__doc__", "__file__"]
+)
 
 
-def clean(answer: str) -> str:
-    """An answer without the lines that nbval would obey."""
-    return "\n".join(line for line in answer.split("\n") if not MARKER.match(line))
+def clean(source: str) -> str:
+    """A cell as it runs: without the lines that nbval would obey."""
+    return hoisted("\n".join(line for line in source.split("\n") if not MARKER.match(line)))
 
 
-def prelude(pristine: NotebookNode, used: Collection[str]) -> list[str]:
-    """What of the chapter's own cells defines the names in `used`, and what those lines use in turn: imports, functions, values.
+def _merged(pristine: NotebookNode, cells: Sequence[Cell], found: Found) -> list[Step]:
+    """All statements of the chapter, and the student's cells among them, each in its own order."""
+    keyed: list[tuple[float, int, Step]] = []
+    for place, cell in enumerate(pristine.cells):
+        if cell.cell_type == "code" and _may_lead(cell):
+            keyed += [
+                (place, 0, Step("chapter", statement)) for statement in statements(handout.installed(cell))
+            ]
+    reached = -1.0
+    own = [n for n in found.own if len(cells[n].source) <= ANSWER]
+    for n, key in zip(own, _keys(pristine, own, found), strict=True):
+        reached = max(reached, key)
+        keyed.append((reached, 1, Step("own", cells[n].source, cell=n)))
+    return [step for _, _, step in sorted(keyed, key=lambda one: one[:2])]
+
+
+def _keys(pristine: NotebookNode, own: Iterable[int], found: Found) -> Iterable[float]:
+    """Where in the chapter each of the student's cells stands: between the cells that it stands between in the notebook.
+
+    After those that are missing there, for it may be one of them, changed.
+    """
+    homes = places_of(pristine)
+    home = {n: homes[e] for e, answer in found.answers.items() for n in answer.definers}
+    for n in own:
+        below = max((m for m in found.places if m < n), default=None)
+        above = min((m for m in found.places if m > n), default=None)
+        lower = -1 if below is None else found.places[below]
+        upper = len(pristine.cells) if above is None else found.places[above]
+        if n in found.places:
+            yield found.places[n]
+        elif lower < home.get(n, -1) < upper:
+            yield home[n]
+        elif below is None and above is None:
+            yield min(homes.values())
+        elif lower < upper < len(pristine.cells):
+            yield upper - 0.5
+        else:
+            yield lower + 0.5
+
+
+def _closure(
+    exercise: str, definers: dict[str, list[int]], steps: Sequence[Step], scopes: Sequence[Scope]
+) -> set[int]:
+    """The steps that an exercise depends on, by the names that they want and provide.
 
     The rest of a chapter, its figures and trainings, is not run: it does not change what a function returns.
     """
-    own = handout.exercises(pristine)
-    cells = [_plain(c) for c in pristine.cells if c.cell_type == "code" and _may_lead(c, own)]
-    statements = [part for source in cells for part in _statements(source)]
-    uses, kept = set(used), set[int]()
-    while True:
-        found = {i for i, part in enumerate(statements) if _names(part)[0] & uses}
-        if found == kept:
-            return [statements[i] for i in sorted(kept)]
-        kept = found
-        uses |= named(statements[i] for i in kept)
+    functions = {function_of(e): own for e, own in definers.items()}
+    needed, new = set[int](), list(definers[exercise])
+    while new:
+        i = new.pop()
+        if i not in needed:
+            needed.add(i)
+            for name in scopes[i].wanted:
+                # Of an exercise's function, only what is graded.
+                new += functions[name] if name in functions else _providers(name, i, steps, scopes)
+    return needed
 
 
-def named(sources: Iterable[str]) -> set[str]:
-    """The global names that some cells read and do not define themselves."""
-    return {name for defined, read in map(_names, sources) for name in read - defined}
+def _providers(name: str, reader: int, steps: Sequence[Step], scopes: Sequence[Scope]) -> list[int]:
+    """What a name stands for at a step: back to the statement that surely defines it; else what defines it first later on."""
+    found = []
+    for i in range(reader - 1, -1, -1):
+        if name in scopes[i].provided:
+            found.append(i)
+            # A student's own cell may stop before it defines anything.
+            if (
+                name in scopes[i].defined - scopes[i].wanted
+                and scopes[i].certain
+                and steps[i].part == "chapter"
+            ):
+                return found
+    if not any(name in scopes[i].defined for i in found):
+        found += [i for i in range(reader + 1, len(scopes)) if name in scopes[i].defined][:1]
+    return found
 
 
-def _may_lead(cell: NotebookNode, own: Collection[str]) -> bool:
-    tags = cell.metadata.get("tags", [])
-    exercise = cell.metadata.get("course", {}).get("id") in own
-    return not exercise and "check" not in tags and "NBVAL_" not in cell.source.split("\n")[0]
+def _ready(definers: Sequence[int], needs: Iterable[int], scopes: Sequence[Scope]) -> int:
+    """The step after which a function can be called: the last of those that make it, or the first that defines what it still lacks."""
+    last = max(definers)
+    wanted = set().union(*(scopes[i].wanted for i in needs))
+    there = set().union(*(scopes[i].defined for i in needs if i <= last))
+    for i in sorted(i for i in needs if i > last):
+        if scopes[i].defined & wanted - there:
+            there |= scopes[i].defined
+            last = i
+    return last
 
 
-def _plain(cell: NotebookNode) -> str:
-    """A cell's source; of the setup cell, which may install the course, the part that is left where it is installed."""
-    setup = "setup" in cell.metadata.get("tags", [])
-    return cell.source[cell.source.index("from diffusion_course") :] if setup else cell.source
-
-
-def _statements(source: str) -> Iterator[str]:
-    """The statements of a cell one by one, and of an import each name for itself."""
-    for statement in ast.parse(source).body:
-        if isinstance(statement, ast.Import | ast.ImportFrom):
-            for alias in statement.names:
-                statement.names = [alias]
-                yield ast.unparse(statement)
+def _pure(steps: Sequence[Step], scopes: Sequence[Scope]) -> Iterable[int]:
+    """The chapter's steps that read nothing which a student's cell has provided, be it through others."""
+    touched = set[str]()
+    for i, (step, names) in enumerate(zip(steps, scopes, strict=True)):
+        if step.part == "own" or names.wanted & touched:
+            touched |= names.provided
         else:
-            yield ast.get_source_segment(source, statement) or ""
+            yield i
 
 
-def _names(source: str) -> tuple[set[str], set[str]]:
-    """The names a cell defines at its top level, and the global names it reads. Nothing where it is not Python."""
-    try:
-        top = symtable.symtable(source, "cell", "exec")
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return set(), set()
-    defined = {s.get_name() for s in top.get_symbols() if s.is_assigned() or s.is_imported()}
-    read = {s.get_name() for s in top.get_symbols() if s.is_referenced()}
-    scopes = list(top.get_children())
-    while scopes:
-        scope = scopes.pop()
-        read |= {s.get_name() for s in scope.get_symbols() if s.is_global() and s.is_referenced()}
-        scopes += scope.get_children()
-    return defined, read
+def chapter_names(pristine: NotebookNode) -> frozenset[str]:
+    """All names that a chapter's own cells define."""
+    cells = [c for c in pristine.cells if c.cell_type == "code"]
+    return frozenset().union(*(scope(c.source).defined for c in cells))
+
+
+def _may_lead(cell: NotebookNode) -> bool:
+    """May a cell of the chapter help an answer? Not the exercises themselves, nor what checks or measures."""
+    check = "check" in cell.metadata.get("tags", [])
+    return not check and not handout.exercise_of(cell) and "NBVAL_" not in cell.source.split("\n")[0]

@@ -3,36 +3,56 @@
 import ast
 import re
 
+from .scope import BROKEN, python
+
 # What a formula is written with.
 USUAL = re.compile(
     r"(torch|math|cmath|numpy|scipy|einops|diffusion_course(?!\.classroom)|functools|itertools|operator"
-    r"|typing|collections|dataclasses|numbers|warnings|matplotlib|tqdm|__future__)(\.|$)"
+    r"|typing|collections|dataclasses|numbers|warnings|matplotlib|tqdm|__future__|asyncio|inspect|IPython\.display)(\.|$)"
 )
 NAMES = re.compile(
     r"exec|eval|compile|open|__import__|globals|locals|vars|setattr|delattr|get_ipython|breakpoint|input|exit|quit"
     r"|CHECKS|__builtins__|__loader__"
 )
 ATTRIBUTES = re.compile(
-    r"load|hub|ops|utils|classroom|modules|setprofile|settrace|_passed"
+    r"load|hub|ops|utils|classroom|modules|setprofile|settrace|_passed|currentframe|_getframe|f_(back|globals|locals|code|builtins)"
     r"|__(?!(name|class|init|call|len|doc|version)__$).*"
 )
 
 
-def remarks(source: str) -> tuple[str, ...]:
-    """Each kind of unusual code once, in words, e.g. "imports os". Source that is not Python has none."""
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return ()
-    own = {
-        node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    }
-    own |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+# What IPython makes of a magic and of a shell command; and how Colab is told from Jupyter.
+MAGICS = frozenset(["run_line_magic", "run_cell_magic", "system", "getoutput"])
+WORDS = frozenset(["str", "repr", "type"])
+
+
+def remarks(*sources: str) -> tuple[str, ...]:
+    """Each kind of unusual code in some cells once, in words, e.g. "imports os". A cell that is not Python has none."""
     found: dict[str, None] = {}
-    for node in ast.walk(tree):
-        for remark in _of(node, own):
-            found[remark] = None
+    for source in sources:
+        try:
+            tree = ast.parse(python(source))
+        except BROKEN:
+            continue
+        own = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        own |= {n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)}
+        usual = {id(name) for node in ast.walk(tree) for name in _usual_shell(node)}
+        for node in ast.walk(tree):
+            if id(node) not in usual:
+                found |= dict.fromkeys(_of(node, own))
     return tuple(found)
+
+
+def _usual_shell(node: ast.AST) -> list[ast.Name]:
+    match node:
+        case ast.Attribute(value=ast.Call(func=ast.Name(id="get_ipython") as name), attr=attr) if (
+            attr in MAGICS
+        ):
+            return [name]
+        case ast.Call(func=ast.Name(id=word), args=[ast.Call(func=ast.Name(id="get_ipython") as name)]) if (
+            word in WORDS
+        ):
+            return [name]
+    return []
 
 
 def _of(node: ast.AST, own: set[str]) -> list[str]:

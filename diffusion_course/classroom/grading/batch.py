@@ -26,12 +26,10 @@ TWICE = f"{FAILED}: the process that graded it was ended twice; is there enough 
 
 @dataclass(frozen=True)
 class Done:
-    """A result by its key. failed: by this machine's fault; it is not kept, so that the next run tries
-    again."""
+    """A result by its key."""
 
     key: str
     graded: Graded
-    failed: bool = False
 
 
 def run(
@@ -61,7 +59,7 @@ def run(
             with suppress(Exception):  # the page of one file; who called looks for it in the end
                 finished(done.graded)
             known[done.key] = done.graded
-            if not done.failed:
+            if not done.graded.failed:  # else to be tried again at the next run
                 write_text(store / f"{done.key}.json", json.dumps(done.graded.as_json()))
     return [known[k] for k in keys]
 
@@ -87,7 +85,7 @@ def _graded(
                 # Two jobs with one task: with one job it would run in this process, and take it along.
                 pool.jobs = max(jobs, 2)
                 again = list(pool.results({k: s})) or list(pool.results({k: s}))
-                yield from again or [Done(k, _result(s, problem=f"{TWICE} ({pool.error})"), failed=True)]
+                yield from again or [Done(k, _result(s, problem=f"{TWICE} ({pool.error})", failed=True))]
             pool.jobs = jobs
 
 
@@ -139,12 +137,12 @@ def one(
     try:
         from .marks import grade
 
-        marks, peak = grade(submission, pristine, rules, scratch)
+        found = vars(grade(submission, pristine, rules, scratch))
     except (Exception, SystemExit) as error:
         problem = f"{FAILED}: {type(error).__name__}: {printable(str(error), ' ')[:300]}"
-        return Done(name, _result(submission, problem=problem), failed=True)
+        return Done(name, _result(submission, problem=problem, failed=True))
     seconds = round(time.perf_counter() - started, 2)
-    return Done(name, _result(submission, marks=marks, peak=peak, seconds=seconds))
+    return Done(name, _result(submission, **found, seconds=seconds))
 
 
 def _result(submission: Submission, **more: Any) -> Graded:

@@ -9,7 +9,7 @@ import io
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...errors import unknown
@@ -128,7 +128,7 @@ def _whole(row: Student) -> dict:
         | {"problem": g.problem, "notes": g.notes, "look at": g.flags}
         for g in row.graded
     ]
-    marks = {exercise: asdict(mark) for exercise, mark in row.marks.items()}
+    marks = {exercise: mark.told() for exercise, mark in row.marks.items()}
     return {"student": row.name, "id": row.lms_id, "total": row.total, "marks": marks, "files": files}
 
 

@@ -1,121 +1,152 @@
 """From what was seen to points: one mark for each exercise, with the hint of the check and what a person should look at."""
 
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from nbformat import NotebookNode
 
 from .. import handout
-from . import assembly, audit, nbval_run, reading, recheck
-from .results import Mark
+from ..ids import function_of
+from . import audit, finding, nbval_run, recheck
+from .assembly import Plan, chapter_names, plan, secret_seed
+from .nbval_run import Trial
+from .recheck import Verdict
+from .results import Flag, Kind, Mark, State
 from .rules import Rules
 from .submissions import Submission
 
-HELPERS = "Grading takes the exercise cells alone: define inside them what they need."
+# What torch says where there is no GPU: such an answer may be right elsewhere.
+NO_GPU = re.compile(r"Torch not compiled with CUDA|No CUDA GPUs|Found no NVIDIA driver|CUDA error")
+NUMBER = re.compile(r"-?\d+\.?\d*(e[-+]?\d+)?")
 
 
-def grade(
-    submission: Submission, pristine: NotebookNode, rules: Rules, scratch: str | None = None
-) -> tuple[tuple[Mark, ...], int]:
-    """The marks of one submission, and the peak of memory in bytes. Runs its code, and never raises for what it does.
-    scratch: a folder for what a run needs meanwhile.
+@dataclass(frozen=True)
+class Marked:
+    """The marks of a submission. remarks: for the student, on cells that stopped. peak: bytes."""
+
+    marks: tuple[Mark, ...]
+    remarks: tuple[str, ...] = ()
+    peak: int = 0
+
+
+def grade(submission: Submission, pristine: NotebookNode, rules: Rules, scratch: str | None = None) -> Marked:
+    """Mark one submission. Runs its code, and never raises for what it does. scratch: a folder for what a run needs meanwhile.
 
     Raises nbval_run.NotRun when nothing can be run on this machine.
     """
-    exercises = handout.exercises(pristine)
-    written = {e: submission.answers[e] for e in exercises if _written(e, submission)}
-    run = nbval_run.Trial()
-    if written:
-        run = nbval_run.run(
-            lambda left: assembly.assemble(
-                pristine, {e: written[e] for e in left}, submission.student, rules.secret
-            ),
-            written,
-            rules.limits,
-            rules.isolation,
-            scratch,
-        )
-    tasks = [_task(e, written, pristine, submission.student, rules) for e in written if run.right(e)]
-    verdicts = recheck.look(tasks, rules.limits, rules.isolation, scratch)
-    marks = []
-    for e, exercise in exercises.items():
-        if e in written:
-            mark = _mark(exercise, run, verdicts.get(e), rules)
-            marks.append(_with_remarks(mark, audit.remarks(written[e])))
-        else:
-            there = e in submission.answers
-            hint = "" if there else "There is no cell that begins with this exercise's first line."
-            marks.append(Mark(e, 0, exercise.points, "not done" if there else "missing", hint))
-    return tuple(marks), run.peak
+    found = finding.find(submission.notebook, pristine)
+    work = plan(pristine, submission.notebook, found)
+    run, verdicts = Trial(), dict[str, Verdict]()
+    if work.steps:
+        seeds = {e: secret_seed(rules.secret, submission.student, e) for e in work.definers}
+        run = nbval_run.run(work.steps, seeds, rules.limits, rules.isolation, scratch)
+        _refuse_broken_machine(work, run)
+        left = replace(work, steps=nbval_run.shortened(work.steps, run))
+        right = [e for e, said in run.verdicts.items() if said.passed]
+        fresh = {
+            e: [secret_seed(rules.secret, f"{submission.student}/{n}", e) for n in range(2)] for e in right
+        }
+        verdicts = recheck.look(left, right, fresh, rules.library, rules.limits, rules.isolation, scratch)
+    marks = [
+        _mark(exercise, found.answers.get(e), work, run, verdicts.get(e), rules)
+        for e, exercise in handout.exercises(pristine).items()
+    ]
+    return Marked(tuple(marks), tuple(_remarks(pristine, work, run)), run.peak)
 
 
-def _written(exercise: str, submission: Submission) -> bool:
-    return exercise in submission.answers and reading.written(exercise, submission.answers[exercise])
-
-
-def _task(
-    exercise: str, written: dict[str, str], pristine: NotebookNode, student: str, rules: Rules
-) -> recheck.Task:
-    """An answer after those of the student's earlier answers that it calls, e.g. exercise 3 after the function of exercise 1."""
-    names = list(written)
-    before: list[str] = []
-    for other in reversed(names[: names.index(exercise)]):
-        if other[3:] in assembly.named([written[exercise], *before]):
-            before.insert(0, written[other])
-    source = "\n\n".join(map(assembly.clean, [*before, written[exercise]]))
-    prelude = assembly.prelude(pristine, assembly.named([source]))
-    seeds = [assembly.secret_seed(rules.secret, f"{student}/{n}", exercise) for n in range(2)]
-    return recheck.Task(exercise, prelude, source, seeds)
+def _refuse_broken_machine(work: Plan, run: Trial) -> None:
+    for i, step in enumerate(work.steps):
+        if step.pure and i in run.errors and run.errors[i].name == "ModuleNotFoundError":
+            raise nbval_run.NotRun(str(run.errors[i]))
 
 
 def _mark(
-    exercise: handout.Exercise, run: nbval_run.Trial, verdict: recheck.Verdict | None, rules: Rules
+    exercise: handout.Exercise,
+    answer: finding.Answer | None,
+    work: Plan,
+    run: Trial,
+    verdict: Verdict | None,
+    rules: Rules,
 ) -> Mark:
-    name, of = exercise.id, exercise.points
+    name, of, function = exercise.id, exercise.points, function_of(exercise.id)
+    if answer is None:
+        hint = (
+            f"There is no cell that begins with this exercise's first line, and none that defines {function}."
+        )
+        return Mark(name, 0, of, State.MISSING, hint)
+    if not answer.definers:
+        return Mark(name, 0, of, State.NOT_DONE)
+    if name not in work.definers:
+        return Mark(name, 0, of, State.WRONG, f"The cell that defines {function} is too long to be run.")
+    mark = _judged(exercise, work, run, verdict, rules)
+    unusual = audit.remarks(*work.sources(name))
+    return mark.flagged(Flag(Kind.UNUSUAL, ", ".join(unusual[:8]))) if unusual else mark
 
-    def none(state: str, hint: str, *flags: str) -> Mark:
-        return Mark(name, 0, of, state, hint, flags)
 
-    if name in run.ended:
-        return none("stopped", f"Your code {run.ended[name]}.", run.ended[name])
-    for part in ("answer", "public", "hidden"):
-        if not run.passed.get((name, part)):
-            text = run.text.get((name, part), "")
-            state = "not done" if re.search("is not written yet|is still to be written", text) else "wrong"
-            return none(state, _hint(text), *_doubts(text))
-    if not run.passed.get((name, "canary")):
+def _judged(
+    exercise: handout.Exercise, work: Plan, run: Trial, verdict: Verdict | None, rules: Rules
+) -> Mark:
+    name, of, said = exercise.id, exercise.points, run.verdicts.get(exercise.id)
+    needs = {*work.needs[name], *(i for i, step in enumerate(work.steps) if step.exercise == name)}
+    if said is None or (said.state != "right" and needs & run.ended.keys()):
+        why = next((run.ended[i] for i in sorted(needs) if i in run.ended), "did not come to its end")
+        return Mark(name, 0, of, State.STOPPED, f"Your code {why}.", (Flag(Kind.STOPPED, why),), why)
+    if said.state == "right" and not said.passed:
         hint = "The check was changed by the code of this notebook."
-        return none("wrong", hint, "the check accepts a wrong function: tampering")
+        return Mark(name, 0, of, State.WRONG, hint, (Flag(Kind.TAMPERED),))
+    if said.state == "right":
+        return _looked_at_again(name, of, verdict, rules)
+    if said.state == "not done":
+        return Mark(name, 0, of, State.NOT_DONE, said.message)
+    hint = said.message or recheck.undefined(name, work, run.errors)
+    fault = said.fault or hint
+    unknown = sorted(word for word in work.unknown[name] if f"'{word}'" in hint)
+    if unknown:
+        hint += f"\nNo cell that you wrote or changed defines {', '.join(unknown)}, nor does the chapter."
+    flags = [Flag(Kind.GPU)] if NO_GPU.search(hint) else []
+    broken = [i for i in sorted(work.needs[name]) if work.steps[i].pure and i in run.errors]
+    flags += [Flag(Kind.CHAPTER, str(run.errors[i])) for i in broken[:1]]
+    return Mark(name, 0, of, State.WRONG, hint, tuple(flags), said.diagnosis or _numberless(fault))
+
+
+def _looked_at_again(name: str, of: int, verdict: Verdict | None, rules: Rules) -> Mark:
+    """The mark of an answer that was right in the notebook."""
+    if verdict is not None and verdict.machine:
+        return Mark(name, of, of, State.RIGHT, "", (Flag(Kind.MACHINE, verdict.machine),))
+    if verdict is not None and verdict.uses:
+        named = verdict.uses == recheck.CHECKS_NAME
+        right = rules.library != "zero"
+        hint = f"Your function calls the course's own function for this{' in the check' if named else ''}."
+        flags = (Flag(Kind.CHECKS if named else Kind.LIBRARY),) if named or rules.library != "allow" else ()
+        state = State.RIGHT if right else State.WRONG
+        return Mark(name, of if right else 0, of, state, hint if flags else "", flags)
     if verdict is None or verdict.fault:
         fault = verdict.fault if verdict else "was not run again"
-        return none(
-            "wrong",
-            f"Run by itself on other inputs: {fault}",
-            f"right in the notebook, but by itself: {fault}",
+        flags = (Flag(Kind.DIFFERS, fault.split("\n")[0][:300]),)
+        return Mark(
+            name, 0, of, State.WRONG, f"Run by itself on other inputs: {fault}", flags, _numberless(fault)
         )
-    if verdict.library and rules.library != "allow":
-        points = of if rules.library == "flag" else 0
-        hint = "Your function calls the course's own function for this, or the check's."
-        flag = "calls the course's own function"
-        return Mark(name, points, of, "right" if points else "wrong", hint, (flag,))
-    return Mark(name, of, of, "right")
+    return Mark(name, of, of, State.RIGHT)
 
 
-def _with_remarks(mark: Mark, remarks: tuple[str, ...]) -> Mark:
-    unusual = f"unusual code: {', '.join(remarks[:8])}"
-    return Mark(**{**vars(mark), "flags": (*mark.flags, unusual)}) if remarks else mark
+def _remarks(pristine: NotebookNode, work: Plan, run: Trial) -> Iterable[str]:
+    """What happened in the student's cells, as far as it is not the doing of grading, which runs a part of the chapter."""
+    chapter = chapter_names(pristine)
+    for i, step in enumerate(work.steps):
+        if step.part != "own":
+            continue
+        first = next(iter(step.source.strip().split("\n")))[:60]
+        if i in run.ended:
+            yield f"The cell that begins with {first!r} {run.ended[i]}, and was left out."
+        elif i in run.errors:
+            error = run.errors[i]
+            expected = error.name in ("CheckFailed", "NotDone", "NotImplementedError")
+            if not expected and not (
+                error.name == "NameError" and any(f"'{n}'" in error.message for n in chapter)
+            ):
+                yield f"The cell that begins with {first!r} stopped with {error}"
 
 
-def _doubts(text: str) -> list[str]:
-    """Why a wrong answer may be right elsewhere."""
-    cuda = re.search(r"Torch not compiled with CUDA|No CUDA GPUs|Found no NVIDIA driver|CUDA error", text)
-    return ["asks for a GPU, and the sandbox has none"] if cuda else []
-
-
-def _hint(text: str) -> str:
-    """What the check said, out of nbval's report."""
-    plain = nbval_run.ANSI.sub("", text)
-    said = plain.rpartition("Traceback:")[2].strip() or plain.strip()
-    # The engine's errors are one block that begins with their name; Python's own end with the line that matters.
-    found = re.search(r"(?:CheckFailed|NotDone|CourseError)\w*:\s*(.*)", said, re.DOTALL)
-    hint = found[1].strip()[:2000] if found else said[-600:]
-    return f"{hint}\n{HELPERS}" if "NameError" in hint else hint
+def _numberless(fault: str) -> str:
+    return NUMBER.sub("#", fault.split("\n")[0])[:200]

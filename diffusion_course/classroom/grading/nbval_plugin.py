@@ -6,11 +6,11 @@ shared folder, since the sandbox has no network. Results are written at once, fo
 
 import json
 import os
-import re
 import signal
 import stat
 import time
 from collections import deque
+from collections.abc import Generator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -21,18 +21,28 @@ import nbval.kernel
 import pytest
 from jupyter_client.connect import port_names
 from jupyter_client.manager import KernelManager
+from nbval.plugin import IPyNbCell
 
 from .processes import PR_SET_PDEATHSIG, prctl
+from .verdict import MIME
 
 # Environment: a file; a number of bytes.
 RESULTS, OUTPUT = "DIFFUSION_COURSE_RESULTS", "DIFFUSION_COURSE_OUTPUT"
-# What a report says of a run that ended within a cell.
-ENDED, TOO_MUCH = "THE KERNEL ENDED", "TOO MUCH OUTPUT"
-FATAL = re.compile(rf"{ENDED}|{TOO_MUCH}|Kernel dead|Timeout of|Timed out waiting")
-
+# How a run ended within a cell: the kernel did not start, or was found dead, or died, or took too long, or printed too much.
+NO_KERNEL, DEAD_BEFORE, DIED, TOO_LONG, TOO_MUCH = "no kernel", "dead before", "died", "too long", "too much"
 START = 60  # seconds for a kernel to come up
+LONGEST = 8000  # characters of a text that is written down
 
-_session: pytest.Session
+_ended = ""
+
+
+class Ended(RuntimeError):
+    """The kernel can do nothing more."""
+
+    def __init__(self, how: str):
+        global _ended
+        super().__init__(how)
+        _ended = how
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -45,6 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
         Manager, shared=shared, transport="ipc", ip=f"{private}/k", connection_file=f"{private}/k.json"
     )
     nbval.kernel.RunningKernel.get_message = _watched(nbval.kernel.RunningKernel.get_message)
+    IPyNbCell.compare_outputs = _only_the_verdict(IPyNbCell.compare_outputs)
 
 
 class Manager(KernelManager):
@@ -99,7 +110,7 @@ def _watched(get_message: Any) -> Any:
         left -= len(json.dumps(message["content"], default=str))
         if left < 0:
             self.km.shutdown_kernel(now=True)
-            raise RuntimeError(TOO_MUCH)
+            raise Ended(TOO_MUCH)
         return message
 
     def get(self: Any, stream: str, timeout: float | None = None) -> Any:
@@ -112,7 +123,7 @@ def _watched(get_message: Any) -> Any:
                 return printed(self, step) if stream == "iopub" else get_message(self, stream, step)
             except Empty:
                 if not self.is_alive():
-                    raise RuntimeError(ENDED) from None
+                    raise Ended(DIED) from None
                 if time.monotonic() >= end:
                     raise
             with suppress(Empty):
@@ -122,18 +133,50 @@ def _watched(get_message: Any) -> Any:
     return get
 
 
-def pytest_sessionstart(session: pytest.Session) -> None:
-    global _session
-    _session = session
+def _only_the_verdict(compare: Any) -> Any:
+    """nbval's comparison, of verdicts alone: an answer may print, plot and show progress as it likes."""
+
+    def compared(self: Any, test: Any, ref: Any, skip: Any = None) -> Any:
+        return compare(self, [output for output in test if MIME in output.get("data", {})], ref, skip)
+
+    return compared
 
 
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    if report.when != "call" and report.passed:
-        return
-    number = int(report.nodeid.rpartition(" ")[2]) if report.nodeid.rpartition(" ")[2].isdigit() else -1
-    # xfail marks what follows a timeout, and "xfailed" counts as skipped: only a plain pass is a pass.
-    passed = report.passed and not hasattr(report, "wasxfail")
-    with open(os.environ[RESULTS], "a", encoding="utf-8") as file:
-        file.write(json.dumps({"cell": number, "passed": passed, "text": report.longreprtext[-8000:]}) + "\n")
-    if FATAL.search(report.longreprtext):
-        _session.shouldstop = "what follows would not be judged"
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: Any, call: Any) -> Generator[None, Any, Any]:
+    report = yield
+    if report.when == "call" or report.failed:
+        row = _row(item, report)
+        with open(os.environ[RESULTS], "a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        if row["ended"]:
+            item.session.shouldstop = "what follows would not be judged"
+    return report
+
+
+def _row(item: Any, report: Any) -> dict[str, Any]:
+    """What a cell did. passed: it ran, and gave the verdict that was expected, if one was. error: name and message."""
+    outputs = item.test_outputs or []
+    errors = [
+        [str(o["ename"]), str(o["evalue"])[:LONGEST]] for o in outputs if o.get("output_type") == "error"
+    ]
+    verdicts = [o["data"][MIME] for o in outputs if MIME in o.get("data", {})]
+    return {
+        "cell": item.cell_num,
+        # xfail marks what follows a timeout, and "xfailed" counts as skipped: only a plain pass is a pass.
+        "passed": report.passed and not hasattr(report, "wasxfail"),
+        "verdict": verdicts[-1] if verdicts and isinstance(verdicts[-1], str) else "",
+        "error": errors[-1] if errors else None,
+        "ended": _end(item, report),
+        "text": "" if report.passed else report.longreprtext[-LONGEST:],
+    }
+
+
+def _end(item: Any, report: Any) -> str:
+    if report.when == "setup":
+        return NO_KERNEL
+    if _ended:
+        return _ended
+    if item.parent.timed_out:
+        return TOO_LONG
+    return DEAD_BEFORE if item.test_outputs is None else ""

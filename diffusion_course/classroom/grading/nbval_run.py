@@ -1,22 +1,24 @@
-"""nbval runs an assembled notebook with its kernel in the sandbox; what each cell did is told.
+"""nbval runs the list of cells with its kernel in the sandbox; what each of them did is told.
 
-A run can end early: an answer may loop forever, kill its kernel, or print without end. The exercise at fault is then left out, and the
-rest runs again, so that one such answer does not cost a student the others.
+A run can end early: a cell may loop forever, kill its kernel, or print without end. It is then left out, and the rest runs again, so
+that it costs a student no more than what depends on it.
 """
 
 import json
 import os
 import re
 import sys
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import nbformat
+from nbformat import NotebookNode
 
-from . import folders, processes, sandbox
-from .assembly import Cell, notebook
-from .nbval_plugin import FATAL, OUTPUT, RESULTS, TOO_MUCH
+from . import folders, nbval_plugin, processes, sandbox, verdict
+from .assembly import Step
+from .nbval_plugin import OUTPUT, RESULTS
 from .sandbox import Isolation, Limits
 
 # The package comes first: it makes the import of nbformat quick.
@@ -32,68 +34,146 @@ OPTIONS = [
     "-q",
 ]
 
-LARGEST = 50_000_000  # bytes of reports
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")  # colours in a traceback
+MOST = 8  # runs of one notebook
+PATIENCE = 2  # runs that end early, before cells that no exercise needs are left out
+LONGEST = 2000  # characters of a text
+LARGEST = 50_000_000  # bytes of rows
 
 
 class NotRun(RuntimeError):
-    """The run failed before any answer began: the fault of this machine, and nobody's points."""
+    """The run failed before any cell began: the fault of this machine, and nobody's points."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """A verdict. state: "right", "wrong", "not done" or "undefined"; passed: right, by a checker that refused all that is wrong.
+
+    message: what the check said; fault, diagnosis: parts of it.
+    """
+
+    state: str
+    passed: bool = False
+    message: str = ""
+    fault: str = ""
+    diagnosis: str = ""
+
+
+@dataclass(frozen=True)
+class Error:
+    """An error in a cell."""
+
+    name: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.message}" if self.message else self.name
 
 
 @dataclass
 class Trial:
-    """passed: (exercise, part) -> did that cell pass? text: what nbval said. ended: exercise -> how it ended a run."""
+    """verdicts: exercise -> what was said of it. errors, ended: number of a step -> its error, or how it ended a run."""
 
-    passed: dict[tuple[str, str], bool] = field(default_factory=dict)
-    text: dict[tuple[str, str], str] = field(default_factory=dict)
-    ended: dict[str, str] = field(default_factory=dict)
+    verdicts: dict[str, Said] = field(default_factory=dict)
+    errors: dict[int, Error] = field(default_factory=dict)
+    ended: dict[int, str] = field(default_factory=dict)
     peak: int = 0
-
-    def right(self, exercise: str) -> bool:
-        """Did all four cells of an exercise pass?"""
-        return all(
-            self.passed.get((exercise, part), False) for part in ("answer", "public", "hidden", "canary")
-        )
 
 
 def run(
-    assemble: Callable[[Collection[str]], list[Cell]],
-    exercises: Collection[str],
+    steps: Sequence[Step],
+    seeds: dict[str, str],
     limits: Limits,
     isolation: Isolation,
     scratch: str | None = None,
 ) -> Trial:
-    """Run what `assemble` makes of the exercises, without those at fault, until a run comes to its end.
+    """Run the steps, without those that ended a run, until there is a verdict on every exercise. seeds: exercise -> its hidden seed.
 
-    Raises NotRun when the chapter's own cells do not run here.
+    Raises NotRun when nothing runs here.
     """
     trial = Trial()
-    for _ in range(len(exercises)):
-        cells = assemble([e for e in exercises if e not in trial.ended])
-        reports, why, peak = _once(cells, limits, isolation, scratch)
+    for _ in range(MOST):
+        left = list(_left(steps, trial))
+        if not any(steps[i].part == "verdict" for i in left):
+            break
+        cells = [_cell(steps[i], seeds) for i in left]
+        rows, why, peak = _once([_compared("pass"), *cells], limits, isolation, scratch)
         trial.peak = max(trial.peak, peak)
-        for cell, report in zip(cells, reports, strict=False):
-            trial.passed[cell.exercise, cell.part] = report["passed"]
-            trial.text[cell.exercise, cell.part] = report["text"]
-        early = next(
-            (r for c, r in zip(cells, reports, strict=False) if c.part == "prelude" and not r["passed"]), None
-        )
-        if early or len(reports) < sum(c.part == "prelude" for c in cells):
-            raise NotRun(why or _last_line(early["text"] if early else "no kernel"))
-        broken = next((i for i, r in enumerate(reports) if FATAL.search(r["text"])), len(reports))
-        if broken == len(cells):
-            return trial
-        said = reports[broken]["text"] if broken < len(reports) else ""
+        if not rows or (rows[0]["ended"] and rows[0]["ended"] != nbval_plugin.DEAD_BEFORE):
+            raise NotRun(why or _last_line(rows[0]["text"] if rows else "") or "no kernel")
+        for i, row in zip(left, rows[1:], strict=False):
+            _note(trial, i, steps[i], row)
+        broken = next((n for n, row in enumerate(rows) if row["ended"]), len(rows))
+        if broken > len(left):
+            break
+        how = rows[broken]["ended"] if broken < len(rows) else nbval_plugin.DIED
         # A kernel that is found dead when a cell begins was ended by the cell before.
-        guilty = cells[max(broken - ("Kernel dead" in said), 0)].exercise
-        trial.ended[guilty] = why or _reason(said, limits)
+        guilty = left[max(broken - 1 - (how == nbval_plugin.DEAD_BEFORE), 0)]
+        trial.ended[guilty] = why or _reason(how, limits)
     return trial
 
 
+def shortened(steps: Sequence[Step], trial: Trial) -> tuple[Step, ...]:
+    """The steps without the code of those that were left out in the end."""
+    return tuple(replace(s, source="") if _left_out(i, s, trial) else s for i, s in enumerate(steps))
+
+
+def _left_out(number: int, step: Step, trial: Trial) -> bool:
+    """What ended a run is left out; after some such runs, also cells that no exercise needs."""
+    spare = step.part == "own" and not step.needed and len(trial.ended) >= PATIENCE
+    return number in trial.ended or spare
+
+
+def _left(steps: Sequence[Step], trial: Trial) -> Iterator[int]:
+    """The steps that are still to run."""
+    for i, step in enumerate(steps):
+        done = step.part == "verdict" and step.exercise in trial.verdicts
+        if not done and not _left_out(i, step, trial):
+            yield i
+
+
+def _note(trial: Trial, number: int, step: Step, row: dict[str, Any]) -> None:
+    if row["ended"]:
+        return
+    if step.part == "verdict":
+        trial.verdicts[step.exercise] = _said(row)
+    elif row["error"]:
+        trial.errors[number] = Error(*(ANSI.sub("", word)[:LONGEST] for word in row["error"]))
+
+
+def _said(row: dict[str, Any]) -> Said:
+    """A verdict as it came out of the sandbox, where anything may have been made of it."""
+    try:
+        told = json.loads(row["verdict"] or "{}")
+    except (ValueError, RecursionError):
+        told = {}
+    told = told if isinstance(told, dict) else {}
+    words = {k: ANSI.sub("", str(told.get(k, "")))[:LONGEST] for k in ("message", "fault", "diagnosis")}
+    if told.get("state") in ("right", "wrong", "not done", "undefined"):
+        return Said(told["state"], row["passed"], **words)
+    error = " ".join(row["error"] or ["no verdict was given"])
+    return Said("wrong", False, message=error[:LONGEST], fault=error[:LONGEST])
+
+
+def _cell(step: Step, seeds: dict[str, str]) -> NotebookNode:
+    if step.part != "verdict":
+        return _compared(step.source)
+    source = verdict.CELL.format(exercise=step.exercise, seed=seeds[step.exercise])
+    return _compared(source, verdict.right(step.exercise))
+
+
+def _compared(source: str, expected: str = "") -> NotebookNode:
+    """A cell for nbval: where a verdict is expected, the cell's is compared with it."""
+    outputs = [nbformat.v4.new_output("display_data", {verdict.MIME: expected})] if expected else []
+    return nbformat.v4.new_code_cell(
+        f"# NBVAL_CHECK_OUTPUT\n{source}" if expected else source, execution_count=1, outputs=outputs
+    )
+
+
 def _once(
-    cells: list[Cell], limits: Limits, isolation: Isolation, scratch: str | None
-) -> tuple[list[dict], str, int]:
-    """One run: a report for each cell that was reached, why it was stopped, and the peak of memory in bytes."""
+    cells: list[NotebookNode], limits: Limits, isolation: Isolation, scratch: str | None
+) -> tuple[list[dict[str, Any]], str, int]:
+    """One run: a row for each cell that was reached, why it was stopped, and the peak of memory in bytes."""
     with sandbox.workplace(scratch) as folder:
         shared, specs = folder / "s", folder / "j" / "kernels" / "graded"
         specs.mkdir(parents=True)
@@ -102,7 +182,7 @@ def _once(
         (specs / "kernel.json").write_text(json.dumps(spec))
         graded, results = folder / "graded.ipynb", folder / "results.jsonl"
         graded.touch(0o600)
-        graded.write_text(nbformat.writes(notebook(cells)), encoding="utf-8")
+        graded.write_text(nbformat.writes(nbformat.v4.new_notebook(cells=cells)), encoding="utf-8")
         env = {
             **os.environ,
             "JUPYTER_PATH": str(folder / "j"),
@@ -126,11 +206,11 @@ def _once(
         ]
         line += ["--nbval-kernel-name", "graded", "--nbval-cell-timeout", str(limits.cell), str(graded)]
         done = processes.run(line, limits.cpu + 60, limits, folder, env)
-        reports = _reports(results)
-        return reports, done.why or ("" if reports else _last_line(done.printed)), done.peak
+        rows = _rows(results)
+        return rows, done.why or ("" if rows else _last_line(done.printed)), done.peak
 
 
-def _reports(results: Path) -> list[dict]:
+def _rows(results: Path) -> list[dict[str, Any]]:
     """What the plugin wrote; without a sandbox, the run could have put something else in its place."""
     try:
         return [json.loads(row) for row in folders.open_result(results, LARGEST).splitlines()]
@@ -144,9 +224,8 @@ def _last_line(text: str) -> str:
     return next((line for line in reversed(ANSI.sub("", text).splitlines()) if line.strip()), "")[:300]
 
 
-def _reason(text: str, limits: Limits) -> str:
-    if TOO_MUCH in text:
-        return f"printed more than {limits.output:g} MB"
-    if "Timeout of" in text:
-        return f"took longer than {limits.cell} s"
-    return "ended Python (exit, a crash, or out of memory)"
+def _reason(how: str, limits: Limits) -> str:
+    return {
+        nbval_plugin.TOO_MUCH: f"printed more than {limits.output:g} MB",
+        nbval_plugin.TOO_LONG: f"took longer than {limits.cell} s",
+    }.get(how, "ended Python (exit, a crash, or out of memory)")

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from ...files import write_text
 from .gradebook import Student
-from .results import Graded, Mark
+from .results import Graded, State
 from .trouble import Line
 
 if TYPE_CHECKING:
@@ -21,7 +21,13 @@ SANDBOX = re.compile(r"(a )?(bubblewrap|container)\b")  # any other isolation is
 LONGEST = (
     200_000  # characters of a notebook that its page shows, besides the exercises; a chapter has about 70,000
 )
-STATES = {"right": "✓", "wrong": "✗", "not done": "○", "stopped": "■", "missing": "?"}
+STATES = {
+    State.RIGHT: "✓",
+    State.WRONG: "✗",
+    State.NOT_DONE: "○",
+    State.STOPPED: "■",
+    State.MISSING: "?",
+}
 
 
 def write_feedback(folder: Path, graded: Graded, worth: dict[str, int]) -> None:
@@ -156,9 +162,9 @@ def _bins(totals: Sequence[int], most: int) -> list[tuple[str, int, float]]:
 
 def _exercise(exercise: str, points: int, rows: Sequence[Student]) -> dict[str, Any]:
     marks = [row.marks[exercise] for row in rows if exercise in row.marks]
-    handed = sum(mark.state not in ("missing", "not done") for mark in marks)
-    right = sum(mark.points == mark.of and mark.state == "right" for mark in marks)
-    hints = Counter(_kind(mark) for mark in marks if mark.state in ("wrong", "stopped") and mark.hint)
+    handed = sum(mark.state not in (State.MISSING, State.NOT_DONE) for mark in marks)
+    right = sum(mark.points == mark.of and mark.state == State.RIGHT for mark in marks)
+    hints = Counter(mark.kind for mark in marks if mark.kind)
     share = 100 * right / len(marks) if marks else 0.0
     common = sorted(hints.items(), key=lambda one: (-one[1], one[0]))[:3]
     return {"id": exercise, "points": points, "of": len(marks)} | {
@@ -167,16 +173,6 @@ def _exercise(exercise: str, points: int, rows: Sequence[Student]) -> dict[str, 
         "share": share,
         "hints": common,
     }
-
-
-def _kind(mark: Mark) -> str:
-    """What hints of one kind share: the diagnosis if there is one, else the first line without its numbers."""
-    lines = mark.hint.strip().splitlines() or [""]
-    like = next((line for line in lines if line.startswith("This looks like ")), "")
-    first = lines[0].removeprefix(f"{mark.exercise}: ")
-    if mark.state == "wrong":
-        first = re.sub(r"-?\d+\.?\d*(e[-+]?\d+)?", "#", first)
-    return (like.removeprefix("This looks like ") or first)[:200]
 
 
 @cache

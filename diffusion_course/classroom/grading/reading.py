@@ -1,10 +1,9 @@
-"""One file as a notebook: its cells in every format that is in use, and which of them are answers. Never runs anything."""
+"""One file as a notebook: its cells in every format that is in use. Never runs anything."""
 
 import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
 from ...errors import CourseError
 from .. import handout
@@ -17,17 +16,12 @@ HALF = re.compile("[\ud800-\udfff]")  # half of a surrogate pair, as JSON may ho
 
 @dataclass(frozen=True)
 class Cell:
-    """kind: "code" or "markdown". exercise: the id in its metadata, or ""."""
+    """kind: "code" or "markdown". exercise: the id in its metadata, or "". ran: as which of its kernel's cells it ran last, 0 for none."""
 
     kind: str
     source: str
-    exercise: str
-
-    @property
-    def marked(self) -> str:
-        """The exercise that its first line names, or ""."""
-        found = handout.MARK.match(self.source)
-        return found[1] if found else ""
+    exercise: str = ""
+    ran: int = 0
 
 
 def cells(content: bytes) -> tuple[list[Cell], list[str]]:
@@ -68,58 +62,13 @@ def _cell(raw: object) -> Cell | None:
     metadata = raw.get("metadata")
     course = metadata.get("course") if isinstance(metadata, dict) else None
     exercise = course.get("id") if isinstance(course, dict) else None
+    ran = raw.get("execution_count", raw.get("prompt_number"))
     return Cell(
         "code" if raw.get("cell_type") == "code" else "markdown",
         HALF.sub("\ufffd", source).replace("\r\n", "\n").replace("\r", "\n"),
         exercise if isinstance(exercise, str) and exercise in handout.known() else "",
+        ran if isinstance(ran, int) and ran > 0 else 0,
     )
-
-
-def answers(cells: Sequence[Cell]) -> tuple[dict[str, int], list[str]]:
-    """Exercise -> the number of the cell that counts as its answer, and notes.
-
-    The first line of a cell names its exercise. Where no cell has that line, the metadata do; a cell that was split in two keeps
-    them in both halves. An exercise that is there twice counts as the last that is written.
-    """
-    found: dict[str, list[int]] = {}
-    notes = []
-    for number, cell in enumerate(cells):
-        if cell.marked and cell.marked not in handout.known():
-            notes.append(f"the course has no exercise {cell.marked[:60]}")
-        elif cell.marked and cell.kind != "code":
-            notes.append(f"exercise {cell.marked} is in a cell of text, so it does not count")
-        elif cell.marked:
-            found.setdefault(cell.marked, []).append(number)
-    marked = set(found)
-    for number, cell in enumerate(cells):
-        if cell.kind == "code" and not cell.marked and cell.exercise and cell.exercise not in marked:
-            found.setdefault(cell.exercise, []).append(number)
-    counts = {}
-    for exercise, numbers in sorted(found.items(), key=lambda one: one[1][0]):
-        if len(numbers) > 1:
-            notes.append(f"exercise {exercise} is there more than once; the last one that is written counts")
-        done = [n for n in numbers if written(exercise, cells[n].source)]
-        chosen = (done or numbers)[-1]
-        if len(cells[chosen].source) > ANSWER:
-            notes.append(f"exercise {exercise} has more than {ANSWER:,} characters, so it is not graded")
-        else:
-            counts[exercise] = chosen
-    return counts, list(dict.fromkeys(notes))
-
-
-def written(exercise: str, source: str) -> bool:
-    """Is an answer anything else than what was handed out?"""
-    return _bare(source) != _blank(exercise)
-
-
-@cache
-def _blank(exercise: str) -> tuple[str, ...]:
-    return _bare(handout.exercises(handout.read(exercise[:2]))[exercise].blank)
-
-
-def _bare(source: str) -> tuple[str, ...]:
-    lines = (line.rstrip() for line in source.split("\n") if not handout.MARK.match(line))
-    return tuple(line for line in lines if line)
 
 
 def shown(cells: Sequence[Cell], answers: dict[str, int]) -> list[tuple[str, str]]:

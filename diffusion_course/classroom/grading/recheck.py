@@ -1,81 +1,172 @@
-"""The second look: an answer that got full marks runs once more by itself, on new seeds, and the grader compares.
+"""The second look: what was right in the notebook runs once more where no check and no answer of the course's own is, on other inputs.
 
-In the notebook an answer shares its interpreter with the check, and could have changed it. Here it shares it with nothing.
+In the notebook an answer shares its interpreter with the check, and could have changed it. Here there is nothing to change: inputs go
+in as data, results come out as data, and the grader compares.
 """
 
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from safetensors import safe_open
+from torch import Tensor
 
 from ..checks import CHECKS
 from ..checks.engine import cases, result_fault
-from . import folders, processes, sandbox
+from ..ids import chapter_of, function_of
+from . import folders, processes, sandbox, wire, without
+from .assembly import Plan
+from .nbval_run import Error
 from .sandbox import Isolation, Limits
 
+WORKER = "diffusion_course.classroom.grading.recheck_worker"
 LARGEST = 100_000_000  # bytes of results; a case has at most some thousand numbers
+CHECKS_NAME = "checks"  # what `missing` is asked for where the checks are
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """fault: "" where the answer is right. library: did it call the course's own function for this?"""
+    """fault: "" where the answer is right. uses: "library" or "checks" where it needs what was taken out, else "".
 
-    fault: str
-    library: bool = False
+    absent: was there no result at all? machine: why nothing runs here, whatever the answer. asked: what it asked for of what was taken out.
+    """
 
-
-@dataclass(frozen=True)
-class Task:
-    """An answer to look at again: the cells it stands on, its source, and the seeds of its inputs."""
-
-    exercise: str
-    prelude: list[str]
-    source: str
-    seeds: list[str]
+    fault: str = ""
+    uses: str = ""
+    absent: bool = False
+    machine: str = ""
+    asked: frozenset[str] = frozenset()
 
 
 def look(
-    tasks: list[Task], limits: Limits, isolation: Isolation, scratch: str | None = None
+    plan: Plan,
+    exercises: Collection[str],
+    seeds: Mapping[str, list[str]],
+    library: str,
+    limits: Limits,
+    isolation: Isolation,
+    scratch: str | None = None,
 ) -> dict[str, Verdict]:
-    """Run the answers, each in a process of its own; one verdict an exercise."""
-    if not tasks:
+    """A verdict on each of the exercises. seeds: exercise -> the seeds of its inputs. library: see Rules.
+
+    First all at once, without what does the exercises of the chapter. Then one by one what did not work out so: an exercise may need
+    what does another. What is still not right and asked for what was taken out runs once more with it, and is named.
+    """
+    run = _Run(plan, seeds, limits, isolation, scratch)
+    if not exercises:
         return {}
-    with sandbox.workplace(scratch) as folder:
-        out = folder / "s"
-        words = [{**vars(task), "seconds": limits.cell} for task in tasks]
-        line = sandbox.command(
-            ["diffusion_course.classroom.grading.recheck_worker", str(out)], out, limits, isolation
-        )
-        wall = 30 + limits.cell * len(tasks)
-        done = processes.run(line, wall, limits, folder, given=json.dumps(words).encode())
-        return {task.exercise: _verdict(task, out, done.why or done.printed) for task in tasks}
+    chapter = {e for e in CHECKS if chapter_of(e) in set(map(chapter_of, exercises))}
+    found = run.on(exercises, without.package(without.library(chapter), scratch))
+    for e, verdict in found.items():
+        others = verdict.asked - without.library([e]) - {CHECKS_NAME}
+        if verdict.fault and (others or verdict.absent):
+            found[e] = run.on([e], without.package(without.library([e]), scratch))[e]
+    for e, verdict in found.items():
+        if verdict.fault and verdict.asked:
+            found[e] = _with_it(run, e, verdict, library, scratch)
+    if any(verdict.absent for verdict in found.values()) and (why := run.machine_fault()):
+        found |= {e: replace(verdict, machine=why) for e, verdict in found.items() if verdict.absent}
+    return found
 
 
-def _verdict(task: Task, out: Path, printed: str) -> Verdict:
-    check, path = CHECKS[task.exercise], out / f"{task.exercise}.safetensors"
-    args = [case for seed in task.seeds for case in cases(check, seed)]
-    try:
-        kept = out.with_name(path.name)  # where the run cannot change it while it is read
-        kept.write_bytes(folders.open_result(path, LARGEST))
-        values = list(_values(kept, len(args)))
-    except FileNotFoundError:
-        last = printed.strip().splitlines()[-1:] or ["it ended early"]
-        return Verdict(f"does not run by itself: {last[0][:200]}")
-    except Exception:  # whatever a hostile file makes of its reader
-        return Verdict("wrote something else than its results")
-    faults = (result_fault(check, case, got, {}) for case, (got, _) in zip(args, values, strict=True))
-    return Verdict(next(filter(None, faults), ""), any(library for _, library in values))
+def _with_it(run: "_Run", exercise: str, verdict: Verdict, library: str, scratch: str | None) -> Verdict:
+    """An answer that asked for what was taken out, with it; the checks are there only for one that asks for them."""
+    if library == "zero":
+        return replace(verdict, uses=CHECKS_NAME if CHECKS_NAME in verdict.asked else "library")
+    again = verdict
+    if verdict.asked - {CHECKS_NAME}:
+        again = run.on([exercise], without.package([], scratch))[exercise]
+        if not again.fault:
+            return replace(again, uses="library")
+    if CHECKS_NAME in verdict.asked | again.asked:
+        again = run.on([exercise], sandbox.PACKAGE)[exercise]
+        if not again.fault:
+            return replace(again, uses=CHECKS_NAME)
+    return again
 
 
-def _values(path: Path, cases: int) -> Iterator[tuple[object, bool]]:
-    """What each case gave, and whether it called the library. The format holds numbers and no code."""
-    with safe_open(path, framework="pt") as file:
-        told = json.loads(file.metadata()["cases"])
-        if len(told) != cases:
-            raise ValueError("another number of cases")
-        for number, case in enumerate(told):
-            parts = tuple(file.get_tensor(f"{number}.{i}") for i in range(min(case["outputs"], 20)))
-            several = case["several"] is True or len(parts) != 1
-            yield (None if case["outputs"] < 0 else parts if several else parts[0]), case["library"] is True
+@dataclass(frozen=True)
+class _Run:
+    plan: Plan
+    seeds: Mapping[str, list[str]]
+    limits: Limits
+    isolation: Isolation
+    scratch: str | None
+
+    def on(self, exercises: Collection[str], package: Path) -> dict[str, Verdict]:
+        """One run of the plan with `package` in the place of the course's."""
+        inputs = {e: [case for seed in self.seeds[e] for case in cases(CHECKS[e], seed)] for e in exercises}
+        with sandbox.workplace(self.scratch) as folder:
+            out = folder / "s"
+            line = sandbox.command([WORKER, str(out)], out, self.limits, self.isolation, package)
+            wall = 30 + self.limits.cell * (1 + len(exercises))
+            given = _given(self.plan, inputs, self.limits.cell)
+            done = processes.run(line, wall, self.limits, folder, given=given)
+            return {e: self._verdict(e, inputs[e], out / e, done.why or done.printed) for e in exercises}
+
+    def machine_fault(self) -> str:
+        """Why not even an empty list of cells runs here; "" where it does."""
+        with sandbox.workplace(self.scratch) as folder:
+            out = folder / "s"
+            line = sandbox.command([WORKER, str(out)], out, self.limits, self.isolation)
+            done = processes.run(line, 60, self.limits, folder, given=_given(Plan(), {}, self.limits.cell))
+            return done.why or (_last_line(done.printed) if done.code else "")
+
+    def _verdict(self, exercise: str, inputs: list[tuple], path: Path, printed: str) -> Verdict:
+        try:
+            told, tensors = wire.part(folders.open_result(path, LARGEST))
+            asked = frozenset(str(name) for name in told["asked"])
+            fault = _fault(exercise, inputs, told, tensors, self.plan)
+        except FileNotFoundError:
+            return Verdict(f"does not run by itself: {_last_line(printed)}", absent=True)
+        except (OSError, wire.NotData, KeyError, TypeError, ValueError, AttributeError, IndexError):
+            return Verdict("wrote something else than its results")
+        return Verdict(fault, asked=asked)
+
+
+def _given(plan: Plan, inputs: Mapping[str, list[tuple]], seconds: int) -> bytes:
+    """What the worker is told: the cells in their order, and among them the calls."""
+    tensors: dict[str, Tensor] = {}
+    steps: list[dict[str, Any]] = []
+    for number, step in enumerate(plan.steps):
+        if step.part != "verdict":
+            steps.append({"source": step.source, "number": str(number)})
+        elif step.exercise in inputs:
+            packed = [wire.pack(case, tensors) for case in inputs[step.exercise]]
+            steps.append(
+                {"exercise": step.exercise, "function": CHECKS[step.exercise].function, "cases": packed}
+            )
+    return wire.join({"steps": steps, "seconds": seconds}, tensors)
+
+
+def _fault(exercise: str, inputs: list[tuple], told: Any, tensors: dict[str, Tensor], plan: Plan) -> str:
+    """The first thing that is wrong with what came out; "" if nothing is."""
+    check = CHECKS[exercise]
+    if not told["defined"]:
+        errors = {int(n): Error(str(e[0]), str(e[1])) for n, e in told["errors"].items()}
+        return undefined(exercise, plan, errors)
+    if len(told["calls"]) != len(inputs):
+        raise wire.NotData("another number of cases")
+    for case, called in zip(inputs, told["calls"], strict=True):
+        if "error" in called:
+            name, message, line = map(str, called["error"])
+            return f"your function stopped with {Error(name, message)}" + (f"\nin {line}" if line else "")
+        evaluated = {check.parameters[int(i)]: int(n) for i, n in called["evaluated"].items()}
+        fault = result_fault(check, case, wire.unpack(called["value"], tensors), evaluated)
+        if fault:
+            return fault
+    return ""
+
+
+def undefined(exercise: str, plan: Plan, errors: Mapping[int, Error]) -> str:
+    """Why there is no function, in words: the error of a cell that should have defined it."""
+    why = next((errors[i] for i in sorted(plan.definers.get(exercise, ())) if i in errors), None)
+    return (
+        f"{function_of(exercise)} is not defined: its cell stopped with {why}"
+        if why
+        else f"{function_of(exercise)} is not defined"
+    )
+
+
+def _last_line(printed: str) -> str:
+    return (printed.strip().splitlines()[-1:] or ["it ended early"])[0][:200]

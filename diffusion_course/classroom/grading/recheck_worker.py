@@ -1,98 +1,125 @@
-"""python -m diffusion_course.classroom.grading.recheck_worker FOLDER: run answers by themselves, in the sandbox; told by standard input.
+"""python -m diffusion_course.classroom.grading.recheck_worker FOLDER: run the list of cells by itself; told by standard input.
 
-No check is run in this process, and nothing is compared here: each answer gets the inputs of fresh seeds, and what it returns is
-written to FOLDER for the grader to compare. A process of its own for each exercise keeps them apart.
+No check is here, and nothing is compared: each function gets inputs that came in as data, and what it returns is written to FOLDER for
+the grader to compare. A process of its own for each exercise's calls keeps them apart.
 """
 
-import ast
-import json
 import os
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from types import CodeType
+from types import FrameType
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from IPython.core.interactiveshell import InteractiveShell
 from torch import Tensor
+from traitlets.config import Config
 
-from ..checks import CHECKS
-from ..checks.call import call, fresh, isolated
-from ..checks.engine import cases
+from ..checks.call import blamed_line, call, isolated
+from . import missing, wire
+
+LONGEST = 2000  # characters of a text
+
+
+class Shell(InteractiveShell):
+    """IPython without a front end: it runs cells as a notebook does, magics and all, and shows nothing."""
+
+    def enable_gui(self, gui: Any = None) -> None:
+        """Plots are drawn, and nobody looks."""
+
+    def showtraceback(self, *args: Any, **kwargs: Any) -> None:
+        """Errors are told as data."""
+
+    showsyntaxerror = showtraceback
+
+
+class TooLong(BaseException):
+    """A cell takes longer than it may."""
 
 
 def main() -> None:
     folder = Path(sys.argv[1])
-    for task in json.load(sys.stdin):
-        child = os.fork()
-        if child == 0:
-            signal.alarm(task["seconds"])
-            _answer(task, folder)
-            sys.stdout.flush()
-            os._exit(0)
-        os.waitpid(child, 0)
+    told, tensors = wire.part(sys.stdin.buffer.read())
+    os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
+    os.dup2(os.open(os.devnull, os.O_RDWR), 0)
+    shell = Shell.instance(config=Config({"HistoryManager": {"enabled": False}}))
+    errors: dict[str, list[str]] = {}
+    for step in told["steps"]:
+        if "source" in step:
+            error = _run(shell, step["source"], told["seconds"])
+            if error:
+                errors[step["number"]] = _words(error)
+        else:
+            _apart(shell, step, told["seconds"], tensors, errors, folder)
+    sys.stdout.flush()
+    os._exit(0)  # without the threads that a cell may have started
 
 
-def _answer(task: dict, folder: Path) -> None:
-    """Write EXERCISE.safetensors: the tensors of each case as "case.output"; as metadata what else there is to say of the cases."""
-    check = CHECKS[task["exercise"]]
-    # All inputs are made before the answer's first line runs: it cannot change how.
-    inputs = [case for seed in task["seeds"] for case in cases(check, seed)]
-    watched = {check.reference.__code__, *map(code, check.library)}
-    names: dict = {"__name__": "__main__"}
-    for source in [*task["prelude"], task["source"]]:
-        exec(compile(_python(source), "answer", "exec"), names)
-    function = names[task["exercise"][3:]]
-    tensors: dict[str, Tensor] = {}
-    told = []
-    with isolated():
-        for number, args in enumerate(inputs):
-            watch = _Watch(watched)
-            sys.setprofile(watch)
-            try:
-                value = call(function, fresh(args)).value
-            finally:
-                sys.setprofile(None)
-            several = isinstance(value, tuple | list)
-            parts = list(value) if isinstance(value, tuple | list) else [value]
-            plain = [part.detach().clone().contiguous() for part in parts if isinstance(part, Tensor)]
-            outputs = len(parts) if len(plain) == len(parts) else -1  # -1: not all are tensors
-            tensors |= {f"{number}.{i}": part for i, part in enumerate(plain)}
-            told.append({"several": several, "outputs": outputs, "library": watch.hit})
-    save_file(tensors, folder / f"{check.id}.safetensors", {"cases": json.dumps(told)})
-
-
-class _Watch:
-    """A profiler that notes whether one of some functions was called."""
-
-    def __init__(self, watched: set[CodeType]):
-        self.watched, self.hit = watched, False
-
-    def __call__(self, frame: Any, event: str, arg: Any) -> None:
-        self.hit = self.hit or frame.f_code in self.watched
-
-
-def code(name: str) -> CodeType:
-    """The code of a function of the course, e.g. of "gaussian.diffuse"."""
-    import diffusion_course
-
-    found: Callable = diffusion_course  # type: ignore[assignment]
-    for part in name.split("."):
-        found = getattr(found, part)
-    return found.__code__
-
-
-def _python(source: str) -> str:
-    """A cell as Python: without IPython's magics, if it has any."""
+def _run(shell: Shell, source: str, seconds: int) -> BaseException | None:
+    """Run one cell; its error, if it had one."""
+    signal.signal(signal.SIGALRM, _too_long)
+    signal.alarm(seconds)
     try:
-        ast.parse(source)
-        return source
-    except SyntaxError:
-        from IPython.core.inputtransformer2 import TransformerManager
+        result = shell.run_cell(source, store_history=False)
+        return result.error_before_exec or result.error_in_exec
+    except BaseException as escaped:
+        return escaped
+    finally:
+        signal.alarm(0)
 
-        return TransformerManager().transform_cell(source)
+
+def _too_long(number: int, frame: FrameType | None) -> None:
+    raise TooLong("it took too long")
+
+
+def _apart(
+    shell: Shell,
+    step: dict,
+    seconds: int,
+    tensors: dict[str, Tensor],
+    errors: dict[str, list[str]],
+    folder: Path,
+) -> None:
+    """Call the function of one exercise on all its cases, in a process of its own."""
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        return
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(seconds)
+    outputs: dict[str, Tensor] = {}
+    told: dict[str, Any] = {"defined": step["function"] in shell.user_ns, "errors": errors, "calls": []}
+    if told["defined"]:
+        function = shell.user_ns[step["function"]]
+        with isolated(), shell.builtin_trap, shell.display_trap:
+            told["calls"] = [_called(function, wire.unpack(case, tensors), outputs) for case in step["cases"]]
+    told["asked"] = list(missing.asked)
+    place = folder / step["exercise"]
+    place.with_suffix(".part").write_bytes(wire.join(told, outputs))
+    os.replace(place.with_suffix(".part"), place)
+    os._exit(0)
+
+
+def _called(function: Any, args: Any, outputs: dict[str, Tensor]) -> dict[str, Any]:
+    """One call as data: the value, or the error with the student's line; and how many samples each toy was shown."""
+    outcome = call(function, args)
+    told: dict[str, Any] = {"evaluated": {str(i): n for i, n in outcome.evaluated.items()}}
+    if outcome.error is not None:
+        return told | {"error": [*_words(outcome.error), blamed_line(outcome.error, function)[:LONGEST]]}
+    try:
+        return told | {"value": wire.pack(outcome.value, outputs)}
+    except Exception as error:  # a returned object may pretend to be a tensor and raise anything
+        return told | {"error": [*_words(error), ""]}
+
+
+def _words(error: BaseException) -> list[str]:
+    """An error's name and message; it may be of a class that cannot say any."""
+    try:
+        message = str(error)
+    except Exception:
+        message = ""
+    return [type(error).__name__[:LONGEST], message[:LONGEST]]
 
 
 if __name__ == "__main__":

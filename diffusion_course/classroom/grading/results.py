@@ -1,27 +1,89 @@
-"""What grading finds: a mark for each exercise, and the marks of one file with what a person should look at."""
+"""What grading finds: a mark for each exercise, and the marks of one file with what a person should look at. Text is made here, last."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
 from typing import Any
+
+
+class State(StrEnum):
+    """What became of an exercise."""
+
+    RIGHT = "right"
+    WRONG = "wrong"
+    NOT_DONE = "not done"
+    STOPPED = "stopped"
+    MISSING = "missing"
+
+
+class Kind(StrEnum):
+    """What a flag is about."""
+
+    STOPPED = "stopped"
+    TAMPERED = "tampered"
+    DIFFERS = "differs"
+    LIBRARY = "library"
+    CHECKS = "checks"
+    UNUSUAL = "unusual"
+    GPU = "gpu"
+    CHAPTER = "chapter"
+    MACHINE = "machine"
+
+
+WORDS = {
+    Kind.STOPPED: "{}",
+    Kind.TAMPERED: "the check accepts a wrong function: tampering",
+    Kind.DIFFERS: "right in the notebook, but by itself: {}",
+    Kind.LIBRARY: "calls the course's own function",
+    Kind.CHECKS: "calls the course's own function in the check",
+    Kind.UNUSUAL: "unusual code: {}",
+    Kind.GPU: "asks for a GPU, and the sandbox has none",
+    Kind.CHAPTER: "the chapter's own code failed here: {}",
+    Kind.MACHINE: "could not be run a second time here: {}",
+}
+
+
+@dataclass(frozen=True)
+class Flag:
+    """Something that a person should look at."""
+
+    kind: Kind
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return WORDS[self.kind].format(self.detail)
 
 
 @dataclass(frozen=True)
 class Mark:
-    """One exercise. state: "right", "wrong", "not done", "stopped" or "missing". hint: for the student. flags: for the instructor."""
+    """One exercise. hint: for the student. flags: for the instructor.
+
+    kind: what hints of one kind share, for the summary: the mistake if it was recognised, else what went wrong, without its numbers.
+    """
 
     exercise: str
     points: int
     of: int
-    state: str
+    state: State
     hint: str = ""
-    flags: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
+    kind: str = ""
+
+    def flagged(self, *flags: Flag) -> "Mark":
+        return replace(self, flags=(*self.flags, *flags))
+
+    def told(self) -> dict[str, Any]:
+        """What the gradebook says of it."""
+        words = {k: v for k, v in asdict(self).items() if k != "kind"}
+        return words | {"flags": [str(flag) for flag in self.flags]}
 
 
 @dataclass(frozen=True)
 class Graded:
     """One submission with its marks. problem: why it could not be graded, "" if it was. page: its feedback page, without ".html".
 
-    cells: (kind, source) of the student's notebook; kind is "code", "markdown", or, for an answer, its exercise. seconds, peak
-    (bytes): what grading took. lms_id: "moodle:4711", a participant, or "canvas:4711", a user; "" where it is not known.
+    failed: is the problem this machine's, so that it is to be graded again? remarks: for the student alone. cells: (kind, source) of
+    the student's notebook; kind is "code", "markdown", or, for an answer, its exercise. seconds, peak (bytes): what grading took.
+    lms_id: "moodle:4711", a participant, or "canvas:4711", a user; "" where it is not known.
     """
 
     student: str
@@ -31,6 +93,8 @@ class Graded:
     marks: tuple[Mark, ...] = ()
     notes: tuple[str, ...] = ()
     problem: str = ""
+    failed: bool = False
+    remarks: tuple[str, ...] = ()
     cells: tuple[tuple[str, str], ...] = ()
     seconds: float = 0.0
     peak: int = 0
@@ -51,6 +115,11 @@ class Graded:
 
     @staticmethod
     def from_json(stored: dict[str, Any]) -> "Graded":
-        marks = tuple(Mark(**{**m, "flags": tuple(m["flags"])}) for m in stored["marks"])
         cells = tuple((kind, source) for kind, source in stored["cells"])
-        return Graded(**{**stored, "marks": marks, "cells": cells, "notes": tuple(stored["notes"])})
+        lists = {"notes": tuple(stored["notes"]), "remarks": tuple(stored["remarks"])}
+        return Graded(**{**stored, "marks": tuple(map(_mark, stored["marks"])), "cells": cells} | lists)
+
+
+def _mark(stored: dict[str, Any]) -> Mark:
+    flags = tuple(Flag(Kind(f["kind"]), f["detail"]) for f in stored["flags"])
+    return Mark(**{**stored, "state": State(stored["state"]), "flags": flags})

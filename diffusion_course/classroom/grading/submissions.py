@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ...errors import CourseError, printable
-from . import choosing, names, ownership, people, reading
+from . import choosing, finding, names, ownership, people, reading
 from .choosing import Held
 from .entries import Entry
 from .intake import Intake
@@ -31,7 +31,7 @@ class Submission:
     cells: (kind, source) of the whole notebook for the feedback page; kind is "code", "markdown", or, for the
     cell that counts as an answer, its exercise. page: where that page lies, without ".html"; no two
     submissions share one. lms_id: "moodle:4711", a participant, or "canvas:4711", a user, where the file's
-    name or a roster tells it.
+    name or a roster tells it. notebook: its cells as they are.
     """
 
     student: str
@@ -40,6 +40,7 @@ class Submission:
     digest: str
     answers: dict[str, str] = field(default_factory=dict)
     cells: list[tuple[str, str]] = field(default_factory=list)
+    notebook: tuple[reading.Cell, ...] = ()
     notes: tuple[str, ...] = ()
     trouble: Trouble | None = None
     page: str = ""
@@ -53,7 +54,7 @@ class Submission:
     @property
     def touched(self) -> bool:
         """Is any answer more than what was handed out?"""
-        return any(reading.written(exercise, source) for exercise, source in self.answers.items())
+        return any(finding.written(exercise, source) for exercise, source in self.answers.items())
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ def _read(entry: Entry, path: str) -> Submission:
         cells, notes = reading.cells(entry.content)
     except CourseError as error:
         return replace(refused, trouble=Trouble(Why.NO_TEXT, str(error)))
-    found, more = reading.answers(cells)
+    found, more = finding.answers(cells, named)
     if entry.copy:
         more.append("the zip holds several files of this name")
     if not found:
@@ -157,6 +158,7 @@ def _read(entry: Entry, path: str) -> Submission:
         chapter=chapter,
         answers={exercise: answers[exercise] for exercise in own},
         cells=reading.shown(cells, own),
+        notebook=tuple(cells),
         notes=(*notes, *more),
     )
 
@@ -164,7 +166,7 @@ def _read(entry: Entry, path: str) -> Submission:
 def _chapter(answers: dict[str, str], named: str) -> str:
     """The chapter of most written answers; of most answers where none is written; where they are equal, the
     one the name says."""
-    counts = Counter(e[:2] for e, source in answers.items() if reading.written(e, source))
+    counts = Counter(e[:2] for e, source in answers.items() if finding.written(e, source))
     counts = counts or Counter(e[:2] for e in answers)
     return max(sorted(counts), key=lambda chapter: (counts[chapter], chapter == named))
 

@@ -231,7 +231,7 @@ def kinds(place: Path, port: int = 9) -> dict[str, Kind]:
     others = f"[p.read_text() for p in __import__('pathlib').Path({str(place)!r}).rglob('*.ipynb')][0]"
     reference = "from diffusion_course.classroom.checks import CHECKS\ndef snr(ab):\n    "
     unseen = "sys.setprofile(None)\n    return CHECKS['01-snr'].reference(ab)"
-    return {
+    return more() | {
         # what students do
         "correct": Kind(file(notebook()), 7),
         "partly-right": snr(WRONG, 5, hint="Look at|This looks like"),
@@ -241,10 +241,13 @@ def kinds(place: Path, port: int = 9) -> dict[str, Kind]:
         "syntax-error": snr("def snr(alpha_bar:\n    return alpha_bar", 5, hint="SyntaxError|invalid syntax"),
         "null-byte": snr("def snr(ab):\n    return '\x00'", 5),
         "helper-elsewhere": snr(
-            "def snr(ab):\n    return my_ratio(ab)", 5, hint="NameError(.|\n)*define inside them"
+            "def snr(ab):\n    return my_ratio(ab)", 5, hint="NameError(.|\n)*No cell .* defines my_ratio"
         ),
-        "float64": snr(
-            "def snr(ab):\n    ab = ab.double()\n    return ab / (1 - ab)", 5, hint="dtype float64"
+        "float64": Kind(
+            file(notebook(alpha_bar_from_betas=RIGHT[ALPHA_BAR].replace("1 - betas", "1 - betas.double()"))),
+            5,
+            hint="dtype float64",
+            wrong=ALPHA_BAR,
         ),
         "float64-inside": snr("def snr(ab):\n    d = ab.double()\n    return (d / (1 - d)).to(ab)", 7),
         "on-cuda": snr(
@@ -306,8 +309,8 @@ def kinds(place: Path, port: int = 9) -> dict[str, Kind]:
         "one-passes": first(ONE_PASSES, 5, "right in the notebook, but by itself"),
         "ast-transformer": first(
             TRANSFORMER,
-            3,
-            "right in the notebook, but by itself(.|\n)*right in the notebook, but by itself: snr",
+            5,
+            UNUSUAL + "ast",
         ),
         "atexit": snr(
             f"import atexit\natexit.register(print, '01-snr: correct')\n{WRONG}", 5, UNUSUAL + "atexit"
@@ -357,6 +360,14 @@ def kinds(place: Path, port: int = 9) -> dict[str, Kind]:
         ),
         "writes-outside": snr(call(write), 7, "uses open"),
     }
+
+
+def more() -> dict[str, Kind]:
+    """Answers that are copied or lie, and notebooks that are right and untidy in many ways at once."""
+    import cheats
+    import untidy
+
+    return cheats.KINDS | {name: Kind(files, 7) for name, files in untidy.MANY.items()}
 
 
 def plant(place: Path, name: str, kind: Kind) -> None:

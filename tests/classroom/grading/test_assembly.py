@@ -1,54 +1,126 @@
-"""The notebook that is run holds the answers, what they stand on, and four cells an exercise; nothing of a student's is obeyed."""
+"""The list that runs: the student's cells, what of the chapter they stand on, and verdicts where their functions can be called."""
 
-import contextlib
-import io
+import json
 
 import nbformat
 import pytest
-import torch
-from planted import CHAPTERS, solutions
+from planted import ALPHA_BAR, CHAPTERS, DIFFUSE, RIGHT, SNR, notebook, solutions
+from untidy import around
 
 from diffusion_course.classroom import handout
-from diffusion_course.classroom.checks import CHECKS, check
-from diffusion_course.classroom.grading import assembly
+from diffusion_course.classroom.grading import assembly, finding, reading
+from diffusion_course.classroom.grading.reading import Cell
 
 
-@pytest.mark.parametrize("number", CHAPTERS)
-def test_an_exercise_is_answer_public_hidden_canary_in_the_chapters_order(number):
-    answers = dict(reversed(solutions(number).items()))
-    cells = [c for c in assembly.assemble(handout.read(number), answers, "ann", "s") if c.part != "prelude"]
-    parts = ("answer", "public", "hidden", "canary")
-    assert [(c.exercise, c.part) for c in cells] == [
-        (e, p) for e in handout.exercises(handout.read(number)) for p in parts
-    ]
-    for cell in cells:
-        points = CHECKS[cell.exercise].points
-        expected = {"answer": "", "canary": f"refused {len(CHECKS[cell.exercise].mutants)}\n"}.get(
-            cell.part, f"{cell.exercise}: correct, {points} points\n"
-        )
-        assert cell.expected == expected
+def planned(made, number="01"):
+    cells, _ = reading.cells(json.dumps(made).encode())
+    pristine = handout.read(number)
+    return assembly.plan(pristine, cells, finding.find(cells, pristine))
+
+
+def order(plan):
+    """The steps in short: what is the student's as its first word, a verdict as the exercise."""
+    return [s.exercise or (s.source if s.part == "chapter" else s.source.split("\n")[-1]) for s in plan.steps]
 
 
 @pytest.mark.parametrize("number", CHAPTERS)
 def test_the_answers_find_every_name_they_use(number):
-    """Run in plain Python: the prelude and the answers define all that they read, and figures and trainings are left out."""
+    """Of the solutions: figures and trainings are left out, and nothing is unknown."""
     answers = solutions(number)
-    cells = assembly.assemble(handout.read(number), answers, "ann", "s")
-    prelude = [c.source for c in cells if c.part == "prelude"]
-    names = {}
-    for source in [*prelude, *answers.values()]:
-        exec(source, names)
-    for exercise in answers:
-        CHECKS[exercise].parameters  # noqa: B018
-        assert callable(names[exercise[3:]])
-    assert callable(names["check"])
-    assert "matplotlib" not in "".join(prelude)
-    assert prelude[0].count("\n") < 20
+    made = json.loads(nbformat.writes(handout.read(number)))
+    for cell in made["cells"]:
+        cell["source"] = answers.get(cell["metadata"].get("course", {}).get("id"), cell["source"])
+    plan = planned(made, number)
+    assert [s.exercise for s in plan.steps if s.part == "verdict"] == list(
+        handout.exercises(handout.read(number))
+    )
+    assert all(not names for names in plan.unknown.values())
+    lead = [s.source for s in plan.steps if s.part == "chapter"]
+    assert len(lead) < 20
+    assert "matplotlib" not in "".join(lead)
 
 
-def test_an_exercise_that_is_left_out_has_no_cells():
-    cells = assembly.assemble(handout.read("01"), {"01-snr": "def snr(a): ..."}, "ann", "s")
-    assert {c.exercise for c in cells} == {"", "01-snr"}
+def test_a_verdict_stands_where_all_is_defined():
+    made = around(
+        SNR, ["def above(): ..."], ["def below(): ..."], snr="def snr(a):\n    return below(above(a))"
+    )
+    steps = order(planned(made))
+    assert steps.index("def above(): ...") < steps.index("def below(): ...") < steps.index(SNR)
+    assert steps.index(DIFFUSE) < steps.index("def above(): ...")
+
+
+def test_what_only_comes_later_in_the_chapter_is_waited_for():
+    steps = order(planned(notebook(diffuse="def diffuse(x, t, e, a):\n    return kl_to_noise(x, t, a)")))
+    assert steps.index(DIFFUSE) > next(i for i, s in enumerate(steps) if s.startswith("def kl_to_noise"))
+
+
+def test_a_statement_stands_where_the_chapter_has_it():
+    steps = order(planned(notebook(diffuse=f"{RIGHT[DIFFUSE]}\nprint(alpha_bar)")))
+    own = "    return torch.cumprod(1 - betas, dim=0)"
+    assert (
+        steps.index(own)
+        < steps.index("alpha_bar = alpha_bar_from_betas(betas)")
+        < steps.index("print(alpha_bar)")
+    )
+
+
+def test_a_cell_of_the_chapter_that_was_changed_comes_after_its_original():
+    made = notebook(snr="def snr(a):\n    return T")
+    cell = next(c for c in made["cells"] if "".join(c["source"]).startswith("T = 1000"))
+    cell["source"] = "T = 7"
+    steps = order(planned(made))
+    assert steps.index("T = 1000") < steps.index("T = 7") < steps.index(SNR)
+
+
+def test_a_loop_that_fills_a_list_comes_with_the_list():
+    steps = order(planned(notebook(snr=f"{RIGHT[SNR]}\nprint(chain)")))
+    assert any(s.startswith("for t in range(1, T + 1):\n    beta_t") for s in steps)
+    assert not any("source = dc.Noise(3" in s for s in steps)  # another cell's
+
+
+def test_scratch_cells_run_and_bring_nothing_of_the_chapter():
+    plan = planned(around(SNR, ["print(digits)"]))
+    (scratch,) = [s for s in plan.steps if s.source == "print(digits)"]
+    assert not scratch.needed
+    assert not any(s.source.startswith("digits =") for s in plan.steps)
+
+
+def test_answers_alone_without_the_chapters_cells_run_too():
+    made = notebook()
+    made["cells"] = [c for c in made["cells"] if "course" in c["metadata"]]
+    assert order(planned(made))[:2] == ["import torch", "from diffusion_course.classroom import check"]
+    for cell in made["cells"]:
+        cell["metadata"] = {}
+        cell["source"] = cell["source"].split("\n", 1)[1]
+    steps = order(planned(made))
+    assert steps.index("import torch") < steps.index(ALPHA_BAR)
+
+
+def test_what_nobody_defines_is_known():
+    plan = planned(notebook(snr="def snr(a):\n    return my_ratio(a)"))
+    assert plan.unknown == {ALPHA_BAR: frozenset(), DIFFUSE: frozenset(), SNR: frozenset(["my_ratio"])}
+
+
+def test_only_what_an_exercise_stands_on_is_looked_at():
+    plan = planned(
+        around(SNR, ["import os\ndef ratio(a): ...", "import sys"], snr="def snr(a):\n    return ratio(a)")
+    )
+    assert "import os" in "".join(plan.sources(SNR))
+    assert "import sys" not in "".join(plan.sources(SNR))
+    assert "import os" not in "".join(plan.sources(DIFFUSE))
+
+
+def test_the_chapters_own_part_is_told_from_what_depends_on_a_student():
+    plan = planned(notebook(snr=f"{RIGHT[SNR]}\nprint(alpha_bar)"))
+    pure = {s.source: s.pure for s in plan.steps if s.part == "chapter"}
+    assert pure["import torch"]
+    assert pure["T = 1000"]
+    assert not pure["alpha_bar = alpha_bar_from_betas(betas)"]
+
+
+def test_nothing_runs_where_nothing_was_written():
+    cells = [Cell("code", c.source) for c in handout.read("01").cells]
+    assert assembly.plan(handout.read("01"), cells, finding.find(cells, handout.read("01"))).steps == ()
 
 
 def test_markers_that_nbval_obeys_are_taken_out_and_nothing_else():
@@ -65,53 +137,3 @@ def test_seeds_differ_by_student_exercise_and_secret_and_stay():
     }
     assert len(seeds) == 8
     assert assembly.secret_seed("s", "ann", "01-snr") in seeds
-
-
-def canary(student, exercise):
-    """What the canary cell prints, by itself in this process, and what it is expected to print."""
-    cells = assembly.assemble(handout.read(exercise[:2]), {exercise: "..."}, student, "s")
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said):
-        exec(cells[-1].source, {"check": check})
-    return said.getvalue(), cells[-1].expected
-
-
-@pytest.mark.parametrize("exercise", CHECKS)
-@pytest.mark.parametrize("student", ["ann", "bob", "carol"])
-def test_a_sound_checker_refuses_every_canary(student, exercise):
-    said, expected = canary(student, exercise)
-    assert said == expected
-
-
-@pytest.mark.parametrize("student", [f"student {n}" for n in range(10)])
-@pytest.mark.parametrize("exercise", ["01-alpha_bar_from_betas", "01-diffuse", "01-snr"])
-def test_a_checker_that_compares_no_longer_shows_for_every_student(student, exercise, monkeypatch):
-    monkeypatch.setattr(torch, "isclose", lambda a, *_, **__: torch.ones_like(a, dtype=torch.bool))
-    said, expected = canary(student, exercise)
-    assert said != expected
-
-
-def chapter(*sources):
-    cells = [nbformat.v4.new_code_cell(source) for source in sources]
-    return nbformat.v4.new_notebook(cells=cells)
-
-
-def test_lines_are_taken_one_by_one():
-    made = chapter(
-        "import math, os\nimport torch.nn as nn", "a = 1\nb = math.pi\nprint(b)", "def f():\n    return a"
-    )
-    assert assembly.prelude(made, {"f"}) == ["a = 1", "def f():\n    return a"]
-    assert assembly.prelude(made, {"b"}) == ["import math", "b = math.pi"]
-    assert assembly.prelude(made, {"nn"}) == ["import torch.nn as nn"]
-    assert assembly.prelude(made, set()) == []
-
-
-def test_a_name_of_the_students_own_brings_nothing_of_the_chapter():
-    made = chapter("n = train_for_an_hour()", "def helper(): ...")
-    assert assembly.named(["for n in range(3):\n    x = n + helper()"]) == {"range", "helper"}
-    assert assembly.prelude(made, {"range", "helper"}) == ["def helper(): ..."]
-
-
-def test_the_setup_cell_is_used_where_an_answer_needs_it_and_installs_nothing():
-    prelude = assembly.prelude(handout.read("01"), {"course"})
-    assert prelude == ["from diffusion_course.notebook import setup", "course = setup()"]

@@ -35,6 +35,11 @@ def test_the_solutions_hold_nothing_unusual(number):
         ("torch.load('x')", "uses .load"),
         ("sys.setprofile(None)", "uses .setprofile"),
         ("get_ipython().x", "uses get_ipython"),
+        ("ip = get_ipython()", "uses get_ipython"),
+        ("  import os\n  x = 1", "imports os"),
+        ("%time 1\nimport os", "imports os"),
+        ("%%time\nimport os", "imports os"),
+        ("import sys\nsys._getframe()", "uses ._getframe"),
     ],
 )
 def test_unusual_code_is_named(source, remark):
@@ -50,6 +55,9 @@ def test_unusual_code_is_named(source, remark):
         "def f(x, input):\n    compile = input\n    return compile",
         "class A:\n    def __init__(self):\n        self.x = 1\na = A()\na.x = 2\nprint(a.__class__.__name__)",
         "x.data.mul_(2)",
+        "%matplotlib inline\n!echo x\nx?\ny = !ls",
+        "colab = 'google.colab' in str(get_ipython())",
+        "torch.stack([x])",
         "this is not Python",
         "\x00",
     ],
@@ -59,4 +67,4 @@ def test_usual_code_is_not(source):
 
 
 def test_each_remark_comes_once():
-    assert remarks("import os\nimport os\nos.x = 1") == ("imports os", "assigns to os.x")
+    assert remarks("import os\nimport os\nos.x = 1", "import os") == ("imports os", "assigns to os.x")

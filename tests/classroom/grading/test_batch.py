@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from diffusion_course import CourseError
 from diffusion_course.classroom.grading import batch, lock, marks, pages, sandbox, submissions
-from diffusion_course.classroom.grading.results import Graded, Mark
+from diffusion_course.classroom.grading.results import Graded, Mark, State
 from diffusion_course.classroom.grading.rules import Rules
 from diffusion_course.classroom.grading.sandbox import Isolation
 from diffusion_course.classroom.handout import edition, folder
@@ -40,7 +40,7 @@ def asked(monkeypatch):
         seen.append(submission.student)
         if submission.student in broken:
             raise broken[submission.student]
-        return (Mark("01-snr", len(submission.student), 9, "wrong", rules.secret),), 7
+        return marks.Marked((Mark("01-snr", len(submission.student), 9, State.WRONG, rules.secret),), peak=7)
 
     monkeypatch.setattr(marks, "grade", grade)
     return SimpleNamespace(seen=seen, broken=broken)

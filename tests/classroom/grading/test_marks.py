@@ -3,107 +3,135 @@
 import pytest
 
 from diffusion_course.classroom import handout
-from diffusion_course.classroom.grading import marks, nbval_run, recheck
-from diffusion_course.classroom.grading.nbval_run import Trial
+from diffusion_course.classroom.grading import finding, marks, nbval_run, recheck
+from diffusion_course.classroom.grading.assembly import Plan, Step
+from diffusion_course.classroom.grading.finding import Answer
+from diffusion_course.classroom.grading.nbval_run import Error, Said, Trial
+from diffusion_course.classroom.grading.reading import Cell
 from diffusion_course.classroom.grading.recheck import Verdict
+from diffusion_course.classroom.grading.results import Flag, Kind, State
 from diffusion_course.classroom.grading.rules import Rules
 from diffusion_course.classroom.grading.submissions import Submission
 
 SNR = handout.exercises(handout.read("01"))["01-snr"]
-PARTS = ("answer", "public", "hidden", "canary")
+STEPS = (
+    Step("chapter", "import torch", pure=True),
+    Step("own", "helper = 1", cell=1),
+    Step("own", "def snr(a): ...", cell=2),
+    Step("verdict", exercise=SNR.id),
+    Step("own", "1 / 0", cell=3, needed=False),
+)
+PLAN = Plan(STEPS, {SNR.id: frozenset([2])}, {SNR.id: frozenset([0, 1, 2])}, {SNR.id: frozenset(["ratio"])})
+PASSED = Said("right", passed=True)
 
 
-def seen(failed: str = "", text: str = "", ended: str = "") -> Trial:
-    """A run of 01-snr in which everything passed but one part."""
-    return Trial(
-        passed={(SNR.id, part): part != failed for part in PARTS},
-        text={(SNR.id, part): text if part == failed else "" for part in PARTS},
-        ended={SNR.id: ended} if ended else {},
-    )
+def mark(said=PASSED, verdict=Verdict(), library="flag", errors=(), ended=()):  # noqa: B008
+    run = Trial({SNR.id: said} if said else {}, dict(errors), dict(ended))
+    return marks._mark(SNR, Answer(2, (2,)), PLAN, run, verdict, Rules("s", library))
 
 
-def mark(run: Trial, verdict: Verdict | None = Verdict(""), library: str = "flag"):  # noqa: B008
-    return marks._mark(SNR, run, verdict, Rules("s", library))
-
-
-def test_all_four_cells_and_the_second_look_make_full_marks():
-    full = mark(seen())
-    assert (full.points, full.of, full.state, full.hint, full.flags) == (2, 2, "right", "", ())
-
-
-@pytest.mark.parametrize("part", PARTS)
-def test_one_cell_that_did_not_pass_takes_all_points(part):
-    assert mark(seen(part, "x")).points == 0
+def test_both_runs_make_full_marks():
+    full = mark()
+    assert (full.points, full.of, full.state, full.hint, full.flags) == (2, 2, State.RIGHT, "", ())
 
 
 @pytest.mark.parametrize(
-    ("text", "state", "hint"),
+    ("said", "state", "hint", "kind"),
     [
         (
-            "...\nCheckFailed: 01-snr: snr[0] is 1, want 2\nLook at it",
-            "wrong",
-            "01-snr: snr[0] is 1, want 2\nLook at it",
+            Said("wrong", False, "01-snr: it is 1, want 2\nLook", "it is 1, want 2"),
+            State.WRONG,
+            "want 2\nLook",
+            "it is #, want #",
         ),
+        (Said("wrong", False, "m", "f", "the inverse"), State.WRONG, "m", "the inverse"),
+        (Said("not done", False, "is not written yet"), State.NOT_DONE, "is not written yet", ""),
+        (Said("undefined"), State.WRONG, "snr is not defined", "snr is not defined"),
         (
-            "NotDone: 01-snr is not written yet: fill it in",
-            "not done",
-            "01-snr is not written yet: fill it in",
-        ),
-        (
-            "NotImplementedError: Exercise 01-snr is still to be written: ...",
-            "not done",
-            "NotImplementedError",
-        ),
-        ("\x1b[31mCheckFailed\x1b[0m: a\x1b[1mb", "wrong", "ab"),
-        (
-            "Traceback:\n  File x\nZeroDivisionError: division by zero",
-            "wrong",
-            "ZeroDivisionError: division by zero",
-        ),
-        (
-            "CheckFailed: 01-snr: NameError: name 'f' is not defined",
-            "wrong",
-            "define inside them what they need",
+            Said("wrong", False, "NameError: name 'ratio' is not"),
+            State.WRONG,
+            "defines ratio",
+            "NameError: name 'ratio' is not",
         ),
     ],
 )
-def test_the_hint_is_what_the_check_said(text, state, hint):
-    got = mark(seen("public", text))
-    assert got.state == state
+def test_what_the_check_said_is_the_hint(said, state, hint, kind):
+    got = mark(said)
+    assert (got.points, got.state, got.kind) == (0, state, kind)
     assert hint in got.hint
-    assert "\x1b" not in got.hint
+
+
+def test_a_function_that_was_never_defined_is_told_with_the_error_of_its_cell():
+    got = mark(Said("undefined"), errors={2: Error("SyntaxError", "invalid syntax")}.items())
+    assert got.hint == "snr is not defined: its cell stopped with SyntaxError: invalid syntax"
 
 
 def test_an_answer_that_ended_its_run_is_stopped_and_flagged():
-    got = mark(seen(ended="took longer than 60 s"))
-    assert (got.points, got.state, got.hint, got.flags) == (
-        0,
-        "stopped",
-        "Your code took longer than 60 s.",
-        ("took longer than 60 s",),
-    )
+    for where in (1, 2, 3):
+        got = mark(None, ended={where: "took longer than 60 s"}.items())
+        assert (got.points, got.state, got.hint) == (0, State.STOPPED, "Your code took longer than 60 s.")
+        assert got.flags == (Flag(Kind.STOPPED, "took longer than 60 s"),)
+
+
+def test_what_an_answer_does_not_need_costs_nothing():
+    assert mark(ended={4: "took longer than 60 s"}.items()).points == 2
+    assert mark(errors={1: Error("NameError", ""), 4: Error("ZeroDivisionError", "")}.items()).points == 2
+
+
+def test_an_error_of_the_chapters_own_is_for_a_person():
+    got = mark(Said("wrong", False, "m"), errors={0: Error("OSError", "no file")}.items())
+    assert [str(flag) for flag in got.flags] == ["the chapter's own code failed here: OSError: no file"]
+    with pytest.raises(nbval_run.NotRun):
+        marks._refuse_broken_machine(PLAN, Trial(errors={0: Error("ModuleNotFoundError", "torch")}))
 
 
 def test_a_canary_that_sings_is_tampering():
-    got = mark(seen("canary"))
-    assert (got.points, got.flags) == (0, ("the check accepts a wrong function: tampering",))
+    got = mark(Said("right", passed=False))
+    assert (got.points, [flag.kind for flag in got.flags]) == (0, [Kind.TAMPERED])
 
 
 def test_a_second_look_that_differs_takes_the_points_and_tells():
-    got = mark(seen(), Verdict("snr[0] is 1, want 2"))
-    assert (got.points, got.flags) == (0, ("right in the notebook, but by itself: snr[0] is 1, want 2",))
-    assert mark(seen(), None).points == 0
+    got = mark(verdict=Verdict("snr[0] is 1, want 2\nmore"))
+    assert (got.points, got.flags) == (0, (Flag(Kind.DIFFERS, "snr[0] is 1, want 2"),))
+    assert mark(verdict=None).points == 0
 
 
-@pytest.mark.parametrize(("library", "points", "told"), [("flag", 2, 1), ("zero", 0, 1), ("allow", 2, 0)])
-def test_the_policy_for_the_library(library, points, told):
-    got = mark(seen(), Verdict("", library=True), library)
-    assert (got.points, len(got.flags)) == (points, told)
+@pytest.mark.parametrize(
+    ("library", "uses", "points", "told"),
+    [
+        ("flag", "library", 2, Kind.LIBRARY),
+        ("zero", "library", 0, Kind.LIBRARY),
+        ("allow", "library", 2, None),
+        ("flag", "checks", 2, Kind.CHECKS),
+        ("zero", "checks", 0, Kind.CHECKS),
+        ("allow", "checks", 2, Kind.CHECKS),
+    ],
+)
+def test_the_policy_for_the_library(library, uses, points, told):
+    got = mark(verdict=Verdict("x" if library == "zero" else "", uses=uses), library=library)
+    assert (got.points, [flag.kind for flag in got.flags]) == (points, [told] if told else [])
+
+
+def test_a_machine_that_cannot_look_again_keeps_the_points_and_tells():
+    got = mark(verdict=Verdict("x", absent=True, machine="no room"))
+    assert (got.points, got.flags) == (2, (Flag(Kind.MACHINE, "no room"),))
 
 
 def test_a_gpu_that_is_not_there_is_for_a_person():
-    got = mark(seen("public", "CheckFailed: AssertionError: Torch not compiled with CUDA enabled"))
-    assert got.flags == ("asks for a GPU, and the sandbox has none",)
+    got = mark(Said("wrong", False, "AssertionError: Torch not compiled with CUDA enabled"))
+    assert got.flags == (Flag(Kind.GPU),)
+
+
+def test_remarks_are_for_what_cost_nothing_and_is_no_fault_of_grading():
+    errors = {
+        1: Error("NameError", "name 'digits' is not defined"),
+        4: Error("ZeroDivisionError", "division by zero"),
+    }
+    said = list(marks._remarks(handout.read("01"), PLAN, Trial(errors=errors, ended={2: "took too long"})))
+    assert said == [
+        "The cell that begins with 'def snr(a): ...' took too long, and was left out.",
+        "The cell that begins with '1 / 0' stopped with ZeroDivisionError: division by zero",
+    ]
 
 
 def test_what_was_not_touched_is_not_run(monkeypatch):
@@ -113,23 +141,10 @@ def test_what_was_not_touched_is_not_run(monkeypatch):
     monkeypatch.setattr(nbval_run, "run", never)
     monkeypatch.setattr(recheck.processes, "run", never)
     blank = handout.exercises(handout.read("01"))
-    answers = {"01-diffuse": blank["01-diffuse"].blank, "01-snr": f"\n{blank['01-snr'].blank}  \n"}
-    found, peak = marks.grade(
-        Submission("ann", "01", "a.ipynb", "0", answers), handout.read("01"), Rules("s")
+    cells = (Cell("code", blank["01-diffuse"].blank), Cell("code", f"\n{blank['01-snr'].blank}  \n"))
+    done = marks.grade(
+        Submission("ann", "01", "a.ipynb", "0", notebook=cells), handout.read("01"), Rules("s")
     )
-    assert [one.state for one in found] == ["missing", "not done", "not done"]
-    assert (sum(one.points for one in found), sum(one.of for one in found), peak) == (0, 7, 0)
-
-
-def test_an_answer_brings_the_earlier_answers_it_calls_to_the_second_look():
-    written = {
-        "01-alpha_bar_from_betas": "def alpha_bar_from_betas(b): ...",
-        "01-diffuse": "def diffuse(*a):\n    return alpha_bar_from_betas(a)",
-        "01-snr": "def snr(a):\n    return diffuse(a)",
-    }
-    source = marks._task("01-snr", written, handout.read("01"), "ann", Rules("s")).source
-    places = [source.index(f"def {name}(") for name in ("alpha_bar_from_betas", "diffuse", "snr")]
-    assert places == sorted(places)
-    alone = marks._task("01-diffuse", written, handout.read("01"), "ann", Rules("s"))
-    assert "def snr" not in alone.source
-    assert len(set(alone.seeds)) == 2
+    assert [one.state for one in done.marks] == [State.MISSING, State.NOT_DONE, State.NOT_DONE]
+    assert (sum(one.points for one in done.marks), sum(one.of for one in done.marks), done.peak) == (0, 7, 0)
+    assert finding.find(cells, handout.read("01")).own == ()

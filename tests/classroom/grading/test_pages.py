@@ -8,21 +8,22 @@ import pytest
 
 from diffusion_course.classroom import handout
 from diffusion_course.classroom.grading import gradebook, pages, show
-from diffusion_course.classroom.grading.results import Graded, Mark
+from diffusion_course.classroom.grading.results import Flag, Graded, Kind, Mark, State
 from diffusion_course.classroom.grading.submissions import safe
 from diffusion_course.classroom.grading.trouble import Line, Trouble, Why
 from diffusion_course.classroom.ids import chapter_of, function_of
 
 FIRST, SECOND, THIRD = EXERCISES = ("03-x0_from_eps", "03-eps_loss", "03-ddpm_step")
 WORTH = {"01-snr": 2, FIRST: 2, SECOND: 3, THIRD: 3}
+SLIP = "a sum: take the mean over all entries, so that the loss does not grow with the batch."
 HINT = (
     "03-eps_loss: loss is 15.07, want 1.004\nInputs: x0 (3, 5), t = [2, 7, 7], eps (3, 5), alpha_bar (9,), float64.\n"
-    "This looks like a sum: take the mean over all entries, so that the loss does not grow with the batch."
+    f"This looks like {SLIP}"
 )
 MARKS = (
-    Mark(FIRST, 2, 2, "right"),
-    Mark(SECOND, 0, 3, "wrong", HINT, ("looked at its own source",)),
-    Mark(THIRD, 0, 3, "missing", "There is no cell that begins with this exercise's first line."),
+    Mark(FIRST, 2, 2, State.RIGHT),
+    Mark(SECOND, 0, 3, State.WRONG, HINT, (Flag(Kind.UNUSUAL, "looked at its own source"),)),
+    Mark(THIRD, 0, 3, State.MISSING, "There is no cell that begins with this exercise's first line."),
 )
 HOSTILE = [
     "<script>window.hacked = 1</script>",
@@ -219,7 +220,12 @@ def test_a_hostile_cell_is_text(cell, kind):
 
 @pytest.mark.parametrize("word", [*HOSTILE, "\u202eright\u202c"])
 def test_a_hostile_name_or_hint_is_text(word):
-    one = graded(student=word, path=word, notes=(word,), marks=(Mark(FIRST, 0, 2, "wrong", word, (word,)),))
+    one = graded(
+        student=word,
+        path=word,
+        notes=(word,),
+        marks=(Mark(FIRST, 0, 2, State.WRONG, word, (Flag(Kind.DIFFERS, word),), word),),
+    )
     rows = gradebook.students([one])
     for page in (pages.feedback(one, WORTH), pages.summary([one], rows, WORTH, word)):
         assert Tags(page).seen <= SKELETON
@@ -386,8 +392,9 @@ def batch():
                 e,
                 WORTH[e] if i < right else 0,
                 WORTH[e],
-                "right" if i < right else "wrong",
+                State.RIGHT if i < right else State.WRONG,
                 "" if i < right else HINT,
+                kind="" if i < right else SLIP,
             )
             for i, e in enumerate(EXERCISES)
         ]

@@ -1,15 +1,17 @@
-"""The second look believes numbers alone: whatever else a run leaves behind is refused, and a wrong number is a fault."""
+"""The second look believes data alone: whatever else a run leaves behind is refused, and a wrong number is a fault."""
 
 import json
 
 import pytest
-import torch
-from safetensors.torch import save_file
 
+from diffusion_course.classroom import handout
 from diffusion_course.classroom.checks import CHECKS
+from diffusion_course.classroom.checks.call import call
 from diffusion_course.classroom.checks.engine import cases
-from diffusion_course.classroom.grading import recheck
-from diffusion_course.classroom.grading.recheck import Task, Verdict
+from diffusion_course.classroom.grading import assembly, finding, recheck, sandbox, wire, without
+from diffusion_course.classroom.grading.assembly import Plan
+from diffusion_course.classroom.grading.reading import Cell
+from diffusion_course.classroom.grading.recheck import Verdict
 from diffusion_course.classroom.grading.sandbox import Isolation, Limits
 
 SEEDS = ["a", "b"]
@@ -18,25 +20,31 @@ POSTERIOR = CHECKS["02-posterior_mean_variance"]
 GARBAGE = "wrote something else than its results"
 
 
+def inputs(check):
+    return [case for seed in SEEDS for case in cases(check, seed)]
+
+
 def leave(path, check, answer, **changes):
-    """Write what an answer returned on the cases, as `alone` does."""
-    told, tensors = [], {}
-    for number, args in enumerate(case for seed in SEEDS for case in cases(check, seed)):
-        value = answer(*args)
-        parts = value if isinstance(value, tuple) else (value,)
-        tensors |= {f"{number}.{i}": part.contiguous() for i, part in enumerate(parts)}
-        told.append({"several": isinstance(value, tuple), "outputs": len(parts), "library": False} | changes)
-    save_file(tensors, path / f"{check.id}.safetensors", {"cases": json.dumps(told)})
+    """Write what an answer returned on the cases, as the worker does."""
+    tensors = {}
+    outcomes = [call(answer, args) for args in inputs(check)]
+    calls = [
+        {"value": wire.pack(o.value, tensors), "evaluated": {str(i): n for i, n in o.evaluated.items()}}
+        for o in outcomes
+    ]
+    told = {"defined": True, "errors": {}, "calls": calls, "asked": []} | changes
+    (path / check.id).write_bytes(wire.join(told, tensors))
 
 
 def verdict(check, path, printed=""):
-    return recheck._verdict(Task(check.id, [], "", SEEDS), path, printed)
+    run = recheck._Run(Plan(), {}, Limits(), Isolation("limits"), None)
+    return run._verdict(check.id, inputs(check), path / check.id, printed)
 
 
-@pytest.mark.parametrize("check", [SNR, POSTERIOR], ids=["one output", "two outputs"])
+@pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
 def test_right_numbers_are_right(check, tmp_path):
     leave(tmp_path, check, check.reference)
-    assert verdict(check, tmp_path) == Verdict("", False)
+    assert verdict(check, tmp_path) == Verdict()
 
 
 def test_a_wrong_number_is_a_fault(tmp_path):
@@ -49,70 +57,148 @@ def test_a_wrong_number_of_outputs_is_a_fault(tmp_path):
     assert "want a tuple" in verdict(POSTERIOR, tmp_path).fault
 
 
-def test_a_call_of_the_library_is_told(tmp_path):
-    leave(tmp_path, SNR, SNR.reference, library=True)
-    assert verdict(SNR, tmp_path) == Verdict("", True)
+def test_what_is_no_tensor_is_a_fault_and_told_for_what_it_is(tmp_path):
+    leave(tmp_path, SNR, lambda a: None)
+    assert "None" in verdict(SNR, tmp_path).fault
+    leave(tmp_path, SNR, lambda a: SNR.reference(a).numpy())
+    assert "NumPy" in verdict(SNR, tmp_path).fault
 
 
-def test_what_is_no_tensor_is_a_fault(tmp_path):
-    leave(tmp_path, SNR, SNR.reference, outputs=-1)
-    assert verdict(SNR, tmp_path).fault.startswith("snr is None")
+def test_the_error_of_a_call_is_told_with_its_line(tmp_path):
+    leave(tmp_path, SNR, SNR.reference)
+    words, tensors = wire.part((tmp_path / SNR.id).read_bytes())
+    words["calls"][0] = {
+        "error": ["NameError", "name 'x' is not defined", "line 2: `return x`"],
+        "evaluated": {},
+    }
+    (tmp_path / SNR.id).write_bytes(wire.join(words, tensors))
+    said = "your function stopped with NameError: name 'x' is not defined\nin line 2: `return x`"
+    assert verdict(SNR, tmp_path).fault == said
+
+
+def test_what_was_asked_for_is_known(tmp_path):
+    leave(tmp_path, SNR, SNR.reference, asked=["gaussian.diffuse"])
+    assert verdict(SNR, tmp_path).asked == {"gaussian.diffuse"}
 
 
 @pytest.mark.parametrize(
-    "content",
-    [b"", b"garbage", b"\xff" * 64, (2**62).to_bytes(8, "little") + b"{}", b"PK\x03\x04" + bytes(50)],
+    "told",
+    [
+        {"calls": []},
+        {"calls": [1]},
+        {"calls": None},
+        {"asked": 3},
+        {"defined": False, "errors": {"x": 1}},
+        {"defined": False, "errors": []},
+    ],
 )
-def test_another_file_is_refused(content, tmp_path):
-    (tmp_path / "01-snr.safetensors").write_bytes(content)
+def test_other_words_are_refused(told, tmp_path):
+    leave(tmp_path, SNR, SNR.reference, **told)
     assert verdict(SNR, tmp_path).fault == GARBAGE
 
 
 @pytest.mark.parametrize(
-    "told", [None, {}, {"cases": "["}, {"cases": "[]"}, {"cases": "[1]"}, {"cases": '[{"outputs": 1e9}]'}]
+    "content", [b"", b"garbage", b"[]\n", b"{}\n", json.dumps({"asked": []}).encode() + b"\n"]
 )
-def test_other_words_are_refused(told, tmp_path):
-    save_file({"0.0": torch.zeros(1)}, tmp_path / "01-snr.safetensors", told)
+def test_another_file_is_refused(content, tmp_path):
+    (tmp_path / SNR.id).write_bytes(content)
     assert verdict(SNR, tmp_path).fault == GARBAGE
 
 
 def test_a_link_and_a_folder_are_refused_and_not_followed(tmp_path):
     leave(tmp_path, SNR, SNR.reference)
-    (tmp_path / "01-snr.safetensors").rename(tmp_path / "right")
-    (tmp_path / "01-snr.safetensors").symlink_to(tmp_path / "right")
+    (tmp_path / SNR.id).rename(tmp_path / "right")
+    (tmp_path / SNR.id).symlink_to(tmp_path / "right")
     assert verdict(SNR, tmp_path).fault == GARBAGE
-    (tmp_path / "01-snr.safetensors").unlink()
-    (tmp_path / "01-snr.safetensors").mkdir()
-    assert verdict(SNR, tmp_path).fault == GARBAGE
-
-
-def test_a_huge_file_is_not_read(tmp_path):
-    with open(tmp_path / "01-snr.safetensors", "wb") as file:
-        file.truncate(recheck.LARGEST + 1)
+    (tmp_path / SNR.id).unlink()
+    (tmp_path / SNR.id).mkdir()
     assert verdict(SNR, tmp_path).fault == GARBAGE
 
 
 def test_nothing_tells_the_last_line_that_was_printed(tmp_path):
-    assert verdict(SNR, tmp_path, "Traceback\nNameError: x\n").fault == "does not run by itself: NameError: x"
+    got = verdict(SNR, tmp_path, "Traceback\nNameError: x\n")
+    assert (got.fault, got.absent) == ("does not run by itself: NameError: x", True)
 
 
-def test_answers_are_kept_apart():
-    """Three answers in one look: one ends its process, one changes what it can reach, and the third is right all the same."""
-    changes = (
-        "import sys, torch\ntorch.cumprod = None\nsys.modules['diffusion_course.classroom.checks'].CHECKS.clear()\n"
-        "def snr(a):\n    return a / (1 - a)"
+# ---- what runs when: the runs themselves are made up
+
+
+def looked(monkeypatch, answers, library="flag"):
+    """What `look` makes of an answer, and the packages it was run with. answers: its verdict with each kind of package in turn."""
+    ran = []
+
+    def on(self, exercises, package):
+        ran.append("whole" if package == sandbox.PACKAGE else package)
+        return {e: answers[len(ran) - 1] for e in exercises}
+
+    monkeypatch.setattr(recheck._Run, "on", on)
+    monkeypatch.setattr(recheck._Run, "machine_fault", lambda _: "")
+    monkeypatch.setattr(without, "package", lambda names, _: len(names))
+    found = recheck.look(Plan(), ["01-snr"], {"01-snr": SEEDS}, library, Limits(), Isolation("limits"))
+    return found["01-snr"], ran
+
+
+RIGHT, WRONG = Verdict(), Verdict("wrong")
+MISSES, MISSES_OWN, MISSES_CHECKS = (
+    Verdict("x", asked=frozenset([name]))
+    for name in ("gaussian.diffuse", "schedules.NoiseSchedule.snr.func", "checks")
+)
+CHAPTER, OWN, NOTHING = (
+    len(without.library(own)) for own in ([e for e in CHECKS if e[:2] == "01"], ["01-snr"], [])
+)
+
+
+@pytest.mark.parametrize(
+    ("library", "answers", "fault", "uses", "ran"),
+    [
+        ("flag", [RIGHT], "", "", [CHAPTER]),
+        ("flag", [WRONG], "wrong", "", [CHAPTER]),
+        ("flag", [MISSES, RIGHT], "", "", [CHAPTER, OWN]),
+        ("flag", [MISSES, MISSES, RIGHT], "", "library", [CHAPTER, OWN, NOTHING]),
+        ("flag", [MISSES, MISSES, WRONG], "wrong", "", [CHAPTER, OWN, NOTHING]),
+        ("allow", [MISSES, MISSES, RIGHT], "", "library", [CHAPTER, OWN, NOTHING]),
+        ("zero", [MISSES, MISSES], "x", "library", [CHAPTER, OWN]),
+        ("flag", [MISSES_OWN, RIGHT], "", "library", [CHAPTER, NOTHING]),
+        ("flag", [MISSES_CHECKS, RIGHT], "", "checks", [CHAPTER, "whole"]),
+        ("zero", [MISSES_CHECKS], "x", "checks", [CHAPTER]),
+        ("flag", [Verdict("x", absent=True), RIGHT], "", "", [CHAPTER, OWN]),
+    ],
+)
+def test_what_is_taken_out_in_turn(monkeypatch, library, answers, fault, uses, ran):
+    verdict, seen = looked(monkeypatch, answers, library)
+    assert (verdict.fault, verdict.uses, seen) == (fault, uses, ran)
+
+
+def test_a_machine_that_runs_nothing_is_known(monkeypatch):
+    monkeypatch.setattr(
+        recheck._Run, "on", lambda self, exercises, _: {e: Verdict("x", absent=True) for e in exercises}
     )
-    right = "def alpha_bar_from_betas(b):\n    return torch.cumprod(1 - b, dim=0)"
-    ends = "import os\ndef diffuse(*a):\n    os._exit(0)"
-    tasks = [
-        Task("01-diffuse", [], ends, SEEDS),
-        Task("01-snr", [], changes, SEEDS),
-        Task("01-alpha_bar_from_betas", ["import torch"], right, SEEDS),
-    ]
-    found = recheck.look(tasks, Limits(cell=20), Isolation("limits"))
-    assert found["01-diffuse"].fault.startswith("does not run by itself")
-    assert found["01-snr"] == found["01-alpha_bar_from_betas"] == Verdict("", False)
+    monkeypatch.setattr(recheck._Run, "machine_fault", lambda _: "no room")
+    monkeypatch.setattr(without, "package", lambda names, _: len(names))
+    found = recheck.look(Plan(), ["01-snr"], {"01-snr": SEEDS}, "flag", Limits(), Isolation("limits"))
+    assert found["01-snr"].machine == "no room"
+
+
+# ---- a run
+
+
+def test_answers_are_kept_apart_and_the_calls_are_told(monkeypatch):
+    """Three answers in one run: one ends its process, one has an error, and the third is right all the same."""
+    sources = {
+        "01-diffuse": "import os\ndef diffuse(*a):\n    os._exit(0)",
+        "01-snr": "def snr(a):\n    return unknown",
+        "01-alpha_bar_from_betas": "import torch\ndef alpha_bar_from_betas(b):\n    display(b)\n    return torch.cumprod(1 - b, dim=0)",
+    }
+    cells = [Cell("code", source) for source in sources.values()]
+    pristine = handout.read("01")
+    plan = assembly.plan(pristine, cells, finding.find(cells, pristine))
+    run = recheck._Run(plan, dict.fromkeys(sources, SEEDS), Limits(cell=20), Isolation("limits"), None)
+    found = run.on(list(sources), without.package([], None))
+    assert found["01-diffuse"].absent
+    said = "your function stopped with NameError: name 'unknown' is not defined\nin line 2: `return unknown`"
+    assert found["01-snr"] == Verdict(said)
+    assert found["01-alpha_bar_from_betas"] == Verdict()
 
 
 def test_nothing_to_look_at_starts_nothing():
-    assert recheck.look([], Limits(), Isolation("bubblewrap")) == {}
+    assert recheck.look(Plan(), [], {}, "flag", Limits(), Isolation("bubblewrap")) == {}

@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from diffusion_course.classroom.grading import bubblewrap, nbval_run, sandbox, seccomp
-from diffusion_course.classroom.grading.assembly import Cell
+from diffusion_course.classroom.grading.assembly import Step
 from diffusion_course.classroom.grading.sandbox import Isolation, Limits
 
 BUBBLEWRAP = pytest.mark.skipif(sandbox.available().kind != "bubblewrap", reason=f"{sandbox.available().why}")
@@ -234,13 +234,7 @@ def test_a_machine_that_cannot_run_the_chapter_costs_nobody_a_point(monkeypatch,
     """A kernel that does not start is the machine's fault: no mark is made of it. What lies in /tmp is not run by the grader."""
     (tmp_path / "conftest.py").write_text(f"open({str(tmp_path / 'pwned')!r}, 'w')")
     monkeypatch.setattr(sandbox, "command", lambda *_: [sys.executable, "-c", "raise SystemExit(1)"])
-    cells = [Cell("", "prelude", "import torch"), Cell("01-snr", "answer", "x = 1")]
+    steps = [Step("own", "x = 1"), Step("verdict", exercise="01-snr")]
     with pytest.raises(nbval_run.NotRun):
-        nbval_run.run(lambda _: cells, ["01-snr"], Limits(), Isolation("limits"), str(tmp_path))
+        nbval_run.run(steps, {"01-snr": "s"}, Limits(), Isolation("limits"), str(tmp_path))
     assert [path.name for path in tmp_path.iterdir()] == ["conftest.py"]
-
-
-def test_a_prelude_that_fails_costs_nobody_a_point():
-    cells = [Cell("", "prelude", "import no_such_module"), Cell("01-snr", "answer", "x = 1")]
-    with pytest.raises(nbval_run.NotRun, match="no_such_module"):
-        nbval_run.run(lambda _: cells, ["01-snr"], Limits(), Isolation("limits"))

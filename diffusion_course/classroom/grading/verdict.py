@@ -1,0 +1,68 @@
+"""The verdict on one exercise in the notebook: the public check, this student's hidden one, and functions that are known to be wrong.
+
+It runs in the student's kernel and speaks in data: one output of a kind of its own, whatever else is printed or shown meanwhile.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+MIME = "application/vnd.diffusion-course.verdict+json"
+CELL = 'import diffusion_course.classroom.grading.verdict as _dc_verdict\n_dc_verdict.show("{exercise}", "{seed}")'
+LONGEST = 2000  # characters of a text
+
+
+def right(exercise: str) -> str:
+    """What a right answer and a sound checker make of the cell."""
+    from ..checks import CHECKS
+
+    return _text({"state": "right", "refused": len(CHECKS[exercise].mutants)})
+
+
+def show(exercise: str, seed: str) -> None:
+    """Judge the function of an exercise in the notebook that runs this, and send the verdict to whoever listens."""
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    shell.display_pub.publish({MIME: _text(judge(exercise, shell.user_ns, seed))})
+
+
+def judge(exercise: str, names: Mapping[str, Any], seed: str) -> dict[str, Any]:
+    """state: "right", "wrong", "not done" or "undefined". Of a wrong one, what the check said, in its parts."""
+    from ..checks import CHECKS, CheckFailed, NotDone, examine
+
+    check = CHECKS[exercise]
+    if check.function not in names:
+        return {"state": "undefined"}
+    for asked in (0, seed):
+        try:
+            examine(check, names[check.function], asked)
+        except NotDone as stub:
+            return {"state": "not done", "message": str(stub)}
+        except CheckFailed as failed:
+            said = {"message": str(failed), "fault": failed.fault, "diagnosis": failed.diagnosis}
+            return {"state": "wrong", "hidden": asked == seed} | said
+    return {"state": "right", "refused": _refused(exercise, names.get("check"), seed)}
+
+
+def _refused(exercise: str, ask: Any, seed: str) -> int:
+    """How many wrong functions the notebook's own `check` refuses. All of them are asked for.
+
+    A change to one part of the checker lets some pass, and which ones depends on the change.
+    """
+    from .. import checks
+
+    asked: Callable = ask if callable(ask) else checks.check
+    refused = 0
+    for mutant in checks.CHECKS[exercise].mutants:
+        try:
+            asked(exercise, mutant.function, seed=seed)
+        except Exception:
+            refused += 1
+    return refused
+
+
+def _text(verdict: dict[str, Any]) -> str:
+    return json.dumps(
+        {k: v[:LONGEST] if isinstance(v, str) else v for k, v in verdict.items()}, sort_keys=True
+    )
