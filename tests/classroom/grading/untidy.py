@@ -49,7 +49,7 @@ def remarked(change: Callable[[str], str], keep: bool = True) -> dict:
     """The exercises' cells with their sources changed; their metadata may go."""
     made = notebook()
     for cell in made["cells"]:
-        if cell["metadata"].get("course"):
+        if cell["metadata"].get("course", {}).get("id"):
             cell["source"] = change(cell["source"])
         if not keep:
             cell["metadata"] = {}
