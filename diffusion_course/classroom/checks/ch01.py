@@ -7,6 +7,7 @@ from torch import Tensor
 
 from .ch01_slips import (
     ADDED,
+    BOUNDED,
     MIXES,
     OFTEN_SHIFTED,
     READS,
@@ -199,7 +200,7 @@ DIFFUSE = Check(
     outputs=("x_t",),
     library=("gaussian.diffuse",),
     mutants=[
-        *(jump(hint, read=read) for hint, read in READS),
+        *(jump(hint, read=read) for hint, read in (*READS, *BOUNDED)),
         *(jump(hint, mixing=mixing) for hint, mixing in (*MIXES, *ADDED)),
         *(jump(hint, shape=shape) for hint, shape in shapes("x0")),
         altered("an x0 cut to [-1, 1]: use it as it is.", diffuse, x0=lambda x: x.clamp(-1, 1)),

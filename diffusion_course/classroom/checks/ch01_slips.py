@@ -59,7 +59,8 @@ SHIFTED: Sequence[Slip] = (
         lambda ab, t: ab[(t - 2).clamp(min=0)],
     ),
 )
-OFTEN_SHIFTED = (SHIFTED[0], SHIFTED[2], SHIFTED[3])  # these come with a second slip
+# These come with a second slip.
+OFTEN_SHIFTED = (SHIFTED[0], SHIFTED[2], SHIFTED[3])
 READS: Sequence[Slip] = (
     *SHIFTED,
     (REVERSED, lambda ab, t: ab[len(ab) - t]),
@@ -111,6 +112,8 @@ READS: Sequence[Slip] = (
         "times kept in 8 bits, which wrap around above 255: t goes up to T = 1000.",
         lambda ab, t: ab[t % 256 - 1],
     ),
+)
+BOUNDED: Sequence[Slip] = (
     *(
         (
             f"an alpha_bar kept above {c:g}: at the end of the chapter's tables it is smaller, use it as it is.",
