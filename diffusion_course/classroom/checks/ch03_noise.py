@@ -437,12 +437,9 @@ X0_FROM_EPS = Check(
             )
             for c in SMALL
         ),
-        *(
-            solved(
-                f"sqrt(1 - alpha_bar_t) taken for 1 where alpha_bar_t < {c:g}: the division magnifies the error.",
-                formula=lambda x, eps, a, c=c: (x - torch.where(a < c, 1.0, (1 - a).sqrt()) * eps) / a.sqrt(),
-            )
-            for c in (1e-3, 1e-2)
+        solved(
+            "sqrt(1 - alpha_bar_t) taken for 1 where alpha_bar_t is small: the division by sqrt(alpha_bar_t) magnifies the error.",
+            formula=lambda x, eps, a: (x - torch.where(a < 1e-3, 1.0, (1 - a).sqrt()) * eps) / a.sqrt(),
         ),
         after("an x_0 cut to [-1, 1]: return what the formula gives.", x0_from_eps, lambda v: v.clamp(-1, 1)),
         after("the first sample only, as a return inside the loop gives it.", x0_from_eps, lambda v: v[:1]),
