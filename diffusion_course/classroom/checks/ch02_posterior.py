@@ -181,7 +181,7 @@ POSTERIOR_MEAN_VARIANCE = Check(
             ),
         ),
         variance_slip(
-            "the forward step's beta_t: the variance is beta_t (1 - alpha_bar_{t-1}) / (1 - alpha_bar_t).",
+            "the forward step's beta_t, or alpha_bar_t in the place of alpha_bar_{t-1}: the variance is beta_t (1 - alpha_bar_{t-1}) / (1 - alpha_bar_t).",
             lambda b, a, p: b,
         ),
         variance_slip(

@@ -179,11 +179,11 @@ SIGMAS = (
         lambda b, a, v, t: v,
     ),
     (
-        "sigma_t^2 = beta_t, the other choice of Ho et al.: here it is beta-tilde_t.",
+        "sigma_t^2 = beta_t, the other choice of Ho et al., or alpha_bar[t - 1] read for alpha_bar_{t-1}: here it is beta-tilde_t.",
         lambda b, a, v, t: b.sqrt() if t > 1 else 0,
     ),
     (
-        "noise on the last step, sigma_t^2 = beta_t: use beta-tilde_t, which is 0 at t = 1.",
+        "noise on the last step, sigma_t^2 = beta_t, or alpha_bar[t - 1] read for alpha_bar_{t-1}: use beta-tilde_t, which is 0 at t = 1.",
         lambda b, a, v, t: b.sqrt(),
     ),
     ("beta_t before z: it is sigma_t = sqrt(beta-tilde_t), and 0 at t = 1.", lambda b, a, v, t: b),
