@@ -14,10 +14,56 @@ def loop_product(betas):
     return torch.stack(kept)
 
 
+def product_of_a_triangle(betas):
+    steps = torch.arange(len(betas), device=betas.device)
+    return torch.where(steps <= steps[:, None], 1 - betas, torch.ones_like(betas)).prod(1)
+
+
+def products_of_slices(betas):
+    return torch.stack([torch.prod(1 - betas[:t]) for t in range(1, len(betas) + 1)])
+
+
+def what_is_left(betas):
+    """alpha_bar_t = alpha_bar_{t-1} - beta_t alpha_bar_{t-1}."""
+    table = [1 - betas[0]]
+    for beta in betas[1:]:
+        table.append(torch.addcmul(table[-1], beta, table[-1], value=-1))
+    return torch.stack(table)
+
+
+def axes_by_unsqueezing(x0, t, eps, alpha_bar):
+    a = alpha_bar[t - 1]
+    while a.ndim < x0.ndim:
+        a = a.unsqueeze(-1)
+    return torch.sqrt(a) * x0 + torch.sqrt(1 - a) * eps
+
+
+def batch_last(x0, t, eps, alpha_bar):
+    signal, noise = (torch.index_select(v, 0, t - 1).sqrt() for v in (alpha_bar, 1 - alpha_bar))
+    return (x0.movedim(0, -1) * signal + eps.movedim(0, -1) * noise).movedim(-1, 0)
+
+
+def by_einsum(x0, t, eps, alpha_bar):
+    a = alpha_bar.gather(0, t - 1)
+    return torch.einsum("b,b...->b...", a**0.5, x0) + torch.einsum("b,b...->b...", (1 - a) ** 0.5, eps)
+
+
 ALTERNATIVES = {
-    "01-alpha_bar_from_betas": [loop_product, lambda b: torch.log1p(-b).cumsum(0).exp()],
-    "01-diffuse": [diffuse_row_by_row],
-    "01-snr": [lambda a: 1 / (1 / a - 1), lambda a: a.logit().exp()],
+    "01-alpha_bar_from_betas": [
+        loop_product,
+        lambda b: torch.log1p(-b).cumsum(0).exp(),
+        product_of_a_triangle,
+        products_of_slices,
+        what_is_left,
+    ],
+    "01-diffuse": [diffuse_row_by_row, axes_by_unsqueezing, batch_last, by_einsum],
+    "01-snr": [
+        lambda a: 1 / (1 / a - 1),
+        lambda a: a.logit().exp(),
+        lambda a: 1 / (1 - a) - 1,
+        lambda a: (a.log() - (-a).log1p()).exp(),
+        lambda a: torch.stack([torch.true_divide(one, 1 - one) for one in a]),
+    ],
 }
 
 LIBRARY = {

@@ -27,10 +27,52 @@ def step_by_the_library(eps_model, x_t, t, z, betas):
     return mean + schedule.posterior_variance[t - 1].sqrt() * z
 
 
+def x0_sample_by_sample(x_t, t, eps, a):
+    signal, noise = a.sqrt(), (1 - a).sqrt()
+    return torch.stack([(x - noise[s] * e) / signal[s] for x, e, s in zip(x_t, eps, t - 1, strict=True)])
+
+
+def x0_through_the_noise_level(x_t, t, eps, a):
+    kept = a.index_select(0, t - 1)
+    sigma = ((1 - kept) / kept).sqrt()
+    return torch.einsum("b...,b->b...", x_t, kept.rsqrt()) - torch.einsum("b...,b->b...", eps, sigma)
+
+
+def loss_by_a_dot_product(eps_model, x0, t, eps, a):
+    error = (eps_model(x_t=diffuse_row_by_row(x0, t, eps, a), t=t) - eps).flatten()
+    return torch.dot(error, error) / len(error)
+
+
+def loss_of_mean_losses(eps_model, x0, t, eps, a):
+    """All samples have as many entries: the mean of the samples' means is the mean."""
+    error = eps - eps_model(diffuse_row_by_row(x0, t, eps, a), t)
+    return torch.stack([each.pow(2).mean() for each in error]).mean()
+
+
+def step_by_coefficients(eps_model, x_t, t, z, betas):
+    alphas = 1 - betas
+    kept, before = alphas[:t].prod(), alphas[: t - 1].prod()  # an empty product is 1
+    eps = eps_model(x_t, torch.ones(len(x_t), dtype=torch.long, device=x_t.device) * t)
+    sigma = (betas[t - 1] * (1 - before) / (1 - kept)).sqrt()
+    return alphas[t - 1].rsqrt() * x_t - betas[t - 1] * (alphas[t - 1] * (1 - kept)).rsqrt() * eps + sigma * z
+
+
+def step_with_a_padded_table(eps_model, x_t, t, z, betas):
+    padded = torch.cat([betas.new_ones(1), torch.cumprod(1 - betas, 0)])  # padded[t] is alpha_bar_t
+    share = padded[t] / padded[t - 1]
+    eps = eps_model(x_t, x_t.new_full((len(x_t),), t, dtype=torch.int64))
+    noise = z * ((1 - share) * (1 - padded[t - 1]) / (1 - padded[t])).sqrt() if t > 1 else 0
+    return (x_t - (1 - share) * eps / (1 - padded[t]).sqrt()) / share.sqrt() + noise
+
+
 ALTERNATIVES = {
-    "03-eps_loss": [lambda m, x, t, e, a: F.mse_loss(m(diffuse_row_by_row(x, t, e, a), t), e)],
-    "03-x0_from_eps": [x0_by_coefficients],
-    "03-ddpm_step": [step_through_x0],
+    "03-eps_loss": [
+        lambda m, x, t, e, a: F.mse_loss(m(diffuse_row_by_row(x, t, e, a), t), e),
+        loss_by_a_dot_product,
+        loss_of_mean_losses,
+    ],
+    "03-x0_from_eps": [x0_by_coefficients, x0_sample_by_sample, x0_through_the_noise_level],
+    "03-ddpm_step": [step_through_x0, step_by_coefficients, step_with_a_padded_table],
 }
 
 LIBRARY = {
