@@ -53,14 +53,14 @@ def unit(g: Tensor) -> Tensor:
 
 
 SCALES = (-1, 0, 0.5, 1, 1.0, 3, 7.5)
-# What a knob may be taken for: words -> change.
+# What a knob may be taken for: words -> change. An answer that is wrong at fewer scales matches those below it too.
 ODD_SCALES = {
     "0 taken for 1, as `scale or 1` does": lambda k: k or 1,
     "a scale cut off to an integer": int,
+    "a scale without its sign": abs,
     "a negative scale taken for 0": lambda k: max(k, 0),
     "a scale below 1 taken for 1": lambda k: max(k, 1),
-    "a scale cut off at 1": lambda k: min(k, 1),
-    "a scale without its sign": abs,
+    "a scale above 1 taken for 1": lambda k: min(k, 1),
 }
 SIGMAS = (0.002, 0.1, 0.5, 1.0, 10.0, 80.0)
 
@@ -147,6 +147,10 @@ CLASSIFIER_GUIDANCE = Check(
             lambda x0, g, s, w, x: x0 + w * g / s,
         ),
         # scale
+        *(
+            argument_slip(f"{what}: take scale as it is.", classifier_guidance, "scale", change)
+            for what, change in ODD_SCALES.items()
+        ),
         guide_slip("a forgotten scale.", lambda x0, g, s, w, x: x0 + s**2 * g),
         guide_slip(
             "scale before the whole sum, a pair of brackets too many: it multiplies the gradient alone.",
@@ -167,10 +171,6 @@ CLASSIFIER_GUIDANCE = Check(
         guide_slip(
             "scale squared: only sigma has a square, (scale sigma)^2 is scale^2 sigma^2.",
             lambda x0, g, s, w, x: x0 + (w * s) ** 2 * g,
-        ),
-        *(
-            argument_slip(f"{what}: take scale as it is.", classifier_guidance, "scale", change)
-            for what, change in ODD_SCALES.items()
         ),
         # the gradient
         slope_slip(
@@ -214,12 +214,8 @@ CLASSIFIER_GUIDANCE = Check(
             lambda lp, x, s, D: summed_slope(lp, x, s, lambda value: value.exp().sum()),
         ),
         slope_slip(
-            "a logarithm of log_prob: it returns log p already.",
+            "a logarithm of log_prob (or of -log_prob): it returns log p already.",
             lambda lp, x, s, D: summed_slope(lp, x, s, lambda value: (-value).log().sum()),
-        ),
-        slope_slip(
-            "a logarithm of log_prob, which is negative: it returns log p already.",
-            lambda lp, x, s, D: summed_slope(lp, x, s, lambda value: value.log().sum()),
         ),
         slope_slip(
             "the number log p itself: take its gradient with respect to x.",
@@ -429,6 +425,11 @@ CFG = Check(
     outputs=("guided",),
     library=("guidance.cfg",),
     mutants=[
+        # w
+        *(
+            argument_slip(f"{what}: take w as it is.", cfg, "w", change)
+            for what, change in ODD_SCALES.items()
+        ),
         # the combination
         cfg_slip(
             "the other convention, (1 + w) D_c - w D_u: here w = 1 means no guidance.",
@@ -480,10 +481,6 @@ CFG = Check(
         Mutant(
             "a division by sigma^2: the difference of two denoisers is multiplied by w alone.",
             lambda m, x, s, y, w, none: cfg(m, x, s, y, w / s**2, none),
-        ),
-        *(
-            argument_slip(f"{what}: take w as it is.", cfg, "w", change)
-            for what, change in ODD_SCALES.items()
         ),
         # the empty label
         label_slip("class 0 as the empty label: 0 is a class, no_label is the extra one.", lambda y, none: 0),
