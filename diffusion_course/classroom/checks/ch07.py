@@ -80,18 +80,20 @@ def ending_slip(hint: str, ending: Callable) -> Mutant:
     return step_slip(hint, step)
 
 
-def other_std(hint: str, std: Callable) -> tuple[Mutant, Mutant]:
-    """Mutants with their own std(a, a_prev, eta) in the place of s: a negative variance left is NaN, or cut off at 0."""
+def other_std(hint: str, std: Callable) -> Mutant:
+    """A mutant with its own std(a, a_prev, eta) in the place of s."""
+    return step_slip(hint, lambda x, eps, a, b, eta, z: eq_12(x, eps, a, b, std(a, b, eta), z))
 
-    def step(x: Tensor, eps: Tensor, a: Tensor, b: Tensor, eta: float, z: Tensor) -> Tensor:
-        return eq_12(x, eps, a, b, std(a, b, eta), z)
+
+def large_std(hint: str, std: Callable) -> tuple[Mutant, Mutant]:
+    """Two mutants with an s so large that the variance left may be negative: its root is NaN, or cut off at 0."""
 
     def clamped(x: Tensor, eps: Tensor, a: Tensor, b: Tensor, eta: float, z: Tensor) -> Tensor:
         s = std(a, b, eta)
         x0 = (x - (1 - a).sqrt() * eps) / a.sqrt()
         return b.sqrt() * x0 + (1 - b - s**2).clamp(min=0).sqrt() * eps + s * z
 
-    return step_slip(hint, step), step_slip(f"{hint} (With the right s nothing has to be clamped.)", clamped)
+    return other_std(hint, std), step_slip(f"{hint} (With the right s nothing has to be clamped.)", clamped)
 
 
 def read_slip(hint: str, read: Callable) -> Mutant:
@@ -429,40 +431,40 @@ DDIM_STEP = Check(
             "eta = 1 for every eta, or for every eta above 0: s is eta times the root.",
             lambda x, eps, a, b, eta, z: right_step(x, eps, a, b, 1, z),
         ),
-        *other_std("eta inside the root: it stands before it.", lambda a, b, eta: fresh_std(a, b, eta**0.5)),
-        *other_std(
+        other_std("eta inside the root: it stands before it.", lambda a, b, eta: fresh_std(a, b, eta**0.5)),
+        other_std(
             "eta squared: s is eta times the root, and s^2 has the square.",
             lambda a, b, eta: fresh_std(a, b, eta**2),
-        )[:1],
-        *other_std(
+        ),
+        other_std(
             "a variance used as a standard deviation: s is eta times the root of "
             "(1 - ab_prev) / (1 - ab) (1 - ab / ab_prev).",
             lambda a, b, eta: eta * (1 - b) / (1 - a) * (1 - a / b),
-        )[:1],
-        *other_std(
+        ),
+        *large_std(
             "(1 - ab) / (1 - ab_prev) in s, upside down: the smaller of the two stands above.",
             lambda a, b, eta: eta * ((1 - a) / (1 - b) * (1 - a / b)).sqrt(),
         ),
-        *other_std(
+        other_std(
             "ab_prev / ab in s, upside down: it is 1 - ab / ab_prev.",
             lambda a, b, eta: eta * ((1 - b) / (1 - a) * (1 - b / a)).sqrt(),
-        )[:1],
-        *other_std(
+        ),
+        *large_std(
             "s without (1 - ab_prev) / (1 - ab): that is beta, and s has both factors under the root.",
             lambda a, b, eta: eta * (1 - a / b).sqrt(),
         ),
-        *other_std(
+        *large_std(
             "s without 1 - ab / ab_prev: it has both factors under the root.",
             lambda a, b, eta: eta * ((1 - b) / (1 - a)).sqrt(),
         ),
-        *other_std(
+        other_std(
             "s with a root over (1 - ab_prev) / (1 - ab) alone: 1 - ab / ab_prev stands under one too.",
             lambda a, b, eta: eta * ((1 - b) / (1 - a)).sqrt() * (1 - a / b),
-        )[:1],
-        *other_std(
+        ),
+        other_std(
             "s with a root over 1 - ab / ab_prev alone: (1 - ab_prev) / (1 - ab) stands under one too.",
             lambda a, b, eta: eta * (1 - b) / (1 - a) * (1 - a / b).sqrt(),
-        )[:1],
+        ),
         Mutant("s of the step t -> t - 1: the step goes to t_prev, so s has ab_prev in it.", neighbours),
         Mutant(
             "beta_t in s, that of the step t -> t - 1: the step goes to t_prev, so it is 1 - ab / ab_prev.",
