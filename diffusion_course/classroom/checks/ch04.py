@@ -283,6 +283,9 @@ SIGMOID_BETAS = Check(
         sigmoid_slip("the steepness left out.", lambda u, k: 2 * u - 1),
         sigmoid_slip("a steepness of 6 whatever it is: use the argument.", lambda u, k: 6 * (2 * u - 1)),
         sigmoid_slip(
+            "a steepness below 1 taken for 1: take it as it is.", lambda u, k: max(k, 1) * (2 * u - 1)
+        ),
+        sigmoid_slip(
             "a steepness cut off to an integer: take it as it is, 0.5 too.",
             lambda u, k: int(k) * (2 * u - 1),
         ),

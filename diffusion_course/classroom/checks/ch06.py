@@ -53,14 +53,15 @@ def unit(g: Tensor) -> Tensor:
 
 
 SCALES = (-1, 0, 0.5, 1, 1.0, 3, 7.5)
-# What a knob may be taken for: words -> change. An answer that is wrong at fewer scales matches those below it too.
-ODD_SCALES = {
-    "0 taken for 1, as `scale or 1` does": lambda k: k or 1,
-    "a scale cut off to an integer": int,
-    "a scale without its sign": abs,
-    "a negative scale taken for 0": lambda k: max(k, 0),
-    "a scale below 1 taken for 1": lambda k: max(k, 1),
-    "a scale above 1 taken for 1": lambda k: min(k, 1),
+# What a knob may be taken for, narrower mistakes first: an answer that is wrong at few scales matches the wider ones too.
+ODD_SCALES: dict[str, Callable] = {
+    "{0} = 0 taken for 1, as `{0} or 1` does: take it as it is.": lambda k: k or 1,
+    "{0} cut off to an integer: take it as it is.": int,
+    "{0} without its sign: take it as it is.": abs,
+    "a negative {0} taken for 0: take it as it is.": lambda k: max(k, 0),
+    "a {0} near 1 taken for 1: take it as it is.": lambda k: 1 if abs(k - 1) <= 0.5 else k,
+    "a {0} below 1 taken for 1: take it as it is.": lambda k: max(k, 1),
+    "a {0} above 1 taken for 1: take it as it is.": lambda k: min(k, 1),
 }
 SIGMAS = (0.002, 0.1, 0.5, 1.0, 10.0, 80.0)
 
@@ -125,7 +126,11 @@ CLASSIFIER_GUIDANCE = Check(
             "a shift of x before the denoiser: add the shift to D(x, sigma).",
             lambda D, lp, x, s, w: D(x + w * s**2 * slope(lp, x, s), s),
         ),
-        # sigma^2
+        # sigma
+        guide_slip(
+            "no guidance at small or large sigma: the shift is added at every sigma.",
+            lambda x0, g, s, w, x: x0 + w * s**2 * g * (0.3 < s < 0.9),
+        ),
         guide_slip(
             "a missing factor sigma^2: Tweedie's formula turns a score into a denoiser with it.",
             lambda x0, g, s, w, x: x0 + w * g,
@@ -148,8 +153,8 @@ CLASSIFIER_GUIDANCE = Check(
         ),
         # scale
         *(
-            argument_slip(f"{what}: take scale as it is.", classifier_guidance, "scale", change)
-            for what, change in ODD_SCALES.items()
+            argument_slip(hint.format("scale"), classifier_guidance, "scale", change)
+            for hint, change in ODD_SCALES.items()
         ),
         guide_slip("a forgotten scale.", lambda x0, g, s, w, x: x0 + s**2 * g),
         guide_slip(
@@ -426,9 +431,10 @@ CFG = Check(
     library=("guidance.cfg",),
     mutants=[
         # w
-        *(
-            argument_slip(f"{what}: take w as it is.", cfg, "w", change)
-            for what, change in ODD_SCALES.items()
+        *(argument_slip(hint.format("w"), cfg, "w", change) for hint, change in ODD_SCALES.items()),
+        Mutant(
+            "no guidance at small or large sigma: w counts at every sigma.",
+            lambda m, x, s, y, w, none: cfg(m, x, s, y, w if 0.2 < s < 2.1 else 1, none),
         ),
         # the combination
         cfg_slip(

@@ -484,7 +484,12 @@ def ramp(n: int) -> Tensor:
 
 
 def times_slip(hint: str, times: Callable) -> Mutant:
-    """A mutant of times(u, T, power), numbers that are rounded to integers at the end."""
+    """A mutant of 1 + round(times(u, T, power)): the 1 after rounding, which decides about halves."""
+    return Mutant(hint, lambda T, n, power: 1 + times(ramp(n), T, power).round().long())
+
+
+def bare_slip(hint: str, times: Callable) -> Mutant:
+    """A mutant of round(times(u, T, power))."""
     return Mutant(hint, lambda T, n, power: times(ramp(n), T, power).round().long())
 
 
@@ -495,7 +500,7 @@ def changed_times(hint: str, change: Callable) -> Mutant:
 
 def ramp_slip(hint: str, u: Callable) -> Mutant:
     """A mutant with its own u(n)."""
-    return Mutant(hint, lambda T, n, power: (1 + (T - 1) * u(n) ** power).round().long())
+    return Mutant(hint, lambda T, n, power: 1 + ((T - 1) * u(n) ** power).round().long())
 
 
 def by_python(T: int, n: int, power: int) -> Tensor:
@@ -550,7 +555,7 @@ SUBSEQUENCE = Check(
         # one time, and all of them: before what is wrong everywhere
         ramp_slip(
             "the time 1 for n = 1: there the only time is T, so begin u at 1, as linspace(1, 0, n) does.",
-            lambda n: 1 - torch.linspace(0, 1, n, dtype=torch.float64) if n > 1 else 0 * ramp(n),
+            lambda n: torch.linspace(0, 1, n, dtype=torch.float64).flip(0),
         ),
         ramp_slip(
             "0 / 0 for n = 1: n - 1 is 0 there, and the only time is T; linspace(1, 0, n) needs no division.",
@@ -569,33 +574,39 @@ SUBSEQUENCE = Check(
             lambda times: times.unique().flip(0),
         ),
         # the ends
+        ramp_slip(
+            "rising times, from 1 to T: sampling goes from T down to 1, so let u fall, as linspace(1, 0, n) does.",
+            lambda n: torch.linspace(0, 1, n, dtype=torch.float64),
+        ),
         changed_times(
-            "rising times: sampling goes from T down to 1.",
+            "the right times in rising order: sampling goes from T down to 1.",
             lambda times: times.flip(0),
         ),
         changed_times(
             "times counted from 0: here they run from T down to 1.",
             lambda times: times - 1,
         ),
-        changed_times(
+        Mutant(
             "rising times counted from 0: sampling goes from T down to 1.",
-            lambda times: times.flip(0) - 1,
+            lambda T, n, power: (
+                ((T - 1) * (torch.linspace(0, 1, n, dtype=torch.float64)) ** power).round().long()
+            ),
         ),
-        times_slip(
+        bare_slip(
             "times from T to 0: the last one is 1, and the step from it ends at 0.",
             lambda u, T, power: T * u**power,
         ),
-        times_slip(
+        bare_slip(
             "times from T to 0 whose 0 is raised to 1: T - 1 is multiplied by u^power, and 1 added.",
             lambda u, T, power: (T * u**power).round().clamp(min=1),
         ),
         times_slip(
             "times from T + 1 to 1: T - 1 is multiplied by u^power, so that the first one is T.",
-            lambda u, T, power: 1 + T * u**power,
+            lambda u, T, power: T * u**power,
         ),
         times_slip(
             "999 for T - 1, which is right for T = 1000 only.",
-            lambda u, T, power: 1 + 999 * u**power,
+            lambda u, T, power: 999 * u**power,
         ),
         Mutant(
             "n + 1 times: want n of them, both ends included.",
@@ -620,40 +631,40 @@ SUBSEQUENCE = Check(
         ),
         times_slip(
             "u^(1/power): that puts the short steps near T; take u^power.",
-            lambda u, T, power: 1 + u ** (1 / power) * (T - 1),
+            lambda u, T, power: (T - 1) * u ** (1 / power),
         ),
         times_slip(
             "1 - (1 - u)^power: that puts the short steps near T; take u^power.",
-            lambda u, T, power: 1 + (1 - (1 - u) ** power) * (T - 1),
+            lambda u, T, power: (T - 1) * (1 - (1 - u) ** power),
         ),
         times_slip(
             "((T - 1) u)^power, a pair of brackets too many: the power belongs to u alone.",
-            lambda u, T, power: 1 + ((T - 1) * u) ** power,
+            lambda u, T, power: ((T - 1) * u) ** power,
         ),
-        times_slip(
+        bare_slip(
             "(1 + (T - 1) u)^power, a pair of brackets too many: the power belongs to u alone.",
             lambda u, T, power: (1 + (T - 1) * u) ** power,
         ),
         times_slip(
             "power times u: u is raised to it, u**power.",
-            lambda u, T, power: 1 + (T - 1) * u * power,
+            lambda u, T, power: (T - 1) * u * power,
         ),
-        times_slip(
+        bare_slip(
             "even steps in the root of t: here the root of t - 1 is even.",
             lambda u, T, power: (1 + u * (T ** (1 / power) - 1)) ** power,
         ),
         # integers
         times_slip(
             "times cut off to integers: round to the nearest one.",
-            lambda u, T, power: 1 + (u**power * (T - 1)).floor(),
+            lambda u, T, power: ((T - 1) * u**power).floor(),
         ),
         times_slip(
             "times rounded up: round to the nearest integer.",
-            lambda u, T, power: 1 + (u**power * (T - 1)).ceil(),
+            lambda u, T, power: ((T - 1) * u**power).ceil(),
         ),
         times_slip(
             "u in float32, as linspace makes it without dtype=: its errors decide some roundings, take float64.",
-            lambda u, T, power: 1 + (T - 1) * torch.linspace(1, 0, len(u)) ** power,
+            lambda u, T, power: (T - 1) * torch.linspace(1, 0, len(u)) ** power,
         ),
         changed_times(
             "times as floating-point numbers: they index tables, so end with .long().",
@@ -755,6 +766,10 @@ SLERP = Check(
     library=("noise.slerp",),
     mutants=[
         # the two weights
+        weight_slip(
+            "the straight line where a and b are close: sin(theta) is small there, and the formula still right.",
+            lambda a, b, s, theta: torch.where(theta.cos() > 0.78, (1 - s) * a + s * b, slerp(a, b, s)),
+        ),
         Mutant("linear interpolation: use the two sines.", lambda a, b, s: (1 - s) * a + s * b),
         Mutant("the wrong way round: s = 0 is a and s = 1 is b.", lambda a, b, s: slerp(b, a, s)),
         Mutant(

@@ -29,6 +29,10 @@ def ended(sigmas: Tensor) -> Tensor:
     return torch.cat([sigmas, torch.zeros_like(sigmas[:1])])
 
 
+def even_logarithms(u: Tensor, low: float, high: float) -> Tensor:
+    return (math.log(high) + u * math.log(low / high)).exp()
+
+
 def power_slip(hint: str, sigmas: Callable) -> Mutant:
     """A mutant whose n sigmas are sigmas(u, sigma_min, sigma_max, rho), with the right u, and then 0."""
     return grid_slip(hint, lambda n, low, high, rho: ended(sigmas(ramp(n), low, high, rho)))
@@ -93,6 +97,13 @@ KARRAS_SIGMAS = Check(
         grid_slip(
             "sigma_min twice: the last number is 0.",
             lambda n, low, high, rho: torch.cat([s := powers(ramp(n), low, high, rho), s[-1:]]),
+        ),
+        *(
+            grid_slip(
+                f"{end:g} at the end, to avoid a division by 0: the last number is exactly 0, for which samplers test.",
+                lambda n, low, high, rho, end=end: ended(powers(ramp(n), low, high, rho)).clamp(min=end),
+            )
+            for end in (1e-10, 1e-8, 1e-6, 1e-5, 1e-4, 1e-3)
         ),
         grid_slip(
             "the 0 in front: sampling ends there, append it.",
@@ -174,8 +185,12 @@ KARRAS_SIGMAS = Check(
             lambda u, low, high, rho: powers(u, low, high, 1.0),
         ),
         power_slip(
+            "evenly spaced logarithms for large rho, which are its limit: take the formula for every rho.",
+            lambda u, low, high, rho: powers(u, low, high, rho) if rho < 9 else even_logarithms(u, low, high),
+        ),
+        power_slip(
             "evenly spaced logarithms, the limit of large rho: space sigma^(1/rho) evenly.",
-            lambda u, low, high, rho: (math.log(high) + u * math.log(low / high)).exp(),
+            lambda u, low, high, rho: even_logarithms(u, low, high),
         ),
         # precision
         power_slip(
@@ -225,6 +240,15 @@ def last_slip(hint: str, last: Callable) -> Mutant:
 
     def step(D: Denoiser, x: Tensor, s: Tensor, r: Tensor, noise: object = None) -> Tensor:
         return last(D, x, s, r) if r == 0 else heun_step(D, x, s, r)
+
+    return Mutant(hint, step)
+
+
+def euler_slip(hint: str, too_often: Callable) -> Mutant:
+    """A mutant that takes Euler's step also where too_often(sigma, sigma_next)."""
+
+    def step(D: Denoiser, x: Tensor, s: Tensor, r: Tensor, noise: object = None) -> Tensor:
+        return euler(D, x, s, r)[1] if too_often(s, r) else heun_step(D, x, s, r)
 
     return Mutant(hint, step)
 
@@ -302,10 +326,12 @@ HEUN_STEP = Check(
             "the slope where sigma_next = 0: return the end of the Euler step, x + (sigma_next - sigma) d.",
             lambda D, x, s, r: slope(D, x, s),
         ),
-        Mutant(
+        euler_slip("Euler for a small sigma_next: only where it is exactly 0.", lambda s, r: r < 0.29),
+        euler_slip(
             "Euler for every sigma_next below 1, as int(sigma_next) == 0 has it: only where it is exactly 0.",
-            lambda D, x, s, r, noise=None: euler(D, x, s, r)[1] if int(r) == 0 else heun_step(D, x, s, r),
+            lambda s, r: r < 1,
         ),
+        euler_slip("Euler for short steps: only where sigma_next = 0.", lambda s, r: r > 0.75 * s),
         # the mean of the slopes
         step_slip(
             "Euler alone, as it is also with the first D in the second slope: ask D again at the end of the Euler step, "
@@ -530,6 +556,10 @@ CHURN = Check(
         ),
         other_gamma("no churn at all: inside [s_min, s_max] gamma is above 0.", lambda *knobs: 0.0),
         # gamma
+        other_gamma(
+            "no churn for a small gamma: any gamma above 0 raises the noise.",
+            lambda s, n, c, low, high: gamma(s, n, c, low, high) if c / n > 0.09 else 0.0,
+        ),
         other_gamma(
             "a gamma without its cap: it is at most sqrt(2) - 1, so that the variance at most doubles.",
             lambda s, n, c, low, high: share(s, low, high, c / n),
