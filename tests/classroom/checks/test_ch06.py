@@ -15,6 +15,49 @@ def guidance_with_one_graph(D, log_prob, x, sigma, scale):
     return (x - sigma * eps).detach()
 
 
+def guidance_by_backward(D, log_prob, x, sigma, scale):
+    with torch.enable_grad():
+        leaf = x.detach().clone().requires_grad_()
+        log_prob(leaf, sigma).sum().backward(inputs=[leaf])
+    return D(x, sigma) + leaf.grad * scale * sigma.square()
+
+
+def guidance_by_func(D, log_prob, x, sigma, scale):
+    gradient = torch.func.grad(lambda v: log_prob(v, sigma).sum())(x)
+    return torch.addcmul(D(x, sigma), gradient, sigma * sigma, value=scale)
+
+
+def guidance_by_the_mean(D, log_prob, x, sigma, scale):
+    """The mean of log p, and B times its gradient."""
+    leaf = x.detach()
+    leaf.requires_grad = True
+    with torch.set_grad_enabled(True):
+        value = len(x) * log_prob(leaf, sigma).mean()
+    return D(x, sigma) + sigma**2 * scale * torch.autograd.grad(value, leaf)[0]
+
+
+def labels_by_assignment(labels, u, p, no_label):
+    kept = labels.clone()
+    kept[u < p] = no_label
+    return kept
+
+
+def labels_by_arithmetic(labels, u, p, no_label):
+    drop = (p > u).to(labels.dtype)
+    return labels + drop * (no_label - labels)
+
+
+def cfg_through_eps(model, x, sigma, y, w, no_label):
+    empty = torch.zeros_like(y) + no_label
+    eps_c, eps_u = ((x - model(x, sigma, labels)) / sigma for labels in (y, empty))
+    return x - sigma * torch.lerp(eps_u, eps_c, w)
+
+
+def cfg_by_names(model, x, sigma, y, w, no_label):
+    empty = torch.tensor([no_label] * len(y), device=y.device)
+    return (1 - w) * model(x=x, sigma=sigma, y=empty) + w * model(x, sigma, labels=y)
+
+
 def cfg_in_one_batch(model, x, sigma, y, w, no_label):
     both = model(torch.cat([x, x]), sigma, torch.cat([y, torch.full_like(y, no_label)]))
     cond, uncond = both.chunk(2)
@@ -31,9 +74,19 @@ def cfg_by_the_library(model, x, sigma, y, w, no_label):
 
 
 ALTERNATIVES = {
-    "06-classifier_guidance": [guidance_with_one_graph],
-    "06-drop_labels": [lambda y, u, p, none: y.masked_fill(u < p, none)],
-    "06-cfg": [cfg_in_one_batch],
+    "06-classifier_guidance": [
+        guidance_with_one_graph,
+        guidance_by_backward,
+        guidance_by_func,
+        guidance_by_the_mean,
+    ],
+    "06-drop_labels": [
+        lambda y, u, p, none: y.masked_fill(u < p, none),
+        labels_by_assignment,
+        labels_by_arithmetic,
+        lambda y, u, p, none: torch.where(p <= u, y, torch.full_like(y, none)),
+    ],
+    "06-cfg": [cfg_in_one_batch, cfg_through_eps, cfg_by_names],
 }
 
 LIBRARY = {

@@ -1,7 +1,9 @@
 """Chapter 07: other right answers, and the same quantities from the library."""
 
+import math
 from types import SimpleNamespace
 
+import numpy as np
 import torch
 from formulas import schedule_of_alpha_bar
 
@@ -15,6 +17,58 @@ def ddim_through_the_posterior(eps_model, x_t, t, t_prev, eta, z, alpha_bar):
     fresh = eta * sigma_prev * (1 - (sigma_prev / sigma) ** 2).sqrt()
     x = x_t * (1 + sigma**2).sqrt() + ((sigma_prev**2 - fresh**2).sqrt() - sigma) * eps + fresh * z
     return x / (1 + sigma_prev**2).sqrt()
+
+
+def ddim_by_coefficients(eps_model, x_t, t, t_prev, eta, z, alpha_bar):
+    """One factor for x_t, one for eps, one for z."""
+    a = alpha_bar[t - 1]
+    b = a.new_tensor(1.0) if t_prev == 0 else alpha_bar[t_prev - 1]
+    variance = eta**2 * (1 - b) * (b - a) / ((1 - a) * b)
+    eps = eps_model(t=torch.empty(len(x_t), dtype=torch.long).fill_(t), x_t=x_t)
+    return (
+        (b / a).sqrt() * x_t
+        + ((1 - b - variance).sqrt() - (b * (1 - a) / a).sqrt()) * eps
+        + variance**0.5 * z
+    )
+
+
+def ddim_by_the_family(eps_model, x_t, t, t_prev, eta, z, alpha_bar):
+    """a x0 + b x_t + s z, with the a and b of section 2."""
+    table = [1.0, *alpha_bar.tolist()]
+    now, then = table[t], table[t_prev]
+    eps = eps_model(x_t, torch.as_tensor([t] * x_t.shape[0]))
+    x0 = (x_t - math.sqrt(1 - now) * eps) / math.sqrt(now)
+    s = eta * math.sqrt((1 - then) / (1 - now)) * math.sqrt(1 - now / then)
+    b = math.sqrt((1 - then - s**2) / (1 - now))
+    return (math.sqrt(then) - b * math.sqrt(now)) * x0 + b * x_t + s * z
+
+
+def times_with_numpy(T, n, power):
+    u = np.linspace(1.0, 0.0, n)
+    return torch.tensor(1 + np.rint((T - 1) * u**power).astype(int), dtype=torch.int64)
+
+
+def times_by_a_list(T, n, power):
+    if n == 1:
+        return torch.LongTensor([T])
+    return torch.tensor([1 + round((T - 1) * ((n - 1 - i) / (n - 1)) ** power) for i in range(n)])
+
+
+def slerp_by_unit_vectors(a, b, s):
+    """The angle from the distance of the unit vectors: 2 arctan(|u - v| / |u + v|)."""
+    shape = (len(a), *[1] * (a.ndim - 1))
+    u, v = (torch.nn.functional.normalize(x.flatten(1)) for x in (a, b))
+    theta = 2 * torch.atan2((u - v).norm(dim=1), (u + v).norm(dim=1)).view(shape)
+    return torch.sin(theta - s * theta) / theta.sin() * a + torch.sin(s * theta) / theta.sin() * b
+
+
+def slerp_one_by_one(a, b, s):
+    rows = []
+    for x, y in zip(a, b, strict=True):
+        cosine = (x * y).sum() / torch.sqrt((x * x).sum() * (y * y).sum())
+        theta = math.acos(cosine.detach())
+        rows.append((math.sin((1 - s) * theta) * x + math.sin(s * theta) * y) / math.sin(theta))
+    return torch.stack(rows)
 
 
 def times_by_integers(T, n, power):
@@ -51,9 +105,9 @@ def times_by_the_library(T, n, power):
 
 
 ALTERNATIVES = {
-    "07-ddim_step": [ddim_through_the_posterior],
-    "07-timestep_subsequence": [times_by_integers],
-    "07-slerp": [slerp_by_rotation],
+    "07-ddim_step": [ddim_through_the_posterior, ddim_by_coefficients, ddim_by_the_family],
+    "07-timestep_subsequence": [times_by_integers, times_with_numpy, times_by_a_list],
+    "07-slerp": [slerp_by_rotation, slerp_by_unit_vectors, slerp_one_by_one],
 }
 
 LIBRARY = {
