@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from itertools import product
+from itertools import chain, islice, product
 
 import torch
 from torch import Tensor
@@ -69,13 +69,13 @@ def examine(check: Check, answer: Callable, seed: int | str = 0) -> None:
     with isolated():
         # The CPU first: there a bad index is an exception, on a GPU it ends CUDA for the whole process.
         for device in ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]:
-            trials = [_trial(check, answer, *case) for case in _cases(check, seed, device)]
-            failed = next((trial for trial in trials if trial.fault), None)
-            if failed is None:
-                failed = next(_mannered(check, answer, seed, device), None)
-                trials = [failed] if failed else []
-            if failed:
-                raise _refusal(check, failed, trials, device)
+            trials = [_trial(check, answer, *case) for case in _random(check, seed, device)]
+            if not any(trial.fault for trial in trials):
+                trials += [_trial(check, answer, *case) for case in _fixed(check, device)]
+            if not any(trial.fault for trial in trials):
+                trials = list(islice(_mannered(check, answer, seed, device), 1))
+            if any(trial.fault for trial in trials):
+                raise _refusal(check, answer, trials, device)
 
 
 def accepts(check: Check, answer: Callable, seed: int | str = 0) -> bool:
@@ -89,8 +89,7 @@ def accepts(check: Check, answer: Callable, seed: int | str = 0) -> bool:
 def fixed_refuse(check: Check, answer: Callable) -> bool:
     """Do the fixed cases alone refuse it? Then every seed does."""
     with isolated():
-        fixed = check.fixed(Draw(check.id, 0, None))
-        return any(_trial(check, answer, *case).fault for case in fixed)
+        return any(_trial(check, answer, *case).fault for case in _fixed(check))
 
 
 def cases(check: Check, seed: int | str, device: str = "cpu") -> Iterator[tuple]:
@@ -109,11 +108,18 @@ def result_fault(check: Check, args: tuple, value: object, evaluated: dict[str, 
 
 
 def _cases(check: Check, seed: int | str, device: str = "cpu") -> Iterator[tuple[str, tuple]]:
+    return chain(_random(check, seed, device), _fixed(check, device))
+
+
+def _random(check: Check, seed: int | str, device: str = "cpu") -> Iterator[tuple[str, tuple]]:
     for index in range(len(PLANS)):
         yield "", check.inputs(Draw(check.id, seed, index, device))
     # The shapes and numbers of the first case, with other data: an answer may keep nothing between calls.
     yield "", other_data(check.inputs(Draw(check.id, seed, 0, device)))
-    yield from check.fixed(Draw(check.id, seed, None, device))
+
+
+def _fixed(check: Check, device: str = "cpu") -> Iterator[tuple[str, tuple]]:
+    return iter(check.fixed(Draw(check.id, 0, None, device)))
 
 
 def _trial(check: Check, answer: Callable, label: str, args: tuple) -> Trial:
@@ -142,8 +148,7 @@ def _mannered(check: Check, answer: Callable, seed: int | str, device: str) -> I
         if fault:
             yield Trial(args, "", outcome, Fault(Kind.CHANGED, f"{manner.words}, {fault.text}"))
     if check.grad:
-        fixed = (args for _, args in check.fixed(Draw(check.id, seed, None, device)))
-        for args in (*chosen, *fixed):
+        for args in (*chosen, *(args for _, args in _fixed(check, device))):
             used = RECORDING.prepare(check, args)
             outcome = call(answer, used)
             fault = _fault(check, answer, args, outcome) or gradient_fault(check, args, outcome.value, used)
@@ -151,17 +156,18 @@ def _mannered(check: Check, answer: Callable, seed: int | str, device: str) -> I
                 yield Trial(args, "", outcome, fault)
 
 
-def _refusal(check: Check, failed: Trial, trials: Sequence[Trial], device: str) -> CheckFailed:
+def _refusal(check: Check, answer: Callable, trials: Sequence[Trial], device: str) -> CheckFailed:
+    failed = next(trial for trial in trials if trial.fault)
     assert failed.fault
     sys.stdout.write(failed.outcome.printed)
     where = f" ({failed.label})" if failed.label else ""
     inputs = f"{describe(check.parameters, failed.args)}{where}"
     told = failed.fault.kind in (Kind.STOPPED, Kind.SHAPE, Kind.NUMBERS, Kind.FORM)
-    diagnosis = _diagnosis(check, trials) if told and device == "cpu" else ""
+    diagnosis = _diagnosis(check, answer, trials) if told and device == "cpu" else ""
     advice = f"This looks like {diagnosis}" if diagnosis else ""
     # A wrong type, an argument changed in place, an exception: there the formula would only distract.
     if not advice and failed.fault.kind in (Kind.SHAPE, Kind.NUMBERS):
-        seen = _observation(check, trials) if device == "cpu" else ""
+        seen = _observation(check, answer, trials) if device == "cpu" else ""
         advice = f"{seen}\nLook at {check.where}" if seen else f"Look at {check.where}"
     message = f"{check.id}: {failed.fault.text}\nInputs: {inputs}."
     return CheckFailed(
@@ -169,30 +175,45 @@ def _refusal(check: Check, failed: Trial, trials: Sequence[Trial], device: str) 
     )
 
 
-def _observation(check: Check, trials: Sequence[Trial]) -> str:
-    """What the wrong numbers have in common."""
-    done = [t for t in trials if not t.outcome.error]
+def _observation(check: Check, answer: Callable, trials: Sequence[Trial]) -> str:
+    """What the wrong numbers have in common, on the random cases and on the fixed ones."""
+    done = [t for t in _with_fixed(check, answer, trials) if not t.outcome.error]
     return observation(
         check, [Tried(t.args, t.outcome.value, wanted(check, t.args), t.fault is None, t.label) for t in done]
     )
 
 
-def _diagnosis(check: Check, trials: Sequence[Trial]) -> str:
-    """The hint of the first mutant that does what the answer did; '' if there is none."""
-    return next((m.hint for m in check.mutants if _matches(m, trials)), "")
+def _diagnosis(check: Check, answer: Callable, trials: Sequence[Trial]) -> str:
+    """The hint of the mutant that does what the answer did; '' if there is none. The fixed cases decide between several."""
+    found = [mutant for mutant in check.mutants if _matches(mutant, trials)]
+    if len(found) > 1:
+        more = _with_fixed(check, answer, trials)
+        found = [mutant for mutant in found if _matches(mutant, more)] or found
+    return found[0].hint if found else ""
+
+
+def _with_fixed(check: Check, answer: Callable, trials: Sequence[Trial]) -> Sequence[Trial]:
+    if any(trial.label for trial in trials):
+        return trials
+    return [*trials, *(_trial(check, answer, *case) for case in _fixed(check))]
 
 
 def _matches(mutant: Mutant, trials: Sequence[Trial]) -> bool:
     """Does the answer do what the mutant does on every random case, and on every fixed one where it is wrong?
 
-    Equal values, or the same type of error. On the others it may differ: there two slips of one kind part by rounding.
+    Equal values, or the same type of error. On the others it may differ: there two slips of one kind part by rounding. A narrow
+    mutant must therefore stand before a wide one.
     """
     seen = False
     for trial in (t for t in trials if t.fault or not t.label):
-        theirs, ours = trial.outcome, call(mutant.function, fresh(trial.args))
-        if theirs.error and ours.error and type(theirs.error) is type(ours.error):
-            seen = seen or said(theirs.error) == said(ours.error)
-        elif theirs.error or ours.error or not alike(theirs.value, ours.value):
+        theirs = trial.outcome
+        try:
+            ours, error = mutant.function(*fresh(trial.args)), None
+        except Exception as caught:  # of a mutant, which we wrote
+            ours, error = None, caught
+        if theirs.error and error and type(theirs.error) is type(error):
+            seen = seen or said(theirs.error) == said(error)
+        elif theirs.error or error or not alike(theirs.value, ours):
             return False
         else:
             seen = True

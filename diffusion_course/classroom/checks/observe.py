@@ -223,7 +223,16 @@ def _has_decimals(numbers: Tensor, decimals: int) -> bool:
 
 
 def _bounded(seen: Sequence[Seen], subject: str) -> str:
-    """Are all wrong entries cut off at one number?"""
+    """Are all wrong entries cut off at one or two numbers?"""
+    for words, clamp in (
+        ("above", lambda one: one.want.clamp(max=one.got.max())),
+        ("below", lambda one: one.want.clamp(min=one.got.min())),
+    ):
+        if all(
+            one.got.shape == one.want.shape and one.got.numel() > 3 and _equal(one.got, clamp(one))
+            for one in seen
+        ):
+            return f"{subject} is right, but cut off {words}."
     bounds = set()
     for one in seen:
         if one.got.shape != one.want.shape:
