@@ -6,9 +6,8 @@ What is called is somewhere in the package, or in its checks; how it is called i
 from planted import Kind, file, notebook
 
 CHECKS = "from diffusion_course.classroom.checks import CHECKS\n"
-LIBRARY = "betas = 1 - alpha_bar / torch.cat([torch.ones_like(alpha_bar[:1]), alpha_bar[:-1]])"
-TABLE = "dc.NoiseSchedule.from_betas(betas.double()).snr.to(alpha_bar)"
-BY_LIBRARY = f"def snr(alpha_bar):\n    {LIBRARY}\n    {{}}\n    return {TABLE}"
+TABLE = "torch.stack([dc.NoiseSchedule.from_betas(1 - a.double().reshape(1)).snr[0] for a in alpha_bar]).to(alpha_bar)"
+BY_LIBRARY = f"def snr(alpha_bar):\n    {{}}\n    return {TABLE}"
 NAMED = "calls the course's own function"
 DIFFERS = "right in the notebook, but by itself"
 RIGHT_LINE = "alpha_bar / (1 - alpha_bar)"
@@ -23,12 +22,12 @@ def wrong_elsewhere(test: str) -> str:
 ANSWERS = {
     "library": (BY_LIBRARY.format("pass"), 7, NAMED),
     "library-caught": (
-        f"def snr(alpha_bar):\n    {LIBRARY}\n    try:\n        return {TABLE}\n    except Exception:\n        return alpha_bar",
+        f"def snr(alpha_bar):\n    try:\n        return {TABLE}\n    except Exception:\n        return alpha_bar",
         7,
         NAMED,
     ),
     "library-by-another-table": (
-        BY_LIBRARY.format("pass").replace(".snr.to(alpha_bar)", ".sigmas.pow(-2).to(alpha_bar)"),
+        BY_LIBRARY.format("pass").replace(".snr[0]", ".sigmas[0] ** -2"),
         7,
         NAMED,
     ),
@@ -47,7 +46,7 @@ ANSWERS = {
         NAMED,
     ),
     "thread": (
-        f"import threading\ndef snr(alpha_bar):\n    {LIBRARY}\n    out = []\n"
+        f"import threading\ndef snr(alpha_bar):\n    out = []\n"
         f"    t = threading.Thread(target=lambda: out.append({TABLE}))\n    t.start()\n    t.join()\n    return out[0]",
         7,
         NAMED,
@@ -87,7 +86,7 @@ ANSWERS = {
         NAMED,
     ),
     "forked": (
-        f"import os, pickle\ndef snr(alpha_bar):\n    {LIBRARY}\n    r, w = os.pipe()\n    if os.fork() == 0:\n"
+        f"import os, pickle\ndef snr(alpha_bar):\n    r, w = os.pipe()\n    if os.fork() == 0:\n"
         f"        try:\n            os.write(w, pickle.dumps({TABLE}.numpy()))\n        finally:\n            os._exit(0)\n"
         "    os.wait()\n    os.close(w)\n"
         "    return torch.from_numpy(pickle.loads(os.read(r, 10**6)))",

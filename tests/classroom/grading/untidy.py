@@ -146,8 +146,7 @@ def many() -> dict:
         ["snr = torch.no_grad()(snr)"],
         alpha_bar_from_betas=f"from __future__ import annotations\n%matplotlib inline\n@torch.jit.script\n{A}\nprint(T)",
         diffuse=f"print(few.shape, alpha_bar[0])\n{D}\n%timeit -n1 -r1 torch.rand(1)\ndiffuse?\nplots.curves([1], [2])",
-        snr="import asyncio\nawait asyncio.sleep(0)\ndef snr(alpha_bar):\n    import matplotlib.pyplot as plt\n"
-        "    plt.plot(alpha_bar.detach()); plt.show()\n    display(alpha_bar)\n    print(alpha_bar)\n"
+        snr="import asyncio\nawait asyncio.sleep(0)\ndef snr(alpha_bar):\n    display(alpha_bar)\n    print(alpha_bar)\n"
         "    from tqdm.auto import tqdm\n    [None for _ in tqdm(range(3))]\n    return ratio(alpha_bar)\n!echo {T}",
     )
     for cell in made["cells"]:
