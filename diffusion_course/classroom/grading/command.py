@@ -53,7 +53,7 @@ def run(where: Path, out: Path, options: Options, say: Callable[[str], Any]) -> 
     found = submissions.find(where, register, (out, *([options.roster] if options.roster else [])))
     isolation = sandbox.available()
     if options.dry_run:
-        _tell(found, say)
+        _tell(found, register, say)
         say(f"isolation: {isolation}. Nothing was run.")
         return
     if not isolation.safe and options.require_sandbox:
@@ -101,17 +101,25 @@ def _check(options: Options) -> None:
         )
 
 
-def _tell(found: submissions.Found, say: Callable[[str], Any]) -> None:
+def _tell(found: submissions.Found, register: roster.Roster | None, say: Callable[[str], Any]) -> None:
     """One line for each row and for each line, and the count."""
     for s in found.submissions:
         told = [*([s.problem] if s.problem else []), *s.notes]
         remarks = f" ({'; '.join(told)})" if told else ""
         say(
-            printable(f"{s.student}: chapter {s.chapter or '?'}, {len(s.answers)} answers, {s.path}{remarks}")
+            printable(
+                f"{_named(s.student, register)}: chapter {s.chapter or '?'}, {len(s.answers)} answers, {s.path}{remarks}"
+            )
         )
     for line in found.lines:
         say(printable(f"{'not graded: ' if line.entry else 'note: '}{line}"))
     say(found.count())
+
+
+def _named(student: str, register: roster.Roster | None) -> str:
+    """A student with the name that a roster gives."""
+    name = register.students.get(student, ("", ""))[0] if register else ""
+    return f"{student} ({name})" if name else student
 
 
 def _missing_pages(out: Path, graded: list[Graded], page: Callable[[Graded], None]) -> list[Line]:

@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from ...errors import CourseError
-from . import around, walk, zips
+from . import around, sections, walk, zips
 from .entries import Entry, Place, members
 from .trouble import Refused
 from .walk import Item, Parts
@@ -18,21 +19,25 @@ from .walk import Item, Parts
 
 @dataclass
 class Intake:
-    """What is read from a folder of submissions. around: the folders around all. noise: names that are known
-    to be nobody's."""
+    """What is read from a folder of submissions. around: the folders around all. sections: those at the top
+    that are around several people's. several: those that may be. noise: names that are known to be nobody's.
+    """
 
     where: Path
     leave_out: tuple[Path, ...] = ()
     around: Parts = ()
-    several: dict[str, list[str]] = field(default_factory=dict)
+    sections: list[str] = field(default_factory=list)
+    several: dict[Parts, list[str]] = field(default_factory=dict)
     noise: Counter[str] = field(default_factory=Counter)
 
     def __iter__(self) -> Iterator[Entry]:
         """Raises CourseError when there is no such folder, or the .zip is broken."""
         with ExitStack() as stack:
             items, stem = self._items(stack)
-            items, self.around = around.unwrapped(items, lambda item: _look(stack, item), stem)
-            self.several = around.several(items)
+            zipped = partial(_look, stack)
+            items, self.around = around.unwrapped(items, _listed, zipped, stem)
+            items, self.sections = sections.without(items, _listed, zipped)
+            self.several = sections.several(items, _listed)
             for item in items:
                 if item.noise:
                     self.noise[item.parts[-1]] += 1
@@ -53,7 +58,9 @@ class Intake:
         except OSError as error:
             raise CourseError(f"submissions: {where} cannot be read ({error.strerror})") from None
         except Refused as error:
-            raise CourseError(f"submissions: {where} {error.trouble}; download it again") from None
+            raise CourseError(
+                f"submissions: {where} {error.trouble}; download it again, or unpack it and give the folder"
+            ) from None
         return list(walk.members(archive)), where.stem
 
 
@@ -62,3 +69,9 @@ def _look(stack: ExitStack, item: Item) -> list[Item]:
     with suppress(Refused):
         return members(stack, item) if item.open else []
     return []
+
+
+def _listed(item: Item) -> list[Item]:
+    """What is in a zip, without holding it open: there may be thousands."""
+    with ExitStack() as stack:
+        return _look(stack, item)

@@ -5,7 +5,7 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cache
 
@@ -23,6 +23,12 @@ BRIGHTSPACE = re.compile(r"(\d+)(?:-\d+)? - (.+?) ?- [^-]*(?<!\d)(?:19|20)\d\d(?
 # "Homework 3_alee_attempt_2026-11-03-23-59-00_x": Blackboard's assignment and user; either may hold an
 # underscore.
 BLACKBOARD = re.compile(r"(.+?)_attempt_\d{4}-\d\d-\d\d-\d\d-\d\d-\d\d(_|$)", re.DOTALL)
+# "alee+03_epsilon_loss+2026-11-03 23:59:00 UTC+q8x": nbgrader's exchange puts the user first, who holds no "+".
+NBGRADER = re.compile(r"([^+]+)\+[^+]+\+\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[^+]*(\+|$)")
+# "Ann Lee - 03_epsilon_loss": Google Classroom's name of a student's file; by hand it is written in many ways.
+FIELD = re.compile(r"(.+) - (.+)", re.DOTALL)
+# "drive-download-20261103T235900Z-001": a part of one download from Google Drive.
+DOWNLOAD = re.compile(r"(?:.*-)?\d{8}T\d{6}Z(?:-\d+)*", re.DOTALL)
 EMAIL = re.compile(
     r"(?:^|(?<=[\s(<\[]))([^\s@/\\<>()\[\],;:\"]+@[a-z0-9-]+(?:\.[a-z0-9-]+)+)(?=$|[\s_)>\]])", re.IGNORECASE
 )
@@ -48,13 +54,15 @@ COPY = re.compile(
 )  # what a browser or Jupyter adds
 # Words of a file's or folder's name that name the work and not a person.
 WORDS = """
-a an and answer answers assignment attempt backup chapter ch code copy data day desktop docs document
-documents done download downloads draft edited exam exercise exercises feedback figures file files final
-fixed grade gradebook grades hand homework hw images img in index info instructions ipynb lab labs last late
-lecture license list makefile marks module my new notebook notebooks of old or output part pictures project
-quiz re ready readme requirements resubmission result results roster round rubric sect section session sheet
-solution solutions solved source src student students submission submissions submit submitted task test
-tests the tmp try unit untitled update updated v ver version vs week work
+a an and answer answers assignment attempt backup ch chapter code colab copia copie copy course data day
+ddim ddpm de desktop diffusion docs document documents done download downloads draft edited edm elbo epsilon
+exam exercise exercises feedback figures file files final fixed forward grade gradebook grades guidance hand
+homework hw images img in index info instructions ipynb kopia kopie lab labs last late lecture license list
+loss makefile marks model models module my new noise notebook notebooks of old or output part pictures plots
+process project quiz re readme ready requirements resubmission result results roster round rubric sampler
+sampling schedule schedules sect section session sheet solution solutions solved solver solvers source src
+student students submission submissions submit submitted task test tests the tmp training try tutorial
+tutorials unet unit untitled update updated v ver version von vs week work
 """
 WORK = frozenset(WORDS.split())
 GROUPS = frozenset(("anon", "anonymous", "group", "participant", "pair", "student", "team", "user"))
@@ -84,6 +92,8 @@ def claim(name: str, canvas: bool = False) -> Claim | None:
         return Claim(("brightspace", normal(found[2]), found[1]), found[2], f"brightspace:{found[1]}")
     if found := BLACKBOARD.match(bare):
         return Claim(("blackboard", found[1]), found[1])
+    if found := NBGRADER.match(bare):
+        return Claim(("nbgrader", found[1]), found[1])
     if canvas and (found := CANVAS.match(bare)):
         return Claim(("canvas", normal(found[1]), found[2]), found[1], f"canvas:{found[2]}")
     if mail := email(bare):
@@ -112,6 +122,13 @@ def email(name: str) -> str:
         name = re.split(rf"[_\- ]{chapter}", name)[0]
     found = EMAIL.findall(name)
     return found[0] if len(found) == 1 and name.count("@") == 1 else ""
+
+
+def field(name: str) -> str:
+    """The student's name before that of a chapter as it was handed out; "" where it may be more than that: a
+    copy's number may be another student's of the same name."""
+    found = FIELD.fullmatch(name.removesuffix(".ipynb")) if name.endswith(".ipynb") else None
+    return found[1] if found and found[2] in handout.names() and somebody(found[1]) else ""
 
 
 def receipt(name: str) -> bool:
@@ -161,13 +178,44 @@ def alike(name: str) -> tuple[str, ...]:
 def somebody(name: str) -> tuple[str, ...]:
     """The words of a name if they seem to name a person or a group, and not a chapter or a version of the
     work; else ()."""
-    words = alike(_without_chapter(stem(name)))
-    parts = [part for word in words for part in re.findall(r"\d+|[^\W\d]+", word)]
+    bare = stem(name)
+    words = () if DOWNLOAD.fullmatch(bare) else alike(_without_chapter(bare))
+    parts = _parts(words)
     for part in parts:
         number = part.isdigit() and len(part) > 2 and not re.fullmatch(r"20\d\d", part)
         if number or (not part.isdigit() and part not in WORK and (len(part) > 1 or not part.isascii())):
             return words
     return words if "student" in parts and any(map(str.isdigit, parts)) else ()
+
+
+def telling(name: str) -> frozenset[str]:
+    """The words of a name that can only be a person's or a group's, and no copy's number."""
+    parts = _parts(alike(_without_chapter(stem(name))))
+    digits = 2 if len(parts) == 1 else 4
+    return frozenset(p for p in parts if len(p) > (digits if p.isdigit() else 1) and p not in WORK)
+
+
+def core(name: str) -> tuple[str, ...]:
+    """The words of a name without those of its version: "Ann Lee v2 final" is Ann Lee's, perhaps."""
+    return tuple(w for w in alike(name) if not re.fullmatch(r"v\d+", w) and (len(w) == 1 or w not in WORK))
+
+
+def says_nothing(name: str) -> bool:
+    """Does the name of a file name nobody? "Copy of 03_epsilon_loss" does not; numbers and letters tell files
+    apart."""
+    words = alike(_without_chapter(stem(name)))
+    return not somebody(name) and (not words or any(len(w) > 1 and not w.isdigit() for w in words))
+
+
+def squeezed(name: str) -> str:
+    """A name of letters alone, in one word; of an address what is before "+" and "@"."""
+    local = re.split(r"[+@]", name)[0] if "@" in name else name
+    word = "".join(re.findall(r"[^\W_]+", local.casefold()))
+    return word if "@" in name or word.isalpha() else ""
+
+
+def _parts(words: Iterable[str]) -> list[str]:
+    return [part for word in words for part in re.findall(r"\d+|[^\W\d]+", word)]
 
 
 def common_prefix(repositories: Collection[str]) -> list[str]:

@@ -1,7 +1,7 @@
 """Whose each entry is, by its names and by a roster; and what is guessed about the whole, for a person to
 know."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from ...errors import printable
@@ -24,7 +24,10 @@ def owned(held: list[Held], intake: Intake, roster: Roster | None) -> list[Held]
     for one in held:
         entry = one.entry
         section = below(entry, intake)[: -len(entry.parts)]
-        person = owners.of(entry.parts[0], entry.folder, entry.copy, section)
+        copy = (
+            entry.copy if len(entry.parts) == 1 else 0
+        )  # within one person's, a name that is there twice is theirs
+        person = owners.of(entry.parts[0], entry.folder, copy, section)
         found.append(replace(one, person=_by_roster(one, person, _places(one, intake), roster)))
     return found
 
@@ -60,26 +63,49 @@ def names_somebody(one: Held) -> bool:
     return one.person.key[0] != "file" or bool(names.somebody(one.entry.parts[0]))
 
 
-def remarks(intake: Intake, known: Iterable[Person], shown: dict[Key, str]) -> list[Line]:
+def remarks(held: list[Held], intake: Intake, known: Iterable[Person], shown: dict[Key, str]) -> list[Line]:
     """What is guessed about the whole, for a person to know."""
     lines = []
     if intake.around:
         lines.append(Line(Trouble(Why.AROUND, printable("/".join(intake.around)))))
-    for head, within in intake.several.items():
-        some = ", ".join(map(printable, within[:10]))
-        lines.append(Line(Trouble(Why.SEVERAL, some), student=shown.get(("folder", head), printable(head))))
+    if intake.sections:
+        lines.append(Line(Trouble(Why.SECTIONS, _some(intake.sections, ", "))))
+    for key, within in _several(held, intake).items():
+        lines.append(Line(Trouble(Why.SEVERAL, _some(within, ", ")), student=shown[key]))
     for group in people.maybe_one(known):
-        more = f" and {len(group) - 10} more" if len(group) > 10 else ""
-        lines.append(Line(Trouble(Why.MAYBE_ONE, "; ".join(sorted(shown[key] for key in group)[:10]) + more)))
+        lines.append(Line(Trouble(Why.MAYBE_ONE, _some(sorted(shown[key] for key in group)))))
     return lines
 
 
-def absent(held: list[Held], intake: Intake, roster: Roster, present: set[str]) -> list[Line]:
-    """What a roster holds and the submissions do not."""
+def _several(held: list[Held], intake: Intake) -> dict[Key, list[str]]:
+    """Who may be several people -> their names. A roster has settled it for those it names."""
+    owners: dict[Parts, set[Key]] = {}
+    for one in held:
+        if one.submission:
+            place = (*one.entry.inside, one.entry.parts[0])
+            owners.setdefault(place, set()).add(one.person.key)
+    return {
+        key: within
+        for place, within in intake.several.items()
+        for key in owners.get(place, ())
+        if len(owners[place]) == 1 and key[0] != "roster"
+    }
+
+
+def _some(names: Collection[str], between: str = "; ") -> str:
+    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+    return between.join(map(printable, list(names)[:10])) + more
+
+
+def unmatched(held: list[Held], intake: Intake, roster: Roster, present: set[str]) -> list[Line]:
+    """What a roster holds and the submissions do not, and the other way round."""
     places = [place for one in held for place in _places(one, intake)]
     places += [parts for one in held for parts in one.entry.covers]
     lines = [
         Line(Trouble(Why.UNMATCHED, f"{row.line} ({printable('/'.join(row.file))})"), student=row.student)
         for row in roster.unmatched(places)
     ]
+    own = [one.path for one in held if one.submission and one.person.key[0] != "roster"]
+    if own:
+        lines.append(Line(Trouble(Why.UNLISTED, _some(own))))
     return lines + [Line(Trouble(Why.ABSENT), student=s) for s in roster.students if s not in present]

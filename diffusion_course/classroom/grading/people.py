@@ -10,25 +10,21 @@ from ...errors import printable
 from . import names
 
 Key = tuple[str, ...]
-SURE = (
-    "moodle",
-    "brightspace",
-    "canvas",
-    "e-mail",
-    "roster",
-)  # two of one kind with different keys are two people
+# Two of one kind with different keys are two people; Moodle's numbers are those of one export.
+SURE = ("moodle", "brightspace", "canvas", "roster")
 LONGEST = 100  # characters of a name that is shown
 
 
 @dataclass(frozen=True)
 class Person:
     """key: the same for what is surely one person's. name: shown where no other person has it. raw: the name
-    it was made from."""
+    it was made from. section: the folders that it lies in, where not all do."""
 
     key: Key
     name: str
     raw: str
     lms_id: str = ""
+    section: Key = ()
 
 
 class Owners:
@@ -54,10 +50,14 @@ class Owners:
                 told.key, names.clean("_".join(told.name.split("_")[self._assignment :])), told.name
             )
         if told:
-            return Person(told.key, names.clean(told.name), told.name, told.lms_id)
+            return Person(told.key, names.clean(told.name), told.name, told.lms_id, section)
         if folder and not zipped:
             shown = names.without_prefix(head, self._prefixes)
             return Person(("folder", *section, head), names.clean(shown), "/".join((*section, head)))
+        if field := names.field(head):
+            return Person(
+                ("field", str(copy), *section, field), names.clean(field), "/".join((*section, head))
+            )
         return Person(("file", str(copy), *section, head), names.guess(head), "/".join((*section, head)))
 
 
@@ -114,13 +114,29 @@ def whole(name: str) -> str:
 def maybe_one(people: Iterable[Person]) -> list[list[Key]]:
     """Groups of people who may be one: their names differ only in what a person, a disk or a browser changes,
     or say nothing."""
-    groups = defaultdict(list)
+    groups: dict[tuple[str, ...], list[Person]] = {}
     for person in {p.key: p for p in people}.values():
-        groups[names.alike(person.name)].append(person)
-    found = [group for group in groups.values() if len(group) > 1]
+        hints = _hints(person)
+        joined = [person]
+        for group in {id(groups[hint]): groups[hint] for hint in hints if hint in groups}.values():
+            joined += group
+        hints |= {hint for one in joined[1:] for hint in _hints(one)}
+        groups |= dict.fromkeys(hints, joined)
+    found = [group for group in {id(g): g for g in groups.values()}.values() if len(group) > 1]
     return [[p.key for p in group] for group in found if not _told_apart(group)]
+
+
+def _hints(person: Person) -> set[tuple[str, ...]]:
+    """Who has one of them in common may be one person."""
+    hints = {("words", *names.alike(person.name)), ("core", *names.core(person.name))}
+    hints.add(("squeezed", names.squeezed(person.name)))
+    if person.key[0] == "file" and names.says_nothing(person.key[-1]):
+        hints.add(("nothing", ""))
+    return {hint for hint in hints if hint not in (("core",), ("squeezed", ""))}
 
 
 def _told_apart(group: list[Person]) -> bool:
     """One LMS gave all of them, and numbers of their own."""
-    return len({p.key[0] for p in group}) == 1 and group[0].key[0] in SURE
+    kinds = {p.key[0] for p in group}
+    one_export = kinds != {"moodle"} or len({p.section for p in group}) == 1
+    return len(kinds) == 1 and kinds <= set(SURE) and one_export

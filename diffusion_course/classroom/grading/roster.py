@@ -91,7 +91,7 @@ def _rows(text: str) -> Iterator[Row]:
         if not any(told.values()):
             continue
         if not told.get("student"):
-            raise ValueError(f"line {table.line_num} has no student")
+            raise ValueError(f"line {table.line_num} has no student; fill it in, or delete the line")
         file = dict(zip(columns, cells, strict=False)).get("file", "").strip().replace("\\", "/")
         parts = tuple(step for step in file.split("/") if step not in ("", "."))
         yield Row(table.line_num, normal(parts), told["student"], told.get("name", ""), told.get("id", ""))

@@ -103,9 +103,9 @@ def find(where: Path, roster: Roster | None = None, leave_out: tuple[Path, ...] 
     chosen, lines = _counted(held, shown)
     chosen.sort(key=lambda s: (s.student, s.chapter, s.path))
     lines = _complete(held, chosen, lines)
-    lines += ownership.remarks(intake, known.values(), shown)
+    lines += ownership.remarks(held, intake, known.values(), shown)
     if roster:
-        lines += ownership.absent(
+        lines += ownership.unmatched(
             held, intake, roster, {s.student for s in chosen} | {line.student for line in lines if line.entry}
         )
     return Found(_with_pages(chosen), lines, len(held), intake.noise)

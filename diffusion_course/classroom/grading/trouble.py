@@ -14,7 +14,7 @@ class Why(Enum):
     FOLDER = "is a folder, not a file"
     UNREADABLE = "cannot be read ({})"
     TOO_LARGE = "has {}"
-    DEEP = "holds folders deeper than {}; what lies below is not read"
+    DEEP = "holds folders deeper than {}"
     # A zip, or what is in it.
     BROKEN_ZIP = "is a broken zip ({})"
     NESTED = "is a zip in {} other zips; it is not opened"
@@ -42,9 +42,11 @@ class Why(Enum):
     LOST = "was lost by the grader itself: please report it"
     # Of no entry alone.
     AROUND = "everything lies in {}: taken as a folder around the students' own"
+    SECTIONS = "taken as folders around the students' own: {}"
     SEVERAL = "may be several people, but counts as one: {}"
     MAYBE_ONE = "may be one person: {}"
     UNMATCHED = "the roster's line {} matches nothing"
+    UNLISTED = "not in the roster, graded under the names they have: {}"
     ABSENT = "handed in nothing"
     NO_PAGE = "its feedback page could not be written ({})"
 

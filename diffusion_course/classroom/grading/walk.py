@@ -5,17 +5,19 @@ import os
 import stat
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from ...errors import CourseError
-from . import zips
+from ...errors import CourseError, printable
+from . import names, zips
 from .trouble import Refused, Trouble, Why, too_large
 
 Parts = tuple[str, ...]
 DEEPEST = 40  # folders within folders
+LISTED = 5_000  # folders below those, in which names are looked for
 # What systems and tools leave behind: nobody hands it in.
 LEFT = """
 .DS_Store .fseventsd .git .gitattributes .github .gitignore .gitkeep .idea .ipynb_checkpoints .localized
@@ -70,7 +72,7 @@ def folder(where: Path, leave_out: tuple[Path, ...] = ()) -> Iterator[Item]:
             elif path.is_symlink():
                 yield Item(parts, trouble=Trouble(Why.LINK))
             elif len(parts) > DEEPEST:
-                yield Item(parts, trouble=Trouble(Why.DEEP, f"{DEEPEST} levels"))
+                yield Item(parts, trouble=_deep(_notebooks_below(path)))
             else:
                 kept.append(name)
         folders[:] = kept
@@ -89,26 +91,52 @@ def folder(where: Path, leave_out: tuple[Path, ...] = ()) -> Iterator[Item]:
 def members(archive: zipfile.ZipFile) -> Iterator[Item]:
     """Everything in a zip, in the order of its parts."""
     found: dict[Parts, list[Item]] = {}
+    deep: dict[Parts, list[str]] = {}
+    seen = set()  # a zip may list one and the same member a thousand times
     for entry in archive.infolist():
         written = zips.name(entry)
         parts = zips.steps(written)
-        if not parts:
+        if not parts or (parts, entry.header_offset) in seen:
             continue
+        seen.add((parts, entry.header_offset))
         noise = next((i for i, step in enumerate(parts) if _is_noise(step)), None)
         if noise is not None:
             found[parts[: noise + 1]] = [Item(parts[: noise + 1], noise=True)]
         elif len(parts) > DEEPEST:
-            found[parts[:DEEPEST]] = [Item(parts[:DEEPEST], trouble=Trouble(Why.DEEP, f"{DEEPEST} levels"))]
+            deep.setdefault(parts[:DEEPEST], []).extend(parts[-1:] if names.is_notebook(parts[-1]) else [])
         elif written.endswith(("/", "\\")):
             found.setdefault(parts, [Item(parts)])
         else:
             there = [item for item in found.get(parts, []) if item.open]
             opened, check = partial(zips.content, archive, entry), partial(zips.check, entry)
             found[parts] = [*there, Item(parts, opened, check, packed=True)]
+    for parts, below in deep.items():
+        found[parts] = [Item(parts, trouble=_deep(below))]
     filled = {parts[:i] for parts in found for i in range(1, len(parts))}
     for parts in sorted(found):
         if parts not in filled or any(item.open or item.noise for item in found[parts]):
             yield from found[parts]
+
+
+def _deep(notebooks: list[str]) -> Trouble:
+    more = f" and {len(notebooks) - 5} more" if len(notebooks) > 5 else ""
+    named = f": {', '.join(map(printable, notebooks[:5]))}{more}" if notebooks else ""
+    return Trouble(Why.DEEP, f"{DEEPEST} levels; what lies below is not read{named}")
+
+
+def _notebooks_below(path: Path) -> list[str]:
+    """Names of notebooks that lie too deep to be read: they may tell whose they are."""
+    found, left = [], [str(path)]
+    for _ in range(LISTED):
+        if not left:
+            break
+        with suppress(OSError), os.scandir(left.pop()) as inside:
+            for one in inside:
+                if one.is_dir(follow_symlinks=False):
+                    left.append(one.path)
+                elif names.is_notebook(one.name):
+                    found.append(one.name)
+    return found
 
 
 def _from_disk(path: Path, most: int) -> BinaryIO:

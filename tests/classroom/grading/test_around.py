@@ -75,7 +75,10 @@ def test_sections_are_no_students_and_one_name_in_two_stays_two(tmp_path):
     }
     found = find(put(tmp_path, files))
     assert students(found) == ["bob", "cleo", "section A/ann", "section B/ann"]
-    assert remarks(found) == [("", "may be one person: section A/ann; section B/ann")]
+    assert remarks(found) == [
+        ("", "taken as folders around the students' own: section A, section B"),
+        ("", "may be one person: section A/ann; section B/ann"),
+    ]
 
 
 def test_a_student_whose_folder_holds_other_names_stays_one_and_is_told(tmp_path):

@@ -242,6 +242,13 @@ def test_deep_folders_are_told(tmp_path):
     found = find(tmp_path)
     assert set(rows(found).values()) == {"ann", "bob"}
     assert list(lines(found).values()) == ["holds folders deeper than 40 levels; what lies below is not read"]
+    deepest = "/".join(["zoe", *["d"] * 60, "by eve.ipynb"])
+    (told,) = lines(find(put(tmp_path / "named", {deepest: TINY, "bob/03.ipynb": TINY}))).values()
+    (zip_told,) = lines(
+        find(put(tmp_path / "zipped", {"zoe.zip": zipped({deepest: TINY}), "bob.ipynb": TINY}))
+    ).values()
+    assert told == zip_told
+    assert told.endswith("is not read: by eve.ipynb")
     subprocess.run(["rm", "-rf", deep], check=True)
 
 

@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -132,3 +133,48 @@ def test_blackboard_users_are_what_differs():
         f"HW_1_{user}_attempt_2026-11-03-2{n}-59-00.ipynb" for user in ("ann_lee", "bob_lee") for n in (1, 2)
     ]
     assert sorted(shown(owned(heads)).values()) == ["ann_lee", "bob_lee"]
+
+
+@pytest.mark.parametrize(
+    "heads",
+    [
+        ["Jane.Doe@uni.edu/", "jane.doe@UNI.edu/"],
+        ["jane@gmail.com.ipynb", "jane@uni.edu.ipynb"],
+        ["jane.doe+hw@uni.edu/", "jane.doe@uni.edu/", "janedoe@uni.edu/", "Jane Doe/"],
+        ["Jane Doe.ipynb", "Jane Doe v2.ipynb", "Jane Doe final FINAL.ipynb", "JaneDoe.ipynb"],
+        ["Copy of 03_epsilon_loss.ipynb", "Kopie von 03_epsilon_loss.ipynb", "03_epsilon_loss (2).ipynb", "hw1.ipynb"],
+    ],
+)  # fmt: skip
+def test_each_of_these_may_be_one_person_and_stays_apart(heads):
+    found = owned([*heads, "bob/"])
+    assert len({p.key for p in found}) == len(found)
+    assert [set(group) for group in maybe_one(found)] == [{p.key for p in found[:-1]}]
+
+
+@pytest.mark.parametrize(
+    "heads",
+    [
+        ["01.ipynb", "02.ipynb", "03.ipynb"],
+        ["a.ipynb", "b.ipynb"],
+        ["Group A/", "Group B/", "Group 1-1/", "Group 11/"],
+        ["jane@uni.edu/", "john@uni.edu/"],
+        ["Ann Lee - 01_forward_process.ipynb", "Ann Lee - 03_epsilon_loss.ipynb"],
+        ["ann+03_epsilon_loss+2026-03-01 12:00:00 UTC+q8/", "ann+03_epsilon_loss+2026-03-02 12:00:00 UTC+p7/"],
+    ],
+)  # fmt: skip
+def test_nothing_is_told_of_these(heads):
+    assert maybe_one(owned(heads)) == []
+
+
+def test_the_name_before_a_chapter_as_it_was_handed_out_is_one_persons():
+    sure = owned(["Ann Lee - 01_forward_process.ipynb", "Ann Lee - 03_epsilon_loss.ipynb"])
+    not_sure = owned(["Ann Lee - 03_epsilon_loss.ipynb", "Ann Lee - 03_epsilon_loss (1).ipynb"])
+    nobody = owned(["Copy - 01_forward_process.ipynb", "Copy - 03_epsilon_loss.ipynb"])
+    assert [len({p.key for p in found}) for found in (sure, not_sure, nobody)] == [1, 2, 2]
+    assert shown(sure) == {sure[0].key: "Ann Lee"}
+
+
+def test_nbgraders_user_is_one_person_whenever_he_hands_in():
+    times = ("2026-03-01 12:00:00 UTC+q8", "2026-03-02 12:00:00.123 UTC")
+    found = owned([f"{user}+03_epsilon_loss+{time}/" for user in ("ann", "bob") for time in times])
+    assert sorted(shown(found).values()) == ["ann", "bob"]

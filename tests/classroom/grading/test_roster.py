@@ -3,7 +3,7 @@
 import pytest
 from handed import GOOD, TINY, lines, put, remarks, rows, zipped
 
-from diffusion_course.classroom.grading import roster
+from diffusion_course.classroom.grading import command, roster
 from diffusion_course.classroom.grading.submissions import find
 from diffusion_course.errors import CourseError
 
@@ -37,7 +37,9 @@ def test_files_and_folders_get_their_students(tmp_path):
         "box/deep/b.ipynb": "Ann",
         "zoe/03.ipynb": "zoe",
     }
-    assert remarks(made) == []
+    assert remarks(made) == [
+        ("", "not in the roster, graded under the names they have: y.ipynb; zoe/03.ipynb")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -72,7 +74,10 @@ def test_what_is_no_notebook_gets_its_student_too(tmp_path):
         {"x.ipynb": TINY, "hw.pdf": b"", "box/hw.pdf": b""},
         "file,student\nhw.pdf,Ann\nbox/hw.pdf,Bob\n",
     )
-    assert [(line.entry, line.student) for line in made.lines] == [("box/", "Bob"), ("hw.pdf", "Ann")]
+    assert [(line.entry, line.student) for line in made.lines if line.entry] == [
+        ("box/", "Bob"),
+        ("hw.pdf", "Ann"),
+    ]
 
 
 def test_who_handed_in_nothing_and_what_matches_nothing_is_told(tmp_path):
@@ -81,6 +86,10 @@ def test_who_handed_in_nothing_and_what_matches_nothing_is_told(tmp_path):
     assert remarks(made) == [
         ("Ann", "the roster's line 3 (nowhere.ipynb) matches nothing"),
         ("Cleo", "the roster's line 5 (box/none) matches nothing"),
+        (
+            "",
+            "not in the roster, graded under the names they have: box/a.ipynb; box/deep/b.ipynb; y.ipynb; zoe/03.ipynb",
+        ),
         ("Bob", "handed in nothing"),
         ("Cleo", "handed in nothing"),
     ]
@@ -124,3 +133,15 @@ def test_a_roster_that_is_not_there(tmp_path):
 def test_several_rows_of_one_student_and_the_same_row_twice_are_fine(tmp_path):
     made = read(tmp_path, "file,student,name\nx,Ann,\ny,Ann,Ann Lee\nx,Ann,\n\n")
     assert made.students == {"Ann": ("Ann Lee", "")}
+
+
+def test_the_dry_run_shows_the_name_and_keeps_every_zero(tmp_path):
+    table = "file,student,name,id\nx.ipynb,0101,Ann Lee,0101\ny.ipynb,101,Bob,101\n"
+    put(tmp_path / "in", {"x.ipynb": TINY, "y.ipynb": TINY})
+    read(tmp_path, table)
+    told = []
+    options = command.Options(dry_run=True, roster=tmp_path / "students.csv")
+    command.run(tmp_path / "in", tmp_path / "out", options, told.append)
+    assert [line.split(":")[0] for line in told[:2]] == ["0101 (Ann Lee)", "101 (Bob)"]
+    made = find(tmp_path / "in", read(tmp_path, table))
+    assert [(s.student, s.lms_id) for s in made.submissions] == [("0101", "0101"), ("101", "101")]

@@ -10,6 +10,7 @@ from handed import TINY, lines, put, rows, zipped
 
 from diffusion_course.classroom.grading import zips
 from diffusion_course.classroom.grading.submissions import find
+from diffusion_course.errors import CourseError
 
 
 def raw_zip(names, extra=lambda raw: b""):
@@ -84,3 +85,26 @@ def test_many_members_are_not_listed(tmp_path):
     many = zipped({f"{n}.txt": b"" for n in range(20_001)}, zipfile.ZIP_STORED)
     found = find(put(tmp_path, {"ann/x.zip": many, "bob.ipynb": TINY}))
     assert lines(found) == {"ann/x.zip": "holds more than 20,000 files; the others are not read"}
+
+
+def test_a_member_that_is_listed_many_times_is_one(tmp_path):
+    made = zipped({"03.ipynb": TINY}, zipfile.ZIP_STORED)
+    central, end = made.index(b"PK\x01\x02"), made.index(b"PK\x05\x06")
+    listed = made[central:end] * 300
+    tail = struct.pack("<4sHHHHIIH", b"PK\x05\x06", 0, 0, 300, 300, len(listed), central, 0)
+    found = find(put(tmp_path, {"ann.zip": made[:central] + listed + tail, "bob.ipynb": TINY}))
+    assert rows(found) == {"ann.zip/03.ipynb": "ann", "bob.ipynb": "bob"}
+
+
+def test_a_name_that_is_there_twice_in_a_students_zip_is_the_students(tmp_path):
+    made = zipped({"x/03.ipynb": TINY, "y/03.ipynb": TINY}).replace(b"y/03", b"x/03")
+    found = find(put(tmp_path, {"ann.zip": made, "bob.ipynb": TINY}))
+    assert sorted(rows(found).values()) == ["ann", "ann", "bob"]
+
+
+def test_a_name_that_is_not_the_utf_8_it_is_said_to_be(tmp_path):
+    made = zipped({"Zo\u00e9.ipynb": TINY}).replace("\u00e9".encode(), b"\xe9\xe9")
+    found = find(put(tmp_path, {"ann.zip": made, "bob.ipynb": TINY}))
+    assert [(line.entry, line.student) for line in found.lines if line.entry] == [("ann.zip", "ann")]
+    with pytest.raises(CourseError, match="unpack it and give the folder"):
+        find(tmp_path / "ann.zip")
