@@ -105,6 +105,12 @@ def _judged(
     if unknown:
         hint += f"\nNo cell that you wrote or changed defines {', '.join(unknown)}, nor does the chapter."
     flags = [Flag(Kind.GPU)] if NO_GPU.search(hint) else []
+    absent = [
+        e
+        for i, e in sorted(run.errors.items())
+        if i in needs and e.name in ("ModuleNotFoundError", "FileNotFoundError")
+    ]
+    flags += [Flag(Kind.NEEDS, e.message) for e in absent[:1]]
     broken = [i for i in sorted(work.needs[name]) if work.steps[i].pure and i in run.errors]
     flags += [Flag(Kind.CHAPTER, str(run.errors[i])) for i in broken[:1]]
     return Mark(name, 0, of, State.WRONG, hint, tuple(flags), said.diagnosis or _numberless(fault))

@@ -27,6 +27,7 @@ class Kind(StrEnum):
     GPU = "gpu"
     CHAPTER = "chapter"
     MACHINE = "machine"
+    NEEDS = "needs"
 
 
 WORDS = {
@@ -38,6 +39,7 @@ WORDS = {
     Kind.UNUSUAL: "unusual code: {}",
     Kind.GPU: "asks for a GPU, and the sandbox has none",
     Kind.CHAPTER: "the chapter's own code failed here: {}",
+    Kind.NEEDS: "needs what is not here: {}",
     Kind.MACHINE: "could not be run a second time here: {}",
 }
 
