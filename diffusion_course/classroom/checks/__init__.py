@@ -1,6 +1,6 @@
 """The checks of all exercises, and the two functions a notebook calls.
 
-Each chapter has a file chNN.py here with a list CHECKS. A new file is found by its name.
+Each chapter has a file chNN.py here with a list CHECKS. A new file is found by its name. A long exercise has a file of its own beside it.
 """
 
 import importlib

@@ -83,9 +83,11 @@ def scattered(args: Sequence) -> tuple:
 
 
 def _scattered(a: Tensor) -> Tensor:
-    """The same numbers, stored with the last axis first."""
+    """The same numbers, stored with the last axis first; a table with gaps."""
+    if a.ndim == 1:
+        return torch.stack([a, a], -1)[:, 0]
     backwards = list(range(a.ndim))[::-1]
-    return torch.stack([a, a], -1)[..., 0].permute(backwards).contiguous().permute(backwards)
+    return a.permute(backwards).contiguous().permute(backwards)
 
 
 def other_data(args: Sequence) -> tuple:
