@@ -182,7 +182,7 @@ EPS_LOSS = Check(
             for hint, told in TOLD
         ),
         loss_slip(
-            "the model called with t / T: it takes the integer t.",
+            "the model called with a float, as t / T and t.float() are: it takes the integer t.",
             lambda m, x_t, t, x0, eps, a: (m(x_t, t / 10) - eps).square().mean(),
         ),
         loss_slip(

@@ -71,7 +71,7 @@ def subsequences(d: Draw) -> Iterator[tuple[str, tuple]]:
             (12, 12),
             (1_000_000, 1200),  # so many that float32 rounds dozens of them to a neighbour
         ):
-            yield f"T = {T}", (T, n, power)
+            yield f"T = {T}, n = {n}, power = {power}", (T, n, power)
     yield "every step", (1000, 1000, 1)
 
 

@@ -156,6 +156,8 @@ def dtype_hint(got: Tensor, want: Tensor) -> str:
 
 def shape_hint(got: Tensor, want: Tensor) -> str:
     """What kind of slip makes this shape from that one."""
+    if want.ndim == 0 and got.numel() == 1:
+        return ": one number without an axis"
     if want.ndim == 0:
         return ": reduce over all entries, the batch too"
     if got.ndim == 0:

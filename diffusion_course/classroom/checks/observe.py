@@ -43,7 +43,9 @@ def observation(check: Check, tried: Sequence[Tried]) -> str:
     """One sentence about what the wrong cases have in common; "" where nothing is."""
     double = [case for case in tried if _float64(case.args)]
     wrong = [case for case in double if not case.right]
-    found = supposition(check, [(case.args, case.got) for case in wrong[:4]])  # few keep it quick
+    found = kept(check, tried)
+    if not found and len(wrong) > 1:  # one case is soon explained by chance; few keep it quick
+        found = supposition(check, [(case.args, case.got) for case in wrong[:4]])
     if found:
         return found
     for number, name in enumerate(check.outputs):
@@ -57,6 +59,25 @@ def observation(check: Check, tried: Sequence[Tried]) -> str:
             if said:
                 return said[0].upper() + said[1:]
     return _special(double)
+
+
+def kept(check: Check, tried: Sequence[Tried]) -> str:
+    """Is a wrong result that of an earlier call, or made with one of its arguments? Asked of the first wrong case."""
+    number = next((i for i, case in enumerate(tried) if not case.right), 0)
+    late = tried[number]
+    for early in tried[:number]:
+        for slot, (name, old, new) in enumerate(zip(check.parameters, early.args, late.args, strict=True)):
+            if not isinstance(old, Tensor) or not isinstance(new, Tensor) or _equal(old, new):
+                continue
+            try:
+                value = check.reference(*late.args[:slot], old, *late.args[slot + 1 :])
+            except Exception:  # shapes that do not fit
+                continue
+            if alike(late.got, value):
+                return f"This is what the right function gives with {name} of an earlier call: is something kept between calls?"
+        if alike(late.got, early.want):
+            return "This is the result of an earlier call, with other arguments: is something kept between calls?"
+    return ""
 
 
 def boundary(seen: Sequence[Seen]) -> str:
@@ -114,7 +135,7 @@ def _special(cases: Sequence[Tried]) -> str:
     wrong = list(dict.fromkeys(case.label for case in cases if not case.right))
     if "" in wrong or not wrong or len(wrong) > 3:
         return ""
-    return f"The other cases are right; what is special here: {'; '.join(wrong)}."
+    return f"It is right on {sum(case.right for case in cases)} other cases, and wrong only on: {'; '.join(wrong)}."
 
 
 def _float64(args: tuple) -> bool:
@@ -181,6 +202,10 @@ def _factor(seen: Sequence[Seen], subject: str) -> str:
         return ""
     if all(_constant(r, first) for r in ratios if r is not None):
         value = first.item()
+        if abs(value - 1) < 1e-4 or any(
+            bool(close(one.got, one.want).any()) for one in seen if one.want.numel() < 2
+        ):
+            return ""
         return (
             f"every entry is {_number(value)} times what is wanted."
             if value != -1
@@ -212,7 +237,7 @@ def _difference(seen: Sequence[Seen], subject: str) -> str:
 
 def _rounded(seen: Sequence[Seen], subject: str) -> str:
     """Has every number the same few decimals?"""
-    for decimals in range(7):
+    for decimals in range(9):
         if all(_has_decimals(one.got, decimals) and not _has_decimals(one.want, decimals) for one in seen):
             return f"{subject} has {decimals} decimals at most: is something rounded there?"
     return ""
@@ -224,20 +249,13 @@ def _has_decimals(numbers: Tensor, decimals: int) -> bool:
 
 def _bounded(seen: Sequence[Seen], subject: str) -> str:
     """Are all wrong entries cut off at one or two numbers?"""
-    for words, clamp in (
-        ("above", lambda one: one.want.clamp(max=one.got.max())),
-        ("below", lambda one: one.want.clamp(min=one.got.min())),
-    ):
-        if all(
-            one.got.shape == one.want.shape and one.got.numel() > 3 and _equal(one.got, clamp(one))
-            for one in seen
-        ):
-            return f"{subject} is right, but cut off {words}."
     bounds = set()
     for one in seen:
         if one.got.shape != one.want.shape:
             return ""
         off = ~close(one.got, one.want)
+        if not bool(torch.isfinite(one.got).all()):
+            return ""
         bounds |= {f"{v:.6g}" for v in one.got[off].unique().tolist()}
         if len(bounds) > 2:
             return ""
@@ -317,8 +335,11 @@ def _near(ratio: Tensor, want: Tensor) -> bool:
 
 
 def _single(one: Seen) -> bool:
-    """Agree they but for the rounding of float32, beside the largest number of the case?"""
-    return torch.allclose(one.got, one.want, rtol=SINGLE, atol=SINGLE * one.want.abs().max().item())
+    """Agree they but for the rounding of float32, beside the largest number of the case? That rounds most of them."""
+    rounded = (one.got != one.want).double().mean() > 0.4
+    return bool(rounded) and torch.allclose(
+        one.got, one.want, rtol=SINGLE, atol=SINGLE * one.want.abs().max().item()
+    )
 
 
 def _equal(got: object, want: object) -> bool:

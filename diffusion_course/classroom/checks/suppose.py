@@ -3,6 +3,7 @@
 `supposition` looks for one or two changes of arguments, or of the result, that turn the reference into the answer.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, islice
@@ -94,7 +95,7 @@ def _changes(check: Check, args: tuple) -> Iterator[Change]:
 
 def _wanted(value: object) -> Iterator[str]:
     """The changes that a value of this kind may have suffered."""
-    if isinstance(value, bool):
+    if isinstance(value, bool) or (isinstance(value, float) and not math.isfinite(value)):
         return
     if isinstance(value, Tensor) and not value.is_floating_point():
         yield from TIMES
