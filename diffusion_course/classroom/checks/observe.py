@@ -184,7 +184,11 @@ def _order(seen: Sequence[Seen], subject: str) -> str:
 
 def _single_precision(seen: Sequence[Seen], subject: str) -> str:
     same = [one for one in seen if one.got.shape == one.want.shape]
-    if len(same) < len(seen) or not all(_single(one) for one in seen):
+    if (
+        len(same) < len(seen)
+        or sum(map(_single, seen)) < 0.6 * len(seen)
+        or not all(_single(one, 1e-2) for one in seen)
+    ):
         return ""
     return (
         f"{subject} agrees to about 7 digits: something on the way was float32, as .float(), torch.tensor(...), "
@@ -334,11 +338,11 @@ def _near(ratio: Tensor, want: Tensor) -> bool:
     return bool(told.any()) and torch.allclose(ratio[told], want[told], rtol=CLOSE, atol=0)
 
 
-def _single(one: Seen) -> bool:
+def _single(one: Seen, relative: float = SINGLE) -> bool:
     """Agree they but for the rounding of float32, beside the largest number of the case? That rounds most of them."""
-    rounded = (one.got != one.want).double().mean() > 0.4
-    return bool(rounded) and torch.allclose(
-        one.got, one.want, rtol=SINGLE, atol=SINGLE * one.want.abs().max().item()
+    rounded = relative > SINGLE or bool((one.got != one.want).double().mean() > 0.4)
+    return rounded and torch.allclose(
+        one.got, one.want, rtol=relative, atol=relative * one.want.abs().max().item()
     )
 
 

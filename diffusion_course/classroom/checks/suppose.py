@@ -1,12 +1,13 @@
 """What would the right function give, if one of its arguments were another? Two slips at once are told like that, too.
 
-`supposition` looks for one or two changes of arguments, or of the result, that turn the reference into the answer.
+`supposition` looks for one or two changes of arguments, or of the result, that turn the reference into the answer, and for one that
+turns a classic mistake into it.
 """
 
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations, islice
+from itertools import combinations, islice, product
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from .call import fresh
 from .compare import alike
 from .data import Check
 
-MOST_PAIRS = 1500  # a second's work at most
+MOST_PAIRS = 3000  # a second's work at most
 CHANGES: dict[str, Callable] = {
     "sqrt({})": lambda a: a**0.5,
     "{}^2": lambda a: a * a,
@@ -28,18 +29,14 @@ CHANGES: dict[str, Callable] = {
     "0": lambda a: 0 * a,
     "1": lambda a: 0 * a + 1,
     "sqrt(1 - {})": lambda a: (1 - a) ** 0.5,
-    "log {}": lambda a: torch.as_tensor(a).log() if isinstance(a, Tensor) else a,
-    "exp {}": lambda a: torch.as_tensor(a).exp() if isinstance(a, Tensor) else a,
+    "log {}": torch.log,
+    "exp {}": torch.exp,
     "{} + 1": lambda a: a + 1,
     "{} - 1": lambda a: a - 1,
-    "the running product of {}": lambda a: a.cumprod(0) if isinstance(a, Tensor) and a.ndim == 1 else a,
-    "{} backwards": lambda a: a.flip(0) if isinstance(a, Tensor) and a.ndim == 1 else a,
-    "{} one place later": lambda a: (
-        torch.cat([a[1:], a[-1:]]) if isinstance(a, Tensor) and a.ndim == 1 else a
-    ),
-    "{} one place earlier": lambda a: (
-        torch.cat([a[:1], a[:-1]]) if isinstance(a, Tensor) and a.ndim == 1 else a
-    ),
+    "the running product of {}": lambda a: a.cumprod(0),
+    "{} backwards": lambda a: a.flip(0),
+    "{} one place later": lambda a: torch.cat([a[1:], a[-1:]]),
+    "{} one place earlier": lambda a: torch.cat([a[:1], a[:-1]]),
 }
 AFTERWARDS: dict[str, Callable] = {
     "a square root": torch.sqrt,
@@ -49,8 +46,10 @@ AFTERWARDS: dict[str, Callable] = {
     "its inverse": torch.reciprocal,
     "a logarithm": torch.log,
     "an exponential": torch.exp,
-    "a running product": lambda y: y.cumprod(0) if y.ndim == 1 else y,
+    "a running product": lambda y: y.cumprod(0),
 }
+OF_TENSORS = ("log {}", "exp {}")
+OF_TABLES = ("the running product of {}", "{} backwards", "{} one place later", "{} one place earlier")
 TIMES = ("{} + 1", "{} - 1")
 
 
@@ -70,9 +69,18 @@ def supposition(check: Check, seen: Sequence[tuple[tuple, object]]) -> str:
     if not seen:
         return ""
     singles = list(_changes(check, seen[0][0]))
+    for change in singles:
+        if all(_same(check.reference, [change], args, got) for args, got in seen):
+            return f"This is what the right function gives with {change.words}."
+    for mutant in check.mutants:
+        if len(seen) > 2 and all(_same(mutant.function, [], args, got) for args, got in seen):
+            return f"Where it is wrong, this looks like {mutant.hint}"
+    for mutant, change in product(check.mutants, singles):
+        if all(_same(mutant.function, [change], args, got) for args, got in seen):
+            return f"These look like two mistakes: {mutant.hint} And {change.words}."
     pairs = (pair for pair in combinations(singles, 2) if not pair[0].slots & pair[1].slots)
-    for changes in (*((one,) for one in singles), *islice(pairs, MOST_PAIRS)):
-        if all(_same(check, changes, args, got) for args, got in seen):
+    for changes in islice(pairs, MOST_PAIRS):
+        if all(_same(check.reference, changes, args, got) for args, got in seen):
             told = " and with ".join(change.words for change in changes)
             return f"This is what the right function gives with {told}."
     return ""
@@ -100,19 +108,11 @@ def _wanted(value: object) -> Iterator[str]:
     if isinstance(value, Tensor) and not value.is_floating_point():
         yield from TIMES
     elif isinstance(value, Tensor):
-        yield from (
-            words
-            for words in CHANGES
-            if value.ndim == 1 or ("place" not in words and "backwards" not in words)
-        )
+        yield from (words for words in CHANGES if value.ndim == 1 or words not in OF_TABLES)
     elif isinstance(value, int):
         yield from TIMES
     elif isinstance(value, float):
-        yield from (
-            words
-            for words in CHANGES
-            if not words.startswith(("log", "exp", "the running")) and "place" not in words
-        )
+        yield from (words for words in CHANGES if words not in OF_TABLES and words not in OF_TENSORS)
 
 
 def _exchangeable(a: object, b: object) -> bool:
@@ -129,15 +129,15 @@ def _swap(i: int, j: int) -> Callable[[list], list]:
     return lambda args: [args[{i: j, j: i}.get(k, k)] for k in range(len(args))]
 
 
-def _same(check: Check, changes: Sequence[Change], args: tuple, got: object) -> bool:
-    """Does the reference with these changes give what the answer gave?"""
+def _same(function: Callable, changes: Sequence[Change], args: tuple, got: object) -> bool:
+    """Does a function with these changes give what the answer gave?"""
     try:
         changed = list(fresh(args))
         for change in changes:
             if None not in change.slots:
                 changed = change.function(changed)
         with torch.no_grad():
-            value = check.reference(*changed)
+            value = function(*changed)
             for change in changes:
                 if None in change.slots:
                     value = change.function(value)
