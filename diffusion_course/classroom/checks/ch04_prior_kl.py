@@ -92,6 +92,10 @@ PRIOR_KL = Check(
             lambda ab: ab[999],
         ),
         entry_slip(
+            "sqrt(alpha_bar_T) for alpha_bar_T: the table holds alpha_bar_T itself, and the formula has no root.",
+            lambda ab: ab[-1].sqrt(),
+        ),
+        entry_slip(
             "a product of all of alpha_bar: each entry is a product of alphas already, take the last one.",
             lambda ab: ab.prod(),
         ),

@@ -77,7 +77,7 @@ def guided_levels(d: Draw) -> Iterator[tuple[str, tuple]]:
         yield f"scale = {scale}", (d.denoiser(), d.log_prob(), d.normal(4, 3), d.uniform(0.4, 0.8), scale)
     for sigma in SIGMAS:
         x = sigma * d.normal(20, 1, 2, 2)
-        yield f"sigma = {sigma}", (d.denoiser(), d.log_prob(), x, d.uniform(sigma, sigma), 2.5)
+        yield f"sigma = {sigma}", (d.denoiser(), d.log_prob(), x, d.uniform(sigma, sigma), 7.5)
     steep = ToyLogProb(d.uniform(8, 9, 3))
     yield "a steep classifier", (d.denoiser(), steep, d.normal(4, 3), d.uniform(0.1, 0.1), 1.0)
     yield "much guidance", (d.denoiser(), d.log_prob(), d.normal(80, 3), d.uniform(1.5, 1.5), 7.5)

@@ -30,10 +30,10 @@ def dropout_inputs(d: Draw) -> tuple:
 
 
 def edges(d: Draw) -> Iterator[tuple[str, tuple]]:
-    """Both ends of p, numbers equal to p, class 0, and another number of classes than 10."""
-    labels = torch.tensor([0, 1, 2, 0, 9], device=d.device)
-    u = torch.tensor([0.0, 0.1, 0.25, 0.5, 0.999], dtype=d.dtype, device=d.device)
-    for p in (0, 0.0, 0.1, 0.25, 0.5, 1, 1.0):
+    """Both ends of p, numbers equal to p and just below it, class 0, and another number of classes than 10."""
+    labels = torch.tensor([0, 1, 2, 0, 9, 3], device=d.device)
+    u = torch.tensor([0.0, 0.1, 0.25, 0.5, 0.999, 0.123], dtype=d.dtype, device=d.device)
+    for p in (0, 0.0, 0.1, 0.125, 0.25, 0.5, 1, 1.0):
         yield f"p = {p}", (labels, u, p, 10)
     yield "one sample, u = p", (labels[:1], u[2:3], 0.25, 10)
     yield "the same p, other numbers", (labels, u.flip(0), 0.25, 10)

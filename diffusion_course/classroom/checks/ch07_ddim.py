@@ -173,7 +173,7 @@ def leaps(d: Draw) -> Iterator[tuple[str, tuple]]:
     for name, betas in d.schedules().items():
         alpha_bar = torch.cumprod(1 - betas, 0)
         for number, (t, t_prev) in enumerate(LEAPS):
-            eta = (0, 0.3, 1, 0.0, 1.0)[number % 5]
+            eta = (0, 0.3, 1, 0.0, 0.5, 1.0)[number % 6]
             for e in {eta, 1} if t < 4 else {eta}:
                 yield name, (d.eps_model(), d.normal(2, 3), t, t_prev, e, d.wide(2, 3), alpha_bar)
     yield (
