@@ -272,7 +272,7 @@ def quadratic_timesteps(T: int, n: int) -> Tensor:
     """
     _check_count(T, n)
     rank = torch.arange(n)
-    t = 1 + ((rank / max(n - 1, 1)).double() ** 2 * (T - 1)).round().long()
+    t = 1 + ((rank.double() / max(n - 1, 1)) ** 2 * (T - 1)).round().long()
     t = (t - rank).cummax(0).values + rank  # t_i >= t_{i-1} + 1
     return t.flip(0) if n > 1 else torch.tensor([T])
 

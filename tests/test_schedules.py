@@ -201,6 +201,15 @@ def test_trailing_and_leading_are_the_usual_formulas(T, n):
     assert schedules.leading_timesteps(T, n).tolist() == [1 + i * (T // n) for i in reversed(range(n))]
 
 
+@pytest.mark.parametrize("n", [537, 888, 906, 950])
+def test_quadratic_timesteps_are_rounded_from_float64(n):
+    wanted = [1 + round(999 * (i / (n - 1)) ** 2) for i in range(n)]  # before neighbours are moved apart
+    moved = []
+    for rank, t in enumerate(wanted):
+        moved.append(max(t, moved[-1] + 1 if rank else t))
+    assert schedules.quadratic_timesteps(1000, n).flip(0).tolist() == moved
+
+
 def test_quadratic_timesteps_are_squares_moved_apart():
     t = schedules.quadratic_timesteps(1000, 10)
     assert t.tolist() == [1 + round((i / 9) ** 2 * 999) for i in reversed(range(10))]

@@ -75,7 +75,7 @@ def supposition(check: Check, seen: Sequence[tuple[tuple, object]]) -> str:
     for mutant in check.mutants:
         if len(seen) > 2 and all(_same(mutant.function, [], args, got) for args, got in seen):
             return f"Where it is wrong, this looks like {mutant.hint}"
-    for mutant, change in product(check.mutants, singles):
+    for mutant, change in product(check.mutants if len(seen) > 2 else (), singles):
         if all(_same(mutant.function, [change], args, got) for args, got in seen):
             return f"These look like two mistakes: {mutant.hint} And {change.words}."
     pairs = (pair for pair in combinations(singles, 2) if not pair[0].slots & pair[1].slots)
