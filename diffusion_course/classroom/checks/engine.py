@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from itertools import chain, islice, product
+from itertools import chain, product
 
 import torch
 from torch import Tensor
@@ -70,22 +70,25 @@ def examine(check: Check, answer: Callable, seed: int | str = 0) -> None:
         # The CPU first: there a bad index is an exception, on a GPU it ends CUDA for the whole process.
         for device in ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]:
             trials = [_trial(check, answer, *case) for case in _random(check, seed, device)]
-            if not any(trial.fault for trial in trials):
+            failed = next((trial for trial in trials if trial.fault), None)
+            if failed is None:
                 trials += [_trial(check, answer, *case) for case in _fixed(check, device)]
-            if not any(trial.fault for trial in trials):
-                trials = list(islice(_mannered(check, answer, seed, device), 1))
-            if any(trial.fault for trial in trials):
-                raise _refusal(check, answer, trials, device)
+                failed = next((trial for trial in trials if trial.fault), None)
+            if failed is None:
+                failed = next(_mannered(check, answer, seed, device), None)
+                trials = [failed] if failed else []
+            if failed:
+                raise _refusal(check, answer, failed, trials, device)
 
 
-def accepts(check: Check, answer: Callable, seed: int | str = 0) -> bool:
-    """Would `examine` accept it on the CPU? Quicker, for nothing is explained."""
+def accepts(check: Check, answer: Callable, seed: int | str = 0, fixed: bool = True) -> bool:
+    """Would `examine` accept it on the CPU? Quicker, for nothing is explained. fixed: are the fixed cases asked, too?"""
     if signature_fault(check, answer):
         return False
     with isolated():
-        if any(_trial(check, answer, *case).fault for case in _cases(check, seed)):
+        if any(_trial(check, answer, *case).fault for case in (_cases if fixed else _random)(check, seed)):
             return False
-        return next(_mannered(check, answer, seed, "cpu"), None) is None
+        return next(_mannered(check, answer, seed, "cpu", fixed), None) is None
 
 
 def fixed_refuse(check: Check, answer: Callable) -> bool:
@@ -137,7 +140,9 @@ def _fault(check: Check, answer: Callable, args: tuple, outcome: Outcome) -> Fau
     return call_fault(check, answer, args, outcome) or _result_fault(check, args, outcome.value, evaluated)
 
 
-def _mannered(check: Check, answer: Callable, seed: int | str, device: str) -> Iterator[Trial]:
+def _mannered(
+    check: Check, answer: Callable, seed: int | str, device: str, fixed: bool = True
+) -> Iterator[Trial]:
     """The manners in which the answer fails."""
     chosen = [check.inputs(Draw(check.id, seed, index, device)) for index in MANNERED]
     for manner, args in product(MANNERS, chosen):
@@ -150,7 +155,7 @@ def _mannered(check: Check, answer: Callable, seed: int | str, device: str) -> I
         if fault:
             yield Trial(args, "", outcome, Fault(Kind.CHANGED, f"{manner.words}, {fault.text}"))
     if check.grad:
-        for args in (*chosen, *(args for _, args in _fixed(check, device))):
+        for args in (*chosen, *(args for _, args in _fixed(check, device) if fixed)):
             used = RECORDING.prepare(check, args)
             outcome = call(answer, used)
             fault = _fault(check, answer, args, outcome) or gradient_fault(check, args, outcome.value, used)
@@ -158,8 +163,9 @@ def _mannered(check: Check, answer: Callable, seed: int | str, device: str) -> I
                 yield Trial(args, "", outcome, fault)
 
 
-def _refusal(check: Check, answer: Callable, trials: Sequence[Trial], device: str) -> CheckFailed:
-    failed = next(trial for trial in trials if trial.fault)
+def _refusal(
+    check: Check, answer: Callable, failed: Trial, trials: Sequence[Trial], device: str
+) -> CheckFailed:
     assert failed.fault
     sys.stdout.write(failed.outcome.printed)
     where = f" ({failed.label})" if failed.label else ""

@@ -8,7 +8,7 @@ from .scope import BROKEN, python
 # What a formula is written with.
 USUAL = re.compile(
     r"(torch|math|cmath|numpy|scipy|einops|diffusion_course(?!\.classroom)|functools|itertools|operator"
-    r"|typing|collections|dataclasses|numbers|warnings|matplotlib|tqdm|__future__|asyncio|inspect|IPython\.display|ipywidgets|time|datetime|random|logging|sys|copy|contextlib|textwrap|string|pprint|enum|abc"
+    r"|typing|collections|dataclasses|numbers|warnings|matplotlib|tqdm|__future__|asyncio|inspect|IPython\.display|ipywidgets|datetime|random|logging|copy|contextlib|textwrap|string|pprint|enum|abc"
     r"|statistics|fractions|decimal)(\.|$)"
 )
 NAMES = re.compile(

@@ -305,7 +305,11 @@ def test_a_roster_names_the_students(place, tmp_path, asked, sandboxed):
     assert code == 0, said
     book = json.loads((tmp_path / "out" / "gradebook.json").read_text())
     assert (book["students"][0]["student"], book["students"][0]["id"]) == ("alee", "moodle:7")
-    assert book["lines"] == [{"entry": "", "student": "zoe", "why": "handed in nothing"}]
+    told, absent = book["lines"]
+    assert absent == {"entry": "", "student": "zoe", "why": "handed in nothing"}
+    assert told["why"].startswith(
+        "not in the roster, graded under the names they have: bob/01_forward_process.ipynb; "
+    )
     assert "Participant 7,Ann Lee,,alee,4," in (tmp_path / "out" / "gradebook.csv").read_text()
 
 
