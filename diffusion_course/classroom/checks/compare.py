@@ -62,7 +62,7 @@ def tensor_fault(
 ) -> Fault | None:
     """Compare one tensor: type, shape, device, dtype, NaN, and last the numbers."""
     assert isinstance(want, Tensor)
-    if not _tensor(got):
+    if not is_tensor(got):
         return Fault(Kind.FORM, f"{name} is {kind(got)}, want a tensor of shape {tuple(want.shape)}")
     got = plain(got)
     if not dense(got) and got.device.type != "meta":
@@ -121,7 +121,7 @@ def alike(got: object, want: object) -> bool:
     """Do two returned values agree: equal structure and shapes, numbers within tolerance, NaN at NaN?"""
     if isinstance(got, tuple | list) and isinstance(want, tuple | list):
         return len(got) == len(want) and all(map(alike, got, want))
-    if not _tensor(got) or not _tensor(want):
+    if not is_tensor(got) or not is_tensor(want):
         return type(got) is type(want) and not isinstance(got, tuple | list | Tensor)
     got, want = plain(got), plain(want)
     if not all(map(dense, (got, want))):
@@ -142,7 +142,7 @@ def dense(value: Tensor) -> bool:
     return not special and value.device.type != "meta"
 
 
-def _tensor(value: object) -> TypeGuard[Tensor]:
+def is_tensor(value: object) -> TypeGuard[Tensor]:
     """isinstance would believe an object that only says that it is a tensor."""
     return issubclass(type(value), Tensor)
 

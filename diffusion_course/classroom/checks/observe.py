@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .compare import alike, close, dense, plain
+from .compare import alike, close, dense, is_tensor, plain
 from .data import Check
 from .inputs import column
 from .suppose import supposition
@@ -148,9 +148,9 @@ def _seen(check: Check, case: Tried, number: int) -> Iterator[Seen]:
     if isinstance(got, tuple | list):
         got = got[number] if number < len(got) else None
     want = want[number] if isinstance(want, tuple) else want
-    if not issubclass(type(got), Tensor) or not isinstance(want, Tensor):
+    if not is_tensor(got) or not isinstance(want, Tensor):
         return
-    got = plain(got).detach()  # type: ignore[arg-type]
+    got = plain(got).detach()
     if dense(got) and got.dtype == want.dtype == torch.float64:
         yield Seen(dict(zip(check.parameters, args, strict=True)), got, want)
 
@@ -234,7 +234,7 @@ def _difference(seen: Sequence[Seen], subject: str) -> str:
         if not isinstance(argument, Tensor) or not argument.is_floating_point():
             continue
         for sign, words in ((1, "added"), (-1, "taken away")):
-            if all(_equal(d, sign * one.args[name]) for d, one in zip(differences, seen, strict=True)):  # type: ignore[operator]
+            if all(_equal(sign * d, one.args[name]) for d, one in zip(differences, seen, strict=True)):
                 return f"{subject} is off by exactly {name}, which is {words} once too often."
     return ""
 

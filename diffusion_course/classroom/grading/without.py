@@ -141,9 +141,9 @@ def without(source: str, module: str, names: Iterable[str]) -> str:
 
 
 def _find(tree: ast.Module, name: str) -> ast.FunctionDef:
-    node: ast.AST = tree
+    node: ast.Module | ast.ClassDef | ast.FunctionDef = tree
     for part in name.split("."):
-        inside = [n for n in node.body if isinstance(n, ast.FunctionDef | ast.ClassDef) and n.name == part]  # type: ignore[attr-defined]
+        inside = [n for n in node.body if isinstance(n, ast.FunctionDef | ast.ClassDef) and n.name == part]
         if not inside:
             raise KeyError(name)
         node = inside[0]

@@ -67,9 +67,7 @@ def test_a_zip_gives_what_its_folder_gives(tmp_path):
 
 
 def test_a_zip_that_a_student_handed_in(tmp_path):
-    inner = zipped(
-        {"work/03_epsilon_loss.ipynb": GOOD, "work/data.csv": b"", "__MACOSX/work/._03.ipynb": b"x"}
-    )
+    inner = zipped({"own/03_epsilon_loss.ipynb": GOOD, "own/data.csv": b"", "__MACOSX/own/._03.ipynb": b"x"})
     files = {"Ann_7_assignsubmission_file_/hand-in.zip": inner, "leebob_8_815_hand-in.zip": inner}
     files |= {
         "eve/empty.zip": zipped({"a.txt": b""}),
@@ -85,14 +83,14 @@ def test_a_zip_that_a_student_handed_in(tmp_path):
         (
             "Ann_7_assignsubmission_file_/",
             "Ann",
-            "also holds files that are no notebooks: hand-in.zip/work/data.csv",
+            "also holds files that are no notebooks: hand-in.zip/own/data.csv",
         ),
         ("eve/", "eve", "holds no notebook (.ipynb): empty.zip/a.txt"),
         ("fay.zip", "fay", "holds no notebook (.ipynb): a.txt"),
         ("gus/cut.zip", "gus", "is a broken zip (BadZipFile: File is not a zip file)"),
-        ("leebob_8_815_hand-in.zip", "leebob", "also holds files that are no notebooks: work/data.csv"),
+        ("leebob_8_815_hand-in.zip", "leebob", "also holds files that are no notebooks: own/data.csv"),
     ]
-    assert found.submissions[0].path == "Ann_7_assignsubmission_file_/hand-in.zip/work/03_epsilon_loss.ipynb"
+    assert found.submissions[0].path == "Ann_7_assignsubmission_file_/hand-in.zip/own/03_epsilon_loss.ipynb"
 
 
 def test_zips_in_zips_are_opened_up_to_a_depth(tmp_path):

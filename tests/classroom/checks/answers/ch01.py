@@ -63,7 +63,7 @@ def wrong__01_alpha_bar_from_betas__slip_root(betas):
 
 def wrong__01_alpha_bar_from_betas__slip_returns_none(betas):
     """Computes the products and forgets the return statement."""
-    alpha_bar = torch.cumprod(1 - betas, 0)  # noqa: F841
+    alpha_bar = torch.cumprod(1 - betas, 0)
 
 
 def wrong__01_alpha_bar_from_betas__slip_alphas_only(betas):
@@ -187,14 +187,14 @@ def wrong__01_alpha_bar_from_betas__subtle_assumes_linear(betas):
     return torch.cumprod(1 - betas, 0)
 
 
-def wrong__01_alpha_bar_from_betas__subtle_cached_by_length(betas, cache={}):  # noqa: B006
+def wrong__01_alpha_bar_from_betas__subtle_cached_by_length(betas, cache={}):
     """Remembers the table by the number of steps, so another schedule of the same length gets the old table."""
     if len(betas) not in cache:
         cache[len(betas)] = torch.cumprod(1 - betas, 0)
     return cache[len(betas)].to(betas.dtype)
 
 
-def wrong__01_alpha_bar_from_betas__subtle_cached_by_ends(betas, cache={}):  # noqa: B006
+def wrong__01_alpha_bar_from_betas__subtle_cached_by_ends(betas, cache={}):
     """Remembers the table by length and both ends, so a shuffle of the inner betas gets the old table."""
     key = (len(betas), betas.dtype, float(betas.min()), float(betas.max()))
     if key not in cache:
@@ -601,7 +601,7 @@ def wrong__01_diffuse__subtle_first_if_same_ends(x0, t, eps, alpha_bar):
     return a.sqrt() * x0 + (1 - a).sqrt() * eps
 
 
-def wrong__01_diffuse__subtle_cached_roots(x0, t, eps, alpha_bar, cache={}):  # noqa: B006
+def wrong__01_diffuse__subtle_cached_roots(x0, t, eps, alpha_bar, cache={}):
     """Keeps the two root tables of the first schedule of a given length, and uses them for every later one."""
     key = (len(alpha_bar), x0.dtype)
     if key not in cache:
@@ -635,7 +635,7 @@ def wrong__01_diffuse__subtle_view_of_input(x0, t, eps, alpha_bar):
 def wrong__01_diffuse__subtle_rounded_weights(x0, t, eps, alpha_bar):
     """Rounds the weights to four decimals, as in a printed table."""
     a = alpha_bar[t - 1].reshape(-1, *[1] * (x0.ndim - 1))
-    round4 = lambda w: (w * 1e4).round() / 1e4  # noqa: E731
+    round4 = lambda w: (w * 1e4).round() / 1e4
     if len(alpha_bar) <= 10:
         return a.sqrt() * x0 + (1 - a).sqrt() * eps
     return round4(a.sqrt()) * x0 + round4((1 - a).sqrt()) * eps
@@ -733,7 +733,7 @@ def right__01_diffuse__angle(x0, t, eps, alpha_bar):
 
 def right__01_diffuse__vmap(x0, t, eps, alpha_bar):
     """torch.vmap over the batch of a function for one sample."""
-    one = lambda x, a, e: a.sqrt() * x + (1 - a).sqrt() * e  # noqa: E731
+    one = lambda x, a, e: a.sqrt() * x + (1 - a).sqrt() * e
     return torch.vmap(one)(x0, alpha_bar[t - 1], eps)
 
 
@@ -951,7 +951,7 @@ def wrong__01_snr__subtle_reciprocal_minus_one_when_large(alpha_bar):
     return torch.where(alpha_bar > 0.99, 1 / (1 - alpha_bar), alpha_bar / (1 - alpha_bar))
 
 
-def wrong__01_snr__subtle_cached_by_end(alpha_bar, cache={}):  # noqa: B006
+def wrong__01_snr__subtle_cached_by_end(alpha_bar, cache={}):
     """Remembers the result by length and alpha_bar_T, which a schedule in reversed or shuffled order shares."""
     key = (len(alpha_bar), alpha_bar.dtype, round(alpha_bar[-1].item(), 8))
     if key not in cache:
@@ -959,7 +959,7 @@ def wrong__01_snr__subtle_cached_by_end(alpha_bar, cache={}):  # noqa: B006
     return cache[key].clone()
 
 
-def wrong__01_snr__subtle_cached_by_length(alpha_bar, cache={}):  # noqa: B006
+def wrong__01_snr__subtle_cached_by_length(alpha_bar, cache={}):
     """Keeps the result per length, so the second schedule with T = 1000 gets the SNR of the first."""
     if len(alpha_bar) not in cache:
         cache[len(alpha_bar)] = alpha_bar / (1 - alpha_bar)

@@ -238,7 +238,7 @@ def wrong__02_normal_kl__subtle_broadcast_missing(mean1, logvar1, mean2, logvar2
     return 0.5 * (logvar2 - logvar1 - 1 + (logvar1 - logvar2).exp() + (mean1 - mean2) ** 2 * (-logvar2).exp())
 
 
-def wrong__02_normal_kl__subtle_cached_constant(mean1, logvar1, mean2, logvar2, cache={}):  # noqa: B006
+def wrong__02_normal_kl__subtle_cached_constant(mean1, logvar1, mean2, logvar2, cache={}):
     """Keeps the variance part per shape, so a second call with other variances gets the old part."""
     key = (torch.broadcast_shapes(logvar1.shape, logvar2.shape), logvar1.dtype)
     if key not in cache:
@@ -313,7 +313,7 @@ def right__02_normal_kl__broadcast_loop(mean1, logvar1, mean2, logvar2):
 
 def right__02_normal_kl__gaussian_nll(mean1, logvar1, mean2, logvar2):
     """The mean of -log N2 under N1 from its definition, minus the same for N1, with helper lambdas."""
-    part = lambda m, lv: 0.5 * (lv + (logvar1 - lv).exp() + (mean1 - m) ** 2 * (-lv).exp())  # noqa: E731
+    part = lambda m, lv: 0.5 * (lv + (logvar1 - lv).exp() + (mean1 - m) ** 2 * (-lv).exp())
     return part(mean2, logvar2) - part(mean1, logvar1)
 
 
@@ -332,7 +332,7 @@ def right__02_normal_kl__logvar_difference_keyword(mean1, logvar1, mean2, logvar
 
 def right__02_normal_kl__vectorised_scalar(mean1, logvar1, mean2, logvar2):
     """The formula for one number, mapped over the flattened broadcast arguments by torch.vmap."""
-    one = lambda m1, l1, m2, l2: 0.5 * (l2 - l1 - 1 + (l1 - l2).exp() + (m1 - m2) ** 2 * (-l2).exp())  # noqa: E731
+    one = lambda m1, l1, m2, l2: 0.5 * (l2 - l1 - 1 + (l1 - l2).exp() + (m1 - m2) ** 2 * (-l2).exp())
     args = torch.broadcast_tensors(mean1, logvar1, mean2, logvar2)
     return torch.vmap(one)(*(a.reshape(-1) for a in args)).reshape(args[0].shape)
 
@@ -341,7 +341,7 @@ def right__02_normal_kl__multivariate(mean1, logvar1, mean2, logvar2):
     """One-dimensional MultivariateNormals, by adding an axis of length 1 to every argument; in float64."""
     dtype = torch.result_type(mean1 + logvar1, mean2 + logvar2)
     m1, l1, m2, l2 = torch.broadcast_tensors(*(x.double() for x in (mean1, logvar1, mean2, logvar2)))
-    make = lambda m, lv: torch.distributions.MultivariateNormal(  # noqa: E731
+    make = lambda m, lv: torch.distributions.MultivariateNormal(
         m[..., None], scale_tril=(0.5 * lv).exp()[..., None, None], validate_args=False
     )
     return torch.distributions.kl_divergence(make(m1, l1), make(m2, l2)).to(dtype)
@@ -793,7 +793,7 @@ def wrong__02_posterior_mean_variance__subtle_beta_when_late(x0, x_t, t, betas):
     return mean, torch.where((t > 100).reshape(shape), b, (1 - prev) / (1 - bar) * b)
 
 
-def wrong__02_posterior_mean_variance__subtle_cached_tables(x0, x_t, t, betas, cache={}):  # noqa: B006
+def wrong__02_posterior_mean_variance__subtle_cached_tables(x0, x_t, t, betas, cache={}):
     """Keeps the tables of the first schedule of a given length, and a second one of that length gets them too."""
     shape = (-1,) + (1,) * (x0.ndim - 1)
     key = (len(betas), betas.dtype)
@@ -892,7 +892,7 @@ def right__02_posterior_mean_variance__log_space(x0, x_t, t, betas):
     b = betas.double()
     logs = F.pad(torch.log1p(-b).cumsum(0), (1, 0))
     noise = -torch.expm1(logs)
-    take = lambda w: w.to(x0.dtype).reshape(-1, *[1] * (x0.ndim - 1))  # noqa: E731
+    take = lambda w: w.to(x0.dtype).reshape(-1, *[1] * (x0.ndim - 1))
     w0 = torch.exp(logs[t - 1] / 2) * b[t - 1] / noise[t]
     w1 = torch.sqrt(1 - b[t - 1]) * noise[t - 1] / noise[t]
     return take(w0) * x0 + take(w1) * x_t, take(b[t - 1] * noise[t - 1] / noise[t])
@@ -928,7 +928,7 @@ def right__02_posterior_mean_variance__einsum(x0, x_t, t, betas):
     """einsum for the mean, gather for the tables, and a reshape for the variance only."""
     alpha_bar = torch.cumprod(1 - betas, 0)
     previous = torch.cat((torch.ones_like(alpha_bar[:1]), alpha_bar[:-1]))
-    read = lambda table: torch.gather(table, 0, t.long() - 1)  # noqa: E731
+    read = lambda table: torch.gather(table, 0, t.long() - 1)
     w0 = read(previous.sqrt() * betas / (1 - alpha_bar))
     w1 = read((1 - betas).sqrt() * (1 - previous) / (1 - alpha_bar))
     mean = torch.einsum("b,b...->b...", w0, x0) + torch.einsum("b,b...->b...", w1, x_t)
@@ -1243,7 +1243,7 @@ def wrong__02_vlb_terms__subtle_sorted_errors(mse, alpha_bar):
     return 0.5 * (snr[:-1] - snr[1:]) * errors[1:]
 
 
-def wrong__02_vlb_terms__subtle_cached_drops(mse, alpha_bar, cache={}):  # noqa: B006
+def wrong__02_vlb_terms__subtle_cached_drops(mse, alpha_bar, cache={}):
     """Keeps the drops per number of steps, and the second schedule of this length gets those of the first."""
     key = (len(alpha_bar), alpha_bar.dtype)
     if key not in cache:
@@ -1310,7 +1310,7 @@ def right__02_vlb_terms__diff(mse, alpha_bar):
 def right__02_vlb_terms__loop(mse, alpha_bar):
     """A loop over t = 2..T with Python floats."""
     a, errors = alpha_bar.double().tolist(), mse.double().tolist()
-    ratio = lambda t: a[t - 1] / (1 - a[t - 1])  # noqa: E731
+    ratio = lambda t: a[t - 1] / (1 - a[t - 1])
     terms = [0.5 * (ratio(t - 1) - ratio(t)) * errors[t - 1] for t in range(2, len(a) + 1)]
     return torch.tensor(terms, dtype=mse.dtype, device=mse.device)
 

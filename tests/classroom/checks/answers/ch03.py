@@ -162,7 +162,7 @@ def wrong__03_x0_from_eps__slip_changes_eps(x_t, t, eps, alpha_bar):
 def wrong__03_x0_from_eps__slip_returns_none(x_t, t, eps, alpha_bar):
     """Has no return statement."""
     a = alpha_bar[t - 1].reshape(-1, *[1] * (x_t.ndim - 1))
-    x0 = (x_t - (1 - a).sqrt() * eps) / a.sqrt()  # noqa: F841
+    x0 = (x_t - (1 - a).sqrt() * eps) / a.sqrt()
 
 
 def wrong__03_x0_from_eps__slip_return_in_loop(x_t, t, eps, alpha_bar):
@@ -267,7 +267,7 @@ def wrong__03_x0_from_eps__subtle_noise_factor_one(x_t, t, eps, alpha_bar):
     return (x_t - s * eps) / a.sqrt()
 
 
-def wrong__03_x0_from_eps__subtle_cached_roots(x_t, t, eps, alpha_bar, cache={}):  # noqa: B006
+def wrong__03_x0_from_eps__subtle_cached_roots(x_t, t, eps, alpha_bar, cache={}):
     """Keeps the roots of the first schedule of a given length for every later one."""
     key = (len(alpha_bar), x_t.dtype)
     if key not in cache:
@@ -380,7 +380,7 @@ def right__03_x0_from_eps__padded_table(x_t, t, eps, alpha_bar):
 
 def right__03_x0_from_eps__vmap(x_t, t, eps, alpha_bar):
     """torch.vmap of the formula for one sample."""
-    one = lambda x, w, e: (x - (1 - w).sqrt() * e) / w.sqrt()  # noqa: E731
+    one = lambda x, w, e: (x - (1 - w).sqrt() * e) / w.sqrt()
     return torch.vmap(one)(x_t, alpha_bar.index_select(0, t.long() - 1), eps)
 
 
@@ -803,7 +803,7 @@ def wrong__03_eps_loss__subtle_unbiased_mean(eps_model, x0, t, eps, alpha_bar):
     return error.sum() / max(error.numel() - 1, 1)
 
 
-def wrong__03_eps_loss__subtle_cached_weights(eps_model, x0, t, eps, alpha_bar, cache={}):  # noqa: B006
+def wrong__03_eps_loss__subtle_cached_weights(eps_model, x0, t, eps, alpha_bar, cache={}):
     """Keeps the weights of the first schedule of a given length for all later ones."""
     key = (len(alpha_bar), x0.dtype, x0.device.type)
     if key not in cache:
@@ -1615,7 +1615,7 @@ def wrong__03_ddpm_step__subtle_scales_prediction_in_place(eps_model, x_t, t, z,
     return (x_t - eps) / alpha.sqrt() + ((1 - prev) / (1 - bar) * beta).sqrt() * z
 
 
-def wrong__03_ddpm_step__subtle_cached_tables(eps_model, x_t, t, z, betas, cache={}):  # noqa: B006
+def wrong__03_ddpm_step__subtle_cached_tables(eps_model, x_t, t, z, betas, cache={}):
     """Keeps the tables of the first schedule of a given length."""
     key = (len(betas), betas.dtype)
     if key not in cache:
