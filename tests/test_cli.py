@@ -107,10 +107,47 @@ def test_doctor_fits_on_a_page_and_names_what_matters():
         assert any(line.startswith(fact) for line in lines)
 
 
-def test_doctor_says_where_the_data_come_from(monkeypatch, tmp_path):
-    (tmp_path / "MNIST").mkdir()
+def test_doctor_says_which_data_are_there_by_their_files(monkeypatch, tmp_path):
+    """A download that failed leaves empty folders, or files without content."""
     monkeypatch.setenv("DIFFUSION_COURSE_DATA", str(tmp_path))
-    assert f"{tmp_path} (DIFFUSION_COURSE_DATA) holds mnist\n" in run(cli.app, ["doctor"]).output
+    line = f"{tmp_path} (DIFFUSION_COURSE_DATA) holds"
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    parts = ("images-idx3-ubyte", "labels-idx1-ubyte")
+    files = [raw / f"{split}-{part}" for split in ("train", "t10k") for part in parts]
+    for file in files[:-1]:
+        file.write_text("x")
+    files[-1].touch()
+    assert f"{line} no data set yet" in run(cli.app, ["doctor"]).output
+    files[-1].write_text("x")
+    assert f"{line} mnist\n" in run(cli.app, ["doctor"]).output
+
+
+@pytest.fixture
+def homeless(monkeypatch):
+    """A container's user: no HOME, and none in the list of users."""
+
+    def unknown(path):
+        return path
+
+    monkeypatch.delenv("DIFFUSION_COURSE_DATA", raising=False)
+    monkeypatch.setattr(os.path, "expanduser", unknown)
+
+
+@pytest.mark.usefixtures("homeless")
+def test_without_a_home_the_doctor_and_the_offline_sets_work():
+    """The home folder is asked for where a download needs it, and nowhere else."""
+    from diffusion_course.experiments import data
+
+    result = run(cli.app, ["doctor"])
+    assert result.exit_code == 0
+    assert "there is no such home folder; set DIFFUSION_COURSE_DATA to a folder you own" in result.output
+    assert len(data.load("digits", limit=3)) == 3
+    with pytest.raises(CourseError, match="^data folder: .* set DIFFUSION_COURSE_DATA"):
+        data.load("mnist")
+    result = run(cli.app, ["sample", "mnist-flow", "--out", "~/x.png"])
+    assert result.exit_code == 2
+    assert "there is no such home folder" in result.stderr
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(config, tmp_path):
         ({"net": {"image_sise": 8}}, "net: .*image_sise"),
         ({"recipe": {"steps": 2, "batch": 4}}, "recipe: .*batch"),
         ({"recipe": {"steps": 0}}, "steps: got 0"),
-        ({"colour": "blue"}, "want the keys model, data, recipe"),
+        ({"colour": "blue"}, "unknown key 'colour'"),
     ],
 )
 def test_a_bad_config_is_one_line(tmp_path, change, message):
