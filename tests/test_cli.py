@@ -143,7 +143,7 @@ def test_without_a_home_the_doctor_and_the_offline_sets_work():
     assert result.exit_code == 0
     assert "there is no such home folder; set DIFFUSION_COURSE_DATA to a folder you own" in result.output
     assert len(data.load("digits", limit=3)) == 3
-    with pytest.raises(CourseError, match="^data folder: .* set DIFFUSION_COURSE_DATA"):
+    with pytest.raises(CourseError, match=r"^data folder: .* set DIFFUSION_COURSE_DATA"):
         data.load("mnist")
     result = run(cli.app, ["sample", "mnist-flow", "--out", "~/x.png"])
     assert result.exit_code == 2
