@@ -252,8 +252,8 @@ def sample(
 
     from .experiments.drawing import draw_paths
     from .experiments.runs import read_weights
+    from .figures import grids, pictures
     from .files import write_bytes
-    from .notebook import grids, pictures
 
     most = grids.MOST // (len(FILM) + 2)
     if film and count > most:

@@ -8,9 +8,10 @@ from torch.nn import functional as F
 
 from ..denoisers import Param, Preconditioned
 from ..errors import CourseError, check_number
-from ..gaussian import diffuse, expand
+from ..gaussian import diffuse
 from ..losses import denoising_loss, unit_weight
 from ..schedules import NoiseSchedule
+from ..shapes import expand
 from .training import Loss
 
 DrawSigma = Callable[[int, Generator], Tensor]
