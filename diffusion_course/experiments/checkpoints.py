@@ -85,6 +85,7 @@ def _sound(theirs: State, mine: State, parameters: list[Tensor], steps: int) -> 
         and 0 <= seconds < math.inf
         and _layout(theirs["ema"]) == _layout(mine["ema"])
         and all(bool(tensor.isfinite().all()) for tensor in tensors)
+        and isinstance(theirs["optimizer"], dict)
         and all(_moments_fit(parameters[i], slots) for i, slots in theirs["optimizer"]["state"].items())
         and _scaler_fits(theirs["scaler"], mine["scaler"])
     )

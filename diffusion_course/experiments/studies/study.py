@@ -125,13 +125,15 @@ def _finished(part: Path, key: dict[str, Any], settings: list[Row]) -> tuple[lis
         rows, seconds = state["rows"], float(state["seconds"])
         changed = resume.differences(json.loads(json.dumps(key)), state["key"])
         pairs = zip(rows, settings[: len(rows)], strict=True)
-        sound = all(row[name] == value for row, setting in pairs for name, value in setting.items())
+        sound = changed or all(
+            row[name] == value for row, setting in pairs for name, value in setting.items()
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        sound, changed = False, []
+        sound = False
+    if not sound:
+        raise CourseError(f"results {part}: damaged; delete it to start afresh")
     if changed:
         raise CourseError(
             f"results {part}: its rows were measured with another {resume.told(changed)}; delete it to start afresh"
         )
-    if not sound:
-        raise CourseError(f"results {part}: damaged; delete it to start afresh")
     return rows, seconds
