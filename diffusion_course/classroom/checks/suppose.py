@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from .call import fresh
-from .compare import alike
+from .compare import alike, dense, is_tensor, plain
 from .data import Check
 
 LEAST_EVIDENCE = 8  # wrong entries of whole numbers or labels, which many changes explain by chance
@@ -109,9 +109,11 @@ def _telling(check: Check, seen: Sequence[tuple[tuple, object]]) -> bool:
 
 
 def _wrong(got: object, want: Tensor) -> int:
-    if not isinstance(got, Tensor) or got.shape != want.shape:
+    """How many entries are off; all of them where these are no numbers of that shape."""
+    told = plain(got) if is_tensor(got) else None
+    if told is None or not dense(told) or told.shape != want.shape:
         return want.numel()
-    return int((got != want).sum())
+    return int((told != want).sum())
 
 
 def _changes(check: Check, args: tuple) -> Iterator[Change]:
