@@ -89,7 +89,7 @@ def test_a_run_says_where_it_stops_where_it_goes_on_and_that_it_is_finished(conf
                 raise KeyboardInterrupt
             yield step
 
-    def go(progress=None):
+    def go(progress=iter):
         return runs.train(str(config), out, 3, "cpu", progress, said.append)
 
     with pytest.raises(KeyboardInterrupt, match=r"^at step 1 of 3; the same command goes on from there$"):
