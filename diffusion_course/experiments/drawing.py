@@ -61,12 +61,17 @@ def draw(
 
 
 def draw_paths(
-    model: Preconditioned, n: int, w: Scale = 1.0, device: torch.device | str = "cpu", seed: int = 0
+    model: Preconditioned,
+    n: int,
+    w: Scale = 1.0,
+    device: torch.device | str = "cpu",
+    seed: int = 0,
+    progress: Callable[[Iterable], Iterable] = iter,
 ) -> Paths:
-    """Like `draw` by Euler, with every state on the way: for pictures of how an image comes to be."""
+    """Like `draw` by Euler, with every state on the way: for pictures of how an image comes to be. progress: wraps the steps."""
     sigmas = karras(30)
     start, labels = initial(model, n, seed, device)
-    states = trajectory(_guided(model, labels, w), sigmas[0] * start, sigmas, euler).x
+    states = trajectory(_guided(model, labels, w), sigmas[0] * start, sigmas, euler, progress=progress).x
     grey = torch.stack([to_vp(x, sigma) for x, sigma in zip(states, sigmas, strict=True)])
     return Paths(grey.clamp(-3, 3), sigmas, labels)
 
