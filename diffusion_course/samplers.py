@@ -334,7 +334,7 @@ def check_step(step: Callable, *arguments: object) -> None:
         signature(step).bind(*arguments)
     except TypeError:
         raise CourseError(
-            f"step: {name} does not take a step's {len(arguments)} arguments; if it makes steps, pass what it returns: {name}(...)"
+            f"step: got {name}, which makes steps; pass {name}(), or a function of a step's {len(arguments)} arguments"
         ) from None
     except ValueError:  # what is written in C has no signature
         pass
