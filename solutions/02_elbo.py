@@ -30,22 +30,9 @@
 #
 # **You need** chapter 1 ($q(x_t\mid x_0)$ and its proof), densities and expectations, the logarithm of a product, Bayes' rule.
 #
-# **Time**: about two hours of reading and {{exercises}}. All cells together take about 20 s of CPU time. Nothing here needs a GPU; it was not measured on one.
+# **Time**: {{reading}} of reading, and {{minutes}} for {{exercises}}. All cells together take about 20 s of CPU time. Nothing here needs a GPU.
 #
-# | symbol | meaning | in code |
-# |---|---|---|
-# | $x_0$, $x_t$ | data; its noisy version after $t$ steps, $t = 1..T$ | `x0`, `x_t`; in a trajectory `x[:, t]` |
-# | $\beta_t$ | variance of the noise that step $t$ adds | `schedule.betas[t - 1]` |
-# | $\alpha_t$ | what step $t$ keeps: $\alpha_t = 1-\beta_t$ | `schedule.alphas[t - 1]` |
-# | $\bar\alpha_t$ | what steps 1 to $t$ keep: $\bar\alpha_t = \alpha_1\cdots\alpha_t$, and $\bar\alpha_0=1$ | `schedule.alpha_bar[t - 1]` |
-# | $q(\cdot)$ | the forward process: fixed, no parameters | |
-# | $p_\theta(\cdot)$ | the model, the reverse process, with parameters $\theta$ | |
-# | $\tilde\mu_t$, $\tilde\beta_t$ | mean and variance of $q(x_{t-1}\mid x_t,x_0)$ | `posterior_mean_variance` |
-# | $\hat x_0$ | the guess of a denoiser $D$ for $x_0$, made from $x_t$ | `x0_hat`, `D(x, sigma)` |
-# | $\sigma_t$ | noise relative to the signal: $\sigma_t^2 = (1-\bar\alpha_t)/\bar\alpha_t$ | `schedule.sigmas[t - 1]` |
-# | $\text{SNR}(t)$ | signal-to-noise ratio: $1/\sigma_t^2$ | `schedule.snr[t - 1]` |
-# | $L_T$, $L_{t-1}$, $L_0$ | the terms of the bound, in nats | `.prior`, `.kl`, `.decoder` |
-# | $d$ | number of dimensions of $x_0$ | `d` |
+# {{notation x0 d t x_t beta alpha alpha_bar q p_theta posterior model_step D x0_hat sigma_t snr bound}}
 
 # %%
 import math
