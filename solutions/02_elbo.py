@@ -682,7 +682,7 @@ print(f"L_VLB {expected[0]:.4f} >= cross-entropy {cross_entropy:.4f} >= entropy 
 #
 # - $L_T = \text{KL}(q(x_T\mid x_0)\,\|\,p(x_T))$: how far the end of the forward process is from the noise that sampling starts with. It has no parameters. A good schedule makes it almost zero.
 # - $L_{t-1} = \text{KL}(q(x_{t-1}\mid x_t,x_0)\,\|\,p_\theta(x_{t-1}\mid x_t))$ for $t=2..T$: how well the model's step backwards imitates the step that knows $x_0$. Two Gaussians, so your `normal_kl` evaluates it in closed form; only $x_t$ must be sampled. Both arguments see $x_t$, only $q$ sees $x_0$: the model pays for not knowing $x_0$.
-# - $L_0 = -\log p_\theta(x_0\mid x_1)$: the cost of the data themselves, given the least noisy latent. It is the *decoder*. Here it is $\mathcal N(\mu_\theta(x_1,1),\beta_1)$; section 8 makes one for pixels.
+# - $L_0 = -\log p_\theta(x_0\mid x_1)$: the cost of the data themselves, given the least noisy latent. It is the *decoder*. Here it is $\mathcal N(\mu_\theta(x_1,1),\beta_1)$; {{section The decoder of pixels}} makes one for pixels.
 #
 # In training one draws $t$ at random and lowers the term of that $t$ alone; the sum is never formed. But (12) with the expectation is a loss like any other. The tiny model has two parameters, so minimise its *exact* bound.
 
@@ -974,7 +974,7 @@ widgets.slide(
 # **The exact negative log-likelihood.** Averaged over the data it is the entropy of the Gaussian:
 # $$-\mathbb E\log q(x_0) = \tfrac d2\log(2\pi e\,s^2). \tag{18}$$
 #
-# **The exact denoiser.** $x = x_0+\sigma\varepsilon$ with two Gaussians: the posterior mean shrinks $x$ towards $\mu$, $D(x,\sigma) = \mu + \frac{s^2}{s^2+\sigma^2}(x-\mu)$, and the posterior variance is $\frac{s^2\sigma^2}{s^2+\sigma^2}$ in each dimension (complete the square, as in section 4).
+# **The exact denoiser.** $x = x_0+\sigma\varepsilon$ with two Gaussians: the posterior mean shrinks $x$ towards $\mu$, $D(x,\sigma) = \mu + \frac{s^2}{s^2+\sigma^2}(x-\mu)$, and the posterior variance is $\frac{s^2\sigma^2}{s^2+\sigma^2}$ in each dimension (complete the square, as in {{section The posterior of one step}}).
 # `GaussianMixture` with one component is this denoiser. Its mean squared error, the smallest possible (*minimum mean squared error*), is
 # $$\text{mmse}(\text{SNR}) = d\,\frac{s^2\sigma^2}{s^2+\sigma^2} = \frac{d\,s^2}{1+s^2\,\text{SNR}}. \tag{19}$$
 #
