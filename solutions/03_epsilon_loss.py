@@ -907,7 +907,8 @@ for name, step in {
 # The judge is a small classifier, trained by the course on the full MNIST. The samples are enlarged to its 28×28
 # pixels, and it counts as *recognised* those to which it gives the label that was asked for. Real test digits,
 # shrunk and enlarged in the same way, show what it can reach at best. A share without an interval says little, so
-# each comes with its 95 % Wilson interval.
+# each comes with its 95 % interval, Wilson's: in
+# 95 of 100 repetitions of the experiment it holds the true share.
 
 # %%
 # NBVAL_IGNORE_OUTPUT
