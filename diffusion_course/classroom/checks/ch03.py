@@ -46,7 +46,7 @@ def mean_slip(hint: str, mean: Callable) -> Mutant:
 
 
 def sigma_slip(hint: str, sigma: Callable) -> Mutant:
-    """A mutant with the right mean, and a s_t written as sigma(beta, a, variance, t)."""
+    """A mutant with the right mean, and an s_t written as sigma(beta, a, variance, t)."""
     return step_slip(hint, lambda x, eps, b, a, v, z, t: mean_from_eps(x, eps, b, a) + sigma(b, a, v, t) * z)
 
 
