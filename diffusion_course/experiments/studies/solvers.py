@@ -43,6 +43,7 @@ STEPS: dict[str, Callable[[int], Step]] = {
 
 ROWS = (
     ("mnist-edm", "euler", "karras"),
+    ("mnist-edm", "eta 1", "karras"),
     ("mnist-edm", "euler", "uniform"),
     ("mnist-edm", "euler", "quadratic"),
     ("mnist-edm", "euler", "straight"),
