@@ -88,6 +88,14 @@ def test_a_section_of_another_chapter_is_what_it_is_called(number):
 
 
 @each_chapter
+def test_a_section_that_is_named_exists(number):
+    """In the text as it is built; `there` marks a section of the chapter that was just named."""
+    for other, section in re.findall(r"(chapter \d+, )?\bsection (\d+)(?! there)\b", prose(read(number))):
+        where = titles(f"{int(other[8:-2]):02}" if other else number)
+        assert int(section) in where, f"{other}section {section}"
+
+
+@each_chapter
 def test_comments_and_docstrings_name_sections_that_exist(number):
     known = titles(number)
     code = [cell.source for cell in chapters.read(SOURCES[number]).cells if cell.cell_type == "code"]
