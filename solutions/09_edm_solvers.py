@@ -1148,7 +1148,7 @@ for name in PAIRS:
 nearest = [min(rows, key=lambda sampler, k=k: rows[sampler][k]["frechet"]) for k in range(4)]
 print("\nnearest to real digits at each budget:", ", ".join(nearest))
 few, many = rows["euler"][0], rows["euler"][3]
-print(f"Euler recognised less often with 80 evaluations than with 10, in pairs:", end=" ")
+print("Euler recognised less often with 80 evaluations than with 10, in pairs:", end=" ")
 print(f"p = {intervals.mcnemar(few['each'], many['each']):.1g}")
 solved = [
     row
