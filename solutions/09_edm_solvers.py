@@ -370,7 +370,7 @@ plots.curves(
 # variance no choice of $c_\text{skip}$ lies below EDM's line.
 #
 # Second figure: the variances of EDM are 1 by construction (up to the 200 digits that were measured). Those of the
-# other two stay within a factor of about 3 of it. Preconditioning is not magic; it removes a nuisance.
+# other two stay within a factor of 4 of it. Preconditioning is not magic; it removes a nuisance.
 #
 # ### Where training should look
 #
