@@ -879,8 +879,8 @@ for name, net in networks_28.items():
 # real digits, to −0.63. The strokes get thicker.
 #
 # **Fashion-MNIST.** From 0.81 recognised without guidance to 0.95 at $w = 2$ and 0.976 at $w = 3$. The distance is
-# least from $w = 2$ to $w = 6$, 2.3 to 2.6, against 5.3 without guidance, with no clear order among neighbours there. It stays many times
-# the floor, so this network leaves more to be done than guidance can mend. Recall hardly moves up to $w = 2$ (0.54, 0.53 and 0.50, ± 0.04)
+# least at $w = 3$ and $w = 4$, 2.3 in both, against 5.3 without guidance; $w = 2$, with 2.6, cannot be told from $w = 3$ for
+# certain, and from 4 on it rises. It stays many times the floor, so this network leaves more to be done than guidance can mend. Recall hardly moves up to $w = 2$ (0.54, 0.53 and 0.50, ± 0.04)
 # and is 0.37 at $w = 3$.
 #
 # A common slip is to judge guidance by a few dozen pictures. From 50 samples, 43 of them readable, the 95 % interval is 0.74 to
@@ -1038,7 +1038,7 @@ quiz.ask("06-q5")
 #   $D_c - D_u$, and label dropout lets one network give both.
 # - $D_w = D_u + w\,(D_c - D_u)$. Here $w = 1$ means no guidance; Ho and Salimans count from 0.
 # - Measured: guidance makes samples legible, on both data sets. It has a best range for the Fréchet distance, 1.5 to 2 on
-#   MNIST and 2 to 6 on Fashion-MNIST with these networks. Recall pays for it, clearly so from $w = 3$ on, and at large $w$
+#   MNIST and 2 to 4 on Fashion-MNIST with these networks. Recall pays for it, clearly so from $w = 3$ on, and at large $w$
 #   precision as well.
 # - Guided samples do not follow $p(x)\,p(y \mid x)^w$, because a power and an average do not commute.
 #
