@@ -150,8 +150,8 @@ def sample(
     """Draw samples and write them as a PNG picture."""
     from .experiments.drawing import draw_paths
     from .experiments.runs import read_weights
+    from .figures import grids, pictures
     from .files import write_atomically
-    from .notebook import grids, pictures
 
     model = read_weights(weights)
     path = draw_paths(model, count, guidance, seed=seed)

@@ -19,10 +19,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from .elbo import VLBTerms, per_sample
+from .elbo import VLBTerms
 from .errors import CourseError, check_integer
 from .noise import NoiseSource
-from .transitions import Process, absorbing, draw, gaussian, per_row, uniform
+from .shapes import append_dims, per_sample
+from .transitions import Process, absorbing, draw, gaussian, uniform
 
 __all__ = [
     "Model",
@@ -161,7 +162,7 @@ def as_mixture(model: Model, process: Process) -> Model:
         q = process.likelihood(x_t, t)
         # The floor leaves x_0 = x_t possible when the model rules out every x_0 that x_t can come from.
         tilted = torch.where(q > 0, log_p.clamp(min=-690) - q.clamp(min=TINY).log(), -math.inf)
-        return torch.where(per_row(torch.as_tensor(t) == 1, log_p), log_p, tilted)
+        return torch.where(append_dims(torch.as_tensor(t) == 1, log_p), log_p, tilted)
 
     return mixed
 

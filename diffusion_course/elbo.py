@@ -13,9 +13,10 @@ from torch import Tensor
 
 from .denoisers import Denoiser
 from .errors import CourseError
-from .gaussian import diffuse, number, posterior_mean_variance, same
+from .gaussian import diffuse, posterior_mean_variance
 from .noise import NoiseSource
 from .schedules import NoiseSchedule
+from .shapes import number, per_sample, same
 
 Transition = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """p(x_{t-1} | x_t): (x_t, t) -> mean and log-variance in x_t coordinates, each broadcasting to x_t; t is (B,)."""
@@ -198,8 +199,3 @@ def over_batches(terms: Callable[[Tensor], VLBTerms], data: Tensor, batch: int =
 def bits_per_dim(nats: Tensor, dims: int) -> Tensor:
     """Nats per sample to bits per dimension: nats / (dims ln 2)."""
     return nats / (dims * math.log(2))
-
-
-def per_sample(x: Tensor) -> Tensor:
-    """Sum over every axis but the first: (B, *S) -> (B,)."""
-    return x.flatten(1).sum(1) if x.ndim > 1 else x

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from .errors import CourseError
 from .schedules import NoiseSchedule
+from .shapes import expand, same
 
 
 def marginal(x0: Tensor, t: int | Tensor, schedule: NoiseSchedule) -> tuple[Tensor, Tensor]:
@@ -99,34 +100,3 @@ def to_ve(x_t: Tensor, sigma: float | Tensor) -> Tensor:
 def to_vp(x: Tensor, sigma: float | Tensor) -> Tensor:
     """x / sqrt(1 + sigma^2): the inverse of `to_ve`. sigma: () or (B,)."""
     return x / (1 + expand(sigma, x) ** 2).sqrt()
-
-
-def expand(sigma: float | Tensor, x: Tensor) -> Tensor:
-    """sigma of shape () or (B,), shaped to broadcast against x (B, *S).
-
-    A 0-d sigma stays float64 (it multiplies any tensor on any device and does not change its dtype);
-    a (B,) sigma takes x's dtype and device. Raises CourseError for another shape.
-    """
-    sigma = number(sigma)
-    if sigma.ndim == 0:
-        return sigma
-    if sigma.ndim != 1 or len(sigma) != len(x):
-        raise CourseError(
-            f"sigma: got shape {tuple(sigma.shape)}, want () or ({len(x)},) to match x {tuple(x.shape)}"
-        )
-    return sigma.reshape(-1, *(1,) * (x.ndim - 1)).to(x)
-
-
-def number(value: float | Tensor) -> Tensor:
-    """A tensor as it is; a Python number in float64 (`as_tensor` alone rounds it to float32, so that 0.1 is 1e-9 off)."""
-    return value if isinstance(value, Tensor) else torch.as_tensor(value, dtype=torch.float64)
-
-
-def same(name_a: str, a: Tensor, name_b: str, b: Tensor) -> None:
-    """Raise CourseError unless two tensors agree in shape and device."""
-    if a.shape != b.shape:
-        raise CourseError(
-            f"{name_b}: got shape {tuple(b.shape)}, want {tuple(a.shape)}, the shape of {name_a}"
-        )
-    if a.device != b.device:
-        raise CourseError(f"{name_b}: is on {b.device} and {name_a} on {a.device}; move one with .to(...)")

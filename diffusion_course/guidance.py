@@ -5,11 +5,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from .denoisers import Conditional, Denoiser, Preconditioned, per_row
+from .denoisers import Conditional, Denoiser, Preconditioned
 from .errors import CourseError
-from .gaussian import expand, number
 from .noise import NoiseSource
 from .samplers import Step, Variance, ancestral, posterior_variance
+from .shapes import append_dims, expand, number, per_row
 
 Scale = float | Tensor | Callable[[Tensor], Tensor]
 """A guidance scale: a number (or one per row, (B,)), or a function of sigma that returns such a number."""
@@ -122,7 +122,7 @@ def dynamic_threshold(D: Denoiser, percentile: float = 0.995) -> Denoiser:
     def thresholded(x: Tensor, sigma: Tensor) -> Tensor:
         x0 = D(x, sigma)
         s = x0.flatten(1).abs().quantile(percentile, dim=1).clamp(min=1)
-        s = s.reshape(-1, *(1,) * (x0.ndim - 1))
+        s = append_dims(s, x0)
         return x0.clamp(-s, s) / s
 
     return thresholded

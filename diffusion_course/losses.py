@@ -7,8 +7,9 @@ from torch import Tensor
 
 from .denoisers import Denoiser, EpsModel, Param, edm_param, halves
 from .elbo import Transition, bits_per_dim, kl_term, posterior_log_variance, transition_term
-from .gaussian import diffuse, expand, posterior_mean_variance, same, x0_from_eps
+from .gaussian import diffuse, posterior_mean_variance, x0_from_eps
 from .schedules import NoiseSchedule
+from .shapes import expand, same
 
 
 def eps_loss(

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from .errors import CourseError
-from .gaussian import expand, number
+from .shapes import check_rows, expand, number
 
 
 @dataclass(frozen=True)
@@ -132,8 +132,6 @@ def check_time(t: float | Tensor, x: Tensor | None = None) -> Tensor:
     inside = (t >= 0) & (t <= 1)
     if not bool(inside.all()):
         raise CourseError(f"t: got {t[~inside].flatten()[0].item():g}, want times in [0, 1]")
-    if x is not None and tuple(t.shape) not in ((), (len(x),)):
-        raise CourseError(
-            f"t: got shape {tuple(t.shape)}, want () or ({len(x)},) to match x {tuple(x.shape)}"
-        )
+    if x is not None:
+        check_rows("t", t, x)
     return t

@@ -16,6 +16,7 @@ from torch import Tensor
 from .denoisers import Denoiser
 from .errors import CourseError, check_integer
 from .noise import NoiseSource
+from .shapes import check_answer
 
 Step = Callable[[Denoiser, Tensor, Tensor, Tensor, Any], Tensor]
 
@@ -283,9 +284,7 @@ def states(
         seen = torch.full_like(x, torch.nan) if counted.first is None else counted.first
         # The state before the step is complete only now: its x_0 is the step's first evaluation.
         yield State(x, sigmas[i], seen, spent)
-        if not isinstance(x_next, Tensor) or x_next.shape != x.shape:
-            got = tuple(x_next.shape) if isinstance(x_next, Tensor) else type(x_next).__name__
-            raise CourseError(f"step: returned {got}, want a tensor of x's shape {tuple(x.shape)}")
+        check_answer("step", x_next, x)
         if not bool(torch.isfinite(x_next).all()):
             raise CourseError(
                 f"sampling: NaN or infinity after step {i + 1} of {len(sigmas) - 1}, sigma {sigmas[i]:g} -> "
@@ -305,9 +304,7 @@ class _Counted:
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
         self.nfe += 1
         x0 = self.D(x, sigma)
-        if not isinstance(x0, Tensor) or x0.shape != x.shape:
-            got = tuple(x0.shape) if isinstance(x0, Tensor) else type(x0).__name__
-            raise CourseError(f"D: returned {got}, want a tensor of x's shape {tuple(x.shape)}")
+        check_answer("D", x0, x)
         if self.first is None:
             self.first = x0
         return x0

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from .errors import CourseError, check_integer, unknown
+from .shapes import append_dims, check_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,12 +105,8 @@ class NoiseSchedule:
         t = self.check(t)
         if not x.is_floating_point():
             raise CourseError(f"x: got dtype {x.dtype}, want floating point; convert with x.float()")
-        values = table[t - 1]
-        if tuple(t.shape) not in ((), (1,), (len(x),)):
-            raise CourseError(
-                f"t: got shape {tuple(t.shape)}, want () or ({len(x)},) to match x {tuple(x.shape)}"
-            )
-        return values.reshape(t.shape + (1,) * (x.ndim - t.ndim)).to(x)
+        check_rows("t", t, x, one=True)
+        return append_dims(table[t - 1], x).to(x)
 
     def sigma(self, t: int | Tensor) -> Tensor:
         """sigma_t for integer t in 1..T, float64, of t's shape. Raises CourseError for another t."""

@@ -18,10 +18,10 @@ from torch import Tensor
 
 from .denoisers import Denoiser
 from .errors import CourseError, check_integer
-from .gaussian import expand
 from .noise import NoiseSource
 from .processes import SDE, check_time, sub_vp, ve, vp
 from .samplers import NoNoise
+from .shapes import check_answer, expand, per_sample
 
 __all__ = [
     "SDE",
@@ -203,8 +203,7 @@ def states(
     steps: Iterable[int] = range(len(times) - 1)
     for i in steps if progress is None else progress(steps):
         x_next = step(score, sde, x, times[i], times[i + 1], noise)
-        if not isinstance(x_next, Tensor) or x_next.shape != x.shape:
-            raise CourseError(f"step: returned {_shape(x_next)}, want a tensor of x's shape {tuple(x.shape)}")
+        check_answer("step", x_next, x)
         if not bool(torch.isfinite(x_next).all()):
             raise CourseError(
                 f"sampling: NaN or infinity after step {i + 1} of {len(times) - 1}, t {times[i]:g} -> "
@@ -244,7 +243,7 @@ def hutchinson(probes: Tensor) -> Divergence:
         total = torch.zeros(len(x), dtype=x.dtype, device=x.device)
         for i, e in enumerate(probes.to(x)):
             (pulled,) = torch.autograd.grad(v, x, e, retain_graph=i + 1 < len(probes))
-            total = total + (pulled * e).flatten(1).sum(1)
+            total = total + per_sample(pulled * e)
         return total / len(probes)
 
     return divergence
@@ -344,15 +343,10 @@ def _check_state(x: Tensor) -> None:
 def _checked(score: Score) -> Score:
     def checked(x: Tensor, t: Tensor) -> Tensor:
         s = score(x, t)
-        if not isinstance(s, Tensor) or s.shape != x.shape:
-            raise CourseError(f"score: returned {_shape(s)}, want a tensor of x's shape {tuple(x.shape)}")
+        check_answer("score", s, x)
         return s
 
     return checked
-
-
-def _shape(value: object) -> object:
-    return tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
 
 
 def _axes(x: Tensor) -> str:

@@ -15,6 +15,7 @@ from torch.nn.functional import one_hot
 from .errors import CourseError, check_integer
 from .noise import NoiseSource
 from .schedules import NoiseSchedule
+from .shapes import append_dims, check_rows
 
 
 class Process(ABC):
@@ -76,7 +77,7 @@ class Process(ABC):
         times = self._time(t, x_t)
         before = self._marginal(x0, times - 1)
         joint = self._column(x_t, times, one_step=True) * before
-        first = per_row(times == 1, before)
+        first = append_dims(times == 1, before)
         # 1 in the unused branch of `where` below: a division by 0 there would make its gradient NaN.
         total = torch.where(first, 1.0, joint.sum(-1, keepdim=True))
         if bool((total == 0).any()):
@@ -121,10 +122,7 @@ class Process(ABC):
 
     def _time(self, t: int | Tensor, x: Tensor) -> Tensor:
         times = NoiseSchedule(self.betas).check(t)
-        if tuple(times.shape) not in ((), (1,), tuple(x.shape[:1])):
-            raise CourseError(
-                f"t: got shape {tuple(times.shape)}, want () or (B,) to match x {tuple(x.shape)}"
-            )
+        check_rows("t", times, x, one=True)
         return times.reshape(()) if times.numel() == 1 else times
 
 
@@ -155,14 +153,14 @@ class _Resampling(Process):
 
     def _marginal(self, x0: Tensor, t: Tensor) -> Tensor:
         p = x0 if x0.is_floating_point() else one_hot(x0, self.K).double()
-        return per_row(self._kept[t], p) * p + per_row(self._redrawn[t], p) * self.stationary.to(p)
+        return append_dims(self._kept[t], p) * p + append_dims(self._redrawn[t], p) * self.stationary.to(p)
 
     def _column(self, x_t: Tensor, t: Tensor, one_step: bool) -> Tensor:
         p = one_hot(x_t, self.K).double()
         kept, redrawn = (
             (1 - self.betas[t - 1], self.betas[t - 1]) if one_step else (self._kept[t], self._redrawn[t])
         )
-        return per_row(kept, p) * p + per_row(redrawn, p) * self.stationary.to(p)[x_t][..., None]
+        return append_dims(kept, p) * p + append_dims(redrawn, p) * self.stationary.to(p)[x_t][..., None]
 
 
 class _Dense(Process):
@@ -261,11 +259,6 @@ def draw(probabilities: Tensor, noise: NoiseSource) -> Tensor:
     # though its probability is 0.
     u = torch.special.ndtr(noise.like(cumulative[..., 0])).clamp(max=1 - 1e-15).unsqueeze(-1)
     return torch.searchsorted(cumulative, u * cumulative[..., -1:], right=True).squeeze(-1)
-
-
-def per_row(values: Tensor, x: Tensor) -> Tensor:
-    """values () or (B,) on x's device, shaped to broadcast against x (B, *S)."""
-    return values.to(x.device).reshape(values.shape + (1,) * (x.ndim - values.ndim))
 
 
 def _check_betas(betas: Tensor) -> Tensor:

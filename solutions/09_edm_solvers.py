@@ -337,6 +337,7 @@ variances = {
     for k, part in enumerate(("input", "target"))
 }
 for name, variance in variances.items():
+    name = name.replace(r"$\varepsilon$", "eps")
     print(f"{name:22} from {variance.min():.2f} to {variance.max():.2f}")
 plots.curves(
     levels,
@@ -355,7 +356,7 @@ plots.curves(
 # variance no choice of $c_\text{skip}$ lies below EDM's line.
 #
 # Second figure: the variances of EDM are 1 by construction (up to the 200 digits that were measured). Those of the
-# other two stay within a factor of about 3 of it. Preconditioning is not magic; it removes a nuisance.
+# other two stay within a factor of 4 of it. Preconditioning is not magic; it removes a nuisance.
 #
 # ### Where training should look
 #
@@ -488,8 +489,8 @@ check("09-karras_sigmas", karras_sigmas)
 
 # %%
 grids = {
-    r"Karras, $\rho = 7$": karras_sigmas(20),
-    r"Karras, $\rho = 1$ (equal steps)": karras_sigmas(20, rho=1),
+    "Karras, ρ = 7": karras_sigmas(20),
+    "Karras, ρ = 1 (equal steps)": karras_sigmas(20, rho=1),
     "linear schedule, t uniform": linear.grid(dc.schedules.uniform_timesteps(1000, 20)),
     "linear schedule, t quadratic": linear.grid(dc.schedules.quadratic_timesteps(1000, 20)),
     "straight path, t uniform": solvers.straight(20),
@@ -1160,7 +1161,7 @@ print(f"to {max(row['frechet'] for row in solved):.2f}")
 # more legible and less varied.
 #
 # **Fresh noise wins here.** DDPM, the sampler of chapter 3, is the nearest to real digits at every budget: 0.88 with 10
-# evaluations, where the deterministic samplers have 2.3 to 3.6. Against Euler and DPM++(2M) it is ahead at every budget,
+# evaluations, where the deterministic samplers have 2.2 to 3.6. Against Euler and DPM++(2M) it is ahead at every budget,
 # in pairs and after correction. Heun with churn is ahead of Heun without it at 40, and by as much at 80, where the scatter is too
 # large to be sure. With 9 evaluations churn does not help: it needs steps to work in. From 40 on churn and DDPM
 # cannot be told apart.

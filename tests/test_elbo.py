@@ -9,25 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import bound_terms_on_gaussian_data
 from scipy import stats
+from shared import F64, close, draws
 
 from diffusion_course import CourseError, Noise, NoiseSchedule, elbo, gaussian, schedules
 from diffusion_course.denoisers import GaussianMixture
 
-F64 = torch.float64
 LEVELS = torch.linspace(-1, 1, 256, dtype=F64)
 HALF = 1 / 255
 
 
 def of(name, T):
     return NoiseSchedule.from_betas(schedules.by_name(name, T))
-
-
-def draws(*shape, seed=0):
-    return Noise(seed).randn(*shape, dtype=F64)
-
-
-def close(a, b, tolerance=1e-10):
-    np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
 
 
 # ---- KL

@@ -12,23 +12,14 @@ from oracles import (
     posterior_by_completing_the_square,
     posterior_on_a_grid,
 )
+from shared import F64, close, draws
 
 from diffusion_course import CourseError, Noise, NoiseSchedule, gaussian, samplers, schedules
 from diffusion_course.denoisers import GaussianMixture
 
-F64 = torch.float64
-
 
 def of(name, T):
     return NoiseSchedule.from_betas(schedules.by_name(name, T))
-
-
-def close(a, b, tolerance=1e-10):
-    np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
-
-
-def draws(*shape, seed=0):
-    return Noise(seed).randn(*shape, dtype=F64)
 
 
 # ---- forward

@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import guided_ancestral_sampling
+from shared import F64, close
 from torch import nn
 
 from diffusion_course import CourseError, Noise, NoiseSchedule, gaussian, samplers, schedules
@@ -29,13 +30,8 @@ from diffusion_course.guidance import (
 )
 from diffusion_course.nets.mlp import MLP
 
-F64 = torch.float64
 M = GaussianMixture(torch.tensor([[-1.0, 0.0], [1.0, 0.5]], dtype=F64), 0.4, torch.tensor([1.0, 2.0]))
 X = Noise(0).randn(6, 2, dtype=F64)
-
-
-def close(a, b, tolerance=1e-10):
-    np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
 
 
 def counted(D):

@@ -2,13 +2,13 @@
 
 import math
 
-import numpy as np
 import pytest
 import torch
 from oracles import hybrid_terms
+from shared import F64, close, draws
 from torch import nn
 
-from diffusion_course import CourseError, Noise, NoiseSchedule, elbo, gaussian, losses, schedules
+from diffusion_course import CourseError, NoiseSchedule, elbo, gaussian, losses, schedules
 from diffusion_course.denoisers import (
     Preconditioned,
     as_eps,
@@ -20,16 +20,7 @@ from diffusion_course.denoisers import (
     x0_param,
 )
 
-F64 = torch.float64
 S = NoiseSchedule.from_betas(schedules.linear(1000))
-
-
-def draws(*shape, seed=0):
-    return Noise(seed).randn(*shape, dtype=F64)
-
-
-def close(a, b, tolerance=1e-10):
-    np.testing.assert_allclose(a.detach(), b.detach(), rtol=tolerance, atol=tolerance)
 
 
 X0, EPS = draws(6, 2, 3), draws(6, 2, 3, seed=1)

@@ -16,7 +16,7 @@ from diffusion_course.classroom.checks import CHECKS
 
 ROOT = Path(__file__).parents[1]
 SOURCES = {path.stem[:2]: path for path in sorted((ROOT / "solutions").glob("*.py"))}
-QUIZZES = ROOT / "diffusion_course" / "notebook" / "quizzes"
+QUIZZES = ROOT / "diffusion_course" / "quizzes"
 NOT_YET = {"06", "07", "09"}  # chapters whose texts are being written anew
 
 each_chapter = pytest.mark.parametrize("number", SOURCES)

@@ -3,7 +3,6 @@
 import itertools
 import math
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -16,6 +15,7 @@ from oracles import (
     edm_sampling,
     eps_of_gaussian_data,
 )
+from shared import F64, close, draws
 
 from diffusion_course import (
     CourseError,
@@ -29,7 +29,6 @@ from diffusion_course import (
 )
 from diffusion_course.denoisers import DatasetDenoiser, GaussianMixture, as_eps, from_eps, split_variance
 
-F64 = torch.float64
 STEPS = {
     "euler": samplers.euler,
     "ddpm": samplers.ddpm,
@@ -46,14 +45,6 @@ STEPS = {
 MIXTURE = GaussianMixture(
     Noise(7).randn(3, 2, dtype=F64), torch.tensor([0.1, 0.5, 0.3]), torch.tensor([1.0, 2.0, 1.0])
 )
-
-
-def draws(*shape, seed=0):
-    return Noise(seed).randn(*shape, dtype=F64)
-
-
-def close(a, b, tolerance=1e-10):
-    np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
 
 
 class Recorded:

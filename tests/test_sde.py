@@ -2,15 +2,19 @@
 
 import itertools
 import math
+from functools import partial
 
 import numpy as np
 import pytest
+import shared
 import torch
+from shared import F64, close
 
 from diffusion_course import CourseError, Noise, NoiseSchedule, schedules, sde
 from diffusion_course.denoisers import GaussianMixture
 
-F64 = torch.float64
+draws = partial(shared.draws, per_sample=False)
+
 SDES = {
     "vp": sde.vp(),
     "sub_vp": sde.sub_vp(),
@@ -24,14 +28,6 @@ MIXTURE = GaussianMixture(
     torch.tensor([1.0, 1.0, 1.0], dtype=F64),
 )
 every_sde = pytest.mark.parametrize("process", SDES.values(), ids=SDES)
-
-
-def draws(*shape, seed=0):
-    return Noise(seed, per_sample=False).randn(*shape, dtype=F64)
-
-
-def close(a, b, tolerance=1e-10):
-    np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
 
 
 def log_marginal(process, t):

@@ -7,9 +7,10 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from ..denoisers import Param, Preconditioned
-from ..gaussian import diffuse, expand
+from ..gaussian import diffuse
 from ..losses import denoising_loss, unit_weight
 from ..schedules import NoiseSchedule
+from ..shapes import expand
 from .training import Loss
 
 DrawSigma = Callable[[int, Generator], Tensor]

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import CourseError, check_integer
+from ..shapes import check_batch, check_rows
 from .songblocks import Block, Conv, ConvHalved, DoubledConv, HalvedConv, Linear, norm
 
 
@@ -115,9 +116,7 @@ class SongUNet(nn.Module):
 
         Raises CourseError for shapes or labels that do not fit the network.
         """
-        want = (self.channels, self.image_size, self.image_size)
-        if x.ndim != 4 or x.shape[1:] != want:
-            raise CourseError(f"x: got shape {tuple(x.shape)}, want (B, {', '.join(map(str, want))})")
+        check_batch("x", x, self.channels, self.image_size, self.image_size)
         emb = self.embed(x, torch.as_tensor(c_noise, device=x.device), labels, augment_labels)
 
         shortcuts: list[Tensor] = []
@@ -141,8 +140,7 @@ class SongUNet(nn.Module):
     ) -> Tensor:
         """One vector per sample from the noise level, class and augmentation: (B, 4 * model_channels)."""
         B = len(x)
-        if c_noise.shape not in ((), (1,), (B,)):
-            raise CourseError(f"c_noise: got shape {tuple(c_noise.shape)}, want () or ({B},)")
+        check_rows("c_noise", c_noise, x, one=True)
         # Angles reach 1000: half precision would lose them, so they stay float32 until after sine and cosine.
         angles = c_noise.to(torch.promote_types(x.dtype, torch.float32)).expand(B)
         emb = self.map_noise(angles).to(x.dtype)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import CourseError, check_integer
+from ..shapes import check_batch
 from .embedding import Conditioning
 
 
@@ -85,9 +86,7 @@ class UNet(nn.Module):
 
     def forward(self, x: Tensor, c_noise: Tensor, labels: Tensor | None = None) -> Tensor:
         """x: (B, C, H, W); c_noise: () or (B,) noise level; labels: (B,) or None. Returns (B, C or 2C, H, W)."""
-        if x.ndim != 4 or x.shape[1:] != (self.channels, self.image_size, self.image_size):
-            want = (self.channels, self.image_size, self.image_size)
-            raise CourseError(f"x: got shape {tuple(x.shape)}, want (B, {', '.join(map(str, want))})")
+        check_batch("x", x, self.channels, self.image_size, self.image_size)
         emb = F.silu(self.condition(torch.as_tensor(c_noise).to(x).expand(len(x)), labels))
         h = self.first(self.fold(x))
         shortcuts = [h]

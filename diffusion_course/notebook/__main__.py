@@ -1,12 +1,3 @@
-"""`python -m diffusion_course.notebook`: seal a quiz draft, or print the draft of a sealed quiz (see sealing.py)."""
+"""`python -m diffusion_course.notebook`: as `python -m diffusion_course.quizzes`, which starts without torch."""
 
-import sys
-
-from ..errors import CourseError
-from .sealing import command
-
-try:
-    command(sys.argv[1:])
-except CourseError as error:
-    print(f"error: {error}", file=sys.stderr)
-    raise SystemExit(2) from None
+from ..quizzes import __main__  # noqa: F401

@@ -1,7 +1,7 @@
 """Short quizzes: `quiz.ask("01-q1")` shows a question, `quiz.answer("01-q1", "b")` answers it without widgets.
 
-The questions are data, one file per chapter in `quizzes/`. Which option is right, and what each option's author says
-about it, are sealed there (see `sealing.py`), so that reading the file is not reading the answers.
+The questions are data, one file per chapter in `diffusion_course/quizzes/`. Which option is right, and what each option's author
+says about it, are sealed there (see its `sealing.py`), so that reading the file is not reading the answers.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from typing import Any
 import ipywidgets
 import yaml
 
+from .. import quizzes
 from ..errors import unknown
+from ..quizzes.sealing import is_right, unseal
 from . import widgets
-from .sealing import is_right, unseal
 
 # ipywidgets gives an option one line of fixed height; a long one would run over the next.
 STYLE = """<style>.diffusion-quiz .widget-radio-box label {
@@ -96,7 +97,7 @@ def _question(id: str) -> dict[str, Any]:
 
 @cache
 def _chapter(number: str) -> dict[str, Any]:
-    folder = files(__package__) / "quizzes"
+    folder = files(quizzes)
     known = [file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml")]
     if number not in known:
         raise unknown("quiz of chapter", number, known)

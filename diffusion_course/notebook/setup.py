@@ -12,7 +12,8 @@ import torch
 from cycler import cycler
 
 from ..errors import CourseError, unknown
-from .plots import COLOURS, DPI, SIZE
+from ..figures.grids import DPI
+from ..figures.plots import COLOURS, SIZE
 
 Preset = Literal["small", "large"]
 T = TypeVar("T")

@@ -20,8 +20,8 @@ from IPython import get_ipython
 from IPython.display import display
 
 from ..errors import CourseError
+from ..figures.pictures import Picture, join, to_png
 from .controls import LAYOUT, Spec, make, summary
-from .pictures import Picture, join, to_png
 
 SLOW = 0.25  # seconds; a drawing slower than this is redrawn when the slider is let go, not while it moves
 

@@ -353,7 +353,7 @@ SNR = Check(
                 snr,
                 alpha_bar=lambda ab, c=c: ab.clamp(c, 1 - c),
             )
-            for c in (1e-3, *SMALL)
+            for c in SMALL
         ),
         *(
             Mutant(

@@ -17,7 +17,7 @@ from .data import Mutant
 Slip = tuple[str, Callable]
 
 # Bounds and small numbers that public code puts "for stability".
-SMALL = (1e-4, 1e-5, 1e-6, 1e-8)
+SMALL = (1e-3, 1e-4, 1e-5, 1e-6, 1e-8)
 
 
 def mix(x0: Tensor, eps: Tensor, a: Tensor) -> Tensor:
@@ -119,7 +119,7 @@ BOUNDED: Sequence[Slip] = (
             f"an alpha_bar kept above {c:g}: at the end of the chapter's tables it is smaller, use it as it is.",
             f,
         )
-        for c, f in [(c, lambda ab, t, c=c: ab[t - 1].clamp(min=c)) for c in (1e-3, *SMALL)]
+        for c, f in [(c, lambda ab, t, c=c: ab[t - 1].clamp(min=c)) for c in SMALL]
     ),
     *(
         (f"an alpha_bar kept below {1 - c:g}: at t = 1 it is larger, use it as it is.", f)

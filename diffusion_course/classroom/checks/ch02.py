@@ -40,6 +40,10 @@ VLB_TERMS = Check(
     outputs=("terms",),
     library=("elbo.kl_term",),
     mutants=[
+        Mutant(
+            "SNR(t) times the fall of log SNR, the limit of many steps: a step of this chain has SNR(t-1) - SNR(t).",
+            lambda mse, ab: mse[1:] * snr(ab)[1:] * (snr(ab)[:-1].log() - snr(ab)[1:].log()) / 2,
+        ),
         Mutant("a missing factor 1/2.", lambda mse, ab: 2 * vlb_terms(mse, ab)),
         Mutant("a factor 2 where 1/2 belongs.", lambda mse, ab: 4 * vlb_terms(mse, ab)),
         Mutant(
@@ -212,7 +216,7 @@ VLB_TERMS = Check(
                 f"an SNR or alpha_bar kept above {c:g}: at the last steps it is smaller, use it as it is.",
                 lambda mse, ab, c=c: 0.5 * -snr(ab).clamp(min=c).diff() * mse[1:],
             )
-            for c in (1e-3, *SMALL)
+            for c in SMALL
         ),
         in_float32(vlb_terms),
         after("a .squeeze(): for T = 2 the one term keeps its axis.", vlb_terms, torch.squeeze),

@@ -97,6 +97,10 @@ POSTERIOR_MEAN_VARIANCE = Check(
     outputs=("mean", "variance"),
     library=("gaussian.posterior_mean_variance",),
     mutants=[
+        mean_slip(
+            "x_0 put in the place of the noise, as in the mean written with eps: here x_0 itself is given.",
+            lambda x0, x_t, b, a, a_prev: (x_t - b / (1 - a).sqrt() * x0) / (1 - b).sqrt(),
+        ),
         read_slip(
             "alpha_bar[t - 2] for alpha_bar_{t-1}: at t = 1 that is alpha_bar[-1], the last entry, not 1.",
             lambda b, ab, t: (b[t - 1], ab[t - 1], ab[t - 2]),
@@ -116,6 +120,10 @@ POSTERIOR_MEAN_VARIANCE = Check(
                 ab[t - 1],
                 first_known(ab, t, (t == 1) & (torch.arange(len(t)).to(t) == 0)),
             ),
+        ),
+        read_slip(
+            "alpha_bar_{t-1} = 1 for a whole batch because one sample is at t = 1: every sample has its own t.",
+            lambda b, ab, t: (b[t - 1], ab[t - 1], first_known(ab, t, (t == 1).any().expand_as(t))),
         ),
         Mutant(
             "a whole batch treated as t = 1 because one sample is: every sample has its own t.",

@@ -304,6 +304,18 @@ DDPM_STEP = Check(
         *(mean_slip(hint, mean) for hint, mean in MEANS),
         *(step_slip(hint, right_step, told) for hint, told in STEP_TOLD),
         step_slip(
+            "a DDIM step, which uses no z: this one is ancestral, its mean plus s_t z.",
+            lambda x, eps, b, a, v, z, t: (
+                (a / (1 - b)).sqrt() * unmix(x, eps, a) + (1 - a / (1 - b)).clamp(min=0).sqrt() * eps
+            ),
+        ),
+        Mutant(
+            "the variance of t = 2 at t = 1, as the clipped log-variance has it: there no noise is added.",
+            lambda m, x, t, z, betas: right_step(
+                x, predict(m, x, t), *step_tables(t, betas)[:2], step_tables(max(t, 2), betas)[2], z, t
+            ),
+        ),
+        step_slip(
             "s_t z inside the bracket: it is added after the division by sqrt(alpha_t).",
             lambda x, eps, b, a, v, z, t: mean_from_eps(x, eps, b, a) + v.sqrt() * z / (1 - b).sqrt(),
         ),

@@ -165,6 +165,16 @@ EPS_LOSS = Check(
         ),
         error_slip("half the mean square: leave the 1/2 out.", lambda e: e.square().mean() / 2),
         error_slip("a minus before the loss: it is minimised.", lambda e: -e.square().mean()),
+        loss_slip(
+            "min-SNR weights, with gamma = 5: L_simple weighs all times alike.",
+            lambda m, x_t, t, x0, eps, a: (
+                ((1 - a) / a * 5).clamp(max=1) * (m(x_t, t) - eps).square()
+            ).mean(),
+        ),
+        error_slip(
+            "twice the smooth_l1_loss (a Huber loss), which is not a square for large errors.",
+            lambda e: torch.where(e.abs() < 1, e.square(), 2 * e.abs() - 1).mean(),
+        ),
         error_slip(
             "smooth_l1_loss, which is not a square for large errors.",
             lambda e: torch.where(e.abs() < 1, e.square() / 2, e.abs() - 0.5).mean(),

@@ -23,6 +23,11 @@ def cosine_angle(u: Tensor, s: float) -> Tensor:
     return (u + s) / (1 + s) * math.pi / 2
 
 
+def betas_of(alpha_bar: Tensor) -> Tensor:
+    """1 - alpha_bar_t / alpha_bar_{t-1}, with alpha_bar_0 = 1."""
+    return 1 - alpha_bar / torch.cat([torch.ones_like(alpha_bar[:1]), alpha_bar[:-1]])
+
+
 def angle_slip(hint: str, angle: Callable) -> Mutant:
     """A mutant whose f(u) is cos^2 of another angle(u, s), at u = 0 too."""
 
@@ -59,6 +64,24 @@ COSINE_ALPHA_BAR = Check(
     outputs=("alpha_bar",),
     library=("schedules.cosine",),
     mutants=[
+        Mutant(
+            "the betas, cut off at 0.999: return alpha_bar itself.",
+            lambda u, s: betas_of(cosine_alpha_bar(u, s)).clamp(0, 0.999),
+        ),
+        # u and s
+        Mutant(
+            "u divided by the number of steps: u = t / T is divided already.",
+            lambda u, s: cosine_alpha_bar(u / len(u), s),
+        ),
+        angle_slip(
+            "u^s / (1 + s) in the angle: s is an offset, added to u.",
+            lambda u, s: (u + 1e-12) ** s / (1 + s) * math.pi / 2,
+        ),
+        angle_slip("u^s in the angle: s is an offset, added to u.", lambda u, s: u**s * math.pi / 2),
+        Mutant(
+            "f(0) without the division by 1 + s: the same angle at u = 0 is s / (1 + s) pi / 2.",
+            lambda u, s: cosine_f(u, s) / math.cos(s * math.pi / 2) ** 2,
+        ),
         # f(u) and f(0)
         ratio_slip(
             "f(u) alone: divide by f(0), so that alpha_bar is 1 at u = 0.",
@@ -170,7 +193,7 @@ COSINE_ALPHA_BAR = Check(
         result_slip(
             "the betas, 1 - alpha_bar_t / alpha_bar_{t-1}: return alpha_bar itself.",
             cosine_alpha_bar,
-            lambda a: 1 - a / torch.cat([torch.ones_like(a[:1]), a[:-1]]),
+            betas_of,
         ),
         result_slip(
             "a cumulative product of alpha_bar: f(u) / f(0) is the product of the alphas already.",

@@ -82,6 +82,18 @@ PRIOR_KL = Check(
     outputs=("kl",),
     library=("elbo.prior_kl",),
     mutants=[
+        # brackets and small numbers
+        kl_slip(
+            "a half that reaches the logarithm only: it stands before the whole bracket.",
+            lambda x0, a: a * x0**2 - a - (1 - a).log() / 2,
+        ),
+        *(
+            kl_slip(
+                f"{c:g} added in the logarithm: 1 - alpha_bar_T is not small, it needs no help.",
+                lambda x0, a, c=c: 0.5 * (a * x0**2 - a - (1 - a + c).log()),
+            )
+            for c in (1e-3, 1e-4, 1e-5, 1e-6)
+        ),
         # alpha_bar_T
         entry_slip(
             "alpha_bar[0], that of t = 1: q(x_T | x_0) has alpha_bar_T, the last entry.", lambda ab: ab[0]

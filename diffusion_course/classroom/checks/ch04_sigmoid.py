@@ -66,6 +66,22 @@ SIGMOID_BETAS = Check(
     outputs=("betas",),
     library=("schedules.sigmoid",),
     mutants=[
+        # the ends
+        ramp_slip(
+            "a softmax, which divides by a sum over all steps: use the sigmoid of each.",
+            lambda u, z: z.softmax(0),
+        ),
+        Mutant(
+            "beta_min + beta_max - beta_min sigmoid(z): brackets around the difference beta_max - beta_min are missing.",
+            lambda u, low, high, k: low + high - low * (k * (2 * u - 1)).sigmoid(),
+        ),
+        *(
+            sigmoid_slip(
+                f"z cut off at -{most} and {most}: z runs from -steepness to +steepness.",
+                lambda u, k, most=most: (k * (2 * u - 1)).clamp(-most, most),
+            )
+            for most in (5, 6, 8, 10)
+        ),
         # z
         sigmoid_slip(
             "sigmoid(steepness u), which begins in the middle of the climb: z = 0 belongs at u = 1/2.",

@@ -43,6 +43,18 @@ def interleaved(m: Callable, x: Tensor, s: Tensor, y: Tensor, w: float, none: in
     return uncond + w * (cond - uncond)
 
 
+def interleaved_empty_first(m: Callable, x: Tensor, s: Tensor, y: Tensor, w: float, none: int) -> Tensor:
+    labels = torch.cat([torch.full_like(y, none), y])
+    uncond, cond = m(x.repeat_interleave(2, 0), s, labels).chunk(2)
+    return uncond + w * (cond - uncond)
+
+
+def rescaled(guided: Tensor, cond: Tensor) -> Tensor:
+    """Guidance with the spread of the conditional answer in each sample (Lin et al. 2023, eq. 15)."""
+    axes = tuple(range(1, guided.ndim))
+    return guided * cond.std(axes, keepdim=True) / guided.std(axes, keepdim=True)
+
+
 def guided_scales(d: Draw) -> Iterator[tuple[str, tuple]]:
     """Every scale, every sigma of a sampler, class 0, and one sample."""
     y = torch.tensor([0, 1, 9, 9], device=d.device)
@@ -78,6 +90,11 @@ CFG = Check(
     outputs=("guided",),
     library=("guidance.cfg",),
     mutants=[
+        # recipes
+        cfg_slip(
+            "guidance rescaled to the spread of D_c: here it is D_u + w (D_c - D_u) as it is.",
+            lambda c, u, w: rescaled(u + w * (c - u), c),
+        ),
         # w
         *(argument_slip(hint.format("w"), cfg, "w", change) for hint, change in ODD_SCALES.items()),
         Mutant(
@@ -151,6 +168,11 @@ CFG = Check(
             "one call on twice the batch whose rows and labels do not fit together: torch.cat([x, x]) goes with "
             "torch.cat([y, empty labels]).",
             interleaved,
+        ),
+        Mutant(
+            "one call on twice the batch, the empty labels first, whose rows and labels do not fit together: "
+            "torch.cat([x, x]) goes with torch.cat([empty labels, y]).",
+            interleaved_empty_first,
         ),
         cfg_result(
             "eps in the place of the denoiser: return D_w, not (x - D_w) / sigma.",

@@ -47,9 +47,9 @@ def summed_slope(log_prob: Callable, x: Tensor, sigma: Tensor, reduce: Callable)
     return gradients(reduce(log_prob(leaf, sigma)), leaf)[0]
 
 
-def unit(g: Tensor) -> Tensor:
-    """Each sample's gradient, brought to length 1."""
-    return g / column(g.flatten(1).norm(dim=1), g)
+def unit(g: Tensor, added: float = 0.0) -> Tensor:
+    """Each sample's gradient, brought to length 1; added: to its length, where that could be 0."""
+    return g / column(g.flatten(1).norm(dim=1) + added, g)
 
 
 def number(d: Draw, low: float, high: float) -> float:
@@ -105,6 +105,29 @@ CLASSIFIER_GUIDANCE = Check(
     inference=False,  # there nothing records gradients
     library=("guidance.classifier",),
     mutants=[
+        # recipes
+        *(
+            slope_slip(
+                f"a gradient divided by its length plus {c:g}: its length says how sure the classifier is, leave it.",
+                lambda f, x, s, D, c=c: unit(slope(f, x, s), c),
+            )
+            for c in (1e-5, 1e-6, 1e-8, 1e-12)
+        ),
+        guide_slip(
+            "sigma^2 / (1 + sigma^2), the noise of the other coordinates: here x = x_0 + sigma eps, the factor is sigma^2.",
+            lambda x0, g, s, w, x: x0 + w * s**2 / (1 + s**2) * g,
+        ),
+        guide_slip(
+            "x + sigma^2 grad as the end of a line from D: that gradient is of log p(y | x) alone, add it to D.",
+            lambda x0, g, s, w, x: (1 - w) * x0 + w * (x + s**2 * g),
+        ),
+        *(
+            slope_slip(
+                f"a gradient cut off at -{most} and {most}: it is used as it is.",
+                lambda f, x, s, D, most=most: slope(f, x, s).clamp(-most, most),
+            )
+            for most in (1, 5, 10)
+        ),
         # the sum
         guide_slip(
             "a minus before the gradient: D moves uphill in log p(y | x).",

@@ -52,6 +52,29 @@ DROP_LABELS = Check(
     "(Ho & Salimans 2021, algorithm 1).",
     outputs=("labels",),
     mutants=[
+        # a mask of something else
+        Mutant(
+            "a fixed share of the batch dropped, the smallest u: each label is dropped by itself, where u < p.",
+            lambda y, u, p, none: torch.where(u.argsort().argsort() < int(p * len(y)), none, y),
+        ),
+        Mutant(
+            "a mask moved by one sample: label i is dropped where u[i] < p.",
+            lambda y, u, p, none: torch.where((u < p).roll(1), none, y),
+        ),
+        Mutant(
+            "one label kept though all are to be dropped: at p = 1 no label is left.",
+            lambda y, u, p, none: torch.where(
+                (u < p) & ~((u < p).all() & (torch.arange(len(u)).to(u) == 0)), none, y
+            ),
+        ),
+        Mutant(
+            "two mistakes: the comparison turned round, and 0 for no_label: the label becomes no_label where u < p.",
+            lambda y, u, p, none: torch.where(u < p, y, 0 * y),
+        ),
+        Mutant(
+            "u rounded to tenths before it is compared with p: compare u itself.",
+            lambda y, u, p, none: torch.where(u.round(decimals=1) < p, none, y),
+        ),
         # which labels
         Mutant(
             "labels dropped with probability 1 - p: u < p happens with probability p.",

@@ -212,6 +212,27 @@ DDIM_STEP = Check(
     outputs=("x_prev",),
     library=("samplers.ddim",),
     mutants=[
+        # another quantity
+        step_slip(
+            "eps in the place of z: the fresh noise of this step is z.",
+            lambda x, eps, a, b, eta, z: eq_12(x, eps, a, b, fresh_std(a, b, eta), eps),
+        ),
+        step_slip(
+            "the model's answer taken for x0: it is the predicted noise, and x0 follows from it.",
+            lambda x, out, a, b, eta, z: eq_12(
+                x, (x - a.sqrt() * out) / (1 - a).sqrt(), a, b, fresh_std(a, b, eta), z
+            ),
+        ),
+        step_slip(
+            "two mistakes: an x0 that is not divided by sqrt(alpha_bar_t), and a direction without - s^2.",
+            lambda x, eps, a, b, eta, z: (
+                b.sqrt() * (x - (1 - a).sqrt() * eps) + (1 - b).sqrt() * eps + fresh_std(a, b, eta) * z
+            ),
+        ),
+        read_slip(
+            "tables read at index t, held at T - 1, and 1 not put before them: alpha_bar_t is alpha_bar[t - 1].",
+            lambda t, p, ab: (ab[min(t, len(ab) - 1)], ab[p]),
+        ),
         # the last step: before what is wrong everywhere, for these are wrong there alone
         read_slip(
             "alpha_bar[t_prev - 1] also at t_prev = 0, which is alpha_bar[-1], the last entry, or 0 for alpha_bar_0: "

@@ -35,6 +35,11 @@ def product(a: Tensor, b: Tensor) -> Tensor:
     return column((a * b).flatten(1).sum(1), a)
 
 
+def centred(a: Tensor) -> Tensor:
+    """Each sample without its mean."""
+    return a - column(a.flatten(1).mean(1), a)
+
+
 def circle_slip(hint: str, angles: Callable) -> Mutant:
     """A mutant with its own angles(a, b)."""
     return Mutant(hint, lambda a, b, s: on_circle(a, b, s, angles(a, b)))
@@ -85,6 +90,23 @@ SLERP = Check(
     outputs=("between",),
     library=("noise.slerp",),
     mutants=[
+        weight_slip(
+            "cosines in the place of the sines.",
+            lambda a, b, s, theta: (((1 - s) * theta).cos() * a + (s * theta).cos() * b) / theta.cos(),
+        ),
+        *(
+            weight_slip(
+                f"{c:g} added to sin(theta): where it is small the weights are still right.",
+                lambda a, b, s, theta, c=c: (
+                    (((1 - s) * theta).sin() * a + (s * theta).sin() * b) / (theta.sin() + c)
+                ),
+            )
+            for c in (1e-3, 1e-4, 1e-5, 1e-6)
+        ),
+        cosine_slip(
+            "the angle of vectors whose mean is taken away, a correlation: take the vectors as they are.",
+            lambda a, b: product(centred(a), centred(b)) / (lengths(centred(a)) * lengths(centred(b))),
+        ),
         # the two weights
         weight_slip(
             "the straight line where a and b are close: sin(theta) is small there, and the formula still right.",

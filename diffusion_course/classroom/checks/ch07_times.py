@@ -88,6 +88,19 @@ SUBSEQUENCE = Check(
     outputs=("times",),
     library=("schedules.uniform_timesteps", "schedules.quadratic_timesteps"),
     mutants=[
+        # two at once, and no power
+        Mutant(
+            "times that rise and are cut off: tau falls from T to 1, and is rounded.",
+            lambda T, n, power: 1 + ((T - 1) * torch.linspace(0, 1, n, dtype=torch.float64) ** power).long(),
+        ),
+        Mutant(
+            "a ramp that ignores the power: tau = 1 + round((T - 1) u^power).",
+            lambda T, n, power: torch.linspace(T, 1, n, dtype=torch.int64),
+        ),
+        Mutant(
+            "(T - 1) u rounded before the power: round once, at the end.",
+            lambda T, n, power: 1 + (((T - 1) * ramp(n)).round() ** power / (T - 1) ** (power - 1)).long(),
+        ),
         # one time, and all of them: before what is wrong everywhere
         ramp_slip(
             "the time 1 for n = 1: there the only time is T, so begin u at 1, as linspace(1, 0, n) does.",

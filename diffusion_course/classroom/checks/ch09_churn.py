@@ -113,6 +113,18 @@ CHURN = Check(
     outputs=("x_hat", "sigma_hat"),
     library=("samplers.edm",),
     mutants=[
+        # brackets and roots
+        other_sigma(
+            "1 + gamma sigma without its brackets: sigma_hat = (1 + gamma) sigma.", lambda s, g: 1 + g * s
+        ),
+        other_noise(
+            "eps under the root: it is sqrt(sigma_hat^2 - sigma^2) times eps.",
+            lambda x, s, hat, eps, k: x + (hat**2 - s**2 * k * eps).sqrt(),
+        ),
+        other_noise(
+            "eps under the root, s_noise outside: it is sqrt(sigma_hat^2 - sigma^2) times s_noise eps.",
+            lambda x, s, hat, eps, k: x + (hat**2 - s**2 * eps).sqrt() * k,
+        ),
         # the interval; at one end of it before at both
         other_gamma(
             "s_min < sigma: the interval is closed, sigma = s_min is churned too.",

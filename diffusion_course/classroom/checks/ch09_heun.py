@@ -111,6 +111,22 @@ HEUN_STEP = Check(
     outputs=("x_next",),
     library=("samplers.heun",),
     mutants=[
+        # two at once, and other slopes
+        step_slip(
+            "two mistakes: a sum of the slopes for their mean, and a second slope divided by the old sigma.",
+            lambda D, x, s, r, d, end: x + (r - s) * (d + (end - D(end, r)) / s),
+        ),
+        step_slip(
+            "the mean of the two D in one slope at x and sigma: take the mean of the two slopes.",
+            lambda D, x, s, r, d, end: x + (r - s) * (x - (D(x, s) + D(end, r)) / 2) / s,
+        ),
+        *(
+            step_slip(
+                f"{c:g} added to sigma_next below the second slope: at the small sigmas it counts.",
+                lambda D, x, s, r, d, end, c=c: x + (r - s) * (d + (end - D(end, r)) / (r + c)) / 2,
+            )
+            for c in (1e-3, 1e-4, 1e-5, 1e-6, 1e-8)
+        ),
         # the last step
         Mutant(
             "a correction on the last step too: where sigma_next = 0 there is no second slope, return the Euler step.",

@@ -75,6 +75,15 @@ KARRAS_SIGMAS = Check(
     outputs=("sigmas",),
     library=("schedules.karras",),
     mutants=[
+        # two at once, and other bounds
+        grid_slip(
+            "two mistakes: i / n for i / (n - 1), and no 0 at the end.",
+            lambda n, low, high, rho: powers(torch.arange(n, dtype=torch.float64) / n, low, high, rho),
+        ),
+        grid_slip(
+            "sigmas cut off at 0.002 and 80, whatever sigma_min and sigma_max are.",
+            lambda n, low, high, rho: ended(powers(ramp(n), low, high, rho).clamp(0.002, 80.0)),
+        ),
         # the ends
         grid_slip(
             "n sigmas without the 0 at the end: append sigma_n = 0, where sampling ends.",

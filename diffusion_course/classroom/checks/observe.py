@@ -16,6 +16,8 @@ from .suppose import supposition
 
 CLOSE = 1e-6  # relative; of numbers in float64
 TINY = 1e-11  # absolute: what is left of a difference that should be 0
+MOST_CASES = 4  # that a supposition must explain
+WHOLE = "the result"  # what an observation is about, where a function returns one thing
 SINGLE = 3e-6  # what is left of numbers that went through float32
 
 
@@ -45,14 +47,14 @@ def observation(check: Check, tried: Sequence[Tried]) -> str:
     wrong = [case for case in double if not case.right]
     found = kept(check, tried)
     if not found and len(wrong) > 1:  # one case is soon explained by chance; few keep it quick
-        found = supposition(check, [(case.args, case.got) for case in wrong[:4]])
+        found = supposition(check, [(case.args, case.got) for case in wrong[:MOST_CASES]])
     if found:
         return found
     for number, name in enumerate(check.outputs):
         seen = [one for case in wrong for one in _seen(check, case, number)]
         # Entries that are right in every case say nothing; another output may be the wrong one.
         if seen and not all(alike(one.got, one.want) for one in seen):
-            subject = name if len(check.outputs) > 1 else "the result"
+            subject = name if len(check.outputs) > 1 else WHOLE
             said = next(filter(None, (look(seen, subject) for look in LOOKS)), "")
             everywhere = [one for case in double for one in _seen(check, case, number)]
             said = said or boundary(everywhere)
@@ -211,14 +213,14 @@ def _factor(seen: Sequence[Seen], subject: str) -> str:
         ):
             return ""
         return (
-            f"every entry is {_number(value)} times what is wanted."
+            f"every entry{_of(subject)} is {_number(value)} times what is wanted."
             if value != -1
-            else "every entry has the wrong sign."
+            else f"every entry{_of(subject)} has the wrong sign."
         )
     for name in _quantities(seen[0]):
         for words, power in ((name, 1), (f"1 / {name}", -1)):
             if all(_is(r, one, name, power) for r, one in zip(ratios, seen, strict=True)):
-                return f"every entry is {words} times what is wanted."
+                return f"every entry{_of(subject)} is {words} times what is wanted."
     return ""
 
 
@@ -229,7 +231,9 @@ def _difference(seen: Sequence[Seen], subject: str) -> str:
     differences = [one.got - one.want for one in seen]
     first = differences[0].flatten()[0]
     if all(torch.allclose(d, first.expand_as(d), rtol=CLOSE, atol=1e-9) for d in differences):
-        return f"every entry is {abs(first.item()):.4g} too {'large' if first > 0 else 'small'}."
+        return (
+            f"every entry{_of(subject)} is {abs(first.item()):.4g} too {'large' if first > 0 else 'small'}."
+        )
     for name, argument in seen[0].args.items():
         if not isinstance(argument, Tensor) or not argument.is_floating_point():
             continue
@@ -265,13 +269,17 @@ def _bounded(seen: Sequence[Seen], subject: str) -> str:
             return ""
     if len(bounds) < 1 or sum(int((~close(one.got, one.want)).sum()) for one in seen) < 3 * len(bounds):
         return ""
-    return f"all wrong entries are {' or '.join(sorted(bounds))}: is something cut off there?"
+    return f"all wrong entries{_of(subject)} are {' or '.join(sorted(bounds))}: is something cut off there?"
 
 
 LOOKS = (_argument, _order, _factor, _difference, _rounded, _single_precision, _bounded)
 
 
 # ---- what they are made of
+
+
+def _of(subject: str) -> str:
+    return "" if subject == WHOLE else f" of {subject}"
 
 
 def _quantities(one: Seen) -> dict[str, Tensor]:

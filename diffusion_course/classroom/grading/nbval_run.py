@@ -35,6 +35,9 @@ OPTIONS = [
 ]
 
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")  # colours in a traceback
+KERNEL_FILE = re.compile(
+    r"\(\d+\.py, line (\d+)\)"
+)  # the numbered name that a kernel gives to a cell with a SyntaxError
 MOST = 8  # runs of one notebook
 PATIENCE = 2  # runs that end early, before cells that no exercise needs are left out
 LONGEST = 2000  # characters of a text
@@ -138,7 +141,7 @@ def _note(trial: Trial, number: int, step: Step, row: dict[str, Any]) -> None:
     if step.part == "verdict":
         trial.verdicts[step.exercise] = _said(row)
     elif row["error"]:
-        trial.errors[number] = Error(*(ANSI.sub("", word)[:LONGEST] for word in row["error"]))
+        trial.errors[number] = Error(*(_plain(word) for word in row["error"]))
 
 
 def _said(row: dict[str, Any]) -> Said:
@@ -148,11 +151,15 @@ def _said(row: dict[str, Any]) -> Said:
     except (ValueError, RecursionError):
         told = {}
     told = told if isinstance(told, dict) else {}
-    words = {k: ANSI.sub("", str(told.get(k, "")))[:LONGEST] for k in ("message", "fault", "diagnosis")}
+    words = {k: _plain(str(told.get(k, ""))) for k in ("message", "fault", "diagnosis")}
     if told.get("state") in ("right", "wrong", "not done", "undefined"):
         return Said(told["state"], row["passed"], **words)
     error = " ".join(row["error"] or ["no verdict was given"])
     return Said("wrong", False, message=error[:LONGEST], fault=error[:LONGEST])
+
+
+def _plain(words: str) -> str:
+    return KERNEL_FILE.sub(r"(line \1 of the cell)", ANSI.sub("", words))[:LONGEST]
 
 
 def _cell(step: Step, seeds: dict[str, str]) -> NotebookNode:

@@ -66,7 +66,7 @@ ALIASES = {
     "gaussian.diffuse": ("gaussian.marginal",),
     "schedules.NoiseSchedule.alpha_bar.func": ("transitions._Resampling.__init__",),
     "schedules.NoiseSchedule.snr.func": ("schedules.NoiseSchedule.sigmas.func",),
-    "denoisers.from_eps": ("denoisers.eps_param", "denoisers.split_variance"),
+    "denoisers.from_eps": ("parametrisations.eps_param", "denoisers.split_variance"),
     "samplers.ddpm": ("gaussian.mean_from_eps",),
 }
 

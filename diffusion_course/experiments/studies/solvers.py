@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from ...denoisers import DatasetDenoiser, Denoiser
-from ...gaussian import number
 from ...noise import Noise
 from ...samplers import Step, ddim, dpmpp_2m, edm, euler, heun, sample
 from ...schedules import NoiseSchedule, karras, linear, quadratic, quadratic_timesteps, uniform_timesteps
+from ...shapes import number
 from .. import data, zoo
 from ..drawing import Samples, draw
 from ..metrics import count_recognised

@@ -238,7 +238,9 @@ def kinds(place: Path, port: int = 9) -> dict[str, Kind]:
         "nothing-done": Kind({NAME: (handout.folder() / NAME).read_bytes()}, 0),
         "another-formula": snr("def snr(ab):\n    return torch.exp(torch.logit(ab))", 7),
         "slow": snr(call("import time; time.sleep(0.05)"), 7, UNUSUAL + "time"),
-        "syntax-error": snr("def snr(alpha_bar:\n    return alpha_bar", 5, hint="SyntaxError|invalid syntax"),
+        "syntax-error": snr(
+            "def snr(alpha_bar:\n    return alpha_bar", 5, hint=r"SyntaxError: .* \(line \d+ of the cell\)"
+        ),
         "null-byte": snr("def snr(ab):\n    return '\x00'", 5),
         "helper-elsewhere": snr(
             "def snr(ab):\n    return my_ratio(ab)", 5, hint="NameError(.|\n)*No cell .* defines my_ratio"

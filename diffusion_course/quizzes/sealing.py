@@ -12,8 +12,8 @@ The sealed file keeps the question and the options' texts, a random salt, and a 
 `why` is enciphered with a key made from salt, id and its own option: it can be read by who tries the option. This hides
 answers from a reader of the file, not from a person who writes a loop.
 
-    python -m diffusion_course.notebook seal draft.yaml 01.yaml
-    python -m diffusion_course.notebook draft 01.yaml         prints the draft again, to edit it
+    python -m diffusion_course.quizzes seal draft.yaml 01.yaml
+    python -m diffusion_course.quizzes draft 01.yaml         prints the draft again, to edit it
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def command(arguments: list[str]) -> None:
         case ["draft", source]:
             print(_dump({id: unsealed(id, entry) for id, entry in _read(source).items()}), end="")
         case _:
-            raise CourseError("usage: python -m diffusion_course.notebook seal DRAFT SEALED | draft SEALED")
+            raise CourseError("usage: python -m diffusion_course.quizzes seal DRAFT SEALED | draft SEALED")
 
 
 def _read(path: str) -> dict[str, Any]:

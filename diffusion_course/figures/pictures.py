@@ -14,11 +14,17 @@ from torch import Tensor
 
 from ..errors import CourseError
 from .grids import montage
-from .plots import png
 
 Picture = Figure | Tensor | bytes
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 WIDEST = 1200  # pixels of a static picture; a wider one would be shrunk until its labels cannot be read
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as PNG bytes, at its own size and resolution."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=figure.dpi)
+    return buffer.getvalue()
 
 
 def to_png(picture: Picture) -> bytes:

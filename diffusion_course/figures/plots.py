@@ -8,7 +8,6 @@ Numbers may be tensors on any device, arrays or lists. NaN, a wrong shape or not
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Callable, Mapping
 from itertools import cycle, islice
@@ -23,6 +22,7 @@ from torch import Tensor
 from ..errors import CourseError
 from .arrays import Array, numbers
 from .grids import DPI, filmstrip, images
+from .pictures import png
 
 # Okabe & Ito's palette, which stays distinct for colour-blind readers. Its yellow is too faint on white and left out.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -30,13 +30,6 @@ DASHES = ("-", "--", "-.", ":")  # a second cue beside the colour
 MARKERS = ("o", "^", "s", "D", "v", "P", "X")
 FEW = 10  # points of a cloud that are so few that each of them matters
 SIZE = (6.4, 3.6)  # inches
-
-
-def png(figure: Figure) -> bytes:
-    """The figure as PNG bytes, at its own size and resolution."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=figure.dpi)
-    return buffer.getvalue()
 
 
 def curves(

@@ -3,23 +3,17 @@
 import io
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
 from diffusion_course.errors import CourseError
-from diffusion_course.notebook import plots
-from diffusion_course.notebook.pictures import join, to_png
+from diffusion_course.figures import plots
+from diffusion_course.figures.pictures import to_png
 
 WORDS = {"title": "A title", "xlabel": "across", "ylabel": "up"}
-DIGITS = torch.rand(40, 1, 28, 28, generator=torch.Generator().manual_seed(0)) * 2 - 1
 CLOUD = torch.randn(200, 2, generator=torch.Generator().manual_seed(0))
-
-
-def pixels(data):
-    return np.asarray(Image.open(io.BytesIO(data)).convert("L"))
 
 
 def normal(x):
@@ -40,16 +34,6 @@ CHARTS = {
     "scatter2d": lambda: plots.scatter2d({"a": CLOUD, "b": CLOUD + 1}, limits=(-3, 3), **WORDS),
     "vector_field": lambda: plots.vector_field(CLOUD, -CLOUD, clouds={"a": CLOUD}, **WORDS),
 }
-GRIDS = {
-    "images": lambda: plots.images(DIGITS, title="A title"),
-    "images with titles": lambda: plots.images(
-        DIGITS[:7], title="A title", titles=list("abcdefg"), columns=4
-    ),
-    "colour": lambda: plots.images(torch.zeros(2, 3, 8, 8), title="A title"),
-    "filmstrip": lambda: plots.filmstrip(
-        DIGITS.reshape(8, 5, 1, 28, 28), list("12345678"), title="A title", rows=list("abcde")
-    ),
-}
 
 
 @pytest.mark.parametrize("make", CHARTS.values(), ids=CHARTS)
@@ -60,43 +44,12 @@ def test_charts_have_a_title_and_labelled_axes(make):
     assert axes.get_ylabel() in ("up", "density")
 
 
-@pytest.mark.parametrize("make", GRIDS.values(), ids=GRIDS)
-def test_grids_have_a_title(make):
-    (axes,) = make().axes
-    assert axes.get_title(loc="left") == "A title"
-
-
-@pytest.mark.parametrize("make", (CHARTS | GRIDS).values(), ids=CHARTS | GRIDS)
+@pytest.mark.parametrize("make", CHARTS.values(), ids=CHARTS)
 def test_figures_are_small_and_none_stays_open(make):
-    data = plots.png(make())
+    data = to_png(make())
     assert Image.open(io.BytesIO(data)).width <= 1000
     assert len(data) < 100_000
     assert plt.get_fignums() == []
-
-
-def test_a_pixel_of_an_image_is_a_whole_block_of_screen_pixels():
-    checks = torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).repeat(4, 4)[None, None]
-    assert set(np.unique(pixels(to_png(checks)))) == {0, 255}
-    drawn = pixels(plots.png(plots.images(checks, title="A title")))
-    inside = drawn[45:85, 20:60]  # a part of the tile, away from the title
-    assert set(np.unique(inside)) == {0, 255}
-
-
-def test_pictures_accept_figures_tensors_and_bytes_and_close_what_pyplot_opened():
-    figure, _ = plt.subplots()
-    data = to_png(figure)
-    assert plt.get_fignums() == []
-    assert to_png(data) == data
-    assert to_png(DIGITS[0]) == to_png(DIGITS[:1])
-    with pytest.raises(CourseError, match="got NoneType"):
-        to_png(None)
-
-
-def test_joined_pictures_stay_narrow_enough_to_read():
-    one = to_png(plots.curves([0, 1], {"a": [0, 1]}, **WORDS))
-    page = Image.open(io.BytesIO(join(["a", "b", "σ = 3"], [one] * 3)))
-    assert page.width <= 1200
-    assert page.height == 2 * (324 + 22)
 
 
 def test_error_bars_end_where_their_interval_does():
@@ -160,18 +113,6 @@ def test_histogram_keeps_its_area_when_limits_cut():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: plots.images(torch.full((1, 1, 4, 4), torch.nan), title=""), "x: 16 of 16 values are NaN"),
-        (lambda: plots.images(torch.zeros(4, 4), title=""), r"x: got shape \(4, 4\), want \(n, n, n, n\)"),
-        (lambda: plots.images(torch.zeros(1, 2, 4, 4), title=""), "1 or 3 channels"),
-        (lambda: plots.images(torch.zeros(0, 1, 4, 4), title=""), "x: is empty"),
-        (lambda: plots.images(torch.zeros(401, 1, 4, 4), title=""), "401 images are too many"),
-        (lambda: plots.images(torch.zeros(2, 1, 4, 4), title="", titles=["a"]), "titles: got 1 for 2 images"),
-        (lambda: plots.images(torch.zeros(2, 1, 4, 4), title="", columns=0), "columns: got 0"),
-        (lambda: plots.filmstrip(DIGITS[None], ["a", "b"], title=""), "labels: got 2 for 1 states"),
-        (
-            lambda: plots.filmstrip([DIGITS[:2], DIGITS[:3]], ["a", "b"], title=""),
-            "numbers of one common shape",
-        ),
         (lambda: plots.curves([1, 2], {"a": [1]}, **WORDS), "got 1 values for the 2 points"),
         (
             lambda: plots.curves([1, 2], {"a": [0, 1]}, logy=True, **WORDS),

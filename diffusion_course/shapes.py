@@ -1,0 +1,70 @@
+"""What fits what: numbers and labels for each sample of a batch x of shape (B, *S). Each function says in one line what does not."""
+
+import torch
+from torch import Tensor
+
+from .errors import CourseError
+
+
+def number(value: float | Tensor) -> Tensor:
+    """A tensor as it is; a Python number in float64 (`as_tensor` alone rounds it to float32, so that 0.1 is 1e-9 off)."""
+    return value if isinstance(value, Tensor) else torch.as_tensor(value, dtype=torch.float64)
+
+
+def append_dims(values: Tensor, x: Tensor) -> Tensor:
+    """values () or (B,) on x's device, with axes of length 1 behind, to broadcast against x (B, *S)."""
+    return values.to(x.device).reshape(values.shape + (1,) * (x.ndim - values.ndim))
+
+
+def expand(value: float | Tensor, x: Tensor, name: str = "sigma") -> Tensor:
+    """A number for all samples, (), or for each, (B,), shaped to multiply x (B, *S).
+
+    A 0-d value stays float64 (it multiplies any tensor on any device and does not change its dtype);
+    a (B,) value takes x's dtype and device. Raises CourseError, naming it, for another shape.
+    """
+    value = number(value)
+    check_rows(name, value, x)
+    return value if value.ndim == 0 else append_dims(value, x).to(x)
+
+
+def per_row(name: str, labels: int | Tensor, x: Tensor) -> Tensor:
+    """Labels () or (B,) as (B,) on x's device. Raises CourseError for another shape."""
+    labels = torch.as_tensor(labels, device=x.device)
+    check_rows(name, labels, x)
+    return labels.expand(len(x))
+
+
+def per_sample(x: Tensor) -> Tensor:
+    """Sum over every axis but the first: (B, *S) -> (B,)."""
+    return x.flatten(1).sum(1) if x.ndim > 1 else x
+
+
+def check_rows(name: str, value: Tensor, x: Tensor, one: bool = False) -> None:
+    """Raise CourseError unless value has the shape () or (B,). one: (1,) passes as well."""
+    if tuple(value.shape) not in ((), (len(x),)) and not (one and value.shape == (1,)):
+        raise CourseError(
+            f"{name}: got shape {tuple(value.shape)}, want () or ({len(x)},) to match x {tuple(x.shape)}"
+        )
+
+
+def check_batch(name: str, x: Tensor, *event: int) -> None:
+    """Raise CourseError unless x is of shape (B, *event)."""
+    if x.ndim != len(event) + 1 or x.shape[1:] != event:
+        raise CourseError(f"{name}: got shape {tuple(x.shape)}, want (B, {', '.join(map(str, event))})")
+
+
+def same(name_a: str, a: Tensor, name_b: str, b: Tensor) -> None:
+    """Raise CourseError unless two tensors agree in shape and device."""
+    if a.shape != b.shape:
+        raise CourseError(
+            f"{name_b}: got shape {tuple(b.shape)}, want {tuple(a.shape)}, the shape of {name_a}"
+        )
+    if a.device != b.device:
+        raise CourseError(f"{name_b}: is on {b.device} and {name_a} on {a.device}; move one with .to(...)")
+
+
+def check_answer(name: str, answer: object, x: Tensor) -> None:
+    """Raise CourseError unless what a function of x returned is a tensor of x's shape."""
+    if not isinstance(answer, Tensor) or answer.shape != x.shape:
+        got = tuple(answer.shape) if isinstance(answer, Tensor) else type(answer).__name__
+        raise CourseError(f"{name}: returned {got}, want a tensor of x's shape {tuple(x.shape)}")
