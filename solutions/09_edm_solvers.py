@@ -147,11 +147,11 @@ plots.curves(
 # %% [markdown]
 # The division by $\sqrt{1 + \sigma^2}$ keeps all states in one picture. Almost everything happens between $\sigma =
 # 3$ and $0.1$: there a point decides for one of the three modes. Above, and below, the path is simple. A good grid
-# knows this (section 4).
+# knows this ({{section The grid}}).
 #
 # ### From the VP process to $\sigma$, and from $\varepsilon_\theta$ to $D$
 #
-# The process of chapters 1 to 7 keeps the variance: $x_t = \sqrt{\bar\alpha_t}\,x_0 + \sqrt{1 -
+# The process of chapters 1 to 4 keeps the variance: $x_t = \sqrt{\bar\alpha_t}\,x_0 + \sqrt{1 -
 # \bar\alpha_t}\,\varepsilon$. Divide by $\sqrt{\bar\alpha_t}$, and only the noise level is left of the schedule:
 #
 # $$\frac{x_t}{\sqrt{\bar\alpha_t}} = x_0 + \sigma_t\,\varepsilon, \qquad \sigma_t = \sqrt{\frac{1 - \bar\alpha_t}{\bar\alpha_t}}, \qquad D(x, \sigma_t) = x - \sigma_t\,\varepsilon_\theta(\sqrt{\bar\alpha_t}\,x,\; t)$$
@@ -196,7 +196,7 @@ agree("ten digits by Euler in sigma and by DDIM's formula in x_t", x_t, by_euler
 plots.images(by_euler, title="Ten digits, 20 steps: Euler and DDIM draw the same pixels")
 
 # %% [markdown]
-# The two agree to rounding. Where a DDIM is much worse than an Euler, it is not the solver. Section 9 finds a likely
+# The two agree to rounding. Where a DDIM is much worse than an Euler, it is not the solver. {{Section Does DDIM need 1000 steps}} finds a likely
 # cause.
 
 # %%
@@ -1102,7 +1102,7 @@ figure.axes[0].set_xticks(nfe.tolist(), [str(n) for n in nfe.tolist()])
 figure
 
 # %% [markdown]
-# All rows begin with the same noise, so the samplers can be compared in pairs (chapter 7, section 7): the difference of two
+# All rows begin with the same noise, so the samplers can be compared in pairs (chapter 7, section 7 ("How much noise")): the difference of two
 # distances, with its own 95 % interval. Twenty tests are made, and their p values are corrected for that (Holm). A star
 # marks p < 0.05.
 
@@ -1154,10 +1154,10 @@ print(f"to {max(row['frechet'] for row in solved):.2f}")
 # score 0.22.)
 #
 # **From the left.** With 10 evaluations Heun pays for its long steps: 3.6 against Euler's 2.5, and the grain can be seen in
-# section 6. From 20 on the two differ by little. On this data, with this network, 10 evaluations are enough for a
+# {{section The same measurement with trained weights}}. From 20 on the two differ by little. On this data, with this network, 10 evaluations are enough for a
 # first-order method. More evaluations make the digits more
 # exact, not better: for Euler the recognised share *falls* from 0.94 to 0.87, and recall rises
-# from 0.82 to 0.88. Chapter 7 (section 4) computed why: long steps lose variance, and their samples lie too close to averages, which are
+# from 0.82 to 0.88. Chapter 7, section 4 ("The step"), computed why: long steps lose variance, and their samples lie too close to averages, which are
 # more legible and less varied.
 #
 # **Fresh noise wins here.** DDPM, the sampler of chapter 3, is the nearest to real digits at every budget: 0.88 with 10
@@ -1284,8 +1284,8 @@ quiz.ask("09-q4")
 # - The churned state written as $x + \sqrt{((1+\gamma)\sigma)^2 - \sigma^2\varepsilon}$. The noise belongs outside
 #   the root: $x + \sqrt{\hat\sigma^2 - \sigma^2}\;\varepsilon$, with $\varepsilon \sim \mathcal{N}(0, S_\text{noise}^2 I)$.
 # - Solvers compared at equal *steps*: 50 steps are 50 evaluations for Euler and 99 for EDM.
-# - FIDs of different numbers of samples side by side. FID is biased upward for few samples; chapter 10 measures it.
-# - "Quadratic" taken for the $\beta_t$ (section 9). Song, Meng & Ermon (2021, appendix D) choose a quadratic *sub-sequence
+# - FIDs of different numbers of samples side by side. FID is biased upward for few samples.
+# - "Quadratic" taken for the $\beta_t$ ({{section Does DDIM need 1000 steps}}). Song, Meng & Ermon (2021, appendix D) choose a quadratic *sub-sequence
 #   of times* $\tau_i$ of one fixed schedule.
 #
 # ## Summary
