@@ -66,7 +66,7 @@ def draw_paths(
     w: Scale = 1.0,
     device: torch.device | str = "cpu",
     seed: int = 0,
-    progress: Callable | None = None,
+    progress: Callable[[Iterable], Iterable] = iter,
 ) -> Paths:
     """Like `draw` by Euler, with every state on the way: for pictures of how an image comes to be. progress: wraps the steps."""
     sigmas = karras(30)

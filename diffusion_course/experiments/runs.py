@@ -5,7 +5,7 @@
 
 import datetime
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ def train(
     out: Path,
     steps: int | None = None,
     device: str | None = None,
-    progress: Callable | None = None,
+    progress: Callable[[range], Iterable] = iter,
     say: Callable[[str], Any] = lambda line: None,
 ) -> dict[str, Any]:
     """Train as the config `source` says, into the folder `out`; resumes what it finds there. Returns the card.

@@ -6,7 +6,7 @@ the optimiser's state to go on exactly where the other stopped.
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -83,7 +83,7 @@ class Trainer:
         if self.checkpoint is not None and self.checkpoint.exists():
             self._resume(self.checkpoint)
 
-    def run(self, progress: Callable | None = None) -> Iterator[Progress]:
+    def run(self, progress: Callable[[range], Iterable] = iter) -> Iterator[Progress]:
         """Train to the last step, yielding a `Progress` after each. progress: wraps the range of steps, e.g. tqdm.
 
         Stops cleanly on an interrupt: the step is finished, the checkpoint is written, and a new Trainer goes on
@@ -93,7 +93,7 @@ class Trainer:
         last_save = time.monotonic()
         steps = range(self.step, self.recipe.steps)
         try:
-            for _ in steps if progress is None else progress(steps):
+            for _ in progress(steps):
                 started = time.perf_counter()
                 with interrupt_held(), memory_advice(self.recipe.batch_size):
                     loss = self._one_step()
