@@ -31,30 +31,21 @@
 #   Fashion-MNIST;
 # - why guided samples do not follow $p(x)\, p(y \mid x)^w$, although every formula seems to say so.
 #
-# **You need** the score and its link to denoising from chapter 3, section 7, repeated here in one line. The
+# **You need** the score and its link to denoising from chapter 3, section 7 ("Noise, denoising"), repeated here in one line. The
 # parameters of a sampler (grid, steps) stay fixed in this chapter.
 #
-# **Time**: about 2 hours of reading and {{exercises}}. The cells run in about 40 s on 2 CPU cores. With a
+# **Time**: {{reading}} of reading, and {{minutes}} for {{exercises}}. The cells run in about 40 s on 2 CPU cores. With a
 # GPU more images are drawn (its running time was not measured).
 
 # %% [markdown]
 # ## Notation
 #
-# | symbol | meaning | in code |
-# |---|---|---|
-# | $x = x_0 + \sigma\varepsilon$ | a clean image plus noise of standard deviation $\sigma$ | `x`, `sigma` |
-# | $y$ | the class | `y` |
-# | $p(x; \sigma)$, $p(x \mid y; \sigma)$ | density of the noisy images, of all classes and of class $y$ | `.log_density(x, sigma)` |
-# | $p(y \mid x; \sigma)$ | the noisy classifier: probability of class $y$, given the noisy image | `log_prob(x, sigma)` |
-# | $s = \nabla_x \log p(x; \sigma)$ | the score | `.score(x, sigma)` |
-# | $D_u(x; \sigma)$, $D_c(x; \sigma)$ | denoisers $\mathbb{E}[x_0 \mid x]$ and $\mathbb{E}[x_0 \mid x, y]$: without and with the class | `model(x, sigma, labels)` |
-# | $\varepsilon_u$, $\varepsilon_c$ | the same as predicted noise, $\varepsilon = (x - D)/\sigma$ | `dc.denoisers.as_eps` |
-# | $w$ | guidance scale; $w = 1$ means no guidance | `w`, `scale` |
+# {{notation x sigma y p_sigma classifier score D_uc eps_uc w}}
 #
 # Where the scale of the noise does not matter we leave $\sigma$ out: $p(x)$ is $p(x; \sigma)$. All gradients
-# $\nabla$ are with respect to $x$.
+# $\nabla$ are with respect to $x$, and $s$ is short for the score.
 #
-# **Coordinates.** Chapters 1 to 5 wrote $x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1-\bar\alpha_t}\, \varepsilon$.
+# **Coordinates.** Chapters 1 to 4 wrote $x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1-\bar\alpha_t}\, \varepsilon$.
 # Divide by $\sqrt{\bar\alpha_t}$: the result is $x_0 + \sigma_t \varepsilon$ with
 # $\sigma_t^2 = (1-\bar\alpha_t)/\bar\alpha_t$. The library's denoisers use these coordinates, and so does this
 # chapter, because the formulas get shorter. Section 1 has each of them in both.
@@ -91,7 +82,7 @@ def agree(name, a, b, tol):
 # \end{aligned}$$
 #
 # The score of a class is the score of everything, plus the gradient of a classifier. Two translations follow. By
-# Tweedie's formula (chapter 3, section 7) a score is a denoiser, $s = (D(x;\sigma) - x)/\sigma^2$, and
+# Tweedie's formula (chapter 3, section 7 ("Noise, denoising")) a score is a denoiser, $s = (D(x;\sigma) - x)/\sigma^2$, and
 # $\varepsilon = (x - D)/\sigma = -\sigma s$. So
 #
 # $$\begin{aligned}

@@ -35,26 +35,13 @@
 # **You need** $q(x_t \mid x_0)$ from chapter 1, the posterior $q(x_{t-1} \mid x_t, x_0)$ from chapter 2, and
 # $\hat x_0$ from chapter 3. Each is repeated here in one line.
 #
-# **Time**: about two hours of reading and {{exercises}}. The cells run in about a minute on 2 CPU cores. With
+# **Time**: {{reading}} of reading, and {{minutes}} for {{exercises}}. The cells run in about a minute on 2 CPU cores. With
 # a GPU they are faster (not measured).
 
 # %% [markdown]
 # ## Notation
 #
-# | symbol | meaning | in code |
-# |---|---|---|
-# | $x_0$, $d$ | a clean image with pixels in $[-1, 1]$; the number of its pixels | `x0` |
-# | $t = 1 \dots T$ | the time; $t = 0$ is clean data, and $\bar\alpha_0 = 1$ | `t` |
-# | $\beta_t$, $\alpha_t = 1 - \beta_t$ | variance added at step $t$, and what is kept | `schedule.betas[t - 1]`, `.alphas` |
-# | $\bar\alpha_t = \alpha_1 \cdots \alpha_t$ | share of the signal's variance that is left at $t$ | `schedule.alpha_bar[t - 1]` |
-# | $\tilde\beta_t$ | variance of the posterior $q(x_{t-1} \mid x_t, x_0)$ of chapter 2 | `schedule.posterior_variance[t - 1]` |
-# | $\varepsilon$, $\varepsilon_\theta(x_t, t)$ | the noise in $x_t$, and the network's prediction of it | `eps`, `eps_model(x_t, t)` |
-# | $\hat x_0$ | the clean image that the prediction implies | `guess` |
-# | $s_t$ | standard deviation of the fresh noise in the step that leaves $t$ | `s` |
-# | $\eta$ | $s_t$ as a share of DDPM's, $0 \dots 1$ | `eta` |
-# | $z$ | the fresh noise of a step, $\mathcal N(0, I)$ | `z` |
-# | $\tau_n > \dots > \tau_1$ | the times that a short sampler visits | `times` |
-# | $\sigma_t = \sqrt{(1-\bar\alpha_t)/\bar\alpha_t}$ | noise relative to the signal | `schedule.sigma(t)` |
+# {{notation x0 d t beta alpha alpha_bar posterior eps eps_theta x0_hat model_step eta z tau sigma_t}}
 #
 # **Two clashes of symbols.** Song et al. 2021 write $\alpha_t$ for what everybody else, and this course, calls
 # $\bar\alpha_t$. They also write $\sigma_t$ for our $s_t$. Their equations are quoted here in the course's
@@ -312,7 +299,7 @@ for eta in (0.0, 0.5, 1.0):
 # $$\begin{aligned}
 # x_0 - \hat x_0 &= -\sqrt{\tfrac{1-\bar\alpha_t}{\bar\alpha_t}}\,(\varepsilon - \varepsilon_\theta) && x_t \text{ cancels} \\
 # \text{mean} - \text{mean}_\theta &= \underbrace{\Big(\sqrt{1-\bar\alpha_{t-1}-s_t^2} - \sqrt{\bar\alpha_{t-1}}\sqrt{\tfrac{1-\bar\alpha_t}{\bar\alpha_t}}\Big)}_{g_t} (\varepsilon - \varepsilon_\theta) && \text{eq. 7, twice} \\
-# D_\text{KL} &= \frac{g_t^2}{2 s_t^2}\,\|\varepsilon - \varepsilon_\theta\|^2 && \text{equal variances}
+# \mathrm{KL} &= \frac{g_t^2}{2 s_t^2}\,\|\varepsilon - \varepsilon_\theta\|^2 && \text{equal variances}
 # \end{aligned}$$
 #
 # Again a weight times the noise error. So the bounds of all members are the $\varepsilon$ loss with different

@@ -34,27 +34,13 @@
 # **You need** the forward process (chapter 1), the denoiser behind a noise-predicting network (chapter 3) and the
 # DDIM step (chapter 7). The formulas are repeated here.
 #
-# **Time**: about 2.5 hours of reading and {{exercises}}. The cells run in about 35 s on 2 CPU cores (not
+# **Time**: {{reading}} of reading, and {{minutes}} for {{exercises}}. The cells run in about 35 s on 2 CPU cores (not
 # measured on a GPU).
 
 # %% [markdown]
 # ## Notation
 #
-# | symbol | meaning | in code |
-# |---|---|---|
-# | $x_0$ (Karras et al.: $y$) | a clean image with pixels in $[-1, 1]$ | `x0` |
-# | $\sigma$ | standard deviation of the noise | `sigma` |
-# | $x = x_0 + \sigma\varepsilon$ | the noisy image in VE coordinates ("variance exploding") | `x` |
-# | $p(x; \sigma)$ | density of the noisy images: the data blurred with $\mathcal{N}(0, \sigma^2 I)$ | `.log_density(x, sigma)` |
-# | $D(x, \sigma)$ | denoiser, an estimate of $\mathbb{E}[x_0 \mid x]$ | `D(x, sigma)` |
-# | $d = (x - D(x, \sigma))/\sigma$ | the slope $\mathrm{d}x/\mathrm{d}\sigma$ | `slope` |
-# | $\sigma_0 > \sigma_1 > \dots > \sigma_N = 0$ | the grid of a sampler with $N$ steps | `sigmas` |
-# | $c_\text{skip}, c_\text{out}, c_\text{in}, c_\text{noise}$ | the four coefficients around a network $F$ | `dc.denoisers.Param` |
-# | $\sigma_\text{data}$ | standard deviation of the pixels of the data | `sigma_data` |
-# | $\rho$ | exponent of the Karras grid | `rho` |
-# | NFE | number of evaluations of $D$: what a sample costs | `nfe` |
-# | $\gamma$, $\hat\sigma = (1 + \gamma)\sigma$ | churn: relative rise of the noise, and the raised noise level | `gamma`, `sigma_hat` |
-# | $\bar\alpha_t$ | share of the signal's variance left at step $t$ of a discrete schedule | `linear.alpha_bar[t - 1]` |
+# {{notation x0 sigma x p_sigma D slope grid param sigma_data rho nfe churn omega alpha_bar}}
 
 # %%
 import itertools
@@ -225,9 +211,9 @@ quiz.ask("09-q1")
 #
 # $$D(x, \sigma) = c_\text{skip}(\sigma)\,x + c_\text{out}(\sigma)\,F\big(c_\text{in}(\sigma)\,x,\; c_\text{noise}(\sigma)\big)$$
 #
-# Train $D$ with a weight $\lambda(\sigma)$ on its squared error. Seen from $F$, this is (eq. 8)
+# Train $D$ with a weight $\omega(\sigma)$ on its squared error. Seen from $F$, this is (eq. 8)
 #
-# $$\lambda\,\|D - x_0\|^2 = \lambda\,c_\text{out}^2\,\big\|F - \underbrace{(x_0 - c_\text{skip}\,x)/c_\text{out}}_{\text{target of } F}\big\|^2.$$
+# $$\omega\,\|D - x_0\|^2 = \omega\,c_\text{out}^2\,\big\|F - \underbrace{(x_0 - c_\text{skip}\,x)/c_\text{out}}_{\text{target of } F}\big\|^2.$$
 #
 # Three requirements and a choice fix everything (appendix B.6). Write $s = \sigma_\text{data}$; signal and noise
 # are independent, so their variances add.
@@ -240,7 +226,7 @@ quiz.ask("09-q1")
 # 0 &= \tfrac{\mathrm{d}}{\mathrm{d}c_\text{skip}}\,c_\text{out}^2 = -2(1 - c_\text{skip})\,s^2 + 2\,c_\text{skip}\,\sigma^2 && \text{(3) } F\text{'s errors are amplified least} \\
 # c_\text{skip} &= s^2/(s^2 + \sigma^2) && \text{solve} \\
 # c_\text{out}^2 &= \frac{\sigma^4 s^2 + s^4 \sigma^2}{(s^2 + \sigma^2)^2} = \frac{s^2 \sigma^2}{s^2 + \sigma^2} && \text{insert into (2)} \\
-# \lambda &= 1/c_\text{out}^2 = (s^2 + \sigma^2)/(s\,\sigma)^2 && \text{(4) the effective weight } \lambda\,c_\text{out}^2 \text{ is 1}
+# \omega &= 1/c_\text{out}^2 = (s^2 + \sigma^2)/(s\,\sigma)^2 && \text{(4) the effective weight } \omega\,c_\text{out}^2 \text{ is 1}
 # \end{aligned}$$
 #
 # The fourth, $c_\text{noise} = \tfrac14 \ln\sigma$, only tells the network where it is; any smooth map that spreads
@@ -265,7 +251,7 @@ def wrapped(param, sigma):
     return param.c_in(sigma) * x, (x0 - param.c_skip(sigma) * x) / param.c_out(sigma)
 
 
-print("\n sigma   var(x)  var(input)  var(target)  lambda * c_out^2")
+print("\n sigma   var(x)  var(input)  var(target)   omega * c_out^2")
 for sigma in torch.tensor([0.002, 0.05, 0.6, 5.0, 80.0], dtype=torch.float64):
     given, target = wrapped(P, sigma)
     weight = (s**2 + sigma**2) / (s * sigma) ** 2 * P.c_out(sigma) ** 2
@@ -304,7 +290,7 @@ print("another c_skip makes c_out larger:", neighbours)
 # x_0 &= (1 - t)\,x - t\,u = \frac{1}{1 + \sigma}\,x - \frac{\sigma}{1 + \sigma}\,u && \text{so these are } c_\text{skip} \text{ and } c_\text{out}
 # \end{aligned}$$
 #
-# | prediction | $c_\text{skip}$ | $c_\text{out}$ | $c_\text{in}$ | weight 1 on $F$'s error means $\lambda =$ |
+# | prediction | $c_\text{skip}$ | $c_\text{out}$ | $c_\text{in}$ | weight 1 on $F$'s error means $\omega =$ |
 # |---|---|---|---|---|
 # | $\varepsilon$ (Ho et al. 2020) | $1$ | $-\sigma$ | $1/\sqrt{1+\sigma^2}$ | $1/\sigma^2$ |
 # | $x_0$ | $0$ | $1$ | $1/\sqrt{1+\sigma^2}$ | $1$ |
@@ -381,7 +367,7 @@ plots.curves(
 # \ln\sigma$.
 #
 # The cell measures the loss of two trained networks, both in EDM's units, so that they can be compared:
-# $\lambda(\sigma)\,\|D - x_0\|^2$ per pixel.
+# $\omega(\sigma)\,\|D - x_0\|^2$ per pixel.
 
 # %%
 # NBVAL_IGNORE_OUTPUT
@@ -460,7 +446,7 @@ agree("Euler in sigma and Euler on the straight path", z, in_sigma, 1e-4)
 # %% [markdown]
 # ## 4. The grid
 #
-# A sampler with $N$ steps chooses $\sigma_0 > \dots > \sigma_{N-1} > \sigma_N = 0$. Steps should be short where the
+# A sampler with $N$ steps chooses levels $\sigma_i$ that fall from $\sigma_\text{max}$ over $\sigma_\text{min}$ to 0. Steps should be short where the
 # path bends. Karras et al. space a power of $\sigma$ evenly (eq. 5):
 #
 # $$\sigma_i = \Big( \sigma_\text{max}^{1/\rho} + \frac{i}{N - 1}\big(\sigma_\text{min}^{1/\rho} - \sigma_\text{max}^{1/\rho}\big) \Big)^{\rho}, \quad i = 0 \dots N - 1, \qquad \sigma_N = 0$$
@@ -590,7 +576,7 @@ blurred = blur(exact, 0.1)
 # Let $x(\sigma)$ be the exact path and $h = \sigma' - \sigma$ the step. Taylor's formula says
 #
 # $$\begin{aligned}
-# x(\sigma + h) &= x + h\,\dot x + \tfrac{h^2}{2}\,\ddot x + \tfrac{h^3}{6}\,\dddot x + \dots && \dot x = d(x, \sigma) \text{ is the slope} \\
+# x(\sigma + h) &= x + h\,\dot x + \tfrac{h^2}{2}\,\ddot x + \tfrac{h^3}{6}\,\dddot x + \dots && \dot x = (x - D(x, \sigma))/\sigma \text{ is the slope} \\
 # x_\text{Euler} &= x + h\,\dot x && \text{error of one step: } \tfrac{h^2}{2}\ddot x \\
 # \dot x(\sigma + h) &= \dot x + h\,\ddot x + \tfrac{h^2}{2}\dddot x + \dots && \text{the slope at the other end} \\
 # \tfrac h2\big(\dot x(\sigma) + \dot x(\sigma + h)\big) &= h\,\dot x + \tfrac{h^2}{2}\,\ddot x + \tfrac{h^3}{4}\,\dddot x + \dots && \text{the mean of both slopes gets } \ddot x \text{ right}
@@ -603,13 +589,13 @@ blurred = blur(exact, 0.1)
 # 1):
 #
 # $$\begin{aligned}
-# d &= (x - D(x, \sigma))/\sigma && \text{slope at the start} \\
-# \tilde x &= x + (\sigma' - \sigma)\,d && \text{Euler} \\
-# d' &= (\tilde x - D(\tilde x, \sigma'))/\sigma' && \text{slope at the end of the Euler step} \\
-# x' &= x + (\sigma' - \sigma)\,\tfrac12(d + d') && \text{from } x \text{ again, with the mean of both}
+# \dot x &= (x - D(x, \sigma))/\sigma && \text{slope at the start} \\
+# \tilde x &= x + (\sigma' - \sigma)\,\dot x && \text{Euler} \\
+# \dot x' &= (\tilde x - D(\tilde x, \sigma'))/\sigma' && \text{slope at the end of the Euler step} \\
+# x' &= x + (\sigma' - \sigma)\,\tfrac12(\dot x + \dot x') && \text{from } x \text{ again, with the mean of both}
 # \end{aligned}$$
 #
-# At $\sigma' = 0$ there is no $d'$, and the last step is Euler's. So $N$ steps cost $2N - 1$ evaluations.
+# At $\sigma' = 0$ there is no $\dot x'$, and the last step is Euler's. So $N$ steps cost $2N - 1$ evaluations.
 #
 # ### Exercise {{09-heun_step}}
 #
@@ -689,7 +675,7 @@ for name, step in {"Euler": dc.samplers.euler, "Heun": heun_step}.items():
 # \end{aligned}$$
 #
 # With $\bar D = D(x, \sigma)$ this is Euler (and DDIM): *exact if the denoiser's answer does not change*. 2M
-# continues the change of the last step in $\lambda = -\ln\sigma$, up to the middle of this one: $\bar D = D +
+# continues the change of the last step in $-\ln\sigma = \lambda/2$, up to the middle of this one: $\bar D = D +
 # \frac{1}{2r}(D - D_\text{last})$, where $r$ is the length of the last step over that of this one. The first and
 # the last step are Euler's.
 
