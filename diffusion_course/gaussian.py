@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .errors import CourseError
 from .schedules import NoiseSchedule
-from .shapes import expand, same
+from .shapes import expand, number, same
 
 
 def marginal(x0: Tensor, t: int | Tensor, schedule: NoiseSchedule) -> tuple[Tensor, Tensor]:
@@ -94,9 +94,14 @@ def sampled_variance(variance: float, sigmas: Tensor, fresh: Tensor) -> Tensor:
 
 def to_ve(x_t: Tensor, sigma: float | Tensor) -> Tensor:
     """x_t / sqrt(alpha_bar) = x_t sqrt(1 + sigma^2): textbook state to x_0 + sigma eps. sigma: () or (B,)."""
-    return x_t * (1 + expand(sigma, x_t) ** 2).sqrt()
+    return x_t * _root(sigma, x_t)
 
 
 def to_vp(x: Tensor, sigma: float | Tensor) -> Tensor:
     """x / sqrt(1 + sigma^2): the inverse of `to_ve`. sigma: () or (B,)."""
-    return x / (1 + expand(sigma, x) ** 2).sqrt()
+    return x / _root(sigma, x)
+
+
+def _root(sigma: float | Tensor, x: Tensor) -> Tensor:
+    # Before it takes x's dtype: in float16 the square of sigma = 256 is infinite.
+    return expand((1 + number(sigma).double() ** 2).sqrt(), x)

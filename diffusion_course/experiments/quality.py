@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..errors import check_integer
 from ..nets.classifier import NoisyClassifier
 from ..noise import Noise
 from . import data, zoo
@@ -27,8 +28,10 @@ def quality(
     features to those of the whole test set, with a jackknife standard error and the ten values that this comes from;
     floor: the same for N training images, what perfect samples would score. precision and recall: against N test images.
     Marks and values let two rows made from the same noise be compared in pairs (`intervals`).
-    Raises CourseError where the data set or its judge is not at hand.
+    Raises CourseError for fewer images, NaN or infinity, labels of another number, and where the data set or its judge
+    is not at hand.
     """
+    check_integer("N, the number of images", len(images), 20)
     judge = zoo.judge(data_name, device)
     made = features(judge, images.to(device))
     test, train = reference(data_name)
@@ -68,7 +71,9 @@ def _random_order(n: int) -> Tensor:
 def noisy_accuracy(
     classifier: NoisyClassifier, test: data.Dataset, sigma: float, n: int = 2000
 ) -> dict[str, Any]:
-    """The share of the first n test images that the classifier recognises under noise of standard deviation sigma."""
+    """The share of the first n test images (of all, if they are fewer) that the classifier recognises under noise of
+    standard deviation sigma."""
+    n = min(n, len(test))
     device = classifier.head.weight.device
     noise = Noise(0, per_sample=False)
     right = 0
