@@ -98,7 +98,7 @@ def _line(course: Setup, asked: bool) -> str:
     _warned = True
     if torch.backends.mps.is_available():
         return f"{line} Apple's GPU is not used: it has no float64."
-    return f"NO GPU FOUND. {line} On Colab: Runtime > Change runtime type > T4 GPU."
+    return f"{line} No GPU, and none is needed; on Colab, Runtime > Change runtime type > T4 GPU gives a larger preset."
 
 
 def _style() -> None:

@@ -21,12 +21,14 @@ def fresh_kernel(monkeypatch):
 
 
 @no_gpu
-def test_without_a_gpu_it_is_loud_once(capsys):
+def test_without_a_gpu_it_says_so_once(capsys):
     setup()
     (first,) = capsys.readouterr().out.splitlines()
     setup()
     (second,) = capsys.readouterr().out.splitlines()
-    assert first.startswith(("NO GPU FOUND", "Device: CPU, small preset. Apple"))
+    assert first.startswith(
+        ("Device: CPU, small preset. No GPU, and none is needed", "Device: CPU, small preset. Apple")
+    )
     assert "small preset" in first
     assert second == "Device: CPU, small preset."
 
