@@ -29,7 +29,7 @@ from .training import Trainer
 
 NOT_TRAINING = (
     "experiments/studies/",
-    "experiments/metrics.py",
+    "experiments/metrics/",
     "experiments/quality.py",
     "experiments/drawing.py",
 )
