@@ -30,6 +30,8 @@ from .training import Trainer
 NOT_TRAINING = (
     "experiments/studies/",
     "experiments/metrics/",
+    "experiments/intervals.py",
+    "experiments/fid/",
     "experiments/quality.py",
     "experiments/drawing.py",
 )

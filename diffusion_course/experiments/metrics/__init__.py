@@ -1,6 +1,6 @@
 """Numbers that judge samples, with their error bars: `from diffusion_course.experiments import metrics`.
 
-What they are computed from are features (N, d): of a judge (`features`), or of Inception (`metrics.inception`).
+What they are computed from are features (N, d): of a judge (`features`), or of Inception (`fid.networks`).
 """
 
 from .error_bars import jackknife, leave_out, scatter, wilson

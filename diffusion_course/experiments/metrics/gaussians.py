@@ -32,10 +32,13 @@ class Gaussian:
     n: int | None = None
 
     @cached_property
-    def root(self) -> Tensor:
-        """The symmetric square root of the covariance, kept, since a reference is compared with many."""
-        values, vectors = torch.linalg.eigh(self.covariance)
-        return vectors * values.clamp(min=0).sqrt() @ vectors.T
+    def factor(self) -> Tensor:
+        """A matrix F with F F^T = covariance, kept, since a reference is compared with many."""
+        lower, failed = torch.linalg.cholesky_ex(self.covariance)
+        if not failed:
+            return lower
+        values, vectors = torch.linalg.eigh(self.covariance)  # of no full rank: more dimensions than features
+        return vectors * values.clamp(min=0).sqrt()
 
 
 class Moments:
@@ -89,8 +92,8 @@ def frechet_distance(a: Gaussian, b: Gaussian) -> float:
     """
     if a.mean.shape != b.mean.shape:
         raise CourseError(f"a, b: got Gaussians of {len(a.mean)} and {len(b.mean)} dimensions, want as many")
-    # tr (S_a S_b)^(1/2) from the symmetric matrix with the same eigenvalues: no root of a non-symmetric matrix.
-    cross = torch.linalg.eigvalsh(b.root @ a.covariance @ b.root).clamp(min=0).sqrt().sum()
+    # S_a S_b = S_a F F^T has the eigenvalues of the symmetric F^T S_a F: no root of a non-symmetric matrix.
+    cross = torch.linalg.eigvalsh(b.factor.T @ a.covariance @ b.factor).clamp(min=0).sqrt().sum()
     distance = (a.mean - b.mean).square().sum() + a.covariance.trace() + b.covariance.trace() - 2 * cross
     return max(0.0, distance.item())
 
@@ -123,12 +126,10 @@ def read_statistics(path: Path) -> Gaussian:
 
     Raises CourseError for a file of another kind, and for moments that no features have.
     """
-    arrays = read_npz(path)
+    arrays, told = read_npz(path), printable(str(path))
     if not {"mu", "sigma"} <= arrays.keys():
-        raise CourseError(
-            f"{printable(str(path))}: holds {', '.join(arrays) or 'nothing'}; want mu and sigma"
-        )
-    return _checked(path, arrays["mu"], arrays["sigma"])
+        raise CourseError(f"{told}: holds {printable(', '.join(arrays)) or 'nothing'}; want mu and sigma")
+    return gaussian_of(told, arrays["mu"], arrays["sigma"])
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:
@@ -145,8 +146,8 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
         raise CourseError(f"{printable(str(path))}: not an .npz of arrays, or damaged ({reason})") from None
 
 
-def _checked(path: Path, mu: np.ndarray, sigma: np.ndarray) -> Gaussian:
-    name = printable(str(path))
+def gaussian_of(name: str, mu: np.ndarray, sigma: np.ndarray) -> Gaussian:
+    """The Gaussian of mu (d,) and sigma (d, d). Raises CourseError, beginning with name, where they are no such thing."""
     if mu.ndim != 1 or mu.size == 0 or sigma.shape != (mu.size, mu.size) or mu.dtype.kind not in "fiu":
         raise CourseError(f"{name}: got mu {mu.shape} and sigma {sigma.shape}, want numbers (d,) and (d, d)")
     if sigma.dtype.kind not in "fiu":
