@@ -33,6 +33,7 @@ def test_solution_gives_the_same_outputs_again(source, run_python):
     # An own configuration: this project's options are not meant for a notebook.
     own = ["-c", os.devnull, "--rootdir", str(ROOT), "-p", "no:cacheprovider", "-p", "no:xdist", "--color=no"]
     nbval = ["--nbval", "--nbval-current-env", f"--nbval-cell-timeout={CELL_TIMEOUT}"]
+    nbval += ["--nbval-sanitize-with", str(ROOT / "tests/nbval.cfg")]
     done = run_python("-m", "pytest", *own, *nbval, "-q", notebook, timeout=1800)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
     assert " passed" in done.stdout
