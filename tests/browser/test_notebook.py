@@ -139,7 +139,7 @@ def test_every_widget_appears(page, opened):
 
 
 def test_where_widgets_live_no_picture_stands_beside_them(page):
-    assert page.locator("img[src^='data:image/png']").count() == 0
+    assert page.locator("img[src^='data:image/webp']").count() == 0
 
 
 def test_what_is_not_written_is_told_in_a_box(page):

@@ -1,6 +1,8 @@
 """PNG bytes: of whatever a slider can show, and of several settings side by side."""
 
+import base64
 import io
+import re
 
 import matplotlib.pyplot as plt
 import pytest
@@ -49,10 +51,12 @@ def test_pixels_are_not_drawn_twice_for_a_slider():
     assert shown_width(to_png(figure)) == shown_width(to_png(figure, quick=True))
 
 
-def test_a_palette_is_taken_only_where_nobody_can_tell():
-    colours = torch.rand(20, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    assert opened(to_png(DIGITS)).mode == "P"
-    assert opened(to_png(colours)).mode == "RGB"
+def test_in_html_no_pixel_is_lost_and_the_plain_picture_is_small():
+    colours = to_png(torch.rand(20, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1)
+    found = re.search('base64,([^"]*)"', as_html(colours, "noise"))
+    shown = opened(base64.b64decode(found[1])).convert("RGB")
+    assert shown.tobytes() == opened(colours).convert("RGB").tobytes()
+    assert len(plain_png(colours)) < len(colours)
 
 
 def test_html_tells_the_picture_in_words():

@@ -74,7 +74,7 @@ PICTURE = ["image/png", "text/html", "text/plain"]
 def picture(data):
     """The words of the picture in an output's HTML, and its pixels per pixel of an ordinary screen."""
     tag = re.search(
-        r'<img alt="([^"]*)" width="(\d+)" .*?src="data:image/png;base64,([^"]*)">', data["text/html"]
+        r'<img alt="([^"]*)" width="(\d+)" .*?src="data:image/webp;base64,([^"]*)">', data["text/html"]
     )
     image = Image.open(io.BytesIO(base64.b64decode(tag[3])))
     return html.unescape(tag[1]), image.width / int(tag[2])
