@@ -17,7 +17,7 @@ def describe(figure: Figure) -> str:
 def _axes(axes: Axes) -> str:
     title = axes.get_title() or axes.get_title(loc="left")
     sides = [
-        f"{name}: {label}{', logarithmic' if scale == 'log' else ''}"
+        f"{name}: {label}{', logarithmic' if scale == 'log' and 'log' not in label else ''}"
         for name, label, scale in (
             ("horizontal", axes.get_xlabel(), axes.get_xscale()),
             ("vertical", axes.get_ylabel(), axes.get_yscale()),
@@ -27,7 +27,7 @@ def _axes(axes: Axes) -> str:
     shown = [label for label in axes.get_legend_handles_labels()[1] if label]
     shown = shown or [text.get_text() for text in axes.texts]
     more = f" and {len(shown) - MOST} more" if len(shown) > MOST else ""
-    listed = f"Shown: {', '.join(shown[:MOST])}{more}" if shown else ""
+    listed = f"Shown: {'; '.join(shown[:MOST])}{more}" if shown else ""
     return " ".join(map(_sentence, filter(None, [title, "; ".join(sides), listed])))
 
 

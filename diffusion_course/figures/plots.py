@@ -200,7 +200,8 @@ def _scatter(axes: Axes, label: str, points: Array, colour: str, marker: str) ->
 def _beside(xs: Array, labels: list[str], logx: bool) -> dict[str, Array]:
     """Each line's own x, a little beside the others', so that no error bar hides another."""
     at = np.log(xs) if logx else xs
-    shifts = 0.012 * np.ptp(at) * (np.arange(len(labels)) - (len(labels) - 1) / 2)
+    apart = min(0.012 * np.ptp(at), 0.1 * np.diff(np.sort(at)).min(initial=np.inf))
+    shifts = apart * (np.arange(len(labels)) - (len(labels) - 1) / 2)
     return {label: np.exp(at + s) if logx else at + s for label, s in zip(labels, shifts, strict=True)}
 
 

@@ -95,11 +95,19 @@ class Live:
             self.message.value = f"{self._state()}. Drawing ..."
         self._show(self.draw)
 
+    def told(self, setting: Mapping[str, Any]) -> str:
+        """A setting in words, without what changes nothing in it."""
+        return _setting({k: v for k, v in setting.items() if self._acts(k, setting)}, self.labels)
+
+    def _acts(self, name: str, setting: Mapping[str, Any]) -> bool:
+        return all(
+            setting[other] in (wanted if isinstance(wanted, list) else [wanted])
+            for other, wanted in self.matters.get(name, {}).items()
+        )
+
     def _enable(self) -> None:
-        for name, needed in self.matters.items():
-            self.controls[name].disabled = any(
-                self.controls[other].value != value for other, value in needed.items()
-            )
+        for name in self.matters:
+            self.controls[name].disabled = not self._acts(name, self.values())
 
     def _show(self, draw: Callable[..., Picture], note: str = "", **more: Any) -> None:
         try:
@@ -113,7 +121,7 @@ class Live:
             self.message.value = f'{self._state()}. <span role="alert" style="color: #b00020">{alert}</span>'
 
     def _state(self) -> str:
-        return html.escape(f"{self.description}: {_setting(self.values(), self.labels)}")
+        return html.escape(f"{self.description}: {self.told(self.values())}")
 
 
 def slide(
@@ -135,7 +143,8 @@ def slide(
     position; the default is the first position alone.
     controls: t=(1, 1000) an integer slider, w=(0.0, 8.0, 0.5) a real one with its step, schedule=["linear", "cosine"] a
     menu, steps=[5, 10, 50] a slider over these numbers. labels: control name -> the label to show (default: the name, _ as a blank).
-    matters: control name -> the values of others without which it changes nothing, e.g. {"s": {"schedule": "cosine"}}: it is disabled then.
+    matters: control name -> the value of another, or a list of values, without which it changes nothing, e.g. {"s": {"schedule": "cosine"}}:
+    it is disabled then.
     fresh: draws the same from other noise, called with seed=1, 2, ... and one keyword per control; adds a button for it.
 
     Raises CourseError for a control that cannot be, and what `draw` raises at the settings drawn at once. A later error
@@ -227,7 +236,7 @@ def show(widget: ipywidgets.DOMWidget, text: str, instead: Mapping[str, str | by
 
 def _show(live: Live, settings: Sequence[Mapping[str, Any]], pictures: Sequence[bytes], text: str) -> None:
     """The live part, and the settings side by side in its place."""
-    captions = [_setting(setting, live.labels) for setting in settings]
+    captions = [live.told(setting) for setting in settings]
     alt = f"{live.description}: {'; '.join(captions)}."
     page = join(captions, pictures)
     note = f'<div style="font-size: 0.9em; opacity: 0.75">{html.escape(text)}</div>'

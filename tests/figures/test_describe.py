@@ -16,13 +16,13 @@ def test_a_chart_tells_title_axes_and_lines():
         ylabel="loss",
         logx=True,
     )
-    assert describe(figure) == "Loss at ᾱ_t. Horizontal: step, logarithmic; vertical: loss. Shown: x_t, b."
+    assert describe(figure) == "Loss at ᾱ_t. Horizontal: step, logarithmic; vertical: loss. Shown: x_t; b."
 
 
 def test_a_film_tells_its_headings():
     states = torch.zeros(3, 1, 1, 4, 4)
     figure = plots.filmstrip(states, ["t = 0", "t = 1", "t = 2"], title="A film")
-    assert describe(figure) == "A film. Shown: t = 0, t = 1, t = 2."
+    assert describe(figure) == "A film. Shown: t = 0; t = 1; t = 2."
 
 
 def test_many_names_are_cut_and_several_axes_are_told():
@@ -30,6 +30,6 @@ def test_many_names_are_cut_and_several_axes_are_told():
     for axes, title in zip(figure.subplots(1, 2), ("one", "two"), strict=True):
         axes.set_title(title)
     figure.axes[0].plot([[0] * 20, [1] * 20], label=[f"l{k}" for k in range(20)])
-    assert describe(figure).startswith("One. Shown: l0, l1,")
+    assert describe(figure).startswith("One. Shown: l0; l1;")
     assert describe(figure).endswith("l11 and 8 more. Two.")
     assert describe(Figure()) == "A figure."

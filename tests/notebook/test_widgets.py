@@ -80,6 +80,7 @@ def test_a_control_that_changes_nothing_is_disabled(live):
         name=["a", "b"],
     )
     assert live().controls["power"].disabled
+    assert live().message.value == "A line: name = a"
     live().controls["name"].value = "b"
     assert not live().controls["power"].disabled
 
