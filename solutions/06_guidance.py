@@ -48,7 +48,7 @@
 # **Coordinates.** Chapters 1 to 4 wrote $x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1-\bar\alpha_t}\, \varepsilon$.
 # Divide by $\sqrt{\bar\alpha_t}$: the result is $x_0 + \sigma_t \varepsilon$ with
 # $\sigma_t^2 = (1-\bar\alpha_t)/\bar\alpha_t$. The library's denoisers use these coordinates, and so does this
-# chapter, because the formulas get shorter. Section 1 has each of them in both.
+# chapter, because the formulas get shorter. {{Section Bayes' rule, differentiated}} has each of them in both.
 
 # %%
 import itertools
@@ -343,7 +343,7 @@ plots.curves(
 #
 # ### Digits by classifier guidance
 #
-# The shipped network `mnist-edm` learned with and without labels (section 4 says how). Here it gets label 10, "no
+# The shipped network `mnist-edm` learned with and without labels ({{section Without a classifier}} says how). Here it gets label 10, "no
 # label", and your `classifier_guidance` with the noisy classifier has to say which digit is wanted. Each column
 # starts from the same noise and wants the digit at its top. The later sections use the same network, noise and
 # sampler *with* labels. So whatever differs there is due to the guidance.
@@ -386,7 +386,7 @@ plots.filmstrip(
 # ### Measured
 #
 # Ten pictures per scale prove little. The course's study `classifier-guidance` measured 500 per scale, with the
-# same network and sampler. Four numbers are reported for each scale, and the same four in section 6:
+# same network and sampler. Four numbers are reported for each scale, and the same four in {{section Digits and clothes}}:
 #
 # - **recognised**: the share of samples to which the judge gives the wanted label, with its 95 % Wilson interval;
 # - **Fréchet distance** between samples and test set, in the judge's features (lower is better), ± its 95 % interval
@@ -396,7 +396,7 @@ plots.filmstrip(
 #   al. 2019).
 #
 # In this course every error bar, and every ±, is a 95 % interval. It counts the chance of the samples and not that of training: a
-# second network, trained the same way, may differ by more. Chapter 10 takes the measures apart. The table also gives the mean pixel of the samples (black is −1, white 1).
+# second network, trained the same way, may differ by more. A later chapter takes the measures apart. The table also gives the mean pixel of the samples (black is −1, white 1).
 
 
 # %%
@@ -451,11 +451,11 @@ print(
 )
 
 # %% [markdown]
-# Scale 0 is the row $w = 0$ of section 6: the very same images. At scale 1, Bayes' rule with an exact classifier would
-# give what the network draws when it is told the label, of which 0.90 are recognised (section 6). The noisy classifier
+# Scale 0 is the row $w = 0$ of {{section Digits and clothes}}: the very same images. At scale 1, Bayes' rule with an exact classifier would
+# give what the network draws when it is told the label, of which 0.90 are recognised ({{section Digits and clothes}}). The noisy classifier
 # reaches 0.52. Larger scales help, up to 0.92 at scale 8, and the distance falls all the way, from 12.2 to 3.3. Recall rises up
 # to scale 2, to 0.87, and falls from there to 0.81. Precision stays below that of the network with labels, 0.81. So this
-# classifier does less than Bayes' rule promises; section 5 looks at its gradient.
+# classifier does less than Bayes' rule promises; {{section Classifier-free guidance}} looks at its gradient.
 
 # %%
 quiz.ask("06-q2")
@@ -467,7 +467,7 @@ quiz.ask("06-q2")
 # that the first network can do it. Turn Bayes' rule around:
 #
 # $$\begin{aligned}
-# \nabla \log p(y \mid x) &= \nabla \log p(x \mid y) - \nabla \log p(x) && \text{third line of section 1} \\
+# \nabla \log p(y \mid x) &= \nabla \log p(x \mid y) - \nabla \log p(x) && \text{third line of {{section Bayes' rule, differentiated}}} \\
 # &= \frac{D_c(x;\sigma) - D_u(x;\sigma)}{\sigma^2} && \text{Tweedie's formula, twice}
 # \end{aligned}$$
 #
@@ -562,12 +562,12 @@ for p, net in networks.items():
 # Without a label, the one with $p = 0$ gives an arbitrary answer, since its vector for "no label" is still the random
 # one from the start. Nothing warns you: the call works. With $p = 0.1$ the answer is good, with a tenth of the
 # training samples, and with $p = 0.5$ it is better still. Ho and Salimans found 0.1 and 0.2 about equally good for
-# images, and 0.5 worse (their section 4.2).
+# images, and 0.5 worse (Ho & Salimans 2021, section 4.2).
 
 #
 # ## 5. Classifier-free guidance
 #
-# Put the implicit classifier into $D_w = D_u + w\,\sigma^2 \nabla \log p(y \mid x)$ of section 2:
+# Put the implicit classifier into $D_w = D_u + w\,\sigma^2 \nabla \log p(y \mid x)$ of {{section Classifier guidance}}:
 #
 # $$D_w = D_u + w\,(D_c - D_u), \qquad \varepsilon_w = \varepsilon_u + w\,(\varepsilon_c - \varepsilon_u).$$
 #
@@ -585,7 +585,7 @@ for p, net in networks.items():
 # |---|---|---|---|---|
 # | $w$ | 0 | 1 | 1.5 to 10 | this course, GLIDE, Imagen, the `guidance_scale` of diffusers |
 # | $w' = w - 1$ | −1 | 0 | 0.1 to 0.3 for the best FID, 4 and more for the best Inception score | Ho & Salimans 2021 |
-# | classifier's scale, network without label | 0 | 1 | 1 to 10 | section 2; Dhariwal & Nichol 2021 |
+# | classifier's scale, network without label | 0 | 1 | 1 to 10 | {{section Classifier guidance}}; Dhariwal & Nichol 2021 |
 #
 # Dhariwal and Nichol also guide a network that has the label already. There scale 0 is no guidance, as for $w'$.
 # When you read a number in a paper, first find out which formula it belongs to.
@@ -619,7 +619,7 @@ check("06-cfg", cfg)
 
 # %% [markdown]
 # With exact denoisers, the guidance without classifier must equal that with the exact classifier, for every $w$.
-# And the trained networks of section 4 show whether label dropout was good enough for it: their guided samples are
+# And the trained networks of {{section Without a classifier}} show whether label dropout was good enough for it: their guided samples are
 # compared with those of the exact denoisers, from the same noise.
 
 
@@ -661,7 +661,7 @@ quiz.ask("06-q4")
 # %% [markdown]
 # ### Two classifiers of the same digits
 #
-# The network's implicit classifier and the noisy classifier of section 3 estimate the same gradient,
+# The network's implicit classifier and the noisy classifier of {{section A classifier for}} estimate the same gradient,
 # $\sigma^2 \nabla \log p(y \mid x; \sigma)$. They were trained in very different ways: one to remove noise, one to
 # name digits. Do they agree? The figure shows both as images, for noisy test digits and a *wrong* wanted digit, the
 # next one. White means "more ink here", black "less", grey "leave it". The numbers below are the cosine of the
@@ -782,7 +782,7 @@ variety("fashion-mnist", 5, "sandals")
 #
 # ### Measured
 #
-# The study `guidance`: 500 samples per scale and data set, 18 Euler steps, the four measures of section 3.
+# The study `guidance`: 500 samples per scale and data set, 18 Euler steps, the four measures of {{section A classifier for}}.
 
 # %%
 free = studies.load("guidance")
@@ -887,7 +887,7 @@ for name, net in networks_28.items():
 # The guided score is the gradient of a density, at every noise level:
 #
 # $$\begin{aligned}
-# s_w(x; \sigma) &= \nabla \log p(x;\sigma) + w\, \nabla \log p(y \mid x;\sigma) && \text{section 2} \\
+# s_w(x; \sigma) &= \nabla \log p(x;\sigma) + w\, \nabla \log p(y \mid x;\sigma) && \text{{{section Classifier guidance}}} \\
 # &= \nabla \log \big[\, p(x;\sigma)\; p(y \mid x;\sigma)^w \,\big] && \text{sum rule}
 # \end{aligned}$$
 #
@@ -896,7 +896,7 @@ for name, net in networks_28.items():
 #
 # **Predict, then run.** Class 1 of the mixture has mean $(-0.9, -0.9)$ and standard deviation 0.5. The factor
 # $p(y \mid x)^3$ is nearly 1 inside the class and falls towards the other two. Where is the mean of the tilted
-# density, and how wide is it? Compare it with the guided points of section 2.
+# density, and how wide is it? Compare it with the guided points of {{section Classifier guidance}}.
 #
 # The cell computes moments of the tilted density exactly, by summing over a fine grid of points in the plane, and
 # draws 500 guided samples.
@@ -1014,12 +1014,12 @@ quiz.ask("06-q5")
 # ## Common slips
 #
 # - Classifier guidance is credited to "Nichol & Dhariwal (2021)". It is Dhariwal & Nichol (2021),
-#   *Diffusion models beat GANs on image synthesis*. Nichol & Dhariwal (2021) is *Improved DDPM*, chapter 5.
+#   *Diffusion models beat GANs on image synthesis*. Nichol & Dhariwal (2021) is *Improved DDPM*.
 # - $\nabla \log p(y \mid x_t) \propto \varepsilon(x_t \mid y) - \varepsilon(x_t)$. The factor is
 #   $-1/\sqrt{1-\bar\alpha_t}$: negative, and dependent on $t$. Who takes the line at its word guides *away* from the class.
 # - Public code has the sign of the difference reversed, or takes a paper's $w'$ for $w$. The check of exercise
 #   06-cfg knows both.
-# - "Guidance samples from $p(x)\,p(y \mid x)^w$." Section 7 measured that it does not.
+# - "Guidance samples from $p(x)\,p(y \mid x)^w$." {{Section Which distribution do}} measured that it does not.
 #
 # ## Summary
 #

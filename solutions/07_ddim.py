@@ -106,7 +106,7 @@ for t in range(1, 401):
 # The two processes are as different as can be, and the loss is the same. So the network was never told which of
 # them it belongs to: **every joint process with these marginals has the same loss, and the same best network.** That
 # does not make each of them a good sampler. A sampler does not know $x_0$ and puts the network's guess in its place;
-# what that costs depends on the process, and section 4 computes it.
+# what that costs depends on the process, and {{section The step}} computes it.
 #
 # ## 2. The family
 #
@@ -231,7 +231,7 @@ plots.curves(
 # %% [markdown]
 # The paths of the same number begin at the same $x_T$. With DDPM's $s_t$ the noise is exchanged on the way, and
 # the path forgets where it began. With $s_t = 0$ one $\varepsilon$ is kept, and only its size shrinks: a smooth
-# curve, which a few long steps can follow. That is the case for $s_t = 0$ when steps are few. Section 7 tries it.
+# curve, which a few long steps can follow. That is the case for $s_t = 0$ when steps are few. {{Section How much noise}} tries it.
 #
 # ## 3. How much fresh noise? Eta
 #
@@ -243,7 +243,7 @@ plots.curves(
 #
 # $$\begin{aligned}
 # b &= \frac{\sqrt{\alpha_t}\,(1-\bar\alpha_{t-1})}{1-\bar\alpha_t} && \text{the posterior's factor} \\
-# s_t^2 &= 1 - \bar\alpha_{t-1} - b^2 (1-\bar\alpha_t) && \text{the second demand of section 2} \\
+# s_t^2 &= 1 - \bar\alpha_{t-1} - b^2 (1-\bar\alpha_t) && \text{the second demand of {{section The family}}} \\
 # &= (1-\bar\alpha_{t-1}) \left(1 - \frac{\alpha_t (1-\bar\alpha_{t-1})}{1-\bar\alpha_t}\right) && \text{insert } b \\
 # &= (1-\bar\alpha_{t-1})\, \frac{1 - \bar\alpha_t - \alpha_t + \bar\alpha_t}{1-\bar\alpha_t} && \alpha_t\bar\alpha_{t-1} = \bar\alpha_t \\
 # &= \frac{1-\bar\alpha_{t-1}}{1-\bar\alpha_t}\,\beta_t = \tilde\beta_t && 1 - \alpha_t = \beta_t
@@ -294,7 +294,7 @@ for eta in (0.0, 0.5, 1.0):
 #
 # Each member has a variational bound of its own. In the model the unknown $x_0$ is replaced by
 # $\hat x_0 = (x_t - \sqrt{1-\bar\alpha_t}\,\varepsilon_\theta)/\sqrt{\bar\alpha_t}$, with the same $s_t$. Then each
-# KL divergence compares two means (chapter 3, section 1):
+# KL divergence compares two means (chapter 3, section 1 ("With a fixed variance")):
 #
 # $$\begin{aligned}
 # x_0 - \hat x_0 &= -\sqrt{\tfrac{1-\bar\alpha_t}{\bar\alpha_t}}\,(\varepsilon - \varepsilon_\theta) && x_t \text{ cancels} \\
@@ -331,7 +331,7 @@ quiz.ask("07-q1")
 # ## 4. The step
 #
 # Put the network's prediction in the place of the unknown noise, and $\hat x_0$ in the place of $x_0$. Nothing in
-# section 2 used that $t - 1$ is the *neighbour* of $t$, so write $t'$ for any earlier time, down to $t' = 0$ with
+# {{section The family}} used that $t - 1$ is the *neighbour* of $t$, so write $t'$ for any earlier time, down to $t' = 0$ with
 # $\bar\alpha_0 = 1$:
 #
 # $$x_{t'} = \sqrt{\bar\alpha_{t'}}\;\underbrace{\frac{x_t - \sqrt{1-\bar\alpha_t}\,\varepsilon_\theta}{\sqrt{\bar\alpha_t}}}_{\hat x_0} + \underbrace{\sqrt{1-\bar\alpha_{t'}-s^2}\;\varepsilon_\theta}_{\text{direction to } x_t} + \underbrace{s\,z}_{\text{fresh noise}}, \qquad s = \eta\,\sqrt{\frac{1-\bar\alpha_{t'}}{1-\bar\alpha_t}}\,\sqrt{1 - \frac{\bar\alpha_t}{\bar\alpha_{t'}}}$$
@@ -388,7 +388,7 @@ def generate(eps_model, x, times, eta=0.0, noise=None, schedule=cosine):
 # %% [markdown]
 # ### Eta = 1 is DDPM, to rounding
 #
-# Section 3 says so for neighbours. For a longer step $t \to t'$ the same algebra holds with $\alpha_t$ replaced by
+# {{Section How much fresh}} says so for neighbours. For a longer step $t \to t'$ the same algebra holds with $\alpha_t$ replaced by
 # $\bar\alpha_t/\bar\alpha_{t'}$: the shortened schedule of chapter 3. The cell compares your step with the posterior
 # mean and variance for *every* pair of neighbours, and your whole loop, on 30 of 1000 times, with the library's
 # `ddpm`. The denoiser is the exact one of a data set of small digits, so that no network error can hide anything.
@@ -418,9 +418,9 @@ agree("your loop at eta = 1 and the library's ddpm", mine, theirs, 1e-8)
 # %% [markdown]
 # ### The same loss is not the same samples
 #
-# The marginals of section 2 are right with the *true* $x_0$. The sampler has $\hat x_0$ in its place. What changes, if the
+# The marginals of {{section The family}} are right with the *true* $x_0$. The sampler has $\hat x_0$ in its place. What changes, if the
 # network is perfect, $\hat x_0 = \mathbb{E}[x_0 \mid x_t]$? Write the step as $x_{t'} = a\,x_0 + b\,x_t + s\,z$, with
-# the $a$ and $b$ of section 2, and look at it given $x_t$:
+# the $a$ and $b$ of {{section The family}}, and look at it given $x_t$:
 #
 # $$\begin{aligned}
 # \mathbb{E}[x_{t'} \mid x_t] &= a\,\hat x_0 + b\,x_t && \text{with } x_0 \text{ and with } \hat x_0 \text{: the same} \\
@@ -506,7 +506,7 @@ for name, fresh in members.items():
 # The first two have nearly the right variance, and would have it with shorter steps. The other two end far too narrow, with a perfect network. So "the
 # network serves the whole family" is true of the loss, and of the samples for $0 \le \eta \le 1$ with enough steps.
 #
-# How many are enough? The two bumps of section 1 have the variance $1 + 0.2^2 = 1.04$. The cell samples them with the exact
+# How many are enough? The two bumps of {{section What training fixes}} have the variance $1 + 0.2^2 = 1.04$. The cell samples them with the exact
 # denoiser and a few uniform steps.
 
 # %%
@@ -687,7 +687,7 @@ for name in ("quadratic", "trailing", "leading"):
 # %% [markdown]
 # The first three rows show the same ten digits: three ways to follow one curve. The last row starts from the same noise at
 # $\sigma = 6.4$ in place of $2 \cdot 10^4$, which puts it on other curves, and several digits take another shape. Ten
-# digits cannot say whether they are brighter. Section 7 asks 300.
+# digits cannot say whether they are brighter. {{Section How much noise}} asks 300.
 #
 # ## 7. How much noise, how many steps: measured
 #
@@ -827,8 +827,8 @@ compare(
 )
 
 # %% [markdown]
-# The grid matters as well (section 6). So here are both again, on another one, the Karras grid of chapter 9, with the
-# network `mnist-edm`. They are two rows of that chapter's table (section 8 there), which sets them beside other solvers
+# The grid matters as well ({{section Which times?}}). So here are both again, on another one, the Karras grid of chapter 9, with the
+# network `mnist-edm`. They are two rows of that chapter's table ({{section The first noise}} there), which sets them beside other solvers
 # at the same number of evaluations.
 
 # %%
@@ -862,10 +862,10 @@ compare(
 #
 # - *Fresh noise forgets errors.* An imperfect network errs at every step, and the deterministic sampler carries all
 #   errors to the end. With fresh noise a part of the old state is thrown away, and with it a part of the old errors. Karras
-#   et al. 2022 give this reason for adding noise (section 4), and find that it matters less the better
-#   the network is (section 5). These networks are small, each trained for less than half an hour on one CPU core; those of
+#   et al. give this reason for adding noise (Karras et al. 2022, section 4), and find that it matters less the better
+#   the network is (Karras et al. 2022, section 5). These networks are small, each trained for less than half an hour on one CPU core; those of
 #   Song et al. were larger and trained for much longer.
-# - *It loses more variance* (section 4). Its samples of few steps lie closer to averages, and those are easy to read. On the Karras grid, with
+# - *It loses more variance* ({{section The step}}). Its samples of few steps lie closer to averages, and those are easy to read. On the Karras grid, with
 #   10 evaluations, its precision is higher than that of $\eta = 0$ and its recall lower; with 80, where little variance is lost, its
 #   distance is larger again than with 20 (1.3 against 0.8).
 #
@@ -1117,7 +1117,7 @@ quiz.ask("07-q4")
 # %% [markdown]
 # ## 9. Inversion: from an image to its latent
 #
-# An ODE can be followed in both directions. Start at the image, and take the Euler steps of section 5 with rising
+# An ODE can be followed in both directions. Start at the image, and take the Euler steps of {{section Eta = 0}} with rising
 # $\sigma$:
 #
 # $$\bar x_{t} = \bar x_{t'} + (\sigma_{t} - \sigma_{t'})\;\varepsilon_\theta(x_{t'}, t'), \qquad t > t'.$$
@@ -1126,7 +1126,7 @@ quiz.ask("07-q4")
 # on the way up; this one uses the slope at its *lower* end. The two slopes differ by the step size times a derivative,
 # so a step of size $h$ goes wrong by about $h^2$. $1/h$ steps add up to an error of order $h$: halving the steps
 # halves the error of the round trip, image to latent to image. One more detail: at $\sigma = 0$ there is no slope
-# (section 5 divides by $\sigma$), so the image is taken to be the state at the smallest $\sigma$ of the grid, as Song et al. do.
+# ({{section Eta = 0}} divides by $\sigma$), so the image is taken to be the state at the smallest $\sigma$ of the grid, as Song et al. do.
 #
 # ### Without a network first
 #
@@ -1302,11 +1302,11 @@ quiz.ask("07-q5")
 #
 # - Song et al. 2021 write $\alpha_t$ for the product $\bar\alpha_t$, and $\sigma_t$ for the fresh noise. A
 #   `ddim_step` with Ho's $\alpha_t = 1 - \beta_t$ in their eq. 12 runs without an error, and is wrong.
-# - "DDIM" and "Euler" are compared as two solvers, each on its own grid. Section 5: they are one, and what differs is
+# - "DDIM" and "Euler" are compared as two solvers, each on its own grid. {{Section Eta = 0}}: they are one, and what differs is
 #   the grid. Chapter 9 asks on equal grids whether "DDIM needs 1000 steps".
 # - "Quadratic" is taken for a schedule of the $\beta_t$. In Song et al. it is the sub-sequence of *times*; the
 #   $\beta_t$ stay those of training.
-# - The step "$t - T/n$" of much public code is the leading choice of section 6, started from pure noise (Lin et al. 2024).
+# - The step "$t - T/n$" of much public code is the leading choice of {{section Which times?}}, started from pure noise (Lin et al. 2024).
 #
 # ## Summary
 #

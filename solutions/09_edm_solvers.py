@@ -54,6 +54,7 @@ from diffusion_course.denoisers import DatasetDenoiser, GaussianMixture
 from diffusion_course.experiments import data, intervals, metrics, studies, zoo
 from diffusion_course.experiments.studies import solvers
 from diffusion_course.notebook import plots, quiz, widgets
+from diffusion_course.notebook.claims import claim
 
 linear = dc.NoiseSchedule.from_betas(dc.schedules.linear(1000))  # Ho et al. 2020
 
@@ -147,11 +148,11 @@ plots.curves(
 # %% [markdown]
 # The division by $\sqrt{1 + \sigma^2}$ keeps all states in one picture. Almost everything happens between $\sigma =
 # 3$ and $0.1$: there a point decides for one of the three modes. Above, and below, the path is simple. A good grid
-# knows this (section 4).
+# knows this ({{section The grid}}).
 #
 # ### From the VP process to $\sigma$, and from $\varepsilon_\theta$ to $D$
 #
-# The process of chapters 1 to 7 keeps the variance: $x_t = \sqrt{\bar\alpha_t}\,x_0 + \sqrt{1 -
+# The process of chapters 1 to 4 and 7 keeps the variance: $x_t = \sqrt{\bar\alpha_t}\,x_0 + \sqrt{1 -
 # \bar\alpha_t}\,\varepsilon$. Divide by $\sqrt{\bar\alpha_t}$, and only the noise level is left of the schedule:
 #
 # $$\frac{x_t}{\sqrt{\bar\alpha_t}} = x_0 + \sigma_t\,\varepsilon, \qquad \sigma_t = \sqrt{\frac{1 - \bar\alpha_t}{\bar\alpha_t}}, \qquad D(x, \sigma_t) = x - \sigma_t\,\varepsilon_\theta(\sqrt{\bar\alpha_t}\,x,\; t)$$
@@ -196,7 +197,7 @@ agree("ten digits by Euler in sigma and by DDIM's formula in x_t", x_t, by_euler
 plots.images(by_euler, title="Ten digits, 20 steps: Euler and DDIM draw the same pixels")
 
 # %% [markdown]
-# The two agree to rounding. Where a DDIM is much worse than an Euler, it is not the solver. Section 9 finds a likely
+# The two agree to rounding. Where a DDIM is much worse than an Euler, it is not the solver. {{Section Does DDIM need}} finds a likely
 # cause.
 
 # %%
@@ -1102,7 +1103,7 @@ figure.axes[0].set_xticks(nfe.tolist(), [str(n) for n in nfe.tolist()])
 figure
 
 # %% [markdown]
-# All rows begin with the same noise, so the samplers can be compared in pairs (chapter 7, section 7): the difference of two
+# All rows begin with the same noise, so the samplers can be compared in pairs (chapter 7, section 7 ("How much noise")): the difference of two
 # distances, with its own 95 % interval. Twenty tests are made, and their p values are corrected for that (Holm). A star
 # marks p < 0.05.
 
@@ -1132,8 +1133,14 @@ for name in PAIRS:
         cells.append(f"{d.value:+.2f} ({d.low:+.2f} to {d.high:+.2f}){star}")
     print(f"{name:24}" + "".join(f"{cell:>26}" for cell in cells))
 
-nearest = [min(rows, key=lambda sampler, k=k: rows[sampler][k]["frechet"]) for k in range(4)]
-print("\nnearest to real digits at each budget:", ", ".join(nearest))
+distance = {sampler: [row["frechet"] for row in found] for sampler, found in rows.items()}
+nearest = [min(distance, key=lambda sampler, k=k: distance[sampler][k]) for k in range(4)]
+print()
+claim("DDPM is the nearest to real digits at every budget", set(nearest) == {"eta 1"})
+claim(
+    "DDPM is nearer than Euler and DPM++(2M) at every budget, after the correction",
+    all(p[name, k] < 0.05 for name in ("DDPM minus Euler", "DDPM minus DPM++(2M)") for k in range(4)),
+)
 few, many = rows["euler"][0], rows["euler"][3]
 print("Euler recognised less often with 80 evaluations than with 10, in pairs:", end=" ")
 print(f"p = {intervals.mcnemar(few['each'], many['each']):.1g}")
@@ -1154,10 +1161,10 @@ print(f"to {max(row['frechet'] for row in solved):.2f}")
 # score 0.22.)
 #
 # **From the left.** With 10 evaluations Heun pays for its long steps: 3.6 against Euler's 2.5, and the grain can be seen in
-# section 6. From 20 on the two differ by little. On this data, with this network, 10 evaluations are enough for a
+# {{section The same measurement}}. From 20 on the two differ by little. On this data, with this network, 10 evaluations are enough for a
 # first-order method. More evaluations make the digits more
 # exact, not better: for Euler the recognised share *falls* from 0.94 to 0.87, and recall rises
-# from 0.82 to 0.88. Chapter 7 (section 4) computed why: long steps lose variance, and their samples lie too close to averages, which are
+# from 0.82 to 0.88. Why is computed in chapter 7, section 4 ("The step"): long steps lose variance, and their samples lie too close to averages, which are
 # more legible and less varied.
 #
 # **Fresh noise wins here.** DDPM, the sampler of chapter 3, is the nearest to real digits at every budget: 0.88 with 10
@@ -1178,7 +1185,8 @@ print(f"to {max(row['frechet'] for row in solved):.2f}")
 # So "Euler is as good as EDM, and cheaper" holds here for EDM *without* churn. With churn EDM is ahead from 40 evaluations on,
 # but not of plain ancestral sampling, which needs none of its knobs. "DDIM is the worst" does not hold at any budget. All of it is
 # measured on one network, one data set and one judge.
-#
+
+# %% [markdown]
 # ## 9. Does DDIM need 1000 steps?
 #
 # One finds comparisons in which DDIM on CIFAR-10 has an FID of several hundred with 50 or 100 steps and becomes as good as
@@ -1284,8 +1292,8 @@ quiz.ask("09-q4")
 # - The churned state written as $x + \sqrt{((1+\gamma)\sigma)^2 - \sigma^2\varepsilon}$. The noise belongs outside
 #   the root: $x + \sqrt{\hat\sigma^2 - \sigma^2}\;\varepsilon$, with $\varepsilon \sim \mathcal{N}(0, S_\text{noise}^2 I)$.
 # - Solvers compared at equal *steps*: 50 steps are 50 evaluations for Euler and 99 for EDM.
-# - FIDs of different numbers of samples side by side. FID is biased upward for few samples; chapter 10 measures it.
-# - "Quadratic" taken for the $\beta_t$ (section 9). Song, Meng & Ermon (2021, appendix D) choose a quadratic *sub-sequence
+# - FIDs of different numbers of samples side by side. FID is biased upward for few samples; a later chapter measures it.
+# - "Quadratic" taken for the $\beta_t$ ({{section Does DDIM need}}). Song, Meng & Ermon (2021, appendix D) choose a quadratic *sub-sequence
 #   of times* $\tau_i$ of one fixed schedule.
 #
 # ## Summary
