@@ -4,8 +4,10 @@ A command is a thin function: it turns words into arguments and hands over. Heav
 commands, so that `--help` does not wait for torch.
 """
 
+import errno
+import math
 import os
-import shutil
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,8 +15,19 @@ import typer
 from typer.core import TyperGroup
 
 from .errors import CourseError, printable
+from .files import check_writable, user_path
 
 START = ("notebooks/00_start_here.ipynb", "00_start_here.ipynb")  # in a checkout, in a folder of copies
+FILM = (
+    10,
+    5,
+    2.5,
+    1.3,
+    0.7,
+    0.35,
+    0.15,
+)  # noise levels between the first and the last: where most of the change happens
+DAY = 24 * 3600
 
 
 class _Commands(TyperGroup):
@@ -24,16 +37,66 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except CourseError as error:
-            typer.echo(f"error: {printable(str(error), ' ')}", err=True)
-            raise typer.Exit(2) from None
-        except KeyboardInterrupt:
-            typer.echo("\nstopped", err=True)
+            _fail(str(error))
+        except MemoryError:
+            _fail("out of memory")
+        except (
+            OSError
+        ) as error:  # a disk, a folder, a file: what the machine refuses is no fault of the program
+            if error.errno == errno.EPIPE:
+                raise  # whoever read this has enough: typer ends in silence
+            _fail(f"{error.strerror or error}: {error.filename}" if error.filename else str(error))
+        except KeyboardInterrupt as where:
+            typer.echo(f"\nstopped {where}".rstrip(" "), err=True)
             raise typer.Exit(130) from None
 
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """The commands in their groups, with summaries that are wrapped and never cut."""
+        rows: dict[str, list[tuple[str, str]]] = {group: [] for group in GROUPS}
+        for name in self.list_commands(ctx):
+            command: Any = self.commands[name]
+            rows[command.rich_help_panel].append((name, command.get_short_help_str(limit=sys.maxsize)))
+        for group in GROUPS:
+            with formatter.section(group):
+                formatter.write_dl(rows[group])
+
+
+def _fail(message: str) -> None:
+    typer.echo(f"error: {printable(message, ' ')}", err=True)
+    raise typer.Exit(2) from None
+
+
+def _path(text: str | Path) -> Path:
+    try:
+        return user_path(text)
+    except CourseError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def _finite(text: str | float) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise typer.BadParameter(f"{text!r} is not a finite number.")
+    return number
+
+
+def _examples(*lines: str) -> str:
+    return "\b\nExamples:\n" + "\n".join(f"  diffusion-course {line}" for line in lines)
+
+
+PATH: dict[str, Any] = {"parser": _path, "metavar": "PATH"}
+GROUPS = READ, TRAIN, TEACH, WRITE = "Read the course", "Train, sample, measure", "Teach it", "Write it"
 
 app = typer.Typer(
     cls=_Commands,
     help="A Jupyter course on diffusion models.",
+    epilog=_examples(
+        "lab", "sample mnist-flow --guidance 3 --out digits.png", "grade submissions --out grades"
+    )
+    + "\n\n`diffusion-course COMMAND --help` tells more of each.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -43,7 +106,19 @@ app = typer.Typer(
 
 def main() -> None:
     """The entry point of the `diffusion-course` script."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal or file of an old encoding has no sigma
+            stream.reconfigure(errors="backslashreplace")
     app()
+
+
+def _say(line: str) -> None:
+    typer.echo(printable(line))
+
+
+def _tell(line: str) -> None:
+    """A line on what is going on; results alone go to the standard output."""
+    typer.echo(printable(line), err=True)
 
 
 def _version(wanted: bool) -> None:
@@ -63,18 +138,24 @@ def _options(
     """A Jupyter course on diffusion models."""
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    rich_help_panel=READ,
+    epilog=_examples("lab", "lab --folder ~/diffusion", "lab --no-browser --port 8899"),
+)
 def lab(
     ctx: typer.Context,
     folder: Annotated[
         Path | None,
-        typer.Option(help="Where an installed course puts its notebooks. [default: ./diffusion-course]"),
+        typer.Option(
+            help="Where an installed course puts its notebooks. [default: ./diffusion-course]", **PATH
+        ),
     ] = None,
 ) -> None:
     """Open the course in JupyterLab. What is not an option of this command is passed on to JupyterLab."""
     root = _notebooks(folder)
     start = next((name for name in START if (root / name).exists()), None)
-    typer.echo(f"Starting JupyterLab on {root / start if start else root}")
+    _say(f"Starting JupyterLab on {root / start if start else root}")
     try:
         from jupyterlab.labapp import LabApp
     except ImportError:
@@ -93,91 +174,121 @@ def lab(
 
 
 def _notebooks(folder: Path | None) -> Path:
-    """The folder JupyterLab opens: the checkout, or a folder with copies of the notebooks that came with the package.
-
-    A copy that is there is kept: it may hold a student's answers.
-    """
-    from .classroom import handout
+    """The folder JupyterLab opens: the checkout, or a folder with copies of the notebooks that came with the package."""
+    from .classroom import copies, handout
 
     source = handout.folder()
     if folder is None and source.parent != handout.PACKAGE:
         return source.parent
     target = (folder or Path("diffusion-course")).resolve()
     try:
-        target.mkdir(parents=True, exist_ok=True)
-        for notebook in sorted(source.glob("*.ipynb")):
-            if not (target / notebook.name).exists():
-                shutil.copyfile(notebook, target / notebook.name)
-    except OSError as error:
-        raise CourseError(f"--folder: cannot put the notebooks into {target}: {error.strerror}") from None
+        copies.put(target, _tell)
+    except CourseError as error:
+        raise CourseError(f"--folder: cannot put the notebooks into {target}: {error}") from None
     return target
 
 
-@app.command()
+@app.command(
+    rich_help_panel=TRAIN,
+    epilog=_examples(
+        "train mnist-flow", "train my.yaml --steps 100 --out runs/trial", "train my.yaml --device cuda:1"
+    ),
+)
 def train(
     config: Annotated[
         str, typer.Argument(help="A config that ships, e.g. mnist-flow, or the path of a YAML file.")
     ],
-    out: Annotated[Path | None, typer.Option(help="The run's folder. [default: runs/CONFIG]")] = None,
-    steps: Annotated[int | None, typer.Option(help="Instead of the config's number of steps.", min=1)] = None,
-    device: Annotated[str | None, typer.Option(help="cpu or cuda. [default: cuda if there is one]")] = None,
+    out: Annotated[Path | None, typer.Option(help="The run's folder. [default: runs/CONFIG]", **PATH)] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Instead of the config's number of steps.", min=1, max=10**9)
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda or cuda:N. [default: cuda if there is one]")
+    ] = None,
 ) -> None:
     """Train a network. Stop it with Ctrl-C and start it again: it goes on where it was."""
     from tqdm import tqdm
 
     from .experiments import runs
 
+    def bar(steps: range) -> Any:
+        return tqdm(steps, initial=steps.start, total=steps.stop, unit="step")
+
     folder = out or Path("runs") / Path(config).stem
-    card = runs.train(config, folder, steps, device, progress=tqdm)
+    card = runs.train(config, folder, steps, device, bar, _tell)
     for name, value in card["metrics"].items():
-        typer.echo(f"{name}: {value}")
-    typer.echo(f"weights and card: {folder}")
+        _say(f"{name}: {value}")
+    _say(f"weights and card: {folder}")
 
 
-@app.command()
+@app.command(
+    rich_help_panel=TRAIN,
+    epilog=_examples(
+        "sample mnist-flow",
+        "sample fashion-mnist-edm --guidance 3 --count 100 --seed 1",
+        "sample mnist-flow --film --count 5",
+    ),
+)
 def sample(
     weights: Annotated[
         str, typer.Argument(help="Shipped weights, e.g. mnist-flow, or the path of a .safetensors file.")
     ],
-    out: Annotated[Path, typer.Option(help="The picture to write.")] = Path("samples.png"),
-    guidance: Annotated[float, typer.Option(help="Guidance scale; 1 is none.")] = 2.0,
+    out: Annotated[Path, typer.Option(help="The picture to write, a .png.", **PATH)] = Path("samples.png"),
+    guidance: Annotated[
+        float, typer.Option(help="Guidance scale; 1 is none.", parser=_finite, metavar="NUMBER")
+    ] = 2.0,
     count: Annotated[
         int, typer.Option(help="How many samples; the classes take turns.", min=1, max=400)
     ] = 40,
-    seed: Annotated[int, typer.Option(help="Seed of the noise.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the noise.", min=0, max=2**32 - 1)] = 0,
     film: Annotated[bool, typer.Option("--film", help="One row per sample, from noise to image.")] = False,
 ) -> None:
     """Draw samples and write them as a PNG picture."""
+    if out.suffix.lower() != ".png":
+        raise CourseError(f"--out: got {out}, want a name that ends in .png")
+    check_writable(out)
+    _tell(f"reading {weights}")
+    from tqdm import tqdm
+
     from .experiments.drawing import draw_paths
     from .experiments.runs import read_weights
     from .figures import grids, pictures
-    from .files import write_atomically
+    from .files import write_bytes
 
-    model = read_weights(weights)
-    path = draw_paths(model, count, guidance, seed=seed)
+    most = grids.MOST // (len(FILM) + 2)
+    if film and count > most:
+        raise CourseError(
+            f"--count: got {count}, want at most {most} with --film, which shows each {len(FILM) + 2} times"
+        )
+    path = draw_paths(read_weights(weights), count, guidance, seed=seed, progress=tqdm)
     if film:
-        # Most of the change happens between sigma = 10 and 0.1.
-        middle = [int((path.sigma - sigma).abs().argmin()) for sigma in (10, 5, 2.5, 1.3, 0.7, 0.35, 0.15)]
-        shown = [0, *middle, len(path.sigma) - 1]
+        shown = [0, *(int((path.sigma - sigma).abs().argmin()) for sigma in FILM), len(path.sigma) - 1]
         heads = [f"σ = {path.sigma[i]:.2g}" for i in shown]
         figure = grids.filmstrip(path.grey[shown], heads, title="From noise to data")
     else:
-        figure = grids.images(path.grey[-1], title=f"{weights}, guidance {guidance:g}, seed {seed}")
-    picture = pictures.to_png(figure)
-    write_atomically(out, lambda file: file.write(picture))
-    typer.echo(f"{count} samples: {out}")
+        name = printable(weights).replace("$", r"\$")  # a dollar would begin a formula
+        figure = grids.images(path.grey[-1], title=f"{name}, guidance {guidance:g}, seed {seed}")
+    write_bytes(out, pictures.to_png(figure))
+    _say(f"{count} sample{'s' if count > 1 else ''}: {out}")
 
 
-@app.command()
+@app.command(
+    rich_help_panel=TRAIN,
+    epilog=_examples("study", "study solvers", "study ddim guidance --out measured --device cuda"),
+)
 def study(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="NAME", help="Studies. [default: list them]")
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="The folder to write to. [default: the package's results]", show_default=False),
+        typer.Option(
+            help="The folder to write to. [default: the package's results]", show_default=False, **PATH
+        ),
     ] = None,
-    device: Annotated[str | None, typer.Option(help="cpu or cuda. [default: cuda if present]")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda or cuda:N. [default: cuda if there is one]")
+    ] = None,
 ) -> None:
     """Measure a table of results that the course shows, and write it as JSON. Run it again to resume."""
     from tqdm import tqdm
@@ -188,13 +299,13 @@ def study(
         studies.get(name)  # a wrong name is told before the first study has run
     for name in names or []:
         result = studies.run(name, out or studies.RESULTS, device, tqdm)
-        typer.echo(f"{name}: {len(result.rows)} rows, {result.seconds:.0f} s")
+        _say(f"{name}: {len(result.rows)} rows, {result.seconds:.0f} s")
     if not names:
         for name in studies.names():
-            typer.echo(f"{name}: {studies.get(name).what}")
+            _say(f"{name}: {studies.get(name).what}")
 
 
-@app.command()
+@app.command(rich_help_panel=WRITE, epilog=_examples("build", "build 03 04", "build --check"))
 def build(
     chapters: Annotated[
         list[str] | None, typer.Argument(metavar="NN", help="Chapters, by number. [default: all]")
@@ -203,9 +314,9 @@ def build(
         bool, typer.Option("--check", help="Change nothing; exit 1 if a notebook is out of step.")
     ] = False,
     root: Annotated[
-        Path | None, typer.Option(help="The checkout that holds solutions/.", show_default=False)
+        Path | None, typer.Option(help="The checkout that holds solutions/.", show_default=False, **PATH)
     ] = None,
-    timeout: Annotated[int, typer.Option(help="Seconds that one cell may take.", min=1)] = 600,
+    timeout: Annotated[int, typer.Option(help="Seconds that one cell may take.", min=1, max=DAY)] = 600,
 ) -> None:
     """Run solutions/NN_name.py and write both editions of the notebook."""
     from .classroom import build as building
@@ -216,17 +327,22 @@ def build(
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(
+    rich_help_panel=TEACH,
+    epilog=_examples(
+        "release --out handout 01 02", "release --out handout --points points.yaml --hide 01-snr"
+    ),
+)
 def release(
     out: Annotated[
-        Path, typer.Option(help="The folder to write: a new one, or one with an earlier release.")
+        Path, typer.Option(help="The folder to write: a new one, or one with an earlier release.", **PATH)
     ],
     chapters: Annotated[
         list[str] | None, typer.Argument(metavar="NN", help="Chapters, by number or name. [default: all]")
     ] = None,
     points: Annotated[
         Path | None,
-        typer.Option(help="A YAML file with lines like '01-diffuse: 5'.", show_default=False),
+        typer.Option(help="A YAML file with lines like '01-diffuse: 5'.", show_default=False, **PATH),
     ] = None,
     hide: Annotated[
         list[str] | None,
@@ -239,26 +355,36 @@ def release(
     """Write an edition of the student notebooks: chosen chapters and exercises, points of your own."""
     from .classroom import release as releasing
 
-    releasing.release(chapters, points, hide or [], out, nbgrader, typer.echo)
+    releasing.release(chapters, points, hide or [], out, nbgrader, _say)
 
 
-@app.command()
+@app.command(
+    rich_help_panel=TEACH,
+    epilog=_examples(
+        "grade submissions --dry-run",
+        "grade export.zip --out grades --jobs 4",
+        "grade submissions --format moodle --roster roster.csv",
+    ),
+)
 def grade(
     submissions: Annotated[
-        Path, typer.Argument(help="A folder or a .zip of .ipynb files, flat or in a folder per student.")
+        Path,
+        typer.Argument(help="A folder or a .zip of .ipynb files, flat or in a folder per student.", **PATH),
     ],
-    out: Annotated[Path, typer.Option(help="Where the gradebook and the pages go.")] = Path("grades"),
+    out: Annotated[Path, typer.Option(help="Where the gradebook and the pages go.", **PATH)] = Path("grades"),
     release: Annotated[
-        Path | None, typer.Option(help="The folder that `release` made. [default: the installed notebooks]")
+        Path | None,
+        typer.Option(help="The folder that `release` made. [default: the installed notebooks]", **PATH),
     ] = None,
     roster: Annotated[
         Path | None,
         typer.Option(
             help="A CSV (file,student,name,id) that says whose a file or folder is.",
             show_default=False,
+            **PATH,
         ),
     ] = None,
-    jobs: Annotated[int, typer.Option(help="How many to grade at a time.", min=1)] = 1,
+    jobs: Annotated[int, typer.Option(help="How many to grade at a time.", min=1, max=1000)] = 1,
     form: Annotated[
         str, typer.Option("--format", help="Columns of gradebook.csv: plain, moodle or canvas.")
     ] = "plain",
@@ -272,7 +398,7 @@ def grade(
     library: Annotated[
         str, typer.Option(help="An answer that calls the course's own function: flag, zero or allow.")
     ] = "flag",
-    cell_seconds: Annotated[int, typer.Option(help="Seconds that one cell may take.", min=1)] = 60,
+    cell_seconds: Annotated[int, typer.Option(help="Seconds that one cell may take.", min=1, max=DAY)] = 60,
     require_sandbox: Annotated[
         bool, typer.Option("--require-sandbox", help="Refuse to run without a sandbox.")
     ] = False,
@@ -298,15 +424,16 @@ def grade(
         backend=backend,
         scheduler=scheduler,
     )
-    command.run(submissions, out, options, typer.echo)
+    command.run(submissions, out, options, _say)
 
 
-@app.command()
+@app.command(rich_help_panel=READ, epilog=_examples("doctor"))
 def doctor() -> None:
     """Say what the course finds on this machine: Python, torch, GPU, packages, data, weights, browser."""
     from .classroom.doctor import report
 
-    typer.echo(report())
+    for line in report().splitlines():
+        _say(line)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from .parametrisations import (
     x0_param,
 )
 from .schedules import NoiseSchedule
-from .shapes import expand, number, per_row
+from .shapes import at_least_single, check_answer, expand, number, per_row, positive
 
 __all__ = [
     "Conditional",
@@ -76,15 +76,20 @@ class Preconditioned(nn.Module):
         self.param = param
 
     def forward(self, x: Tensor, sigma: Tensor | float, labels: Tensor | None = None) -> Tensor:
-        """x: (B, *S); sigma: () or (B,), > 0; labels: (B,) or None. Returns x_0's estimate in x's shape and dtype."""
-        sigma = number(sigma)
+        """x: (B, *S); sigma: () or (B,), > 0; labels: (B,) or None. Returns x_0's estimate in x's shape and dtype.
+
+        Raises CourseError for another x or sigma, or when the network answers in another shape.
+        """
+        sigma = at_least_single(positive("sigma", sigma))
         p = self.param
         # The sampler's state may be float64; the network keeps the dtype it was trained in.
         net_dtype = next((w.dtype for w in self.net.parameters()), x.dtype)
         net_input = (expand(p.c_in(sigma), x) * x).to(net_dtype)
         c_noise = p.c_noise(sigma).to(x.device, net_dtype).expand(len(x))
         F = self.net(net_input, c_noise) if labels is None else self.net(net_input, c_noise, labels)
-        F = F[:, : x.shape[1]]  # a network that also answers variances has 2C channels, these last
+        if isinstance(F, Tensor) and F.ndim == x.ndim:
+            F = F[:, : x.shape[1]]  # a network that also answers variances has 2C channels, these last
+        check_answer("net(x, c_noise)", F, x)
         return expand(p.c_skip(sigma), x) * x + expand(p.c_out(sigma), x) * F.to(x.dtype)
 
     def given(self, labels: int | Tensor) -> "Conditional":
@@ -110,7 +115,9 @@ def as_eps(D: Denoiser, schedule: NoiseSchedule) -> EpsModel:
     def eps(x_t: Tensor, t: Tensor) -> Tensor:
         sigma = schedule.sigma(t)
         x = to_ve(x_t, sigma)
-        return (x - D(x, sigma)) / expand(sigma, x)
+        x0 = D(x, sigma)
+        check_answer("D(x, sigma)", x0, x)
+        return (x - x0) / expand(sigma, x)
 
     return eps
 
@@ -126,7 +133,9 @@ def from_eps(eps_model: EpsModel, schedule: NoiseSchedule, rounded: bool = True)
     def D(x: Tensor, sigma: Tensor) -> Tensor:
         t = schedule.t(sigma)
         t = t.round().long() if rounded else t.to(x.dtype)
-        return x - expand(sigma, x) * eps_model(to_vp(x, sigma), t.to(x.device).expand(len(x)))
+        eps = eps_model(to_vp(x, sigma), t.to(x.device).expand(len(x)))
+        check_answer("eps_model(x_t, t)", eps, x)
+        return x - expand(sigma, x) * eps
 
     return D
 

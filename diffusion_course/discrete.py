@@ -121,15 +121,14 @@ def states(
     x: Tensor,
     process: Process,
     noise: NoiseSource,
-    progress: Callable[[Iterable], Iterable] | None = None,
+    progress: Callable[[Iterable], Iterable] = iter,
 ) -> Iterator[Tensor]:
     """Ancestral sampling: yield x_T = x, then x_{T-1}, ..., x_0, each (B, *S). Draws from the noise once a step.
 
     x: (B, *S), from `process.prior`. progress: wraps the iterable of t = T..1, e.g. tqdm.
     """
     yield x
-    times: Iterable[int] = range(process.T, 0, -1)
-    for t in times if progress is None else progress(times):
+    for t in progress(range(process.T, 0, -1)):
         logits = _logits(model, x, t, process)
         if bool(logits.isnan().any()):
             raise CourseError(f"sampling: NaN in the model's logits at t = {t}")
@@ -142,7 +141,7 @@ def sample(
     x: Tensor,
     process: Process,
     noise: NoiseSource,
-    progress: Callable[[Iterable], Iterable] | None = None,
+    progress: Callable[[Iterable], Iterable] = iter,
 ) -> Tensor:
     """Samples (B, *S): the last of `states`, which see for the arguments."""
     for state in states(model, x, process, noise, progress):

@@ -1,9 +1,12 @@
 """Errors that speak to the person at the keyboard: one line, no traceback."""
 
+import math
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
-from numbers import Integral
+from numbers import Integral, Real
+
+LONGEST = 80  # characters of a wrong value that a message repeats
 
 
 class CourseError(ValueError):
@@ -25,12 +28,43 @@ def printable(text: str, instead: str = "\ufffd") -> str:
     return "".join(instead if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") else c for c in text)
 
 
+def shown(value: object) -> str:
+    """The repr of a wrong value, for a message: in one line, cut where it is long."""
+    try:
+        text = repr(value)
+    except ValueError:  # an integer with more digits than Python writes out
+        text = f"a {type(value).__name__} of thousands of digits"
+    return printable(text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}...")
+
+
 def check_integer(name: str, value: object, low: int, high: int | None = None, of: str = "") -> None:
     """Raise CourseError unless value is a whole number (Python's or NumPy's, not a bool) in low..high."""
     fits = isinstance(value, Integral) and low <= int(value) and (high is None or int(value) <= high)
     if not fits or isinstance(value, bool):
         limits = f">= {low}" if high is None else f"in {low}..{high}{of}"
-        raise CourseError(f"{name}: got {value!r}, want an integer {limits}")
+        raise CourseError(f"{name}: got {shown(value)}, want an integer {limits}")
+
+
+def check_number(
+    name: str, value: object, fits: Callable[[float], bool] = math.isfinite, want: str = "that is finite"
+) -> None:
+    """Raise CourseError unless value is a real number (no bool) with fits(value); `want` says which fit, e.g. "> 0".
+
+    A comparison with NaN is false, so fits need not think of it.
+    """
+    try:
+        right = isinstance(value, Real) and not isinstance(value, bool) and fits(float(value))
+    except OverflowError:  # an integer beyond every float
+        right = False
+    if not right:
+        raise CourseError(f"{name}: got {shown(value)}, want a number {want}")
+
+
+def check_known(kind: str, name: object, known: Iterable[str]) -> None:
+    """Raise the error of `unknown` unless name is one of the known; it may be anything that a file holds, a list too."""
+    names = list(known)
+    if not isinstance(name, str) or name not in names:
+        raise unknown(kind, name, names)
 
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> CourseError:
@@ -38,4 +72,4 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> CourseError:
     names = sorted(known)
     close = get_close_matches(name.lower(), names, n=1, cutoff=0.4) if isinstance(name, str) else []
     hint = f" did you mean {close[0]!r}?" if close else ""
-    return CourseError(f"unknown {kind} {name!r}:{hint} known: {', '.join(names)}")
+    return CourseError(f"unknown {kind} {shown(name)}:{hint} known: {', '.join(names)}")

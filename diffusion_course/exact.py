@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .errors import CourseError, check_integer
 from .noise import Noise
-from .shapes import check_batch, expand, number, per_row
+from .shapes import at_least_single, check_batch, expand, number, per_row, positive
 
 
 class DatasetDenoiser:
@@ -18,7 +18,8 @@ class DatasetDenoiser:
     D(x, sigma) = sum_i w_i data_i with w = softmax_i(-||x - data_i||^2 / (2 sigma^2)) (Karras et al. 2022, eq. 57).
     Weights are computed in float64, over `chunk` data points at a time.
 
-    data: (N, *S). labels: (N,) integers or None. Raises CourseError for no data, NaN, or labels of another length.
+    data: (N, *S). labels: (N,) integers or None. chunk: an integer >= 1.
+    Raises CourseError for no data, NaN, another chunk, or labels of another length.
     """
 
     def __init__(self, data: Tensor, labels: Tensor | None = None, chunk: int = 4096):
@@ -28,6 +29,7 @@ class DatasetDenoiser:
             raise CourseError("data: holds NaN or infinity; remove those samples")
         if labels is not None and labels.shape != (len(data),):
             raise CourseError(f"labels: got shape {tuple(labels.shape)}, want ({len(data)},)")
+        check_integer("chunk", chunk, 1)
         self.data, self.labels, self.chunk = data, labels, chunk
 
     def __call__(self, x: Tensor, sigma: Tensor | float) -> Tensor:
@@ -47,20 +49,20 @@ class DatasetDenoiser:
         """
         if self.labels is None:
             raise CourseError("given(y): this data set has no labels; pass labels= when you make it")
-        if isinstance(y, Tensor) and y.ndim == 1:
-            classes = {int(c): self.given(int(c)) for c in y.unique()}
+        y = torch.as_tensor(y)
+        if y.ndim == 0:
+            return self._alone(y.item())
+        classes = {c: self._alone(c) for c in y.unique().tolist()}
 
-            def mixed(x: Tensor, sigma: Tensor) -> Tensor:
-                sigmas = number(sigma).expand(len(x))
-                row_classes = per_row("y", y, x)
-                out = torch.empty_like(x)
-                for c, D in classes.items():
-                    rows = row_classes == c
-                    out[rows] = D(x[rows], sigmas[rows.to(sigmas.device)])
-                return out
+        def mixed(x: Tensor, sigma: Tensor) -> Tensor:
+            sigmas, row_classes = per_row("sigma", number(sigma), x), per_row("y", y, x)
+            out = torch.empty_like(x)
+            for c, D in classes.items():
+                rows = row_classes == c
+                out[rows] = D(x[rows], sigmas[rows])
+            return out
 
-            return mixed
-        return self._alone(int(y))
+        return mixed
 
     @property
     def classes(self) -> list[int]:
@@ -78,7 +80,7 @@ class DatasetDenoiser:
         log_joint = [D.log_density(x, sigma) + math.log(len(D.data)) for D in classes]
         return torch.stack(log_joint, 1).log_softmax(1)
 
-    def _alone(self, y: int) -> "DatasetDenoiser":
+    def _alone(self, y: float) -> "DatasetDenoiser":
         assert self.labels is not None
         mask = self.labels == y
         if not bool(mask.any()):
@@ -93,9 +95,7 @@ class DatasetDenoiser:
         """
         check_batch("x", x, *self.data.shape[1:])
         flat = x.flatten(1).double()
-        s = expand(sigma, flat).to(flat).reshape(-1).expand(len(x))
-        if not bool((s > 0).all()):
-            raise CourseError(f"sigma: got {float(s.min()):g}, want numbers > 0")
+        s = expand(positive("sigma", sigma), flat).to(flat).reshape(-1).expand(len(x))
         top = torch.full((len(x),), -torch.inf, dtype=torch.float64, device=x.device)
         total, mean = torch.zeros_like(top), torch.zeros_like(flat)
         for points in self.data.split(self.chunk):
@@ -128,23 +128,23 @@ class GaussianMixture:
         K = len(self.means)
         stds = number(stds).to(self.means)
         weights = number(torch.ones(K) if weights is None else weights).to(self.means)
-        if tuple(stds.shape) not in ((), (K,)) or not bool((stds >= 0).all()):
+        if tuple(stds.shape) not in ((), (K,)) or not bool(((stds >= 0) & stds.isfinite()).all()):
             raise CourseError(f"stds: got {stds.tolist()}, want a number >= 0, or {K} of them")
-        if weights.shape != (K,) or not bool((weights > 0).all()):
+        if weights.shape != (K,) or not bool(((weights > 0) & weights.isfinite()).all()):
             raise CourseError(f"weights: got {weights.tolist()}, want {K} numbers > 0")
         self.stds = stds.expand(K)
         self.weights = weights / weights.sum()
 
     def __call__(self, x: Tensor, sigma: Tensor | float) -> Tensor:
-        """E[x_0 | x]: x (B, *S), sigma () or (B,) -> (B, *S)."""
+        """E[x_0 | x]: x (B, *S), sigma () or (B,) -> (B, *S) in x's dtype."""
         log_joint = self._parts(x, sigma)[2]
-        return (log_joint.softmax(1)[..., None] * self._components(x, sigma)).sum(1).reshape(x.shape)
+        return (log_joint.softmax(1)[..., None] * self._components(x, sigma)).sum(1).reshape(x.shape).to(x)
 
     def score(self, x: Tensor, sigma: Tensor | float = 0.0) -> Tensor:
         """grad_x log p(x; sigma): (B, *S). Equals (D(x, sigma) - x) / sigma^2 (Tweedie)."""
         centred, variance, log_joint = self._parts(x, sigma)
         pull = -centred / variance[..., None]
-        return (log_joint.softmax(1)[..., None] * pull).sum(1).reshape(x.shape)
+        return (log_joint.softmax(1)[..., None] * pull).sum(1).reshape(x.shape).to(x)
 
     def log_density(self, x: Tensor, sigma: Tensor | float = 0.0) -> Tensor:
         """log p(x; sigma) of the mixture blurred with N(0, sigma^2 I): (B,), in nats."""
@@ -173,12 +173,13 @@ class GaussianMixture:
 
         def per_component(x: Tensor, sigma: Tensor | float) -> Tensor:
             rows = torch.arange(len(x), device=x.device)
-            return self._components(x, sigma)[rows, per_row("k", k, x).long()].reshape(x.shape)
+            return self._components(x, sigma)[rows, per_row("k", k, x).long()].reshape(x.shape).to(x)
 
         return per_component
 
     def sample(self, n: int, noise: Noise) -> tuple[Tensor, Tensor]:
-        """n draws: (n, *S), and the component of each: (n,). noise: a `Noise`."""
+        """n draws: (n, *S), and the component of each: (n,). n: an integer >= 0. noise: a `Noise`."""
+        check_integer("n", n, 0)
         draws = noise.randn(n, self.means[0].numel() + 1, device=self.means.device, dtype=self.means.dtype)
         uniform = torch.special.ndtr(draws[:, -1].double()).to(self.means)
         k = torch.searchsorted(self.weights.cumsum(0), uniform).clamp(max=len(self.means) - 1)
@@ -188,15 +189,22 @@ class GaussianMixture:
     def _components(self, x: Tensor, sigma: Tensor | float) -> Tensor:
         """E[x_0 | x, k] for every component k: (B, K, D)."""
         centred, variance, _ = self._parts(x, sigma)
-        shrink = self.stds.to(x) ** 2 / variance
-        return self.means.to(x).flatten(1) + shrink[..., None] * centred
+        shrink = self.stds.to(centred) ** 2 / variance
+        return self.means.to(centred).flatten(1) + shrink[..., None] * centred
 
     def _parts(self, x: Tensor, sigma: Tensor | float) -> tuple[Tensor, Tensor, Tensor]:
-        """x - means (B, K, D); variances (B, K) or (1, K); log of weight times density (B, K)."""
+        """x - means (B, K, D); variances (B, K) or (1, K); log of weight times density (B, K). Never in half precision.
+
+        Raises CourseError for an x or sigma that does not fit, or where a component's variance is 0.
+        """
         check_batch("x", x, *self.means.shape[1:])
+        x = at_least_single(x)
         centred = (x[:, None] - self.means.to(x)).flatten(2)
         sigma = expand(sigma, x).to(x).reshape(-1, 1)
         variance = self.stds.to(x) ** 2 + sigma**2
+        bad = ~((sigma >= 0) & sigma.isfinite() & (variance > 0).all(1, keepdim=True))
+        if bool(bad.any()):
+            raise CourseError(f"sigma: got {sigma[bad][0]:g}, want numbers >= 0, and > 0 where a std is 0")
         D = centred.shape[2]
         log_density = -0.5 * (centred.square().sum(2) / variance + D * (2 * torch.pi * variance).log())
         return centred, variance, self.weights.to(x).log() + log_density

@@ -9,7 +9,7 @@ from .denoisers import Conditional, Denoiser, Preconditioned
 from .errors import CourseError
 from .noise import NoiseSource
 from .samplers import Step, Variance, ancestral, posterior_variance
-from .shapes import append_dims, expand, number, per_row
+from .shapes import append_dims, at_least_single, check_answer, expand, number, per_row
 
 Scale = float | Tensor | Callable[[Tensor], Tensor]
 """A guidance scale: a number (or one per row, (B,)), or a function of sigma that returns such a number."""
@@ -23,18 +23,21 @@ def cfg(cond: Denoiser, uncond: Denoiser, w: Scale) -> Denoiser:
 
     The same line in eps reads eps_u + w (eps_c - eps_u). Where w = 1 only `cond` is evaluated, and where w = 0 only
     `uncond`. Two conditions of one network run as one batch of 2B: `cfg(net.given(y), net.given(z), w)`, or with
-    `net` itself for "no label" when the network has a label for that.
+    `net` itself for "no label" when the network has a label for that. Raises CourseError for a scale that is not finite
+    or does not match x, and for an answer of another shape than x.
     """
     if isinstance(w, int | float) and w in (0, 1):
         return cond if w else uncond
 
     def guided(x: Tensor, sigma: Tensor) -> Tensor:
-        scale = _scale(w, sigma, x)
+        scale = _scale("w", w, sigma, x)
         if bool((scale == 1).all()):
             return cond(x, sigma)
         if bool((scale == 0).all()):
             return uncond(x, sigma)
         towards, base = _both(cond, uncond, x, sigma)
+        check_answer("cond(x, sigma)", towards, x)
+        check_answer("uncond(x, sigma)", base, x)
         return base + scale * (towards - base)
 
     return guided
@@ -74,7 +77,11 @@ def classifier(D: Denoiser, log_prob: LogProb, scale: Scale) -> Denoiser:
 
     def guided(x: Tensor, sigma: Tensor) -> Tensor:
         x0 = D(x, sigma)
-        return x0 + _scale(scale, sigma, x) * expand(sigma, x) ** 2 * _gradient(log_prob, x, sigma)
+        check_answer("D(x, sigma)", x0, x)
+        # In float32: the square of a large sigma is infinite in float16.
+        wide = at_least_single(x)
+        shift = _scale("scale", scale, sigma, wide) * expand(sigma, wide) ** 2 * _gradient(log_prob, x, sigma)
+        return x0 + shift.to(x)
 
     return guided
 
@@ -93,7 +100,7 @@ def mean_shift(log_prob: LogProb, scale: Scale, variance: Variance = posterior_v
         # x_VP = x / sqrt(1 + sigma^2): the gradient grows by that root, and the shift by the next step's.
         bridge = ((1 + sigma**2) / (1 + sigma_next**2)).sqrt()
         Sigma = variance(x, sigma, sigma_next)
-        return x_next + _scale(scale, sigma, x) * bridge * Sigma * _gradient(log_prob, x, sigma)
+        return x_next + _scale("scale", scale, sigma, x) * bridge * Sigma * _gradient(log_prob, x, sigma)
 
     return shifted
 
@@ -102,10 +109,15 @@ def clip(D: Denoiser, low: float = -1.0, high: float = 1.0) -> Denoiser:
     """D with its answers clipped to the range of the data, as in Ho et al. 2020's code.
 
     A network that predicts eps needs it at large sigma: there x_0 = x - sigma eps multiplies its error by sigma.
+    Raises CourseError unless low < high.
     """
+    if not low < high:
+        raise CourseError(f"low, high: got {low}, {high}, want low < high")
 
     def clipped(x: Tensor, sigma: Tensor) -> Tensor:
-        return D(x, sigma).clamp(low, high)
+        x0 = D(x, sigma)
+        check_answer("D(x, sigma)", x0, x)
+        return x0.clamp(low, high)
 
     return clipped
 
@@ -121,16 +133,23 @@ def dynamic_threshold(D: Denoiser, percentile: float = 0.995) -> Denoiser:
 
     def thresholded(x: Tensor, sigma: Tensor) -> Tensor:
         x0 = D(x, sigma)
-        s = x0.flatten(1).abs().quantile(percentile, dim=1).clamp(min=1)
-        s = append_dims(s, x0)
+        check_answer("D(x, sigma)", x0, x)
+        # torch has no quantile of half precision.
+        s = at_least_single(x0).flatten(1).abs().quantile(percentile, dim=1).clamp(min=1)
+        s = append_dims(s, x0).to(x0)
         return x0.clamp(-s, s) / s
 
     return thresholded
 
 
-def _scale(w: Scale, sigma: Tensor, x: Tensor) -> Tensor:
-    """w at sigma, shaped to multiply x."""
-    return expand(w(number(sigma)) if callable(w) else w, x)
+def _scale(name: str, w: Scale, sigma: Tensor, x: Tensor) -> Tensor:
+    """w at sigma, shaped to multiply x. Raises CourseError, naming it, when it is NaN, infinite or of another shape."""
+    if callable(w):
+        w, name = w(number(sigma)), f"{name}(sigma)"
+    scale = expand(w, x, name)
+    if not bool(scale.isfinite().all()):
+        raise CourseError(f"{name}: is NaN or infinite, want finite numbers")
+    return scale
 
 
 def _both(first: Denoiser, second: Denoiser, x: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
@@ -145,12 +164,12 @@ def _both(first: Denoiser, second: Denoiser, x: Tensor, sigma: Tensor) -> tuple[
 
 
 def _condition(D: Denoiser) -> Conditional | None:
-    """D as a network with labels, if it is one. In the course's networks label num_classes means "no label"."""
+    """D as a network with labels, if it is one. The course's networks have a `no_label`: the label that means none, or None."""
     if isinstance(D, Conditional):
         return D
     if isinstance(D, Preconditioned):
-        no_label = getattr(D.net, "num_classes", 0)
-        return Conditional(D, no_label) if no_label else None
+        no_label = getattr(D.net, "no_label", None)
+        return None if no_label is None else Conditional(D, no_label)
     return None
 
 

@@ -88,7 +88,7 @@ def vlb_loss(D: Denoiser, x0: Tensor, t: Tensor, eps: Tensor, schedule: NoiseSch
     return (schedule.T - 1) * kl_term(x0, x0_hat, t, schedule).mean()
 
 
-def learned_variance(v: Tensor, t: int | Tensor, schedule: NoiseSchedule) -> Tensor:
+def learned_log_variance(v: Tensor, t: int | Tensor, schedule: NoiseSchedule) -> Tensor:
     """log Sigma(x_t, t) = f log beta_t + (1 - f) log beta-tilde_t with f = (v + 1) / 2 (Nichol & Dhariwal 2021, eq. 15).
 
     v: (B, *S), the network's answer, -1 for beta-tilde and 1 for beta; the range is not enforced. t: () or (B,).
@@ -110,7 +110,7 @@ def learned_transition(model: EpsModel, schedule: NoiseSchedule, clip: bool = Fa
         eps, v = halves(model(x_t, t), x_t)
         x0_hat = x0_from_eps(x_t, t, eps, schedule)
         mean, _ = posterior_mean_variance(x0_hat.clamp(-1, 1) if clip else x0_hat, x_t, t, schedule)
-        return mean, learned_variance(v, t, schedule)
+        return mean, learned_log_variance(v, t, schedule)
 
     return transition
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from .errors import CourseError, check_integer
+from .shapes import append_dims, at_least_single, check_float, same
 
 
 class NoiseSource(Protocol):
@@ -36,7 +37,14 @@ class Noise:
     def randn(
         self, *shape: int, device: torch.device | str | None = None, dtype: torch.dtype = torch.float32
     ) -> Tensor:
-        """Standard normal noise of the given shape; the first axis counts the samples."""
+        """Standard normal noise of the given shape; the first axis counts the samples.
+
+        Raises CourseError for a shape that is none, or a dtype of integers.
+        """
+        for n in shape:
+            check_integer("shape", n, 0)
+        if not dtype.is_floating_point:
+            raise CourseError(f"dtype: got {dtype}, want floating point; noise would be cut off to integers")
         if not self.per_sample:
             return torch.randn(*shape, generator=self._stream(0), dtype=torch.float32).to(
                 device=device, dtype=dtype
@@ -54,7 +62,7 @@ class Noise:
 
     def _stream(self, i: int) -> torch.Generator:
         while len(self._streams) <= i:
-            seed = mix(mix(self.seed) + len(self._streams))
+            seed = mix(_all_of(self.seed) + len(self._streams))
             self._streams.append(torch.Generator().manual_seed(seed))
         return self._streams[i]
 
@@ -70,22 +78,30 @@ def mix(n: int) -> int:
     return n ^ (n >> 16)
 
 
+def _all_of(seed: int) -> int:
+    """32 bits that depend on every bit of a seed: 0 and 2^32 are two seeds."""
+    high, low = divmod(seed, 2**32)
+    return mix(_all_of(high) + low) if high else mix(low)
+
+
 def slerp(a: Tensor, b: Tensor, s: float) -> Tensor:
     """From a (s = 0) to b (s = 1) along the great circle, each sample on its own (Shoemake 1985; Song et al. 2021, appendix D.5).
 
     sin((1-s) theta)/sin(theta) a + sin(s theta)/sin(theta) b, theta the angle between a and b: points between two latents
     whose norms stay those of noise, where (1-s) a + s b would be shorter. a, b: (B, *S); parallel samples are
-    interpolated linearly. Raises CourseError for two shapes, or an s outside 0..1.
+    interpolated linearly. Raises CourseError for two shapes, integers, or an s outside 0..1.
     """
-    if a.shape != b.shape:
-        raise CourseError(f"b: got shape {tuple(b.shape)}, want {tuple(a.shape)}, the shape of a")
+    for name, x in (("a", a), ("b", b)):
+        check_float(name, x)
+    same("a", a, "b", b)
     if not 0 <= s <= 1:
         raise CourseError(f"s: got {s}, want a number in 0..1")
     # From sine and cosine together: arccos alone loses half of the digits near 0, and meets 1 + 1e-16.
-    u, v = (x.flatten(1) / x.flatten(1).norm(dim=1, keepdim=True).clamp(min=1e-30) for x in (a, b))
+    flat = (at_least_single(x).flatten(1) for x in (a, b))
+    u, v = (x / x.norm(dim=1, keepdim=True).clamp(min=1e-30) for x in flat)
     theta = 2 * torch.atan2((u - v).norm(dim=1), (u + v).norm(dim=1))
     far = theta.sin() > 1e-4
     sine = torch.where(far, theta.sin(), 1.0)
     weights = [torch.where(far, (share * theta).sin() / sine, share) for share in (1 - s, s)]
-    from_a, from_b = (w.reshape(-1, *[1] * (a.ndim - 1)) for w in weights)
-    return from_a * a + from_b * b
+    from_a, from_b = (append_dims(w, a) for w in weights)
+    return (from_a * a + from_b * b).to(a)

@@ -1,13 +1,14 @@
 """From noise to data: one-step functions, and the one loop that runs any of them.
 
 A step is a function step(D, x, sigma, sigma_next, noise) -> x_next, in VE coordinates. Write your own and pass it
-to the same loop.
+to the same loop. A step that remembers has a method `begin()`, which the loop calls: it returns the step for one run.
 """
 
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from torch import Tensor
 from .denoisers import Denoiser
 from .errors import CourseError, check_integer
 from .noise import NoiseSource
-from .shapes import check_answer
+from .shapes import at_least_single, check_answer, check_state
 
 Step = Callable[[Denoiser, Tensor, Tensor, Tensor, Any], Tensor]
 
@@ -155,28 +156,53 @@ def edm(
     return step
 
 
-def dpmpp_2m() -> Step:
+def dpmpp_2m() -> "DPMpp2M":
     """DPM-Solver++(2M): second order from one evaluation a step, by reusing the last answer (Lu et al. 2022, algorithm 2).
 
     With lambda = -log(sigma) and r the ratio of the last step in lambda to this one, D is replaced by
     D + (D - D_last) / (2 r). The first step, and the last (sigma_next = 0), are first order. The step remembers the
-    last answer; it begins anew whenever it is not called where it left off, so one step may serve many runs.
+    last answer, for one run: every loop calls its `begin()` and goes on with what that returns.
     """
-    memory: dict[str, Tensor] = {}
+    return DPMpp2M()
 
-    def step(
-        D: Denoiser, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: NoiseSource | None = None
+
+class DPMpp2M:
+    """The step of `dpmpp_2m`: what it remembers belongs to one run, which the loop begins with `begin()`."""
+
+    def __init__(self) -> None:
+        self.last: tuple[Tensor, Tensor, Tensor] | None = None  # the last call's x_0, sigma and sigma_next
+
+    def begin(self) -> "DPMpp2M":
+        """The step for a new run: one that remembers nothing."""
+        return DPMpp2M()
+
+    def __call__(
+        self,
+        D: Denoiser,
+        x: Tensor,
+        sigma: Tensor,
+        sigma_next: Tensor,
+        noise: NoiseSource | None = None,
     ) -> Tensor:
         x0 = D(x, sigma)
-        guess = x0
-        if sigma_next > 0 and "x0" in memory and memory["next"] == sigma and memory["x0"].shape == x.shape:
-            r = (memory["sigma"] / sigma).log() / (sigma / sigma_next).log()
-            guess = x0 + (x0 - memory["x0"]) / (2 * r)
-        memory.update(x0=x0, sigma=sigma, next=sigma_next)
+        guess = self._guess(x0, sigma, sigma_next)
+        self.last = (x0, sigma, sigma_next) if sigma_next > 0 else None  # a run ends at 0
         ratio = sigma_next / sigma
         return ratio * x + (1 - ratio) * guess
 
-    return step
+    def _guess(self, x0: Tensor, sigma: Tensor, sigma_next: Tensor) -> Tensor:
+        """D in the middle of the step, from this answer and the last."""
+        if self.last is None:
+            return x0
+        x0_last, sigma_last, reached = self.last
+        if reached != sigma:
+            raise CourseError(
+                f"dpmpp_2m: called at sigma {sigma:g} after a step to {reached:g}; for another run take step.begin()"
+            )
+        if sigma_next == 0:
+            return x0
+        r = (sigma_last / sigma).log() / (sigma / sigma_next).log()
+        return x0 + (x0 - x0_last) / (2 * r)
 
 
 @dataclass(frozen=True)
@@ -213,14 +239,17 @@ def ddim_invert(D: Denoiser, x: Tensor, sigmas: Tensor) -> Tensor:
     the limit of small steps. Raises CourseError for another grid.
     """
     sigmas = torch.as_tensor(sigmas, dtype=torch.float64).cpu()
+    check_state(x)
     if sigmas.ndim != 1 or len(sigmas) < 2 or not bool((sigmas.diff() > 0).all()) or not sigmas[0] > 0:
         got = [round(s, 6) for s in sigmas.flatten()[:4].tolist()]
         raise CourseError(f"sigmas: want two or more strictly increasing numbers > 0, got {got}...")
+    dtype, x = x.dtype, at_least_single(x)
+    counted = _Counted(D, dtype)
     for sigma, sigma_next in itertools.pairwise(sigmas):
-        x = euler(D, x, sigma, sigma_next)
+        x = euler(counted, x, sigma, sigma_next)
         if not bool(torch.isfinite(x).all()):
             raise CourseError(f"inversion: NaN or infinity after the step {sigma:g} -> {sigma_next:g}")
-    return x
+    return x.to(dtype)
 
 
 def sample(
@@ -229,7 +258,7 @@ def sample(
     sigmas: Tensor,
     step: Step = euler,
     noise: NoiseSource | None = None,
-    progress: Callable[[Iterable], Iterable] | None = None,
+    progress: Callable[[Iterable], Iterable] = iter,
 ) -> Tensor:
     """Samples (B, *S): the last state of the loop. See `states` for the arguments."""
     for state in states(D, x, sigmas, step, noise, progress):
@@ -243,7 +272,7 @@ def trajectory(
     sigmas: Tensor,
     step: Step = euler,
     noise: NoiseSource | None = None,
-    progress: Callable[[Iterable], Iterable] | None = None,
+    progress: Callable[[Iterable], Iterable] = iter,
 ) -> Trajectory:
     """Every state of the loop, stacked. See `states` for the arguments."""
     stops = list(states(D, x, sigmas, step, noise, progress))
@@ -260,30 +289,32 @@ def states(
     sigmas: Tensor,
     step: Step = euler,
     noise: NoiseSource | None = None,
-    progress: Callable[[Iterable], Iterable] | None = None,
+    progress: Callable[[Iterable], Iterable] = iter,
 ) -> Iterator[State]:
     """The loop: yield the initial state, then the state after each step.
 
     D: denoiser. x: (B, *S), the initial state at sigmas[0], that is sigmas[0] * noise in VE coordinates.
     sigmas: (N+1,), strictly decreasing, ending in 0. step: see the module's top. noise: needed by stochastic
     steps. progress: wraps the iterable of steps, e.g. tqdm.
-    Raises CourseError for a bad grid, a missing noise, an answer of D in another shape, or NaN (the step and sigma
-    are named).
+    An x of half precision is sampled in float32 (step after step, rounding would carry the samples away from the data):
+    D sees x's dtype, and so does who reads the states.
+    Raises CourseError for a bad grid, x or step, a missing noise, an answer of D in another shape, or NaN (the step and
+    sigma are named).
     """
-    if step is ddim:
-        raise CourseError("step: got ddim, which makes steps; pass ddim() for eta = 0, or ddim(eta)")
     sigmas = _check_grid(sigmas)
-    if not bool(torch.isfinite(x).all()):
-        raise CourseError("x: holds NaN or infinity before the first step")
-    counted = _Counted(D)
+    check_state(x)
+    dtype, x = x.dtype, at_least_single(x)
+    counted = _Counted(D, dtype)
     noise = NoNoise() if noise is None else noise
-    steps: Iterable[int] = range(len(sigmas) - 1)
-    for i in steps if progress is None else progress(steps):
+    check_step(step, counted, x, sigmas[0], sigmas[1], noise)
+    if hasattr(step, "begin"):
+        step = step.begin()
+    for i in progress(range(len(sigmas) - 1)):
         spent, counted.first = counted.nfe, None
         x_next = step(counted, x, sigmas[i], sigmas[i + 1], noise)
         seen = torch.full_like(x, torch.nan) if counted.first is None else counted.first
         # The state before the step is complete only now: its x_0 is the step's first evaluation.
-        yield State(x, sigmas[i], seen, spent)
+        yield State(x.to(dtype), sigmas[i], seen.to(dtype), spent)
         check_answer("step", x_next, x)
         if not bool(torch.isfinite(x_next).all()):
             raise CourseError(
@@ -291,20 +322,36 @@ def states(
                 f"{sigmas[i + 1]:g}; look at the denoiser's output there, or start from a smaller sigma"
             )
         x = x_next
-    yield State(x, sigmas[-1], x, counted.nfe)
+    yield State(x.to(dtype), sigmas[-1], x.to(dtype), counted.nfe)
+
+
+def check_step(step: Callable, *arguments: object) -> None:
+    """Raise CourseError unless `step` takes these arguments: a function that makes steps is not a step."""
+    if not callable(step):
+        raise CourseError(f"step: got {type(step).__name__}, want a function such as samplers.heun")
+    name = getattr(step, "__name__", type(step).__name__)
+    try:
+        signature(step).bind(*arguments)
+    except TypeError:
+        raise CourseError(
+            f"step: got {name}, which makes steps; pass {name}(), or a function of a step's {len(arguments)} arguments"
+        ) from None
+    except ValueError:  # what is written in C has no signature
+        pass
 
 
 class _Counted:
-    """A denoiser that counts its evaluations and remembers the first of each step."""
+    """A denoiser that is asked in one dtype and answers in its state's, counts its evaluations, and remembers a step's first."""
 
-    def __init__(self, D: Denoiser):
-        self.D, self.nfe = D, 0
+    def __init__(self, D: Denoiser, dtype: torch.dtype):
+        self.D, self.dtype, self.nfe = D, dtype, 0
         self.first: Tensor | None = None
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
         self.nfe += 1
-        x0 = self.D(x, sigma)
+        x0 = self.D(x.to(self.dtype), sigma)
         check_answer("D", x0, x)
+        x0 = x0.to(x.dtype)
         if self.first is None:
             self.first = x0
         return x0

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .errors import CourseError, check_integer, unknown
-from .shapes import append_dims, check_rows
+from .shapes import append_dims, check_float, check_rows, positive
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,8 +103,7 @@ class NoiseSchedule:
         t: integer, or tensor of shape () or (B,), in 1..T. Raises CourseError for another t.
         """
         t = self.check(t)
-        if not x.is_floating_point():
-            raise CourseError(f"x: got dtype {x.dtype}, want floating point; convert with x.float()")
+        check_float("x", x)
         check_rows("t", t, x, one=True)
         return append_dims(table[t - 1], x).to(x)
 
@@ -118,9 +117,7 @@ class NoiseSchedule:
         sigma: > 0, any shape. Returns float64 of that shape; t(sigma(t)) == t exactly for integer t.
         Raises CourseError when a sigma is not a positive number.
         """
-        sigma = torch.as_tensor(sigma, dtype=torch.float64).cpu()
-        if not bool((sigma > 0).all()):
-            raise CourseError(f"sigma: got {sigma.min().item():g}, want numbers > 0")
+        sigma = positive("sigma", torch.as_tensor(sigma, dtype=torch.float64).cpu())
         x, nodes = sigma.log(), self.sigmas.log()
         right = torch.searchsorted(nodes, x.contiguous()).clamp(1, max(self.T - 1, 1))
         if self.T == 1:

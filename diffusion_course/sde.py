@@ -20,8 +20,8 @@ from .denoisers import Denoiser
 from .errors import CourseError, check_integer
 from .noise import NoiseSource
 from .processes import SDE, check_time, sub_vp, ve, vp
-from .samplers import NoNoise
-from .shapes import check_answer, expand, per_sample
+from .samplers import NoNoise, check_step
+from .shapes import at_least_single, check_answer, check_state, expand, per_sample
 
 __all__ = [
     "SDE",
@@ -169,7 +169,7 @@ def sample(
     times: Tensor,
     step: Step = euler_maruyama,
     noise: NoiseSource | None = None,
-    progress: Callable[[Iterable], Iterable] | None = None,
+    progress: Callable[[Iterable], Iterable] = iter,
 ) -> Tensor:
     """Samples (B, *S): the last state of the loop. See `states` for the arguments."""
     for state in states(score, sde, x, times, step, noise, progress):
@@ -185,23 +185,23 @@ def states(
     times: Tensor,
     step: Step = euler_maruyama,
     noise: NoiseSource | None = None,
-    progress: Callable[[Iterable], Iterable] | None = None,
+    progress: Callable[[Iterable], Iterable] = iter,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """The loop: yield (x, t), x (B, *S) and t (), at the start and after each step.
 
     x: (B, *S), the state at times[0]; at t = 1 that is sde.prior_std times noise. times: (N+1,), strictly
     decreasing within [0, 1]. noise: needed by stochastic steps. progress: wraps the iterable of steps.
-    Raises CourseError for a bad grid, a missing noise, a score or step of another shape, or NaN (the step and t
+    An x of half precision is sampled in float32, as in `samplers.states`.
+    Raises CourseError for a bad grid, x or step, a missing noise, a score or step of another shape, or NaN (the step and t
     are named).
     """
-    if step is predictor_corrector:
-        raise CourseError("step: got predictor_corrector, which makes steps; pass predictor_corrector()")
     times = _check_times(times)
-    _check_state(x)
-    score, noise = _checked(score), NoNoise() if noise is None else noise
-    yield x, times[0]
-    steps: Iterable[int] = range(len(times) - 1)
-    for i in steps if progress is None else progress(steps):
+    check_state(x, least=2)
+    dtype, x = x.dtype, at_least_single(x)
+    score, noise = _checked(score, dtype), NoNoise() if noise is None else noise
+    check_step(step, score, sde, x, times[0], times[1], noise)
+    yield x.to(dtype), times[0]
+    for i in progress(range(len(times) - 1)):
         x_next = step(score, sde, x, times[i], times[i + 1], noise)
         check_answer("step", x_next, x)
         if not bool(torch.isfinite(x_next).all()):
@@ -210,7 +210,7 @@ def states(
                 f"{times[i + 1]:g}; look at the score there, or take more steps"
             )
         x = x_next
-        yield x, times[i + 1]
+        yield x.to(dtype), times[i + 1]
 
 
 # ---- likelihood
@@ -277,8 +277,9 @@ def log_likelihood(
     """
     check_integer("num_steps", num_steps, 1)
     _check_t_min(t_min)
-    _check_state(x)
-    checked = _checked(score)
+    check_state(x, least=2)
+    dtype, x = x.dtype, at_least_single(x)
+    checked = _checked(score, dtype)
 
     def differentiable(x: Tensor, t: Tensor) -> Tensor:
         s = checked(x, t)
@@ -333,18 +334,13 @@ def _check_times(times: Tensor) -> Tensor:
     return times
 
 
-def _check_state(x: Tensor) -> None:
-    if x.ndim < 2 or not x.is_floating_point():
-        raise CourseError(f"x: got shape {tuple(x.shape)}, {x.dtype}, want (B, *S), floating point")
-    if not bool(torch.isfinite(x).all()):
-        raise CourseError("x: holds NaN or infinity before the first step")
+def _checked(score: Score, dtype: torch.dtype) -> Score:
+    """A score that is asked in one dtype and answers in its state's."""
 
-
-def _checked(score: Score) -> Score:
     def checked(x: Tensor, t: Tensor) -> Tensor:
-        s = score(x, t)
+        s = score(x.to(dtype), t)
         check_answer("score", s, x)
-        return s
+        return s.to(x.dtype)
 
     return checked
 

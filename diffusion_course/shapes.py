@@ -20,8 +20,11 @@ def expand(value: float | Tensor, x: Tensor, name: str = "sigma") -> Tensor:
     """A number for all samples, (), or for each, (B,), shaped to multiply x (B, *S).
 
     A 0-d value stays float64 (it multiplies any tensor on any device and does not change its dtype);
-    a (B,) value takes x's dtype and device. Raises CourseError, naming it, for another shape.
+    a (B,) value takes x's dtype and device. Raises CourseError, naming it, for another shape, and for an x of integers.
     """
+    check_float("x", x)
+    if not isinstance(value, Tensor | float | int):
+        raise CourseError(f"{name}: got {value!r}, want a number, or one for each of {len(x)}")
     value = number(value)
     check_rows(name, value, x)
     return value if value.ndim == 0 else append_dims(value, x).to(x)
@@ -39,6 +42,36 @@ def per_sample(x: Tensor) -> Tensor:
     return x.flatten(1).sum(1) if x.ndim > 1 else x
 
 
+def at_least_single(x: Tensor) -> Tensor:
+    """x in float32 if it is of half precision, else x itself: what a computation over many steps or terms needs."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def check_float(name: str, x: Tensor) -> None:
+    """Raise CourseError unless x holds real floating-point numbers: in integers a result would be cut off."""
+    if not isinstance(x, Tensor) or not x.is_floating_point():
+        got = f"dtype {x.dtype}" if isinstance(x, Tensor) else type(x).__name__
+        raise CourseError(f"{name}: got {got}, want floating point; convert with {name}.float()")
+
+
+def positive(name: str, value: float | Tensor) -> Tensor:
+    """`number(value)`. Raises CourseError unless every entry is finite and > 0."""
+    value = number(value)
+    bad = ~((value > 0) & value.isfinite())
+    if bool(bad.any()):
+        raise CourseError(f"{name}: got {value[bad].flatten()[0].item():g}, want numbers > 0")
+    return value
+
+
+def check_state(x: Tensor, least: int = 1) -> None:
+    """Raise CourseError unless x can start a sampling loop: finite floating-point numbers, of at least so many axes."""
+    check_float("x", x)
+    if x.ndim < least:
+        raise CourseError(f"x: got shape {tuple(x.shape)}, want (B, *S)")
+    if not bool(torch.isfinite(x).all()):
+        raise CourseError("x: holds NaN or infinity before the first step")
+
+
 def check_rows(name: str, value: Tensor, x: Tensor, one: bool = False) -> None:
     """Raise CourseError unless value has the shape () or (B,). one: (1,) passes as well."""
     if tuple(value.shape) not in ((), (len(x),)) and not (one and value.shape == (1,)):
@@ -48,9 +81,10 @@ def check_rows(name: str, value: Tensor, x: Tensor, one: bool = False) -> None:
 
 
 def check_batch(name: str, x: Tensor, *event: int) -> None:
-    """Raise CourseError unless x is of shape (B, *event)."""
+    """Raise CourseError unless x holds floating-point numbers in the shape (B, *event)."""
     if x.ndim != len(event) + 1 or x.shape[1:] != event:
         raise CourseError(f"{name}: got shape {tuple(x.shape)}, want (B, {', '.join(map(str, event))})")
+    check_float(name, x)
 
 
 def same(name_a: str, a: Tensor, name_b: str, b: Tensor) -> None:

@@ -1,13 +1,17 @@
 """The command line: what it says, how fast it says it, and how it ends when something is wrong."""
 
+import errno
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
 import time
 
 import pytest
+import torch
+import typer
 from typer.testing import CliRunner
 
 from diffusion_course import cli
@@ -28,6 +32,32 @@ def test_help_names_every_command_without_importing_torch(run_python):
     assert done.stdout.endswith("False\n")
 
 
+COMMANDS = typer.main.get_command(cli.app).commands
+
+
+@pytest.mark.parametrize("columns", ["40", "80", "200"])
+def test_help_has_groups_and_examples_and_cuts_nothing(columns):
+    result = run(cli.app, ["--help"], env={"COLUMNS": columns})
+    assert "…" not in result.output
+    assert "..." not in result.output.split("Options:")[1]
+    words = " ".join(result.output.split())
+    for name, command in COMMANDS.items():
+        assert f"{name} {command.help.split('. ')[0].split(chr(10))[0].rstrip('.')}" in words
+    for group in cli.GROUPS:
+        assert f"\n{group}:\n" in result.output
+    assert "Examples:" in result.output
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_example_of_the_help_is_one_the_program_takes(name):
+    shown = run(cli.app, [name, "--help"], env={"COLUMNS": "200"}).output
+    examples = re.findall(r"^ +diffusion-course (.*)$", shown, re.MULTILINE)
+    assert examples
+    for example in examples:
+        assert example.startswith(name)
+        COMMANDS[name].make_context(name, shlex.split(example)[1:])
+
+
 def test_version_is_that_of_the_package():
     import diffusion_course
 
@@ -37,7 +67,13 @@ def test_version_is_that_of_the_package():
 
 @pytest.mark.parametrize(
     ("error", "code", "told"),
-    [(CourseError("betas: wrong"), 2, "error: betas: wrong\n"), (KeyboardInterrupt(), 130, "\nstopped\n")],
+    [
+        (CourseError("betas: wrong"), 2, "error: betas: wrong\n"),
+        (KeyboardInterrupt(), 130, "\nstopped\n"),
+        (KeyboardInterrupt("at step 3 of 9"), 130, "\nstopped at step 3 of 9\n"),
+        (PermissionError(13, "Permission denied", "a\nb"), 2, "error: Permission denied: a b\n"),
+        (MemoryError(), 2, "error: out of memory\n"),
+    ],
 )
 def test_a_mistake_and_ctrl_c_end_in_one_line(monkeypatch, error, code, told):
     from diffusion_course.classroom import doctor
@@ -107,10 +143,47 @@ def test_doctor_fits_on_a_page_and_names_what_matters():
         assert any(line.startswith(fact) for line in lines)
 
 
-def test_doctor_says_where_the_data_come_from(monkeypatch, tmp_path):
-    (tmp_path / "MNIST").mkdir()
+def test_doctor_says_which_data_are_there_by_their_files(monkeypatch, tmp_path):
+    """A download that failed leaves empty folders, or files without content."""
     monkeypatch.setenv("DIFFUSION_COURSE_DATA", str(tmp_path))
-    assert f"{tmp_path} (DIFFUSION_COURSE_DATA) holds mnist\n" in run(cli.app, ["doctor"]).output
+    line = f"{tmp_path} (DIFFUSION_COURSE_DATA) holds"
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    parts = ("images-idx3-ubyte", "labels-idx1-ubyte")
+    files = [raw / f"{split}-{part}" for split in ("train", "t10k") for part in parts]
+    for file in files[:-1]:
+        file.write_text("x")
+    files[-1].touch()
+    assert f"{line} no data set yet" in run(cli.app, ["doctor"]).output
+    files[-1].write_text("x")
+    assert f"{line} mnist\n" in run(cli.app, ["doctor"]).output
+
+
+@pytest.fixture
+def homeless(monkeypatch):
+    """A container's user: no HOME, and none in the list of users."""
+
+    def unknown(path):
+        return path
+
+    monkeypatch.delenv("DIFFUSION_COURSE_DATA", raising=False)
+    monkeypatch.setattr(os.path, "expanduser", unknown)
+
+
+@pytest.mark.usefixtures("homeless")
+def test_without_a_home_the_doctor_and_the_offline_sets_work():
+    """The home folder is asked for where a download needs it, and nowhere else."""
+    from diffusion_course.experiments import data
+
+    result = run(cli.app, ["doctor"])
+    assert result.exit_code == 0
+    assert "there is no such home folder; set DIFFUSION_COURSE_DATA to a folder you own" in result.output
+    assert len(data.load("digits", limit=3)) == 3
+    with pytest.raises(CourseError, match=r"^data folder: .* set DIFFUSION_COURSE_DATA"):
+        data.load("mnist")
+    result = run(cli.app, ["sample", "mnist-flow", "--out", "~/x.png"])
+    assert result.exit_code == 2
+    assert "there is no such home folder" in result.stderr
 
 
 @pytest.fixture
@@ -157,6 +230,128 @@ def test_lab_puts_copies_into_a_folder_and_keeps_a_students_answers(launched, tm
     assert "--LabApp.default_url=/lab/tree/00_start_here.ipynb" in launched[0]
     assert (tmp_path / "diffusion-course" / "00_start_here.ipynb").read_text() == "new"
     assert (tmp_path / "diffusion-course" / "01_forward_process.ipynb").read_text() == "my answers"
+
+
+@pytest.fixture
+def wheel(monkeypatch, tmp_path):
+    """An installed course with two small notebooks, and the folder where one works."""
+    package = tmp_path / "site-packages" / "diffusion_course"
+    (package / "_notebooks").mkdir(parents=True)
+    for name in ("00_start_here.ipynb", "01_forward_process.ipynb"):
+        (package / "_notebooks" / name).write_text('{"cells": []}')
+    monkeypatch.setattr(handout, "PACKAGE", package)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    return tmp_path
+
+
+def test_lab_with_a_full_disk_leaves_no_half_of_a_notebook(launched, wheel, monkeypatch):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    result = run(cli.app, ["lab", "--folder", "mine"])
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"error: --folder: cannot put the notebooks into {wheel / 'mine'}: ")
+    assert list((wheel / "mine").iterdir()) == launched == []
+
+
+@pytest.mark.parametrize("content", ["", '{"cells": [{"cell_type": "co', "[]", '{"cells": 3}', "\udcff"])
+def test_lab_tells_a_notebook_that_was_cut_off_and_keeps_it(launched, wheel, content):
+    (wheel / "mine").mkdir()
+    old = wheel / "mine" / "01_forward_process.ipynb"
+    old.write_text(content, errors="surrogateescape")
+    result = run(cli.app, ["lab", "--folder", "mine"])
+    assert result.exit_code == 0
+    assert result.stderr == f"{old}: damaged or cut off; move it away and start again, to get a new copy\n"
+    assert old.read_text(errors="surrogateescape") == content
+    assert len(launched) == 1
+    old.unlink()
+    assert run(cli.app, ["lab", "--folder", "mine"]).stderr == ""
+
+
+def test_a_tilde_in_a_path_is_the_home_folder(launched, wheel):
+    assert run(cli.app, ["lab", "--folder", "~/mine"]).exit_code == 0
+    assert (wheel / "home" / "mine" / "00_start_here.ipynb").exists()
+    assert not (wheel / "~").exists()
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """What would have been drawn, (arguments, progress) each; the network is not read."""
+    from diffusion_course.experiments import drawing, runs
+
+    calls = []
+
+    def draw_paths(model, count, guidance, seed, progress):
+        calls.append((model, count, guidance, seed))
+        list(progress(range(2)))
+        grey = torch.zeros(31, count, 1, 8, 8)
+        return drawing.Paths(grey, torch.linspace(80, 0, 31), torch.arange(count) % 10)
+
+    monkeypatch.setattr(runs, "read_weights", lambda name: name)
+    monkeypatch.setattr(drawing, "draw_paths", draw_paths)
+    return calls
+
+
+def test_sample_says_at_once_what_it_does_and_writes_a_png(drawn, tmp_path):
+    out = tmp_path / "new" / "$x$.PNG"
+    result = run(cli.app, ["sample", "$_$.safetensors", "--count", "1", "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    assert result.stdout == f"1 sample: {out}\n"
+    assert result.stderr.startswith("reading $_$.safetensors\n")
+    assert "2/2" in result.stderr  # the steps, as they go by
+    assert out.read_bytes().startswith(b"\x89PNG")
+    assert drawn == [("$_$.safetensors", 1, 2.0, 0)]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--out", "x.jpg"], "error: --out: got x.jpg, want a name that ends in .png\n"),
+        (["--out", "."], "error: --out: got ., want a name that ends in .png\n"),
+        (
+            ["--out", "folder.png"],
+            "error: cannot write folder.png: it is a folder; want the name of a file\n",
+        ),
+        (["--out", "file/x.png"], "error: cannot write file/x.png: "),
+        (["--film", "--count", "45"], "error: --count: got 45, want at most 44 with --film"),
+        (["--guidance", "inf"], "Error: Invalid value for '--guidance': 'inf' is not a finite number.\n"),
+        (["--guidance", "nan"], "Error: Invalid value for '--guidance': 'nan' is not a finite number.\n"),
+        (["--seed", str(2**32)], "Error: Invalid value for '--seed'"),
+    ],
+)
+def test_sample_refuses_before_it_draws(drawn, tmp_path, monkeypatch, options, told):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.png").mkdir()
+    result = run(cli.app, ["sample", "mnist-flow", *options])
+    assert result.exit_code == 2
+    assert told in result.stderr
+    assert drawn == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder.png"]
+
+
+def test_the_largest_film_is_drawn(drawn, tmp_path):
+    out = tmp_path / "x.png"
+    assert run(cli.app, ["sample", "mnist-flow", "--film", "--count", "44", "--out", str(out)]).exit_code == 0
+    assert out.exists()
+
+
+def test_train_shows_the_steps_that_were_done_before(monkeypatch, tmp_path):
+    from diffusion_course.experiments import runs
+
+    def train(config, folder, steps, device, progress, say):
+        say("resumed at step 114 of 120")
+        list(progress(range(114, 120)))
+        return {"metrics": {"accuracy": 0.9}}
+
+    monkeypatch.setattr(runs, "train", train)
+    result = run(cli.app, ["train", "mnist-flow", "--out", str(tmp_path)])
+    assert result.stdout == f"accuracy: 0.9\nweights and card: {tmp_path}\n"
+    assert result.stderr.startswith("resumed at step 114 of 120\n")
+    assert "114/120" in result.stderr
+    assert "120/120" in result.stderr
 
 
 def test_lab_without_jupyterlab_says_what_to_install(monkeypatch):

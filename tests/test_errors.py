@@ -2,13 +2,14 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
 import diffusion_course as dc
 from diffusion_course import elbo, gaussian, losses, samplers, schedules
 from diffusion_course.denoisers import DatasetDenoiser, GaussianMixture
-from diffusion_course.errors import CourseError, check_integer, unknown
+from diffusion_course.errors import CourseError, check_integer, check_known, check_number, unknown
 from diffusion_course.experiments import data
 from diffusion_course.experiments.metrics import wilson
 from diffusion_course.experiments.training import Recipe
@@ -151,3 +152,24 @@ def test_check_integer(value):
         check_integer("n", value, 1, 10, " things")
     check_integer("n", 10, 1, 10)
     check_integer("n", 10**9, 1)
+
+
+@pytest.mark.parametrize(
+    "bad", [math.nan, -0.1, "0.5", None, True, [0.5], 10**400, -(16**5000)], ids=lambda bad: ""
+)
+def test_a_number_out_of_range_is_told_short(bad):
+    with pytest.raises(CourseError, match=r"^share: got .*, want a number >= 0$") as caught:
+        check_number("share", bad, lambda v: v >= 0, ">= 0")
+    assert len(str(caught.value)) < 130
+
+
+@pytest.mark.parametrize("good", [0, 0.5, np.float32(2), np.int64(3), 10**30])
+def test_a_number_in_range_is_taken(good):
+    check_number("share", good, lambda v: v >= 0, ">= 0")
+
+
+@pytest.mark.parametrize("bad", ["linaer", ["linear"], {"linear": 1}, None, 3, "x" * 10_000])
+def test_a_name_may_be_anything_that_a_file_holds(bad):
+    with pytest.raises(CourseError, match=r"^unknown schedule .* known: cosine, linear$") as caught:
+        check_known("schedule", bad, ("linear", "cosine"))
+    assert len(str(caught.value)) < 180

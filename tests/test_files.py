@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from diffusion_course import CourseError
-from diffusion_course.files import write_atomically, write_text
+from diffusion_course.files import check_writable, user_path, write_atomically, write_text
 
 
 def message(call, *args):
@@ -115,3 +115,44 @@ def test_of_several_that_write_at_the_same_time_one_wins_and_none_fails(tmp_path
         list(pool.map(write, texts))
     assert path.read_text() in texts
     assert os.listdir(tmp_path) == ["file"]
+
+
+def places(tmp_path):
+    """Names that no file can have here, and the word that tells why."""
+    (tmp_path / "file").write_text("")
+    return {
+        tmp_path: "folder",
+        tmp_path / "file" / "x": "",
+        tmp_path / ("a" * 300): "too long",
+        tmp_path / ("a" * 300) / "x": "too long",
+        Path("."): "folder",
+        Path("/proc/x/y"): "",
+    }
+
+
+def test_what_cannot_be_written_is_told_before_the_work(tmp_path):
+    """The same refusal as that of the writing itself."""
+    for path, why in places(tmp_path).items():
+        early = message(check_writable, path)
+        assert early.startswith(f"cannot write {path}: ")
+        assert why in early
+        message(write_atomically, path, lambda file: file.write(b"x"))
+
+
+def test_asking_leaves_the_file_as_it_is(tmp_path):
+    path = tmp_path / "new" / "file"
+    check_writable(path)
+    assert os.listdir(path.parent) == []
+    path.write_text("old")
+    check_writable(path)
+    assert path.read_text() == "old"
+    assert os.listdir(path.parent) == ["file"]
+
+
+def test_a_tilde_is_the_home_folder_though_no_shell_said_so(monkeypatch):
+    monkeypatch.setenv("HOME", "/somebody")
+    assert user_path("~/x/y") == Path("/somebody/x/y")
+    assert user_path(Path("~")) == Path("/somebody")
+    assert user_path("a~/x") == Path("a~/x")
+    for odd in ("", "a\0b", "~nobody-of-this-name/x"):
+        assert message(user_path, odd).startswith("path")

@@ -207,7 +207,7 @@ def test_the_gradient_stays_finite_for_a_bad_network():
 
 @pytest.mark.parametrize("t", [1, 2, 20, SHORT_T])
 def test_the_learned_range_runs_from_beta_tilde_to_beta(t):
-    ends = [losses.learned_variance(torch.full((6, 2), v, dtype=F64), t, SHORT) for v in (-1.0, 1.0, 0.0)]
+    ends = [losses.learned_log_variance(torch.full((6, 2), v, dtype=F64), t, SHORT) for v in (-1.0, 1.0, 0.0)]
     t = torch.as_tensor(t).expand(6)
     small = SHORT.posterior_variance[t.clamp(min=2) - 1].log()
     close(ends[0], small[:, None].expand(6, 2))
@@ -241,7 +241,7 @@ def test_clipping_belongs_to_the_implied_x0():
     x0_hat = gaussian.x0_from_eps(x_t, SHORT_T, predicted, SHORT)
     assert (x0_hat.abs() > 1).any()
     close(mean, gaussian.posterior_mean_variance(x0_hat.clamp(-1, 1), x_t, SHORT_T, SHORT)[0])
-    close(log_variance, losses.learned_variance(v, SHORT_T, SHORT))
+    close(log_variance, losses.learned_log_variance(v, SHORT_T, SHORT))
 
 
 def test_losses_do_not_depend_on_batch_or_size_of_constant_error():

@@ -452,6 +452,36 @@ def test_dpmpp_2m_is_the_textbook_loop_and_begins_anew_on_each_run():
         close(sample(MIXTURE, start, grid, step), dpmpp_2m_sampling(MIXTURE, start, grid.tolist()))
 
 
+def begun(step):
+    """What a loop runs: a step with memory begins anew for each run."""
+    return step.begin() if hasattr(step, "begin") else step
+
+
+def test_interleaved_runs_may_share_a_step_that_remembers():
+    grid, step = schedules.karras(12), samplers.dpmpp_2m()
+    starts = [80 * draws(5, 2, seed=seed) for seed in (0, 1)]
+    runs = [samplers.states(MIXTURE, start, grid, step) for start in starts]
+    stops = list(zip(*runs, strict=True))  # one step of each in turn
+    for start, last in zip(starts, stops[-1], strict=True):
+        close(last.x, sample(MIXTURE, start, grid, samplers.dpmpp_2m()))
+        close(last.x, dpmpp_2m_sampling(MIXTURE, start, grid.tolist()))
+
+
+def test_a_step_that_remembers_never_mixes_two_runs_by_hand():
+    grid, step, x = schedules.karras(5), samplers.dpmpp_2m(), 80 * draws(5, 2)
+    for _ in range(2):  # a run that ended at 0 is forgotten
+        y = x
+        for sigma, sigma_next in itertools.pairwise(grid):
+            y = step(MIXTURE, y, sigma, sigma_next)
+        close(y, sample(MIXTURE, x, grid, samplers.dpmpp_2m()))
+    step(MIXTURE, x, grid[0], grid[1])
+    with pytest.raises(
+        CourseError, match=r"^dpmpp_2m: called at sigma 80 after a step to .*take step\.begin\(\)$"
+    ):
+        step(MIXTURE, x, grid[0], grid[1])
+    close(step.begin()(MIXTURE, x, grid[0], grid[1]), samplers.dpmpp_2m()(MIXTURE, x, grid[0], grid[1]))
+
+
 def order_of(step, D, n=32):
     """Slope of log2(error) at the end of three halvings, against a much finer run of Heun."""
     start = 3 * draws(16, 2)
@@ -462,9 +492,9 @@ def order_of(step, D, n=32):
     }
     ends = {}
     for k, grid in grids.items():
-        x = start
+        x, one = start, samplers.heun if k == 64 * n else begun(step)
         for sigma, sigma_next in itertools.pairwise(grid):
-            x = (samplers.heun if k == 64 * n else step)(D, x, sigma, sigma_next, None)
+            x = one(D, x, sigma, sigma_next, None)
         ends[k] = x
     errors = [float((ends[k] - ends[64 * n]).norm()) for k in (n, 2 * n, 4 * n)]
     return [math.log2(a / b) for a, b in itertools.pairwise(errors)]

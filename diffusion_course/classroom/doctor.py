@@ -12,12 +12,11 @@ import torch
 
 from .. import __version__
 from ..errors import CourseError
-from ..experiments.data import data_root
+from ..experiments.data import data_root, held
 from . import handout
 from .grading import sandbox
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-SETS = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "cifar10": "cifar-10-batches-py"}
 
 
 def report() -> str:
@@ -90,11 +89,14 @@ def _packages() -> list[tuple[str, str]]:
 
 
 def _data() -> str:
-    root = data_root()
+    try:
+        root = data_root()
+    except CourseError as error:
+        return f"no folder! {error}; digits and mnist-5k need none"
     origin = "DIFFUSION_COURSE_DATA" if os.environ.get("DIFFUSION_COURSE_DATA") else "the default"
-    found = [name for name, folder in SETS.items() if (root / folder).is_dir()]
-    held = f"holds {', '.join(found)}" if found else "holds no data set yet; digits and mnist-5k need none"
-    return f"{root} ({origin}) {held}"
+    found = held(root)
+    names = f"holds {', '.join(found)}" if found else "holds no data set yet; digits and mnist-5k need none"
+    return f"{root} ({origin}) {names}"
 
 
 def _files(folder: Path, pattern: str) -> str:

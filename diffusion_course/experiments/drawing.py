@@ -1,6 +1,6 @@
 """Class-conditional samples of a trained network, by number: the same noise and the same labels for every sampler."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
@@ -42,7 +42,7 @@ def draw(
     seed: int = 0,
     device: torch.device | str = "cpu",
     batch: int = 250,
-    progress: Callable | None = None,
+    progress: Callable[[Iterable], Iterable] = iter,
 ) -> Samples:
     """n class-conditional samples at guidance scale w (w = 1: none), in turn of the classes.
 
@@ -54,19 +54,24 @@ def draw(
     images = []
     start, labels = initial(model, n, seed, device)
     batches = list(zip(start.split(batch), labels.split(batch), strict=True))
-    for k, (x, y) in enumerate(batches if progress is None else progress(batches)):
+    for k, (x, y) in enumerate(progress(batches)):
         noise = Noise(mix(mix(seed) + 1 + k))  # for samplers that draw on the way
         images.append(sample(_guided(model, y, w), sigmas[0] * x, sigmas, step, noise))
     return Samples(torch.cat(images).clamp(-1, 1), labels)
 
 
 def draw_paths(
-    model: Preconditioned, n: int, w: Scale = 1.0, device: torch.device | str = "cpu", seed: int = 0
+    model: Preconditioned,
+    n: int,
+    w: Scale = 1.0,
+    device: torch.device | str = "cpu",
+    seed: int = 0,
+    progress: Callable[[Iterable], Iterable] = iter,
 ) -> Paths:
-    """Like `draw` by Euler, with every state on the way: for pictures of how an image comes to be."""
+    """Like `draw` by Euler, with every state on the way: for pictures of how an image comes to be. progress: wraps the steps."""
     sigmas = karras(30)
     start, labels = initial(model, n, seed, device)
-    states = trajectory(_guided(model, labels, w), sigmas[0] * start, sigmas, euler).x
+    states = trajectory(_guided(model, labels, w), sigmas[0] * start, sigmas, euler, progress=progress).x
     grey = torch.stack([to_vp(x, sigma) for x, sigma in zip(states, sigmas, strict=True)])
     return Paths(grey.clamp(-3, 3), sigmas, labels)
 

@@ -13,11 +13,18 @@ from ..errors import CourseError
 
 @contextlib.contextmanager
 def memory_advice(batch_size: int) -> Iterator[None]:
+    """Tell a full memory, the GPU's or the machine's, in one line."""
     try:
         yield
     except torch.OutOfMemoryError:
         advice = f"halve batch_size (now {batch_size}), use a smaller network, or restart kernels that hold the GPU"
         raise CourseError(f"out of GPU memory: {advice}") from None
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and "allocate memory" not in str(error):
+            raise
+        raise CourseError(
+            f"out of memory: halve batch_size (now {batch_size}), or use a smaller network"
+        ) from None
 
 
 @contextlib.contextmanager

@@ -8,10 +8,9 @@ from typing import Any
 from torch import nn
 
 from ..denoisers import Preconditioned, edm_param, eps_param, flow_param
-from ..errors import CourseError, unknown
-from ..nets.classifier import Classifier, NoisyClassifier
-from ..nets.unet import UNet
+from ..errors import CourseError
 from ..schedules import NoiseSchedule, by_name
+from .config import EDM, NETWORKS, check_model, net_of
 from .objectives import (
     classifier_objective,
     denoiser_objective,
@@ -33,41 +32,35 @@ class Model:
 
 def classifier(config: dict[str, Any]) -> Model:
     """Images to class logits."""
-    return Model(make(Classifier, config), classifier_objective(), lambda net: net)
+    return Model(make(config), classifier_objective(), lambda net: net)
 
 
 def noisy_classifier(config: dict[str, Any]) -> Model:
     """Noisy images and their noise level to class logits, for classifier guidance."""
-    return Model(
-        make(NoisyClassifier, config), noisy_classifier_objective(log_normal(0.0, 1.5)), lambda net: net
-    )
+    return Model(make(config), noisy_classifier_objective(log_normal(0.0, 1.5)), lambda net: net)
 
 
 def flow(config: dict[str, Any]) -> Model:
     """Straight path: eps - x_0, at logit-normal times."""
     param = flow_param()
     loss = denoiser_objective(param, log_normal(0.0, 1.0), config.get("label_dropout", 0.0))
-    return Model(make(UNet, config), loss, lambda net: Preconditioned(net, param))
+    return Model(make(config), loss, lambda net: Preconditioned(net, param))
 
 
 def edm(config: dict[str, Any]) -> Model:
     """Karras et al. 2022: preconditioned, log-normal noise levels. The config's `edm` may hold sigma_data, p_mean, p_std."""
-    knobs = {"sigma_data": 0.5, "p_mean": -1.2, "p_std": 1.2}
-    for name, value in config.get("edm", {}).items():
-        if name not in knobs:
-            raise unknown("edm", name, knobs)
-        knobs[name] = value
+    knobs = EDM | config.get("edm", {})
     param = edm_param(knobs["sigma_data"])
     draw_sigma = log_normal(knobs["p_mean"], knobs["p_std"])
     loss = denoiser_objective(param, draw_sigma, config.get("label_dropout", 0.0))
-    return Model(make(UNet, config), loss, lambda net: Preconditioned(net, param))
+    return Model(make(config), loss, lambda net: Preconditioned(net, param))
 
 
 def eps(schedule_name: str, config: dict[str, Any]) -> Model:
     """L_simple on a schedule of T = 1000 steps."""
     schedule = NoiseSchedule.from_betas(by_name(schedule_name, 1000))
     loss = simple_objective(schedule, config.get("label_dropout", 0.0))
-    return Model(make(UNet, config), loss, lambda net: Preconditioned(net, eps_param(schedule)))
+    return Model(make(config), loss, lambda net: Preconditioned(net, eps_param(schedule)))
 
 
 MODELS: dict[str, Callable[[dict[str, Any]], Model]] = {
@@ -83,16 +76,15 @@ MODELS: dict[str, Callable[[dict[str, Any]], Model]] = {
 def build(config: dict[str, Any]) -> Model:
     """The model a config describes: its `model`, `net`, `label_dropout` and `edm`.
 
-    Raises CourseError for an unknown model name or an argument the network does not take.
+    Raises CourseError as `config.check_model` does, and for a network that cannot be made.
     """
-    name = config.get("model")
-    if name not in MODELS:
-        raise unknown("model", name, MODELS)
-    return MODELS[name](config)
+    check_model(config)
+    return MODELS[config["model"]](config)
 
 
-def make(net: Callable[..., nn.Module], config: dict[str, Any]) -> nn.Module:
+def make(config: dict[str, Any]) -> nn.Module:
+    """The network alone."""
     try:
-        return net(**config.get("net", {}))
-    except TypeError as error:
-        raise CourseError(f"net: {error}") from None
+        return NETWORKS[config["model"]](**net_of(config))
+    except (MemoryError, RuntimeError) as error:
+        raise CourseError(f"net: cannot be made ({str(error).splitlines()[0][:120]})") from None

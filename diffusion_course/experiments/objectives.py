@@ -7,6 +7,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from ..denoisers import Param, Preconditioned
+from ..errors import CourseError, check_number
 from ..gaussian import diffuse
 from ..losses import denoising_loss, unit_weight
 from ..schedules import NoiseSchedule
@@ -82,10 +83,17 @@ def log_normal(mean: float, std: float) -> DrawSigma:
 def drop_labels(labels: Tensor, share: float, net: nn.Module, generator: Generator) -> Tensor | None:
     """Replace a share of the labels by the network's "no label", so that one network learns p(x) and p(x | y).
 
-    Returns None for a network without classes (Ho & Salimans 2021, algorithm 1).
+    Returns None for a network without classes (Ho & Salimans 2021, algorithm 1). Raises CourseError for a share outside
+    0..1, and for labels that the network has no class for: the one after the last would mean "no label".
     """
+    check_number("label_dropout", share, lambda v: 0 <= v <= 1, "in 0..1")
     num_classes = getattr(net, "num_classes", 0)
     if num_classes == 0:
         return None
+    low, high = (int(v) for v in labels.aminmax())
+    if low < 0 or high >= num_classes:
+        raise CourseError(
+            f"labels: got {low}..{high}, want 0..{num_classes - 1}: the network has num_classes={num_classes}"
+        )
     dropped = torch.rand(len(labels), generator=generator).to(labels.device) < share
     return torch.where(dropped, num_classes, labels)

@@ -5,49 +5,34 @@
 
 import datetime
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from torch import nn
 
+from .. import devices
 from ..denoisers import Preconditioned
-from ..errors import CourseError, unknown
-from ..files import write_atomically
+from ..errors import CourseError
+from ..files import check_writable, user_path, write_json
 from ..nets.classifier import NoisyClassifier
 from ..samplers import edm
 from ..schedules import karras
-from . import data, zoo
+from . import data, resume, zoo
+from .config import read_config, recipe_of
 from .drawing import draw
 from .metrics import count_recognised
 from .models import build
 from .quality import noisy_accuracy, quality, share
-from .training import Recipe, Trainer, device_name
+from .training import Trainer
 
-CONFIGS = Path(__file__).parent.parent / "configs"
-
-
-def read_config(source: str) -> dict[str, Any]:
-    """A config by name (one of those that ship) or by path of a YAML file. Raises CourseError if it cannot be used."""
-    path = CONFIGS / f"{source}.yaml"
-    if not path.exists():
-        path = Path(source)
-        if path.suffix not in (".yaml", ".yml"):
-            raise unknown("config", source, [p.stem for p in CONFIGS.glob("*.yaml")])
-    try:
-        config = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise CourseError(f"config {path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise CourseError(f"config {path}: not YAML ({str(error).splitlines()[0]})") from None
-    known = {"model", "data", "label_dropout", "net", "edm", "recipe"}
-    if not isinstance(config, dict) or not {"model", "data", "recipe"} <= config.keys() <= known:
-        raise CourseError(
-            f"config {path}: want the keys model, data, recipe, and optionally net, label_dropout, edm"
-        )
-    return config
+NOT_TRAINING = (
+    "experiments/studies/",
+    "experiments/metrics.py",
+    "experiments/quality.py",
+    "experiments/drawing.py",
+)
 
 
 def train(
@@ -55,32 +40,48 @@ def train(
     out: Path,
     steps: int | None = None,
     device: str | None = None,
-    progress: Callable | None = None,
+    progress: Callable[[range], Iterable] = iter,
+    say: Callable[[str], Any] = lambda line: None,
 ) -> dict[str, Any]:
     """Train as the config `source` says, into the folder `out`; resumes what it finds there. Returns the card.
 
     steps: instead of the config's, e.g. for a trial. device: default CUDA if present, else CPU.
-    progress: wraps the range of steps, e.g. tqdm. Raises CourseError for a bad config, data or checkpoint.
+    progress: wraps the range of steps, e.g. tqdm. say: takes a line on where the run begins, and that it measures.
+    Raises CourseError for a bad config, device, folder, data or checkpoint, before any step; KeyboardInterrupt, with a line
+    that says at which step, when it is stopped.
     """
-    config = read_config(source)
-    if steps is not None:
-        config["recipe"]["steps"] = steps
-    try:
-        recipe = Recipe(**config["recipe"])
-    except TypeError as error:
-        raise CourseError(f"recipe: {error}") from None
-    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    training_set = data.load(config["data"])
+    config = read_config(source, steps)
+    recipe, where = recipe_of(config), devices.choose(device)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         model = build(config)
+    check_writable(out / "checkpoint.pt")
+    training_set = data.load(config["data"])
+    about = {k: v for k, v in config.items() if k != "recipe"} | resume.code(*NOT_TRAINING)
     trainer = Trainer(
-        model.net, model.loss, training_set.images, training_set.labels, recipe, where, out / "checkpoint.pt"
+        model.net,
+        model.loss,
+        training_set.images,
+        training_set.labels,
+        recipe,
+        where,
+        out / "checkpoint.pt",
+        about=about,
     )
-    for _ in trainer.run(progress):
-        pass
     weights = out / f"{Path(source).stem}.safetensors"
+    if trainer.step == recipe.steps and (card := _finished(weights, config)):
+        say(f"finished before: all {recipe.steps:,} steps are done")
+        return card
+    if trainer.step:
+        say(f"resumed at step {trainer.step:,} of {recipe.steps:,}")
+    try:
+        for _ in trainer.run(progress):
+            pass
+    except KeyboardInterrupt:
+        again = "the same command goes on from there"
+        raise KeyboardInterrupt(f"at step {trainer.step:,} of {recipe.steps:,}; {again}") from None
     zoo.write(weights, trainer.ema, config)
+    say("trained; measuring what was written")
     shipped = zoo.read(weights, where)  # what is measured is what was written, in half precision
     card = {
         "name": Path(source).stem,
@@ -91,15 +92,23 @@ def train(
         "seed": recipe.seed,
         "steps": recipe.steps,
         "seconds": round(trainer.seconds, 1),
-        "device": device_name(where),
+        "device": devices.device_name(where),
         "torch": torch.__version__,
         "date": datetime.date.today().isoformat(),
         "metrics": measure(shipped, config["data"], where),
     }
-    write_atomically(
-        weights.with_suffix(".json"), lambda file: file.write(json.dumps(card, indent=2).encode() + b"\n")
-    )
+    write_json(weights.with_suffix(".json"), card, indent=2)
     return card
+
+
+def _finished(weights: Path, config: dict[str, Any]) -> dict[str, Any] | None:
+    """The card of a run that was measured before; None where it is not there, or of another config."""
+    try:
+        card = json.loads(weights.with_suffix(".json").read_text(encoding="utf-8"))
+        whole = weights.is_file() and card["config"] == config and isinstance(card["metrics"], dict)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return card if whole else None
 
 
 def measure(model: nn.Module, data_name: str, device: torch.device) -> dict[str, Any]:
@@ -113,8 +122,8 @@ def measure(model: nn.Module, data_name: str, device: torch.device) -> dict[str,
         test = data.load(data_name, "test")
         right = count_recognised(model, test.images.to(device), test.labels.to(device))
         return {"test accuracy": share(right, len(test))}
-    if f"{data_name}-judge" not in zoo.names():
-        return {}  # no judge ships for this data set
+    if f"{data_name}-judge" not in zoo.names() or getattr(model.net, "num_classes", 0) == 0:
+        return {}  # no judge ships for this data set, or the network knows no classes to ask for
     report: dict[str, Any] = {}
     for w in (1.0, 2.0):
         drawn = draw(model, 1000, w, karras(20), edm(num_steps=20), device=device)
@@ -130,7 +139,7 @@ def read_weights(source: str) -> Preconditioned:
     """A denoiser by name (one that ships) or by path of a .safetensors file that `train` wrote."""
     if not source.endswith(".safetensors"):
         return zoo.load(source)
-    model = zoo.read(Path(source))
+    model = zoo.read(user_path(source))
     if not isinstance(model, Preconditioned):
         raise CourseError(f"weights {source}: holds a classifier, want a denoiser")
     return model

@@ -4,58 +4,25 @@ All randomness of step s comes from a generator seeded with (seed, s). So a resu
 the optimiser's state to go on exactly where the other stopped.
 """
 
-import io
 import math
-import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 
-from ..errors import CourseError, check_integer
-from ..files import write_atomically
+from ..errors import CourseError
 from ..noise import mix
+from . import checkpoints
 from .guards import interrupt_held, memory_advice
+from .recipe import Recipe
 
 Loss = Callable[[nn.Module, Tensor, Tensor, Generator], Tensor]
 """(network, images (B, C, H, W), labels (B,), generator) -> scalar to minimise. Draws come from the generator."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """The knobs of a run. The learning rate warms up linearly, then falls to 0 along a cosine."""
-
-    steps: int
-    batch_size: int = 128
-    lr: float = 2e-3
-    warmup: int = 50
-    weight_decay: float = 0.0
-    clip: float = 1.0
-    ema: float = 0.999
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name, low in {"steps": 1, "batch_size": 1, "warmup": 0, "seed": 0}.items():
-            check_integer(name, getattr(self, name), low)
-        # A config file's 2e-3 is text to YAML (2.0e-3 is a number), so the type is worth a look.
-        for name, fits, want in (
-            ("lr", lambda v: 0 < v < math.inf, "> 0"),
-            ("clip", lambda v: v > 0, "> 0"),
-            ("weight_decay", lambda v: 0 <= v < math.inf, ">= 0"),
-            ("ema", lambda v: 0 <= v < 1, "in 0..1, below 1"),
-        ):
-            value = getattr(self, name)
-            if not isinstance(value, int | float) or not fits(value):
-                raise CourseError(f"{name}: got {value!r}, want a number {want}")
-
-    def lr_at(self, step: int) -> float:
-        """Learning rate of step 0..steps-1."""
-        warm = min(1.0, (step + 1) / (self.warmup + 1))
-        return self.lr * warm * 0.5 * (1 + math.cos(math.pi * step / self.steps))
 
 
 @dataclass(frozen=True)
@@ -72,7 +39,8 @@ class Trainer:
 
     images: (N, C, H, W) in memory; labels: (N,). device: where to train. checkpoint: a file for exact resume,
     written every `checkpoint_seconds` and at the end or interruption; None for none.
-    A checkpoint that exists is resumed. Raises CourseError when it is damaged or belongs to another run.
+    about: what else makes this run, by name (JSON values), e.g. the config of the network. A checkpoint that exists is resumed
+    when recipe, images, labels and `about` are those it was made with. Raises CourseError when it is damaged or of another run.
     """
 
     def __init__(
@@ -85,6 +53,7 @@ class Trainer:
         device: torch.device | str = "cpu",
         checkpoint: Path | str | None = None,
         checkpoint_seconds: float = 30.0,
+        about: Mapping[str, Any] | None = None,
     ):
         if len(images) == 0:
             raise CourseError(f"images: got shape {tuple(images.shape)}, want at least one")
@@ -109,10 +78,12 @@ class Trainer:
         self.half_done = False  # inside a step: what is in memory is then no state to resume from
         self.checkpoint = Path(checkpoint) if checkpoint is not None else None
         self.checkpoint_seconds = checkpoint_seconds
+        data = dict(zip(("images", "labels"), checkpoints.fingerprint(images, labels), strict=True))
+        self.about = {**asdict(recipe), **data, **(about or {})}
         if self.checkpoint is not None and self.checkpoint.exists():
             self._resume(self.checkpoint)
 
-    def run(self, progress: Callable | None = None) -> Iterator[Progress]:
+    def run(self, progress: Callable[[range], Iterable] = iter) -> Iterator[Progress]:
         """Train to the last step, yielding a `Progress` after each. progress: wraps the range of steps, e.g. tqdm.
 
         Stops cleanly on an interrupt: the step is finished, the checkpoint is written, and a new Trainer goes on
@@ -122,7 +93,7 @@ class Trainer:
         last_save = time.monotonic()
         steps = range(self.step, self.recipe.steps)
         try:
-            for _ in steps if progress is None else progress(steps):
+            for _ in progress(steps):
                 started = time.perf_counter()
                 with interrupt_held(), memory_advice(self.recipe.batch_size):
                     loss = self._one_step()
@@ -181,8 +152,11 @@ class Trainer:
     def save(self) -> None:
         """Write the checkpoint. A crash at any moment leaves the old one or the new one, never half of one."""
         assert self.checkpoint is not None
-        state = {
-            "recipe": asdict(self.recipe),
+        checkpoints.write(self.checkpoint, self._state())
+
+    def _state(self) -> checkpoints.State:
+        return {
+            "run": self.about,
             "step": self.step,
             "seconds": self.seconds,
             "net": self.net.state_dict(),
@@ -190,36 +164,17 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
         }
-        write_atomically(self.checkpoint, lambda file: torch.save(state, file))
 
     def _resume(self, path: Path) -> None:
-        mine = asdict(self.recipe)
-        try:
-            content = (
-                path.read_bytes()
-            )  # apart, since torch.load raises OSError for some damaged files as well
-        except OSError as error:
-            raise CourseError(f"checkpoint {path}: cannot be read ({error.strerror})") from None
-        try:
-            state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-            theirs, step, seconds = state["recipe"], state["step"], state["seconds"]
-            changed = sorted(k for k in mine.keys() | theirs.keys() if mine.get(k) != theirs.get(k))
-            shapes = {name: tensor.shape for name, tensor in state["net"].items()}
-        except Exception:  # torch.load raises many kinds for a damaged file, and its advice is to trust it
-            raise CourseError(
-                f"checkpoint {path}: damaged, or no checkpoint of this course; delete it to start afresh"
-            ) from None
-        if changed:
-            raise CourseError(
-                f"checkpoint {path}: its run had another {', '.join(changed)}; use a new folder"
-            )
-        if shapes != {name: tensor.shape for name, tensor in self.net.state_dict().items()}:
-            raise CourseError(f"checkpoint {path}: belongs to another architecture; use a new folder")
+        mine = self._state()
+        state = checkpoints.read(path, mine, list(self.net.parameters()), self.recipe.steps)
         self.net.load_state_dict(state["net"])
         self.ema.load_state_dict(state["ema"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.scaler.load_state_dict(state["scaler"])
-        self.step, self.seconds = step, seconds
+        # The file's moments; the knobs are the recipe's.
+        self.optimizer.load_state_dict({**mine["optimizer"], "state": state["optimizer"]["state"]})
+        if self.scaler.is_enabled() and state["scaler"]:
+            self.scaler.load_state_dict(state["scaler"])
+        self.step, self.seconds = state["step"], state["seconds"]
 
 
 def amp_dtype(device: torch.device) -> torch.dtype | None:
@@ -235,10 +190,3 @@ def amp_dtype(device: torch.device) -> torch.dtype | None:
             if getattr(torch.cpu, feature, lambda: False)():
                 return torch.bfloat16
     return None
-
-
-def device_name(device: torch.device) -> str:
-    """The GPU's name, or the number of CPU threads and the machine's kind."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{torch.get_num_threads()} CPU threads, {platform.machine()}"

@@ -14,8 +14,8 @@ from safetensors.torch import save
 from torch import nn
 
 from ..denoisers import Preconditioned
-from ..errors import CourseError, unknown
-from ..files import write_atomically
+from ..errors import CourseError, check_known
+from ..files import write_bytes
 from ..nets.classifier import Classifier, NoisyClassifier
 from .models import build
 
@@ -51,14 +51,14 @@ def names() -> list[str]:
 
 def cards() -> dict[str, dict[str, Any]]:
     """The card of every shipped file, by name: data, config, command, seed, steps, seconds, device, metrics."""
-    return {name: json.loads((FOLDER / f"{name}.json").read_text()) for name in names()}
+    return {name: json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8")) for name in names()}
 
 
 def write(path: Path, net: nn.Module, config: dict[str, Any]) -> None:
     """Save a network in half precision, with the config it can be rebuilt from."""
     tensors = {k: v.half() if v.is_floating_point() else v for k, v in net.state_dict().items()}
     content = save({k: v.contiguous().cpu() for k, v in tensors.items()}, {"config": json.dumps(config)})
-    write_atomically(path, lambda file: file.write(content))
+    write_bytes(path, content)
 
 
 def read(path: Path, device: torch.device | str = "cpu") -> nn.Module:
@@ -70,11 +70,14 @@ def read(path: Path, device: torch.device | str = "cpu") -> nn.Module:
             tensors = {name: file.get_tensor(name) for name in names}
     except FileNotFoundError:
         raise CourseError(f"weights {path}: no such file") from None
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
+    except (SafetensorError, KeyError, ValueError, OSError, RecursionError) as error:
         raise CourseError(
             f"weights {path}: not a weights file of this course ({error}); fetch it again"
         ) from None
-    model = build(config)
+    try:
+        model = build(config)
+    except CourseError as error:
+        raise CourseError(f"weights {path}: {error}") from None
     try:
         model.net.load_state_dict(tensors)
     except RuntimeError:
@@ -84,7 +87,5 @@ def read(path: Path, device: torch.device | str = "cpu") -> nn.Module:
 
 
 def _path(name: str) -> Path:
-    path = FOLDER / f"{name}.safetensors"
-    if not path.exists():
-        raise unknown("weights", name, names())
-    return path
+    check_known("weights", name, names())
+    return FOLDER / f"{name}.safetensors"

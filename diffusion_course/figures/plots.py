@@ -156,7 +156,10 @@ def scatter2d(
     ylabel: str = "$x_2$",
     limits: tuple[float, float] | None = None,
 ) -> Figure:
-    """Clouds of points in the plane, label -> (n, 2). `limits` fixes both axes, which keeps a slider's frame still."""
+    """Clouds of points in the plane, label -> (n, 2). `limits` fixes both axes, which keeps a slider's frame still.
+
+    A cloud of at most FEW points is drawn in large edged markers on top of the others: means, targets, starts.
+    """
     if not clouds:
         raise CourseError("clouds: got none, want at least one label -> points")
     figure, axes = plane(title, xlabel, ylabel, limits)
@@ -175,15 +178,21 @@ def vector_field(
     ylabel: str = "$x_2$",
     clouds: Mapping[str, Any] | None = None,
     limits: tuple[float, float] | None = None,
+    share: float | None = None,
 ) -> Figure:
-    """Arrows `vectors` (n, 2) at `points` (n, 2), over optional clouds of points. Arrows share one length scale."""
+    """Arrows `vectors` (n, 2) at `points` (n, 2), under optional clouds of points. Arrows share one length scale.
+
+    share: the arrows are drawn at this share of their true length, the same in all frames of a slider. The default
+    scales them to each figure, where only their directions and ratios can be read.
+    """
     at, arrows = numbers("points", points, (None, 2)), numbers("vectors", vectors, (None, 2))
     if len(at) != len(arrows):
         raise CourseError(f"vectors: got {len(arrows)} for {len(at)} points")
     figure, axes = plane(title, xlabel, ylabel, limits)
     for (label, cloud), colour, marker in zip((clouds or {}).items(), COLOURS, MARKERS, strict=False):
         _scatter(axes, label, numbers(f"clouds[{label!r}]", cloud, (None, 2)), colour, marker)
-    axes.quiver(at[:, 0], at[:, 1], arrows[:, 0], arrows[:, 1], color="0.15", width=0.004)
+    scale: dict[str, Any] = {} if share is None else {"angles": "xy", "scale_units": "xy", "scale": 1 / share}
+    axes.quiver(at[:, 0], at[:, 1], arrows[:, 0], arrows[:, 1], color="0.45", width=0.004, zorder=1, **scale)
     if clouds:
         legend(figure)
     return figure

@@ -8,11 +8,22 @@ from torch import Tensor, nn
 from ..errors import CourseError, check_integer
 
 
-class Conditioning(nn.Module):
+class Labelled(nn.Module):
+    """A network that takes labels 0..num_classes - 1, and `no_label` for none of them. num_classes: 0 for one without classes."""
+
+    num_classes: int
+
+    @property
+    def no_label(self) -> int | None:
+        """The label that means "no label", one more than the last; None for a network without classes."""
+        return self.num_classes or None
+
+
+class Conditioning(Labelled):
     """One vector per sample from the noise level and the class: (B,), (B,) -> (B, width).
 
     noise_scale: c_noise is multiplied by it, to bring it to a range of about 0..1000.
-    num_classes: 0 for none. Label num_classes means "no label"; so does labels=None.
+    num_classes: 0 for none. Label `no_label` means none of them; so does labels=None.
     Raises CourseError for an odd width, and for labels that are not B integers in 0..num_classes.
     """
 
@@ -39,7 +50,7 @@ class Conditioning(nn.Module):
         elif bool(((labels < 0) | (labels > self.num_classes)).any()):
             got = sorted(set(labels.tolist()))
             raise CourseError(
-                f"labels: got {got}, want 0..{self.num_classes} ({self.num_classes} means no label)"
+                f"labels: got {got}, want 0..{self.num_classes} ({self.no_label} means no label)"
             )
         return vector + self.label(labels)
 

@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor, nn
 
-from .embedding import Conditioning
+from .embedding import Conditioning, Labelled
 
 
-class MLP(nn.Module):
+class MLP(Labelled):
     """dims -> dims, told the noise level (and class) at every hidden layer.
 
     width: hidden units, an even number. depth: hidden layers. num_classes, noise_scale: see `Conditioning`.

@@ -16,10 +16,11 @@ from torch.nn import functional as F
 
 from ..errors import CourseError, check_integer
 from ..shapes import check_batch, check_rows
+from .embedding import Labelled
 from .songblocks import Block, Conv, ConvHalved, DoubledConv, HalvedConv, Linear, norm
 
 
-class SongUNet(nn.Module):
+class SongUNet(Labelled):
     """DDPM++ (the default) or NCSN++; the defaults are those of the released CIFAR-10 networks (56 M parameters).
 
     image_size: height and width in pixels, a multiple of 2^(levels - 1). channels: 1 or 3 (any number works).

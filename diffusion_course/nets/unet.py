@@ -9,10 +9,10 @@ from torch.nn import functional as F
 
 from ..errors import CourseError, check_integer
 from ..shapes import check_batch
-from .embedding import Conditioning
+from .embedding import Conditioning, Labelled
 
 
-class UNet(nn.Module):
+class UNet(Labelled):
     """The network of the course, from about 0.3 M to 10 M parameters.
 
     image_size: height and width in pixels, a multiple of patch_size * 2^(levels - 1).

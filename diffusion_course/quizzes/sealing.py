@@ -29,6 +29,7 @@ from typing import Any
 import yaml
 
 from ..errors import CourseError
+from ..files import write_text
 
 Question = dict[str, Any]
 
@@ -84,7 +85,7 @@ def command(arguments: list[str]) -> None:
             new = {}
             for id, draft in _read(source).items():
                 new[id] = seal(id, draft, old.get(id, {}).get("salt"))
-            Path(target).write_text(_dump(new), encoding="utf-8")
+            write_text(Path(target), _dump(new))
         case ["draft", source]:
             print(_dump({id: unsealed(id, entry) for id, entry in _read(source).items()}), end="")
         case _:

@@ -3,7 +3,9 @@
 import errno
 import os
 import shutil
+import socket
 import struct
+import time
 from http.client import IncompleteRead
 from pathlib import Path
 from urllib.error import URLError
@@ -111,6 +113,13 @@ class TestOffline:
         for loader in (data._digits, data._mnist_5k):
             loader.cache_clear()
         assert len(data.load(name, root="/proc/no/such/folder")) > 1000
+
+
+def test_the_table_says_what_the_sets_are():
+    for name in ("digits", "mnist-5k"):
+        found, source = data.load(name, limit=3), data.SOURCES[name]
+        assert found.images.shape[1:] == (source.channels, source.size, source.size)
+        assert found.classes == source.classes
 
 
 def test_shrinking_averages_pixels():
@@ -241,6 +250,74 @@ def test_no_network(tmp_path, monkeypatch, failure, reason):
     assert 'use the offline set "mnist-5k"' in text
 
 
+def test_a_server_that_never_answers_is_given_up(tmp_path, monkeypatch):
+    """A real socket that takes the connection and then says nothing, through torchvision's own download."""
+    monkeypatch.undo()  # the refusal to download
+    monkeypatch.setattr(data, "TIMEOUT", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        for name in ("http_proxy", "https_proxy"):
+            monkeypatch.setenv(name, address)
+        for name in ("no_proxy", "NO_PROXY", "HTTP_PROXY", "HTTPS_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        started = time.monotonic()
+        text = message(data.load, "mnist", root=tmp_path)
+    assert "the download failed (" in text
+    assert "timed out" in text
+    assert time.monotonic() - started < 20
+    assert socket.getdefaulttimeout() is None
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [IncompleteRead(b"x"), ConnectionResetError(104, "reset"), EOFError("ended"), TimeoutError("timed out")],
+)
+def test_what_fails_once_is_tried_once_more(tmp_path, monkeypatch, failure):
+    """The first attempt breaks off while a file is unpacked; the second begins that file afresh."""
+    calls = []
+
+    def download(url, download_root, filename, md5):
+        name = filename.removesuffix(".gz")
+        calls.append(name)
+        whole = len(calls) != 2
+        assert not (Path(download_root) / name).exists()
+        (Path(download_root) / name).write_bytes(FILES[name][: None if whole else 100])
+        if not whole:
+            raise failure
+
+    monkeypatch.setattr(DOWNLOAD, download)
+    assert torch.equal(data.load("mnist", "test", root=tmp_path).labels, LABELS.long())
+    assert len(calls) == 2 + 4
+    monkeypatch.setattr(DOWNLOAD, lambda *args, **kwargs: calls.append("") or (_ for _ in ()).throw(failure))
+    calls.clear()
+    assert "download failed" in message(data.load, "mnist", root=tmp_path / "other")
+    assert len(calls) == 2
+
+
+def test_ctrl_c_while_unpacking_leaves_no_file_that_looks_whole(root, monkeypatch):
+    lost = root / "MNIST" / "raw" / "t10k-labels-idx1-ubyte"
+    lost.unlink()
+
+    def download(url, download_root, filename, md5):
+        if filename.startswith(lost.name):
+            lost.write_bytes(b"half")
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(DOWNLOAD, download)
+    with pytest.raises(KeyboardInterrupt):
+        data.load("mnist", "test", root=root)
+    assert not lost.exists()
+    assert len(list(lost.parent.iterdir())) == 3  # what was there before stays
+    assert data.held(root) == []
+
+
+def test_what_is_held_is_told_by_the_files(root):
+    assert data.held(root) == ["mnist"]
+    assert data.held(root / "nowhere") == []
+    (root / "MNIST" / "raw" / "t10k-labels-idx1-ubyte").write_bytes(b"")
+    assert data.held(root) == []
+
+
 @pytest.mark.parametrize("instead", ["nothing", "a folder"])
 def test_one_missing_file_with_no_network(root, monkeypatch, instead):
     def download(*args, **kwargs):
@@ -300,6 +377,8 @@ def test_a_really_unwritable_cache(tmp_path):
             ("minst",),
             "unknown data set 'minst': did you mean 'mnist'? known: digits, fashion-mnist, mnist, mnist-5k",
         ),
+        ((["mnist"],), "unknown data set ['mnist']"),
+        ((None,), "unknown data set None"),
         (("fashion_mnist",), "did you mean 'fashion-mnist'?"),
         (("MNIST",), "did you mean 'mnist'?"),
         (("digits", "tset"), "unknown split 'tset': did you mean 'test'? known: test, train"),

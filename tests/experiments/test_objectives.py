@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Generator, nn
 
-from diffusion_course import NoiseSchedule, schedules
+from diffusion_course import CourseError, NoiseSchedule, schedules
 from diffusion_course.denoisers import eps_param, flow_param, v_param, x0_param
 from diffusion_course.experiments import objectives
 
@@ -142,3 +142,18 @@ def test_the_classifier_sees_images_moved_by_at_most_the_shift():
     assert all(x.shape == image.shape and x.sum() == image.sum() for x in seen)
     logits = torch.zeros(1, 10)
     assert loss(lambda x: logits, image, torch.tensor([3]), generator()).item() == pytest.approx(math.log(10))
+
+
+@pytest.mark.parametrize("labels", [[0, 9, 10], [-1, 2, 3], [11, 0, 0]])
+def test_a_label_the_network_has_no_class_for_is_not_taken_for_no_label(labels):
+    net = Clairvoyant(None, num_classes=10)
+    with pytest.raises(CourseError, match=r"^labels: got .*, want 0\.\.9: the network has num_classes=10$"):
+        objectives.drop_labels(torch.tensor(labels), 0.1, net, torch.Generator())
+
+
+@pytest.mark.parametrize("share", [10, -0.1, math.nan, "0.1"])
+def test_the_share_of_dropped_labels_is_a_share(share):
+    with pytest.raises(CourseError, match=r"^label_dropout: got .*, want a number in 0\.\.1$"):
+        objectives.drop_labels(
+            torch.tensor([0, 1]), share, Clairvoyant(None, num_classes=10), torch.Generator()
+        )

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from diffusion_course.errors import CourseError
 from diffusion_course.experiments import data, quality, zoo
 from diffusion_course.nets.classifier import NoisyClassifier
 from diffusion_course.noise import Noise
@@ -24,9 +25,11 @@ def test_real_digits_score_as_real(embedded_mnist):
     images, labels = digits.images[some], digits.labels[some]
     real = quality.quality(images, labels, "mnist")
     assert real["recognised"]["share"] >= 0.98
-    assert real["recognised"]["n"] == 300
+    assert real["recognised"]["n"] == len(real["each"]) == 300
+    assert real["each"].count("1") / 300 == real["recognised"]["share"]
     assert real["frechet"] < 2 * real["floor"]
     assert 0 < real["frechet standard error"] < real["frechet"]
+    assert len(real["frechet without each tenth"]) == 10
     assert min(real["precision"], real["recall"]) > 0.7
 
     wrong = quality.quality(images, (labels + 1) % 10, "mnist")
@@ -40,6 +43,17 @@ def test_real_digits_score_as_real(embedded_mnist):
     ones = quality.quality(images[labels == 1], labels[labels == 1], "mnist")
     assert ones["precision"] > 0.7
     assert ones["recall"] < 0.3  # nine digits are missing
+
+
+def test_too_few_images_are_told_before_the_data_are_read():
+    with pytest.raises(CourseError, match="number of images: got 19, want an integer >= 20"):
+        quality.quality(torch.zeros(19, 1, 28, 28), torch.zeros(19, dtype=torch.long), "mnist")
+
+
+def test_a_small_test_set_gives_a_share_of_what_it_has():
+    digits = data.load("digits", "test", limit=30)
+    got = quality.noisy_accuracy(NoisyClassifier(image_size=8, width=8).eval(), digits, 1.0)
+    assert got["n"] == 30
 
 
 def test_a_classifier_is_measured_under_noise():

@@ -8,7 +8,7 @@ import yaml
 from experiments.tiny import CARD, TINY
 
 from diffusion_course.errors import CourseError
-from diffusion_course.experiments import drawing, runs, zoo
+from diffusion_course.experiments import drawing, resume, runs, zoo
 
 
 @pytest.fixture
@@ -50,6 +50,82 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(config, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"model": "eps-cosine"}, "model"),
+        ({"label_dropout": 0.9}, "label_dropout"),
+        ({"net": TINY["net"] | {"widths": [8, 16]}}, "net.widths"),
+        ({"net": TINY["net"] | {"dropout": 0.5}}, "net.dropout"),
+        ({"recipe": TINY["recipe"] | {"seed": 1, "batch_size": 8}}, "batch_size, seed"),
+    ],
+)
+def test_a_config_that_was_edited_is_another_run(config, tmp_path, change, named):
+    """Not the old weights with a card that tells the new config."""
+    out = tmp_path / "run"
+    runs.train(str(config), out, device="cpu")
+    config.write_text(yaml.safe_dump(TINY | change))
+    with pytest.raises(CourseError, match=f"its run had another {named}; use a new folder"):
+        runs.train(str(config), out, device="cpu")
+    assert json.loads((out / "tiny.json").read_text())["config"] == TINY
+
+
+def test_code_that_was_edited_makes_another_run(config, tmp_path, monkeypatch):
+    """Of the library, the networks and the training; comments and layout do not count, nor does what only measures."""
+    runs.train(str(config), tmp_path / "run", device="cpu")
+    known = resume.code(*runs.NOT_TRAINING)
+    assert {"losses.py", "nets/unet.py", "experiments/training.py"} <= known.keys()
+    assert not [name for name in known if "studies" in name or "metrics" in name or name == "cli.py"]
+    monkeypatch.setattr(resume, "code", lambda *without: known | {"losses.py": "another"})
+    with pytest.raises(CourseError, match=r"its run had another losses\.py; use a new folder"):
+        runs.train(str(config), tmp_path / "run", device="cpu")
+
+
+def test_a_run_says_where_it_stops_where_it_goes_on_and_that_it_is_finished(config, tmp_path):
+    out, said = tmp_path / "run", []
+
+    def interrupted(steps):
+        for step in steps:
+            if step == 1:
+                raise KeyboardInterrupt
+            yield step
+
+    def go(progress=iter):
+        return runs.train(str(config), out, 3, "cpu", progress, said.append)
+
+    with pytest.raises(KeyboardInterrupt, match=r"^at step 1 of 3; the same command goes on from there$"):
+        go(interrupted)
+    assert said == []
+    seen = []
+    card = go(lambda steps: seen.append(steps) or steps)
+    assert seen == [range(1, 3)]
+    assert said[0] == "resumed at step 1 of 3"
+    said.clear()
+    before = (out / "tiny.json").stat().st_mtime_ns
+    assert go() == card
+    assert said == ["finished before: all 3 steps are done"]
+    assert (out / "tiny.json").stat().st_mtime_ns == before
+    (out / "tiny.json").write_text("{")
+    assert go()["metrics"] == card["metrics"]  # measured again
+
+
+@pytest.mark.parametrize(
+    ("out", "device", "told"), [("file/run", "cpu", "cannot write"), ("run", "gpu", "unknown device 'gpu'")]
+)
+def test_folder_and_device_are_looked_at_before_the_data(config, tmp_path, monkeypatch, out, device, told):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(runs.data, "load", lambda name: pytest.fail("the data were read"))
+    with pytest.raises(CourseError, match=told):
+        runs.train(str(config), tmp_path / out, device=device)
+
+
+def test_a_network_without_classes_is_trained_and_not_judged(tmp_path, monkeypatch):
+    monkeypatch.setattr(zoo, "names", lambda: ["digits-judge"])
+    path = tmp_path / "tiny.yaml"
+    path.write_text(yaml.safe_dump(TINY | {"net": TINY["net"] | {"num_classes": 0}}))
+    assert runs.train(str(path), tmp_path / "run", device="cpu")["metrics"] == {}
+
+
+@pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"model": "flwo"}, "unknown model 'flwo': did you mean 'flow'"),
@@ -57,7 +133,7 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(config, tmp_path):
         ({"net": {"image_sise": 8}}, "net: .*image_sise"),
         ({"recipe": {"steps": 2, "batch": 4}}, "recipe: .*batch"),
         ({"recipe": {"steps": 0}}, "steps: got 0"),
-        ({"colour": "blue"}, "want the keys model, data, recipe"),
+        ({"colour": "blue"}, "unknown key 'colour'"),
     ],
 )
 def test_a_bad_config_is_one_line(tmp_path, change, message):

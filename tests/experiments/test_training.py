@@ -27,6 +27,7 @@ from oracles import exponential_average
 from torch import nn
 
 from diffusion_course import CourseError
+from diffusion_course.experiments import training
 from diffusion_course.experiments.training import Recipe, Trainer, amp_dtype
 
 HERE = Path(__file__).parent
@@ -249,9 +250,10 @@ def test_training_works_in_a_thread(tmp_path):
 def test_kill_minus_nine_at_any_moment(tmp_path, run_python):
     """A real process with a checkpoint after each step, killed 20 times: no checkpoint is lost, no weight differs."""
     path = tmp_path / "checkpoint.pt"
-    done = run_python(
-        HERE / "kill_training.py", path, env={"OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parent)}
-    )
+    found = os.pathsep.join(
+        map(str, (HERE.parent, HERE.parents[1]))
+    )  # the tests, and the package beside them
+    done = run_python(HERE / "kill_training.py", path, env={"OMP_NUM_THREADS": "1", "PYTHONPATH": found})
     assert done.returncode == 0, done.stderr
     rounds = [tuple(map(int, line.split())) for line in done.stdout.splitlines()]
     assert len(rounds) == 21
@@ -324,6 +326,98 @@ def test_a_checkpoint_that_is_a_folder(tmp_path):
     assert message(trainer, tmp_path) == f"checkpoint {tmp_path}: cannot be read (Is a directory)"
 
 
+def test_a_checkpoint_of_other_data_or_of_another_run(tmp_path):
+    """What the recipe does not hold: the data, and what the caller says of the run."""
+    path = tmp_path / "checkpoint.pt"
+    about = {"model": "flow", "net": {"widths": [8], "dropout": 0.1}}
+    run(trainer(path, steps=2, about=about))
+    assert trainer(path, steps=2, about=about).step == 2
+    changes = {
+        "images": {"images": IMAGES + 1e-6},
+        "labels": {"labels": LABELS.flip(0)},
+        "model, net.widths": {"about": {"model": "edm", "net": {"widths": [16], "dropout": 0.1}}},
+        "data": {"about": about | {"data": "digits"}},
+        "model, net": {"about": {}},
+    }
+    for names, change in changes.items():
+        text = message(trainer, path, steps=2, **({"about": about} | change))
+        assert text == f"checkpoint {path}: its run had another {names}; use a new folder"
+
+
+ODD = (
+    None,
+    {},
+    [],
+    "3",
+    2.5,
+    -5,
+    99,
+    math.nan,
+    torch.zeros(2),
+    {"scale": "x"},
+    {"state": {0: {}}},
+)
+
+
+@pytest.mark.parametrize("key", ["run", "step", "seconds", "net", "ema", "optimizer", "scaler"])
+def test_a_value_that_does_not_belong_there_is_damage(tmp_path, key):
+    """Each key in turn is missing, or holds what no run wrote. The network is as it was, and nothing fails later."""
+    path = tmp_path / "checkpoint.pt"
+    run(trainer(path, steps=4))
+    good = state_of(path)
+    for value in ("missing", *ODD):
+        bad = {k: v for k, v in good.items() if k != key} | ({} if value == "missing" else {key: value})
+        torch.save(bad, path)
+        net = network(seed=5)
+        before = {k: v.clone() for k, v in net.state_dict().items()}
+        if isinstance(value, dict | float) and (key, value) in (
+            ("scaler", {}),
+            ("seconds", 2.5),
+        ):  # as a run may have written
+            assert trainer(path, steps=4).step == 4
+            continue
+        text = message(trainer, path, steps=4, net=net)
+        assert "damaged" in text or (key in ("run", "net") and "another" in text)
+        assert all(torch.equal(before[k], v) for k, v in net.state_dict().items())
+
+
+def test_moments_and_weights_that_do_not_fit_are_damage(tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    run(trainer(path, steps=4))
+
+    def spoil(change):
+        state = state_of(path)
+        change(state)
+        torch.save(state, path.with_name("spoilt.pt"))
+        return message(trainer, path.with_name("spoilt.pt"), steps=4)
+
+    slots = "optimizer", "state", 0
+    for change in (
+        lambda s: s["ema"]["0.weight"].fill_(math.nan),
+        lambda s: s["ema"].pop("0.weight"),
+        lambda s: s["ema"].update({"0.weight": torch.zeros(3)}),
+        lambda s: s[slots[0]][slots[1]][slots[2]].pop("exp_avg"),
+        lambda s: s[slots[0]][slots[1]][slots[2]].update(exp_avg_sq=torch.zeros(1)),
+        lambda s: s[slots[0]][slots[1]].update({77: {}}),
+    ):
+        assert "damaged" in spoil(change)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(None, torch.float16), (torch.float16, None), (torch.float16, torch.float16)]
+)
+def test_a_run_goes_on_where_mixed_precision_is_another(tmp_path, monkeypatch, before, after):
+    """From a CPU or an A100, without a scale of gradients, to a T4, which needs one, and back."""
+    path = tmp_path / "checkpoint.pt"
+    monkeypatch.setattr(training, "amp_dtype", lambda device: before)
+    steps_of(trainer(path, steps=SHORT, amp=before), 5)
+    monkeypatch.setattr(training, "amp_dtype", lambda device: after)
+    resumed = trainer(path, steps=SHORT, amp=after)
+    assert resumed.step == 5
+    assert run(resumed).step == SHORT
+    assert resumed.scaler.is_enabled() == (after is not None)
+
+
 # ---- writing
 
 
@@ -391,6 +485,15 @@ def test_not_a_number_is_named_and_reaches_neither_weights_nor_checkpoint(tmp_pa
     assert all(torch.isfinite(value).all() for value in tensors(t).values())
     assert state_of(path)["step"] == 2
     assert_same(run(trainer(path, steps=SHORT)), run(trainer(steps=SHORT)))
+
+
+def test_a_full_memory_is_met_with_advice():
+    def full(net, images, labels, generator):
+        raise RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: you tried\nmore"
+        )
+
+    assert message(run, trainer(loss=full)).startswith("out of memory: halve batch_size (now 8)")
 
 
 def test_a_full_gpu_is_met_with_advice():

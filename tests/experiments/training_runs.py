@@ -30,9 +30,18 @@ def loss(net, images, labels, generator):
 
 
 def trainer(
-    checkpoint=None, *, net=None, loss=loss, images=IMAGES, labels=LABELS, every=1e9, amp=None, **recipe
+    checkpoint=None,
+    *,
+    net=None,
+    loss=loss,
+    images=IMAGES,
+    labels=LABELS,
+    every=1e9,
+    amp=None,
+    about=None,
+    **recipe,
 ):
-    """every: seconds between checkpoints. amp: mixed precision, off here whatever the machine would choose."""
+    """about: what else makes the run. every: seconds between checkpoints. amp: mixed precision, off here whatever the machine would choose."""
     recipe = {
         "steps": STEPS,
         "batch_size": 8,
@@ -42,7 +51,7 @@ def trainer(
         "ema": 0.9,
     } | recipe
     net = network() if net is None else net
-    made = Trainer(net, loss, images, labels, Recipe(**recipe), "cpu", checkpoint, every)
+    made = Trainer(net, loss, images, labels, Recipe(**recipe), "cpu", checkpoint, every, about)
     made.amp_dtype = amp
     return made
 

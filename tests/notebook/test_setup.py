@@ -9,7 +9,7 @@ import torch
 
 from diffusion_course.errors import CourseError
 from diffusion_course.notebook import setup
-from diffusion_course.notebook.setup import Setup, _device
+from diffusion_course.notebook.setup import Setup
 
 module = importlib.import_module("diffusion_course.notebook.setup")  # the name in the package is the function
 no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="speaks of a machine without GPU")
@@ -87,4 +87,4 @@ def test_what_cannot_be_had_is_one_clear_line(asked, message):
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_cuda_is_found():
-    assert _device(None).type == "cuda"
+    assert setup().device.type == "cuda"

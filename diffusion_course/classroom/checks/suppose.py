@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 from .call import fresh
-from .compare import alike
+from .compare import alike, dense, is_tensor, plain
 from .data import Check
 
 LEAST_EVIDENCE = 8  # wrong entries of whole numbers or labels, which many changes explain by chance
+AMBIGUOUS = 3  # so many changes that explain all cases are chance
 MOST_PAIRS = 3000  # a second's work at most
 CHANGES: dict[str, Callable] = {
     "sqrt({})": lambda a: a**0.5,
@@ -72,9 +73,9 @@ def supposition(check: Check, seen: Sequence[tuple[tuple, object]]) -> str:
     if not seen or not _telling(check, seen):
         return ""
     singles = list(_changes(check, seen[0][0]))
-    for change in singles:
-        if all(_same(check.reference, [change], args, got) for args, got in seen):
-            return f"This is what the right function gives with {change.words}."
+    found = [[change] for change in singles if _explains(check, [change], seen)]
+    if found:
+        return _told(found)
     for mutant in check.mutants:
         if len(seen) > 2 and all(_same(mutant.function, [], args, got) for args, got in seen):
             return f"Where it is wrong, this looks like {mutant.hint}"
@@ -83,11 +84,20 @@ def supposition(check: Check, seen: Sequence[tuple[tuple, object]]) -> str:
         if all(_same(mutant.function, [change], args, got) for args, got in seen):
             return f"These look like two mistakes: {mutant.hint} And {change.words}."
     pairs = (pair for pair in combinations(singles, 2) if not pair[0].slots & pair[1].slots)
-    for changes in islice(pairs, MOST_PAIRS):
-        if all(_same(check.reference, changes, args, got) for args, got in seen):
-            told = " and with ".join(change.words for change in changes)
-            return f"This is what the right function gives with {told}."
-    return ""
+    explain = (pair for pair in islice(pairs, MOST_PAIRS) if _explains(check, pair, seen))
+    return _told(list(islice(explain, AMBIGUOUS)))
+
+
+def _explains(check: Check, changes: Sequence[Change], seen: Sequence[tuple[tuple, object]]) -> bool:
+    return all(_same(check.reference, changes, args, got) for args, got in seen)
+
+
+def _told(found: Sequence[Sequence[Change]]) -> str:
+    """The first of the changes that explain everything; where many do, as where a part is switched off, none is the cause."""
+    if not 0 < len(found) < AMBIGUOUS:
+        return ""
+    words = " and with ".join(change.words for change in found[0])
+    return f"This is what the right function gives with {words}."
 
 
 def _telling(check: Check, seen: Sequence[tuple[tuple, object]]) -> bool:
@@ -99,9 +109,11 @@ def _telling(check: Check, seen: Sequence[tuple[tuple, object]]) -> bool:
 
 
 def _wrong(got: object, want: Tensor) -> int:
-    if not isinstance(got, Tensor) or got.shape != want.shape:
+    """How many entries are off; all of them where these are no numbers of that shape."""
+    told = plain(got) if is_tensor(got) else None
+    if told is None or not dense(told) or told.shape != want.shape:
         return want.numel()
-    return int((got != want).sum())
+    return int((told != want).sum())
 
 
 def _changes(check: Check, args: tuple) -> Iterator[Change]:

@@ -10,9 +10,10 @@ from typing import Any
 
 import torch
 
+from ... import devices
 from ...errors import CourseError
-from ...files import write_atomically
-from ..training import device_name
+from ...files import check_writable, write_json
+from .. import resume
 
 RESULTS = Path(__file__).parent.parent / "results"
 
@@ -61,30 +62,39 @@ def run_study(
 ) -> Results:
     """Measure every row that is not measured yet, and write `out`/NAME.json.
 
-    An interrupted study leaves its finished rows in NAME.part.json, and goes on from there. device: default CUDA if
-    present. progress: wraps the list of settings, e.g. tqdm. Raises CourseError when the folder cannot be written.
+    An interrupted study leaves its finished rows in NAME.part.json, and goes on from there, if it is still the same study:
+    settings, code, weights, device and torch. device: default CUDA if present. progress: wraps the list of settings, e.g. tqdm.
+    Raises CourseError, before any row is measured, for a device that cannot be had, a folder that cannot be written, and rows
+    of another study.
     """
-    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    where = devices.choose(device)
+    key: dict[str, Any] = {
+        "settings": _by_name(study.settings),
+        "device": devices.device_name(where),
+        "torch": torch.__version__,
+        **resume.code(),
+        **resume.weights(),
+    }
     part = out / f"{name}.part.json"
-    rows, seconds = _finished(part)
-    done = [{k: v for k, v in row.items() if k in study.settings[0]} for row in rows]
-    todo = [setting for setting in study.settings if setting not in done]
+    check_writable(part)
+    rows, seconds = _finished(part, key, study.settings)
+    todo = study.settings[len(rows) :]
     for setting in todo if progress is None else progress(todo):
         started = time.perf_counter()
         rows.append({**setting, **study.measure(setting, where)})
         seconds += time.perf_counter() - started
-        _write(part, {"rows": rows, "seconds": seconds})
+        write_json(part, {"key": key, "rows": rows, "seconds": seconds})
     results = Results(
         name=name,
         what=study.what,
         command=f"diffusion-course study {name}",
-        device=device_name(where),
+        device=key["device"],
         torch=torch.__version__,
         date=datetime.date.today().isoformat(),
         seconds=round(seconds, 1),
-        rows=sorted(rows, key=lambda row: study.settings.index({k: row[k] for k in study.settings[0]})),
+        rows=rows,
     )
-    _write(out / f"{name}.json", asdict(results))
+    write_json(out / f"{name}.json", asdict(results))
     part.unlink(missing_ok=True)
     return results
 
@@ -93,22 +103,37 @@ def load(name: str, folder: Path = RESULTS) -> Results:
     """The results of a study, as shipped. Raises CourseError when it was not run yet, or the file is damaged."""
     path = folder / f"{name}.json"
     try:
-        return Results(**json.loads(path.read_text()))
+        return Results(**json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise CourseError(f"results {name!r}: none yet; run `diffusion-course study {name}`") from None
     except (ValueError, TypeError) as error:
         raise CourseError(f"results {path}: damaged ({error}); run `diffusion-course study {name}`") from None
 
 
-def _finished(part: Path) -> tuple[list[Row], float]:
+def _by_name(settings: list[Row]) -> dict[str, list[Any]]:
+    """The columns of a table of settings, so that a difference has a name."""
+    names = sorted({name for setting in settings for name in setting})
+    return {name: [setting.get(name) for setting in settings] for name in names}
+
+
+def _finished(part: Path, key: dict[str, Any], settings: list[Row]) -> tuple[list[Row], float]:
+    """The rows that are measured, in the order of the settings, and the seconds they took."""
     if not part.exists():
         return [], 0.0
     try:
-        state = json.loads(part.read_text())
-        return state["rows"], state["seconds"]
-    except (ValueError, KeyError, TypeError):
-        raise CourseError(f"results {part}: damaged; delete it to start afresh") from None
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    write_atomically(path, lambda file: file.write(json.dumps(content, indent=1).encode() + b"\n"))
+        state = json.loads(part.read_text(encoding="utf-8"))
+        rows, seconds = state["rows"], float(state["seconds"])
+        changed = resume.differences(json.loads(json.dumps(key)), state["key"])
+        pairs = zip(rows, settings[: len(rows)], strict=True)
+        sound = changed or all(
+            row[name] == value for row, setting in pairs for name, value in setting.items()
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        sound = False
+    if not sound:
+        raise CourseError(f"results {part}: damaged; delete it to start afresh")
+    if changed:
+        raise CourseError(
+            f"results {part}: its rows were measured with another {resume.told(changed)}; delete it to start afresh"
+        )
+    return rows, seconds

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from diffusion_course import CourseError
-from diffusion_course.experiments import studies
+from diffusion_course.experiments import resume, studies
 from diffusion_course.experiments.studies.study import Study, load, run_study
 
 SETTINGS = [{"n": n, "seed": 0} for n in (1, 2, 3)]
@@ -44,6 +44,57 @@ def test_an_interrupted_study_goes_on_where_it_stopped(tmp_path):
     run_study("squares", squares(calls), tmp_path, "cpu")
     assert calls == [1, 2, 3]
     assert len(load("squares", tmp_path).rows) == 3
+
+
+def test_rows_of_another_study_are_not_mixed_in(tmp_path, monkeypatch):
+    """Settings, code, weights, torch: what differs is named, before anything is measured."""
+    with pytest.raises(KeyboardInterrupt):
+        run_study("squares", squares([], stop_at=3), tmp_path, "cpu")
+    kept = (tmp_path / "squares.part.json").read_text()
+
+    def refusal(settings=SETTINGS):
+        calls = []
+        with pytest.raises(CourseError) as caught:
+            run_study("squares", Study("", settings, squares(calls).measure), tmp_path, "cpu")
+        assert calls == []
+        assert (tmp_path / "squares.part.json").read_text() == kept
+        return str(caught.value)
+
+    assert "measured with another settings.seed; delete it" in refusal([{**s, "seed": 1} for s in SETTINGS])
+    assert "another settings.n, settings.seed" in refusal(SETTINGS[:2])
+    assert "another settings.w;" in refusal([{**s, "w": 1} for s in SETTINGS])
+    code, weights = resume.code(), resume.weights()
+    assert {"samplers.py", "experiments/studies/ddim.py"} <= code.keys()
+    monkeypatch.setattr(resume, "code", lambda: code | {"samplers.py": "edited"})
+    assert "another samplers.py;" in refusal()
+    monkeypatch.setattr(resume, "code", lambda: code)
+    monkeypatch.setattr(resume, "weights", lambda: dict.fromkeys(weights, "trained again"))
+    assert f"and {len(weights) - 6} more;" in refusal()
+
+
+def test_rows_that_do_not_belong_to_their_settings_are_damage(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run_study("squares", squares([], stop_at=3), tmp_path, "cpu")
+    path = tmp_path / "squares.part.json"
+    whole = json.loads(path.read_text())
+    for rows in ([{}], [3], {}, None, whole["rows"][::-1], whole["rows"] * 2):
+        path.write_text(json.dumps(whole | {"rows": rows}))
+        if rows == {}:
+            continue
+        with pytest.raises(CourseError, match="damaged; delete it to start afresh"):
+            run_study("squares", squares([]), tmp_path, "cpu")
+
+
+def test_device_and_folder_are_looked_at_before_the_first_row(tmp_path):
+    (tmp_path / "file").touch()
+    for out, device, told in (
+        (tmp_path, "gpu", "unknown device"),
+        (tmp_path / "file", "cpu", "cannot write"),
+    ):
+        calls = []
+        with pytest.raises(CourseError, match=told):
+            run_study("squares", squares(calls), out, device)
+        assert calls == []
 
 
 def test_damaged_results_are_told(tmp_path):

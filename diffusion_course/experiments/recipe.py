@@ -1,0 +1,38 @@
+"""The knobs of a training run, and the learning rate that they give."""
+
+import math
+from dataclasses import dataclass
+
+from ..errors import check_integer, check_number
+
+LIMITS = {"steps": (1, 10**9), "batch_size": (1, 2**16), "warmup": (0, 10**9), "seed": (0, 2**32 - 1)}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The knobs of a run. The learning rate warms up linearly, then falls to 0 along a cosine."""
+
+    steps: int
+    batch_size: int = 128
+    lr: float = 2e-3
+    warmup: int = 50
+    weight_decay: float = 0.0
+    clip: float = 1.0
+    ema: float = 0.999
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in LIMITS.items():
+            value = getattr(self, name)
+            check_integer(name, value, low)
+            check_integer(name, value, low, high)
+        # A config file's 2e-3 is text to YAML (2.0e-3 is a number), so the type is worth a look.
+        check_number("lr", self.lr, lambda v: 0 < v < math.inf, "> 0")
+        check_number("clip", self.clip, lambda v: v > 0, "> 0")
+        check_number("weight_decay", self.weight_decay, lambda v: 0 <= v < math.inf, ">= 0")
+        check_number("ema", self.ema, lambda v: 0 <= v < 1, "in 0..1, below 1")
+
+    def lr_at(self, step: int) -> float:
+        """Learning rate of step 0..steps-1."""
+        warm = min(1.0, (step + 1) / (self.warmup + 1))
+        return self.lr * warm * 0.5 * (1 + math.cos(math.pi * step / self.steps))
