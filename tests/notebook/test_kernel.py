@@ -129,3 +129,15 @@ def test_nbval_fails_a_cell_whose_slider_cannot_draw(tmp_path):
     done = nbval(path)
     assert done.returncode == 1
     assert "ZeroDivisionError" in done.stdout
+
+
+def test_nbval_fails_an_exercise_that_is_not_written(tmp_path):
+    path = tmp_path / "stub.ipynb"
+    cells = [
+        "from diffusion_course.classroom import check\ndef snr(alpha_bar):\n    raise NotImplementedError",
+        'check("01-snr", snr)',
+    ]
+    nbformat.write(new_notebook(cells=[new_code_cell(cell) for cell in cells]), path)
+    done = nbval(path)
+    assert "NotDone: 01-snr is not written yet" in done.stdout
+    assert "1 failed, 1 passed" in done.stdout

@@ -19,6 +19,8 @@ from .data import Check
 
 _given: WeakSet = WeakSet()  # the functions that stand in for a stub
 
+# What nbgrader, and pytest with nbval, set in the kernels that they run notebooks in.
+TOLD_BY_ERRORS = {"NBGRADER_EXECUTION", "PYTEST_CURRENT_TEST"}
 BOX = (
     '<div role="note" style="border-left: 4px solid #0072B2; background: rgba(0, 114, 178, 0.08); padding: 0.5em 0.9em; '
     'max-width: 60em; line-height: 1.5"><b>{head}</b><br>{text}</div>'
@@ -31,9 +33,9 @@ def is_given(answer: object) -> bool:
 
 
 def notebook() -> Any:
-    """The IPython that a person uses; None in plain Python, and where nbgrader runs a notebook: it takes a cell without an error for right."""
+    """The IPython that a person uses; None in plain Python, and where a program takes a cell without an error for right."""
     ipython = sys.modules.get("IPython")
-    return None if ipython is None or "NBGRADER_EXECUTION" in os.environ else ipython.get_ipython()
+    return None if ipython is None or TOLD_BY_ERRORS & os.environ.keys() else ipython.get_ipython()
 
 
 def go_on(check: Check, answer: Callable, worth: int, shell: Any, slip: str = "") -> None:

@@ -3,7 +3,8 @@
 import pytest
 
 from diffusion_course.classroom import checks
-from diffusion_course.classroom.checks import CHECKS, NotDone, examine
+from diffusion_course.classroom.checks import CHECKS, NotDone, examine, unwritten
+from diffusion_course.classroom.checks.unwritten import TOLD_BY_ERRORS
 from diffusion_course.classroom.grading import verdict
 
 STUB = "def snr(alpha_bar):\n    raise NotImplementedError"
@@ -18,7 +19,7 @@ def run(monkeypatch, capsys):
     interactive = pytest.importorskip("IPython").core.interactiveshell.InteractiveShell
     monkeypatch.setattr(checks, "_found", {})
     monkeypatch.setattr(checks.stale, "_refused", {})
-    monkeypatch.delenv("NBGRADER_EXECUTION", raising=False)
+    monkeypatch.setattr(unwritten, "TOLD_BY_ERRORS", set())  # a person's kernel, although pytest runs
     shell = interactive.instance()
 
     def cells(*sources):
@@ -73,8 +74,10 @@ def test_only_the_stub_itself_is_replaced(run):
     assert run.names["snr"].__code__.co_varnames == ("alpha_bar",)
 
 
-def test_nbgrader_which_takes_silence_for_right_gets_an_error(run, monkeypatch):
-    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+@pytest.mark.parametrize("name", sorted(TOLD_BY_ERRORS))
+def test_a_program_which_takes_silence_for_right_gets_an_error(run, monkeypatch, name):
+    monkeypatch.setattr(unwritten, "TOLD_BY_ERRORS", {name})
+    monkeypatch.setenv(name, "autograde")
     assert "NotDone: 01-snr is not written yet" in run(STUB, CHECK)
 
 
