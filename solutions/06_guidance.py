@@ -562,7 +562,7 @@ for p, net in networks.items():
 # Without a label, the one with $p = 0$ gives an arbitrary answer, since its vector for "no label" is still the random
 # one from the start. Nothing warns you: the call works. With $p = 0.1$ the answer is good, with a tenth of the
 # training samples, and with $p = 0.5$ it is better still. Ho and Salimans found 0.1 and 0.2 about equally good for
-# images, and 0.5 worse (their section 4.2).
+# images, and 0.5 worse (Ho & Salimans 2021, section 4.2).
 
 #
 # ## 5. Classifier-free guidance

@@ -12,6 +12,8 @@ from ..ids import chapter_of
 from ..wording import in_points
 from .data import Check, CheckFailed, Mutant, NotDone
 from .engine import examine
+from .stale import slip, unchanged
+from .unwritten import go_on, notebook
 
 __all__ = ["CHECKS", "Check", "CheckFailed", "Mutant", "NotDone", "check", "check_all", "examine"]
 
@@ -22,8 +24,11 @@ CHECKS: dict[str, Check] = {
     for exercise in importlib.import_module(f".{module.name}", __name__).CHECKS
 }
 
-# What happened in this kernel: exercise id -> did the last check pass?
-_passed: dict[str, bool] = {}
+RIGHT = ""
+WRONG = "not right yet"
+NOT_WRITTEN = "not written yet"
+# What happened in this kernel: exercise id -> what the last check found.
+_found: dict[str, str] = {}
 # And the points that the last check was told.
 _worth: dict[str, int] = {}
 
@@ -33,18 +38,30 @@ def check(exercise: str, answer: Callable, seed: int | str = 0, points: int | No
 
     Prints one line when the answer is right. The random inputs come from `seed`; grading uses other seeds.
     points: what the exercise is worth, >= 1, where an edition of the course changes that.
-    Raises CheckFailed with a hint, NotDone when the function is still a stub, CourseError for an unknown id or points
-    that are no whole number.
+    In a notebook a function that is still a stub is told in a box, and the course's own takes its place there for no points.
+    Raises CheckFailed with a hint; elsewhere NotDone for a stub; CourseError for an unknown id or points that are no whole number.
     """
     if exercise not in CHECKS:
         raise unknown("exercise", exercise, CHECKS)
     if points is not None:
         check_integer("points", points, 1)
-    _passed[exercise] = False
-    _worth[exercise] = CHECKS[exercise].points if points is None else points
-    examine(CHECKS[exercise], answer, seed)
-    _passed[exercise] = True
-    print(f"{exercise}: correct, {in_points(_worth[exercise])}")
+    asked, shell = CHECKS[exercise], notebook()
+    _worth[exercise] = asked.points if points is None else points
+    _found[exercise] = WRONG
+    try:
+        examine(asked, answer, seed)
+    except NotDone:
+        _found[exercise] = NOT_WRITTEN
+        if shell is None:
+            raise
+        go_on(asked, answer, _worth[exercise], shell, slip(asked, shell))
+    except CheckFailed as failed:
+        if advice := slip(asked, shell) or unchanged(asked, answer):
+            failed.args = (f"{failed}\n{advice}",)
+        raise
+    else:
+        _found[exercise] = RIGHT
+        print(f"{exercise}: correct, {in_points(_worth[exercise])}")
 
 
 def check_all(points: Mapping[str, int] | None = None) -> None:
@@ -68,10 +85,10 @@ def check_all(points: Mapping[str, int] | None = None) -> None:
     width = max(map(len, listed))
     total = reached = 0
     for exercise, worth in listed.items():
-        got = worth if _passed.get(exercise) else 0
+        found = _found.get(exercise, "not checked yet")
+        got = worth if found == RIGHT else 0
         total, reached = total + worth, reached + got
-        note = "" if got else "  not right yet" if exercise in _passed else "  not checked yet"
-        print(f"{exercise:{width}}  {got:2} of {worth:2}{note}")
+        print(f"{exercise:{width}}  {got:2} of {worth:2}  {found}".rstrip())
     print(f"{'total':{width}}  {reached:2} of {total:2}")
     print(
         "Grading runs these checks again in a fresh kernel, on hidden seeds: other random inputs than here."
@@ -80,5 +97,5 @@ def check_all(points: Mapping[str, int] | None = None) -> None:
 
 def _of_the_chapters() -> dict[str, int]:
     """Exercise -> points, of every chapter in which one was checked."""
-    chapters = {chapter_of(exercise) for exercise in _passed}
+    chapters = {chapter_of(exercise) for exercise in _found}
     return {e: _worth.get(e, CHECKS[e].points) for e in CHECKS if chapter_of(e) in chapters}

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from ...errors import CourseError
 from ..ids import chapter_of, function_of
@@ -69,7 +70,7 @@ class Check:
     same_dtype: bool = False
     library: Sequence[str] = ()
 
-    @property
+    @cached_property
     def parameters(self) -> list[str]:
         """The names of the arguments."""
         return list(inspect.signature(self.reference).parameters)
