@@ -40,6 +40,10 @@ def run(options: Options, say: Callable[[str], Any], tell: Callable[[str], Any])
     """say: takes the results. tell: takes lines on what is going on, and warnings. Raises CourseError for what is wrong."""
     from tqdm import tqdm
 
+    if options.judge is not None and (options.weights is not None or options.dims != 2048):
+        raise CourseError(
+            "--judge: has features of its own; leave out --dims and --weights, which are Inception's"
+        )
     device = devices.choose(options.device)
     drawing = Drawing(options.guidance, options.seed, device, tqdm)
 

@@ -12,11 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ...denoisers import Preconditioned
 from ...errors import CourseError, printable, unknown
 from ...files import user_path
 from ...samplers import edm
 from ...schedules import karras
-from .. import data, picture_files, runs, zoo
+from .. import data, picture_files, zoo
 from ..drawing import draw
 from ..metrics.checks import check_finite
 from ..metrics.gaussians import Gaussian, gaussian_of, read_npz
@@ -97,7 +98,9 @@ def _of_set(name: str, split: str, count: int | None) -> Images:
 
 
 def _drawn(text: str, count: int, how: Drawing) -> Images:
-    model = runs.read_weights(text)
+    model = zoo.load(text) if text in zoo.names() else zoo.read(user_path(text))
+    if not isinstance(model, Preconditioned):
+        raise CourseError(f"{printable(text)}: holds a classifier, want a network that draws")
 
     def batches() -> Iterator[Tensor]:
         grid, step = karras(20), edm(num_steps=20)

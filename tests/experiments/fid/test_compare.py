@@ -179,7 +179,7 @@ def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name, shift in (("a", 60), ("b", 0)):
         (tmp_path / name).mkdir()
-        for i in range(24):
+        for i in range(20):
             pixels = np.random.default_rng([i, shift]).integers(0, 190, (16, 16, 3), dtype=np.uint8) + shift
             Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / name / f"{i}.png")
     random_weights(tmp_path / "w.pth")
@@ -205,13 +205,13 @@ def test_the_command_says_what_pytorch_fid_says(here, monkeypatch):
     lines = [line.split(":")[0] for line in done.stdout.splitlines()[1:]]
     assert lines == ["KID", "precision", "recall", "density", "coverage", "floor"]
     assert done.stderr.count("warning: ") == 2
-    assert "A: a, folder, 24 pictures" in done.stderr
+    assert "A: a, folder, 20 pictures" in done.stderr
 
 
 def test_statistics_are_saved_and_read(here):
     options = ("--dims", "64", "--weights", "w.pth")
     done = run("b", "b.npz", "--save-stats", *options)
-    assert done.stdout == "24 pictures, 64 features: b.npz\n"
+    assert done.stdout == "20 pictures, 64 features: b.npz\n"
     assert metrics.read_statistics(here / "b.npz").mean.shape == (64,)
     direct, stored = (run("a", name, *options).stdout.split(";")[0] for name in ("b", "b.npz"))
     assert direct == stored
@@ -228,6 +228,13 @@ def test_the_judge_needs_no_weights_and_no_network():
     done = run("mnist-5k:test", "mnist-5k:test", "--judge", "mnist", "--count", "30")
     assert done.exit_code == 0, done.output
     assert done.stdout.startswith("Fréchet distance in the features of mnist-judge: ")
+
+
+@pytest.mark.parametrize(("option", "value"), [("--dims", "64"), ("--weights", "w.pth")])
+def test_a_judge_and_inception_are_not_both_taken(option, value):
+    done = run("digits", "digits", "--judge", "mnist", option, value)
+    assert done.exit_code == 2
+    assert done.stderr.startswith("error: --judge: has features of its own")
 
 
 def test_the_network_is_not_built_for_pictures_that_are_not_there(monkeypatch):
