@@ -5,6 +5,7 @@ import http.server
 import socket
 import threading
 import time
+import urllib.request
 
 import pytest
 
@@ -52,6 +53,7 @@ def serve():
 @pytest.fixture(autouse=True)
 def direct(monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr(urllib.request, "_opener", None)  # made once a process, with the proxies of then
     monkeypatch.setattr(downloads, "TIMEOUT", 0.3)
 
 
