@@ -7,6 +7,7 @@ horses = zoo.load("edm-cifar10-32x32-cond-vp").given(7)   # NVIDIA's weights, se
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from ..files import user_path, write_bytes
 from ..nets.classifier import Classifier, NoisyClassifier
 from .data import data_root
 from .models import build
-from .released import edm
+from .released import edm, hub
 
 FOLDER = Path(__file__).parent.parent / "weights"
 
@@ -30,7 +31,8 @@ def load(name_or_path: str | Path, device: torch.device | str = "cpu") -> Precon
     """A denoiser that is ready to sample from, in float32 and eval mode.
 
     name_or_path: one of `names()`; a `.safetensors` file that `train` wrote; a checkpoint of NVIDIA's EDM code, by path or
-    by the name it was released under. Nothing in a file is ever run.
+    by the name it was released under; a network or text-to-image pipeline of diffusers, by folder or as "owner/name" on
+    Hugging Face's hub. Nothing in a file is ever run.
     Raises CourseError for an unknown name, a damaged file, and for what must be fetched first: it says from where, and where to.
     """
     name = str(name_or_path)
@@ -39,6 +41,12 @@ def load(name_or_path: str | Path, device: torch.device | str = "cpu") -> Precon
     path = FOLDER / f"{name}.safetensors" if name in names() else user_path(name)
     if not os.path.exists(path) and path.name == name and not path.suffix:
         raise unknown("weights", name, [*names(), *edm.RELEASED])
+    if not os.path.exists(path) and re.fullmatch(
+        r"[\w-][\w.-]*/[\w-][\w.-]*(?<!\.pkl)(?<!\.safetensors)", name
+    ):
+        path = hub.fetched(name)
+    if os.path.isdir(path):
+        return hub.load(path, device)
     if not os.path.isfile(path):
         raise CourseError(f"weights {path}: no such file")
     if path.suffix != ".safetensors":
