@@ -55,7 +55,7 @@ def read(file: BinaryIO, calls: Calls, persistent: Callable[[Any], Any] | None =
     machine = Machine(calls, persistent)
     for opcode, argument, _ in pickletools.genops(file):  # it stops after STOP, and reads no further
         machine.step(opcode.name, argument)
-    return machine.pop()
+    return machine.stack.pop()
 
 
 class Machine:
@@ -69,7 +69,7 @@ class Machine:
 
     def step(self, op: str, argument: Any) -> None:
         """One instruction."""
-        push, pop = self.push, self.pop
+        push = self.push
         if op in LITERALS:
             if op in INTEGERS and argument.bit_length() > 128:
                 raise ValueError(
@@ -98,10 +98,10 @@ class Machine:
             function, *arguments = self.marked()
             push(self.call(function, tuple(arguments)))
         elif op == "BUILD":
-            state = pop()
+            state = self.stack.pop()
             self.build(self.stack[-1], state)
         elif op in ("PERSID", "BINPERSID") and self.persistent is not None:
-            push(self.persistent(pop() if op == "BINPERSID" else argument))
+            push(self.persistent(self.stack.pop() if op == "BINPERSID" else argument))
         elif op in ("PROTO", "FRAME", "STOP"):
             pass
         elif not self.gather(op):
@@ -116,14 +116,13 @@ class Machine:
         elif op == "POP_MARK" or (op == "POP" and not self.stack):
             self.marked()
         elif op == "POP":
-            self.pop()
+            self.stack.pop()
         elif op == "DUP":
             self.push(self.stack[-1])
         elif op in ("TUPLE1", "TUPLE2", "TUPLE3"):
             self.push(tuple(self.last(int(op[-1]))))
         elif op in FROM_ITEMS:
-            items = self.marked()
-            self.push(FROM_ITEMS[op](items))
+            self.push(FROM_ITEMS[op](self.marked()))
         elif op in ("APPEND", "APPENDS"):
             items = self.marked() if op == "APPENDS" else self.last(1)
             self.top(list).extend(items)
@@ -140,12 +139,9 @@ class Machine:
     def push(self, value: Any) -> None:
         self.stack.append(value)
 
-    def pop(self) -> Any:
-        return self.stack.pop()
-
     def last(self, n: int) -> list[Any]:
         """The last n values, taken off."""
-        return [self.pop() for _ in range(n)][::-1]
+        return [self.stack.pop() for _ in range(n)][::-1]
 
     def marked(self) -> list[Any]:
         """All values since the last mark, taken off together with it."""
@@ -200,5 +196,4 @@ def _keys(items: list[Any]) -> list[Any]:
     return items
 
 
-Maker = Callable[[list[Any]], Any]
-FROM_ITEMS: dict[str, Maker] = {"TUPLE": tuple, "LIST": list, "DICT": mapping, "FROZENSET": atoms}
+FROM_ITEMS: dict[str, Any] = {"TUPLE": tuple, "LIST": list, "DICT": mapping, "FROZENSET": atoms}
