@@ -250,8 +250,8 @@ def sample(
     _tell(f"reading {weights}")
     from tqdm import tqdm
 
+    from .experiments import zoo
     from .experiments.drawing import draw_paths
-    from .experiments.runs import read_weights
     from .figures import grids, pictures
     from .files import write_bytes
 
@@ -260,7 +260,7 @@ def sample(
         raise CourseError(
             f"--count: got {count}, want at most {most} with --film, which shows each {len(FILM) + 2} times"
         )
-    path = draw_paths(read_weights(weights), count, guidance, seed=seed, progress=tqdm)
+    path = draw_paths(zoo.load(weights), count, guidance, seed=seed, progress=tqdm)
     if film:
         shown = [0, *(int((path.sigma - sigma).abs().argmin()) for sigma in FILM), len(path.sigma) - 1]
         heads = [f"σ = {path.sigma[i]:.2g}" for i in shown]
