@@ -77,7 +77,7 @@ def result_fault(check: Check, args: tuple, value: object, evaluated: dict[str, 
     """
     t = dict(zip(check.parameters, args, strict=True)).get("t")
     try:
-        fault = value_fault(check.outputs, value, wanted(check, args), t, check.same_dtype)
+        fault = value_fault(check.outputs, value, wanted(check, args), t, check.same_dtype, check.path)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a returned object may pretend to be a tensor and raise anything
