@@ -15,7 +15,19 @@ from typing import TYPE_CHECKING
 from .errors import CourseError
 
 if TYPE_CHECKING:
-    from . import denoisers, discrete, elbo, gaussian, guidance, losses, noise, samplers, schedules, sde
+    from . import (
+        denoisers,
+        discrete,
+        elbo,
+        gaussian,
+        guidance,
+        linear_gaussian,
+        losses,
+        noise,
+        samplers,
+        schedules,
+        sde,
+    )
     from .noise import Noise
     from .samplers import sample, trajectory
     from .schedules import NoiseSchedule
@@ -31,6 +43,7 @@ __all__ = [
     "elbo",
     "gaussian",
     "guidance",
+    "linear_gaussian",
     "losses",
     "noise",
     "sample",

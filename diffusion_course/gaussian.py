@@ -4,8 +4,10 @@ x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps, with t = 1..T. Everywhe
 an integer or a tensor of shape (B,). A wrong t, or shapes or devices that do not match, raise CourseError.
 """
 
+import torch
 from torch import Tensor
 
+from .errors import CourseError
 from .schedules import NoiseSchedule
 from .shapes import expand, number, same
 
@@ -61,6 +63,33 @@ def mean_from_eps(x_t: Tensor, t: int | Tensor, eps: Tensor, schedule: NoiseSche
     same("x_t", x_t, "eps", eps)
     weight = schedule.take(schedule.betas / schedule.one_minus_alpha_bar.sqrt(), t, x_t)
     return (x_t - weight * eps) / schedule.take(schedule.alphas.sqrt(), t, x_t)
+
+
+def sampled_variance(variance: float, sigmas: Tensor, fresh: Tensor) -> Tensor:
+    """Variance of a DDIM sampler's x_t at each noise level of its grid: exact, for data N(m, variance) and their denoiser.
+
+    sigmas: (n + 1,), falling, the last may be 0. fresh: (n,), the variance s^2 of the fresh noise in each step of Song et
+    al. 2021, eq. 12, in 0..1 - alpha_bar of the step's end. The start is N(0, 1). Returns (n + 1,), float64, in textbook
+    coordinates; the last is the samples' variance. A perfect sampler would keep alpha_bar variance + 1 - alpha_bar.
+    The denoiser is linear, so one step multiplies the distance from the mean by a number k and adds s^2:
+    k = (sqrt(alpha_bar alpha_bar') variance + sqrt((1 - alpha_bar' - s^2) (1 - alpha_bar))) / (alpha_bar variance + 1 - alpha_bar).
+    Raises CourseError for shapes that do not fit, or an s^2 out of range.
+    """
+    sigmas, fresh = sigmas.double().cpu(), fresh.double().cpu()
+    if sigmas.ndim != 1 or fresh.shape != (len(sigmas) - 1,):
+        raise CourseError(
+            f"fresh: got shape {tuple(fresh.shape)} for sigmas {tuple(sigmas.shape)}, want one number a step"
+        )
+    keep, noise = 1 / (1 + sigmas**2), sigmas**2 / (1 + sigmas**2)  # alpha_bar, 1 - alpha_bar
+    old = noise[1:] - fresh  # the variance of the noise that is used again
+    if bool((fresh < 0).any()) or bool((old < -1e-12).any()):
+        raise CourseError("fresh: want variances in 0..1 - alpha_bar of each step's end")
+    k = (keep[1:] * keep[:-1]).sqrt() * variance + (old.clamp(min=0) * noise[:-1]).sqrt()
+    k = k / (keep[:-1] * variance + noise[:-1])
+    states = [torch.ones((), dtype=torch.float64)]
+    for factor, s2 in zip(k, fresh, strict=True):
+        states.append(factor**2 * states[-1] + s2)
+    return torch.stack(states)
 
 
 def to_ve(x_t: Tensor, sigma: float | Tensor) -> Tensor:

@@ -25,7 +25,7 @@
 # - learn how exercises, checks and quizzes work.
 #
 # **You need** Python and a little PyTorch. The mathematics starts in chapter 1.
-# **Time:** 15 minutes of reading; the cells take 10 to 30 seconds on two CPU cores.
+# **Time:** {{reading}} of reading and looking; the cells take 10 to 30 seconds on two CPU cores.
 
 # %%
 import torch
@@ -34,6 +34,7 @@ import diffusion_course as dc
 from diffusion_course.experiments import data, metrics, zoo
 from diffusion_course.guidance import cfg
 from diffusion_course.notebook import grids, quiz, widgets
+from diffusion_course.notebook.claims import claim
 
 # %% [markdown]
 # ## 1. Noise becomes digits
@@ -54,7 +55,7 @@ for scale in ("guidance 1", "guidance 2"):
 #
 # | in the text | in the code | what it is |
 # |---|---|---|
-# | $\sigma_0 > \sigma_1 > \dots > \sigma_N = 0$ | `sigmas` | a grid of noise levels, from very noisy to clean |
+# | $\sigma_i$, $i = 0, \dots, N$ | `sigmas` | a grid of noise levels, from $\sigma_\text{max}$, very noisy, down to 0, clean |
 # | $D(x, \sigma)$ | `digits.given(label)` | the *denoiser*: its guess of the clean image behind the noisy $x$ |
 # | one step $\sigma_i \to \sigma_{i+1}$ | `dc.samplers.euler` | moves $x$ a little towards that guess |
 #
@@ -83,7 +84,12 @@ grids.filmstrip(path.x0[shown][:, :5], heads, title="The denoiser's guess D(x, Ï
 # %% [markdown]
 # **What to see.** The guess is ahead of the state. At large $\sigma$ it is the average of all digits of its class, because
 # that is the best guess when nothing is visible. As $\sigma$ falls, the guess commits to one digit, and details come last.
-# The state follows the guess. No step ever asks the network for a finished image.
+# The state follows the guess. The network is never asked for a finished image at once: only the very last step
+# returns the guess itself, and by then little is left to guess. The cell checks that last step.
+
+# %%
+last = digits.given(labels)(path.x[-2], path.sigma[-2])
+claim("the last step returns the denoiser's guess", torch.allclose(path.x[-1], last, atol=1e-4))
 
 # %% [markdown]
 # ## 2. What the network does: one call, one noise level
@@ -172,7 +178,8 @@ widgets.slide_frames(
 
 # %% [markdown]
 # **What to see.** At $w = 0$ the columns are no longer in order: the label is ignored. At $w = 2$ almost every digit is easy to
-# read. At $w = 8$ strokes are thick, and the two samples of a class resemble each other more: quality was bought with variety.
+# read. At $w = 8$ strokes are thick, and the two samples of a class resemble each other more. The cell below measures both, the
+# ink and the distance of the two. Quality was bought with variety.
 #
 # Looking at twenty samples proves little. A *judge*, a classifier trained on real digits, reads more of them. The card
 # above has its verdict on 1,000 samples with an error bar; here is a smaller live count.
@@ -183,13 +190,15 @@ judge = zoo.judge("mnist", course.device)
 for w, x in samples.items():
     right = metrics.count_recognised(judge, x.to(course.device).clamp(-1, 1), labels)
     low, high = metrics.wilson(right, len(labels))
+    ink, apart = (x.mean() + 1) / 2, (x[:10] - x[10:]).square().mean().sqrt()
     print(
-        f"w = {w:g}: {right:2d} of {len(labels)} recognised as their label, 95 % interval {low:.2f} to {high:.2f}"
+        f"w = {w:g}: {right:2d} of {len(labels)} recognised as their label, 95 % interval {low:.2f} to {high:.2f};"
+        f" share of ink {ink:.2f}, the two of a class are {apart:.2f} apart per pixel"
     )
 
 # %% [markdown]
-# Mind the intervals: with twenty samples you cannot tell $w = 1$ from $w = 3$. One of this course's sources counted faults
-# in 24 to 50 samples and drew conclusions. Chapter 10 is about measuring samples properly.
+# Mind the intervals: with twenty samples you cannot tell $w = 1$ from $w = 3$. Faults in a few dozen samples are often counted,
+# and conclusions drawn from them; this course gives an interval with every count.
 
 # %% [markdown]
 # ## 4. Five families of generative models
@@ -202,7 +211,7 @@ for w, x in samples.items():
 # | GAN (Goodfellow et al. 2014) | generator against discriminator | one call | none | unstable training, lost modes |
 # | normalising flow (Rezende & Mohamed 2015) | an invertible map from noise to data | one call | exact | only invertible layers |
 # | score model (Song & Ermon 2019) | $\nabla_x \log p(x; \sigma)$ at many noise levels | many calls | by an ODE | slow sampling |
-# | diffusion (Ho et al. 2020) | the noise in $x_t$, or the clean image behind it | many calls | a lower bound, or by an ODE | slow sampling |
+# | diffusion (Sohl-Dickstein et al. 2015; Ho et al. 2020) | the noise in $x_t$, or the clean image behind it | many calls | a lower bound, or by an ODE | slow sampling |
 #
 # The last two are one family in two notations. If $D$ is the best possible denoiser, then
 #
@@ -240,6 +249,8 @@ quiz.ask("00-q3")
 #   classic mistake that looks like. Keep the first line of an exercise cell: grading finds your answer by it.
 # - **Sliders** need a running kernel. Readers without one see a static picture of a few settings.
 # - **Quizzes** check an answer at once. No one collects them.
+# - **Times.** A chapter's time to read is counted for somebody who reads to understand: 200 words, a line of a derivation, or
+#   15 lines of code a minute, and 2 minutes for each question, prediction and slider. Exercises are counted apart.
 # - **Points.** Every exercise has some; its check names them, and `check_all()` at the end of a chapter lists yours. Grading runs the
 #   same checks on hidden seeds, so an answer that only fits the public inputs earns nothing.
 # - **Hand in** the notebook file itself (`File > Download`, or the file in your folder). Outputs are not trusted; your functions are.
@@ -261,8 +272,21 @@ except NotDone as message:
     print(message)
 
 # %% [markdown]
+# ## 6. The notation of the course
+#
+# One symbol means one thing in all chapters. This is the whole table, to come back to; each chapter begins with its part of it.
+# An index is part of a symbol: $t$ counts the steps of the forward process, from clean data upwards, and $i$ the levels of a
+# sampler's grid, from noise downwards. Letters that are not in the table, such as $s$ or $a$, are local: a chapter says what
+# they are where it uses them.
+#
+# {{notation}}
+#
+# Attributes such as `betas` belong to a `dc.NoiseSchedule`. Python counts from 0, hence `t - 1`.
+
+# %% [markdown]
 # ## References
 #
+# - J. Sohl-Dickstein, E. Weiss, N. Maheswaranathan, S. Ganguli (2015). *Deep Unsupervised Learning using Nonequilibrium Thermodynamics.*
 # - J. Ho, A. Jain, P. Abbeel (2020). *Denoising Diffusion Probabilistic Models.*
 # - J. Ho, T. Salimans (2021). *Classifier-Free Diffusion Guidance.*
 # - T. Karras, M. Aittala, T. Aila, S. Laine (2022). *Elucidating the Design Space of Diffusion-Based Generative Models.*

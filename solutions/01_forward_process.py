@@ -29,10 +29,11 @@
 # **You need** calculus, linear algebra, probability (density, mean, variance, Bayes' rule) and a little
 # PyTorch.
 #
-# **Time:** about 75 minutes of reading and {{exercises}}. The cells themselves take about 20
+# **Time:** {{reading}} of reading, and {{minutes}} for {{exercises}}. The cells themselves take about 20
 # seconds on two CPU cores; nothing here needs a GPU.
 
 # %%
+import itertools
 import math
 
 import torch
@@ -42,20 +43,12 @@ import diffusion_course as dc
 from diffusion_course.classroom import check, check_all
 from diffusion_course.experiments import data
 from diffusion_course.notebook import plots, quiz, widgets
+from diffusion_course.notebook.claims import claim
 
 # %% [markdown]
-# **Notation.** It is that of Ho et al. 2020, and it stays the same in all chapters.
+# **Notation.** It is that of Ho et al. 2020. Chapter 0 ends with the table of the whole course.
 #
-# | symbol | meaning | in code |
-# |---|---|---|
-# | $x_0$ | clean data: here an image, scaled to $[-1, 1]$ | `x0` |
-# | $t$ | step number, $1, \dots, T$; clean data have $t = 0$ | `t`, `T` |
-# | $x_t$ | the data after $t$ steps of noise | `x_t` |
-# | $\beta_t$ | variance of the noise that step $t$ adds, between 0 and 1 | `betas[t - 1]` |
-# | $\alpha_t$ | $1 - \beta_t$, the share of the variance that step $t$ keeps | `alphas[t - 1]` |
-# | $\bar\alpha_t$ | $\alpha_1 \alpha_2 \cdots \alpha_t$, the share that all steps up to $t$ keep | `alpha_bar[t - 1]` |
-# | $z_t$, $\varepsilon$ | standard normal noise, $\mathcal N(0, I)$ | `z`, `eps` |
-# | $D$ | number of coordinates; $784$ for a digit of $28 \times 28$ | |
+# {{notation x0 d t x_t beta alpha alpha_bar z eps}}
 #
 # $\mathcal N(x; m, vI)$ is the density at $x$ of a Gaussian with mean $m$ and variance $v$ in every coordinate.
 # $q(x_t \mid x_0)$ is the density of $x_t$ for one given $x_0$, and $q(x_t)$ its density over all data.
@@ -98,7 +91,7 @@ def near(what, draws, theory):
 # **Fact 2 (sum).** If $X \sim \mathcal N(0, u)$ and $Y \sim \mathcal N(0, v)$ are *independent*, then
 # $X + Y \sim \mathcal N(0, u + v)$. Variances add; standard deviations do not.
 #
-# **Fact 3 (many coordinates).** $\mathcal N(m, vI)$ on $\mathbb R^D$ is $D$ independent one-dimensional
+# **Fact 3 (many coordinates).** $\mathcal N(m, vI)$ on $\mathbb R^d$ is $d$ independent one-dimensional
 # Gaussians. So what holds for one pixel holds for each of them, and one dimension is enough in every proof
 # below.
 #
@@ -153,7 +146,7 @@ for number, line in enumerate((line2, line3, line4, line5, line6), start=2):
 #
 # The mean is scaled by $\sqrt{1-\beta_t}$ and the noise by the *standard deviation* $\sqrt{\beta_t}$, the
 # root of the variance. The library calls this `dc.gaussian.forward_step`. The schedule
-# $\beta_1, \dots, \beta_T$ is a choice; until section 9 take the one of Ho et al. 2020 (section 4):
+# $\beta_1, \dots, \beta_T$ is a choice; until {{section What a schedule must do}} take the one of Ho et al. 2020 (section 4):
 # $T = 1000$ values, evenly spaced from $10^{-4}$ to $0.02$.
 #
 # All randomness of the course comes from `dc.Noise(seed)`. `dc.Noise(0).like(x)` is standard normal noise of
@@ -176,7 +169,7 @@ agree("one step, by hand and by the library", by_hand, dc.gaussian.forward_step(
 # ## 3. Why the factor $\sqrt{1-\beta_t}$?
 #
 # Why not simply add noise? Try any factor $a$: $\;x_t = a\, x_{t-1} + \sqrt{\beta}\, z$, and follow the
-# variance of one pixel over the data set.
+# variance of a pixel, taken at random from all pixels of all images.
 #
 # $$
 # \begin{aligned}
@@ -219,7 +212,7 @@ plots.curves(
 # %% [markdown]
 # **What to see.** Without a factor the variance grows without end, by $\beta$ in every step. With
 # $a = 1-\beta$ it settles at $1/(2-\beta) \approx \frac12$. Only $\sqrt{1-\beta}$ leads to 1. The next cell
-# checks the recursion on real pixels: one large step of noise on 4,000 digits.
+# checks the recursion on real pixels, those of 4,000 digits together: one large step of noise.
 
 # %%
 beta = 0.3
@@ -257,7 +250,7 @@ agree("joint density and product of steps", joint.log_prob(torch.stack([x1, x2],
 
 # %% [markdown]
 # To simulate a whole path, draw $z_1, \dots, z_T$ and take the steps one after another. The cell keeps every
-# $z_t$; section 6 needs them.
+# $z_t$; {{section Chain and jump}} needs them.
 
 # %%
 source = dc.Noise(2)
@@ -487,6 +480,7 @@ check("01-diffuse", diffuse)
 times = torch.arange(1, T + 1)
 ink = torch.ones(T, 1, dtype=torch.float64)
 lines = {}
+far = {}  # how far each chain is from its mean, in standard deviations
 for seed in (0, 1):
     x, path = 1.0, []
     noise = dc.Noise(seed, per_sample=False).randn(T, dtype=torch.float64)
@@ -494,9 +488,16 @@ for seed in (0, 1):
         x = alphas[t - 1].sqrt() * x + betas[t - 1].sqrt() * noise[t - 1]
         path.append(x)
     lines[f"chain {seed + 1}"] = path
+    far[seed + 1] = ((torch.stack(path) - alpha_bar.sqrt()) / (1 - alpha_bar).sqrt()).abs()
 for label, eps in {"jump, ε = 2": 2.0, "jump, ε = 0": 0.0, "jump, ε = -2": -2.0}.items():
     lines[label] = diffuse(ink, times, eps * ink, alpha_bar)[:, 0]
 thin = {label: y[::4] for label, y in lines.items()}
+for number, sizes in far.items():
+    t = int(sizes.argmax()) + 1
+    print(
+        f"chain {number}: outside the band at {(sizes > 2).double().mean():.1%} of the steps, farthest at t = {t}: {sizes.max():.1f} σ"
+    )
+print(f"expected at any one step: {2 * torch.special.ndtr(torch.tensor(-2.0)):.1%}")
 plots.curves(
     times[::4],
     thin,
@@ -507,7 +508,8 @@ plots.curves(
 )
 
 # %% [markdown]
-# **What to see.** The paths wander inside the band; at any one $t$, about one path in twenty is outside. The
+# **What to see.** At any one $t$ about one path in twenty is outside the band. A single path wanders: it is
+# outside for a while, as the printed shares tell, or hardly at all, since a chain forgets slowly. The
 # band starts as a point, at $x_0 = 1$, and ends as the band of a standard normal variable, from $-2$ to $2$:
 # the pixel has forgotten where it began.
 #
@@ -601,10 +603,13 @@ for label, sample in {"correct jump": jumped, "jump with the bug": buggy}.items(
     distance = torch.cat([ks(walked, sample), ks(walked @ directions, sample @ directions)])
     alarms = (distance > limit).sum().item()
     print(f"{label:17}: largest distance {distance.max():.3f}, limit {limit:.3f}, alarms {alarms} of 1568")
+    if sample is jumped:
+        claim("chain and correct jump pass every test", alarms == 0)
+    else:
+        claim("more than half of the tests find the bug", alarms > 784)
 
 # %% [markdown]
-# **What to see.** Chain and correct jump pass all 1,568 tests; more than half of them find the bug. One of the
-# pixels, drawn:
+# One of the pixels, drawn:
 
 # %%
 pixel = 14 * 28 + 14  # a pixel in the middle: ink in some digits, paper in others
@@ -772,8 +777,9 @@ widgets.slide(
 # $x_0$ ends at the same $\mathcal N(0, I)$.
 #
 # How far from it are we at a finite $T$? The usual measure is the Kullback-Leibler divergence, the mean of
-# $\ln q - \ln p$ under $q$. It is 0 only for equal distributions. For one coordinate, with $m$ and $v$ the
-# mean and the variance of $q$:
+# $\ln q - \ln p$ under $q$. It is 0 only for equal distributions. With the natural logarithm its unit is the
+# *nat*; with $\log_2$ it would be the bit, and 1 bit is $\ln 2 = 0.693$ nats. For one coordinate, with $m$ and
+# $v$ the mean and the variance of $q$:
 #
 # $$
 # \begin{aligned}
@@ -784,12 +790,12 @@ widgets.slide(
 # \end{aligned}
 # $$
 #
-# Independent coordinates add. Insert $m = \sqrt{\bar\alpha_t}\,x_0$ and $v = 1-\bar\alpha_t$, with $D$
+# Independent coordinates add. Insert $m = \sqrt{\bar\alpha_t}\,x_0$ and $v = 1-\bar\alpha_t$, with $d$
 # coordinates:
 #
-# $$ \mathrm{KL}\big(q(x_t \mid x_0)\,\|\,\mathcal N(0, I)\big) = \tfrac12\Big(\bar\alpha_t \|x_0\|^2 - D\,\bar\alpha_t - D \ln(1-\bar\alpha_t)\Big) \approx \tfrac12\,\bar\alpha_t \|x_0\|^2 \quad\text{for small } \bar\alpha_t. $$
+# $$ \mathrm{KL}\big(q(x_t \mid x_0)\,\|\,\mathcal N(0, I)\big) = \tfrac12\Big(\bar\alpha_t \|x_0\|^2 - d\,\bar\alpha_t - d \ln(1-\bar\alpha_t)\Big) \approx \tfrac12\,\bar\alpha_t \|x_0\|^2 \quad\text{for small } \bar\alpha_t. $$
 #
-# The approximation uses $-\ln(1-a) = a + a^2/2 + \cdots$: the two terms with $D$ cancel to first order. At
+# The approximation uses $-\ln(1-a) = a + a^2/2 + \cdots$: the two terms with $d$ cancel to first order. At
 # $t = T$ this is the term $L_T$ of chapter 2.
 
 
@@ -831,16 +837,22 @@ bits = last / (784 * math.log(2))
 print(f"alpha_bar_T = {alpha_bar[-1]:.1e}; KL at T: {last:.4f} nats per digit = {bits:.1e} bits per pixel")
 white = torch.ones(1, 784, dtype=torch.float64)  # the largest norm that an image in [-1, 1] can have
 print(f"no image in [-1, 1] can exceed {kl_to_noise(white, T, alpha_bar).item():.4f} nats")
+first, middle, end = (kl[steps == t][0] for t in (1, 500, 1000))
+print(
+    f"mean at t = 1: {first.mean():.0f} nats; from t = 500 to 1000 it falls by a factor of {middle.mean() / end.mean():.0f}"
+)
+print(
+    f"at T the largest of 1,000 digits is {end.max() / end.mean():.2f} times the mean, the smallest {end.min() / end.mean():.2f} times"
+)
 
 # %% [markdown]
-# **What to see.** At $t = 1$ the KL is some thousand nats: $x_1$ is a sharp peak, and the term
-# $-\frac D2\ln(1-\bar\alpha_t)$ is large. In the second half the KL falls like $\bar\alpha_t$, by more than
-# three powers of ten, and all digits do it nearly alike. At $T = 1000$ about $0.015$ nats are left in a whole
-# image. Ho et al. (2020, section 4) state $10^{-5}$ bits per dimension for CIFAR-10: the same order, as it
+# **What to see.** At $t = 1$ the KL is large: $x_1$ is a sharp peak, and so is the term
+# $-\frac d2\ln(1-\bar\alpha_t)$. In the second half the KL falls like $\bar\alpha_t$, and all digits do it
+# nearly alike. At $T = 1000$ almost nothing is left in a whole image. Ho et al. (2020, section 4) state $10^{-5}$ bits per dimension for CIFAR-10: the same order, as it
 # must be, because it is the same $\bar\alpha_T$. The approximation $\frac12\bar\alpha_t\|x_0\|^2$ is far too
 # small at the start and right at the end.
 #
-# The bound holds for any data in $[-1, 1]$, since then $\|x_0\|^2 \le D$. This is one reason to scale images
+# The bound holds for any data in $[-1, 1]$, since then $\|x_0\|^2 \le d$. This is one reason to scale images
 # to $[-1, 1]$: the noise must be large *compared with the data*, and "large" has been calibrated for data of
 # size 1.
 #
@@ -880,8 +892,9 @@ plots.curves(
 
 # %% [markdown]
 # **What to see.** With the same range of $\beta_t$, only about $T = 1000$ brings the KL below $0.02$ nats.
-# With rescaled $\beta_t$ any length does, and a short chain even a little better, because large steps destroy
-# more than their sum says: $\ln(1-\beta) < -\beta$.
+# With rescaled $\beta_t$ every length of the list does, and a short chain even a little better, because large
+# steps destroy more than their sum says: $\ln(1-\beta) < -\beta$. The limit is $T > 20$: at $T = 20$ the last
+# $\beta$ would be $0.02 \cdot 1000/20 = 1$, and a variance that is added must stay below 1.
 #
 # ## 9. What a schedule must do
 #
@@ -889,16 +902,18 @@ plots.curves(
 # |---|---|
 # | $0 < \beta_t < 1$ | a variance is positive, and $\sqrt{1-\beta_t}$ must exist |
 # | $\bar\alpha_T \approx 0$, so $\sum_t \beta_t$ large | $x_T$ must be nearly $\mathcal N(0, I)$, whatever $x_0$ was |
-# | each $\beta_t$ small (or $\bar\alpha_{t-1}$ already small) | each step *back* must be nearly Gaussian (section 12) |
+# | each $\beta_t$ small, as long as $x_{t-1}$ still shows the data | each step *back* must be nearly Gaussian ({{section The way back}}) |
 # | $\beta_1 \le \beta_2 \le \dots \le \beta_T$, as a habit | small steps where fine detail is lost, larger ones where only noise is left |
+#
+# In the third row, "as long as": once $\bar\alpha_{t-1}$ is nearly 0, $x_{t-1}$ is $\mathcal N(0, I)$ whatever the
+# data were, and a step back between two such states is Gaussian however large it is.
 #
 # The second and the third row pull in opposite directions, and together they explain $T = 1000$. If no step
 # may be larger than $0.02$ and the sum must be about $10$, then some hundreds of steps are needed; a linear
 # climb from nearly 0 takes $10 / 0.01 = 1000$. The numbers $10^{-4}$ and $0.02$ have no deeper origin: Ho et
 # al. (2020, section 4) chose them small relative to data in $[-1, 1]$. **If you change $T$, change $\beta$ as
 # well.** In the limit of infinitely many steps of total time 1, the rescaled schedule is a function that
-# climbs from $0.1$ to $20$: these are the constants of the continuous-time process of Song et al. 2021
-# (chapter 8).
+# climbs from $0.1$ to $20$: these are the constants of the continuous-time process of Song et al. 2021.
 #
 # The last row is a habit and no condition for convergence.
 #
@@ -938,8 +953,8 @@ quiz.ask("01-q3")
 # coordinates; those of the sections above are called **variance-preserving (VP)**. It is one process, seen
 # through two pairs of glasses. In VE coordinates there is a single number per step, the noise level
 # $\sigma_t$, and no $\bar\alpha_t$. That makes samplers simple, and the library's denoisers and samplers use
-# them throughout: a denoiser is a function $D(x, \sigma)$. Chapters 1 to 6 speak VP; the bridge is
-# `dc.gaussian.to_ve` and `to_vp`.
+# them throughout: a denoiser is a function $D(x, \sigma)$. Chapters 1 to 4 and 7 write their formulas in VP
+# coordinates, chapters 6 and 9 in VE. The bridge is `dc.gaussian.to_ve` and `to_vp`.
 
 # %%
 for t in (1, 100, 259, 1000):
@@ -969,8 +984,8 @@ quiz.ask("01-q5")
 #
 # a mixture again: each mean moves to 0, each variance to 1. The library's `GaussianMixture` gives the
 # log-density of $x_0 + \sigma\varepsilon$ (VE coordinates). To come back to
-# $x_t = \sqrt{\bar\alpha_t}\,(x_0 + \sigma_t\varepsilon)$, change variables: in $D = 2$ dimensions the
-# density is divided by $\sqrt{\bar\alpha_t}^{\,D}$.
+# $x_t = \sqrt{\bar\alpha_t}\,(x_0 + \sigma_t\varepsilon)$, change variables: in $d = 2$ dimensions the
+# density is divided by $\sqrt{\bar\alpha_t}^{\,d}$.
 
 # %%
 means = torch.tensor([[-1.5, 0.3], [1.0, 1.2], [0.9, -1.1]], dtype=torch.float64)
@@ -982,7 +997,7 @@ toy = dc.denoisers.GaussianMixture(means, stds, weights)
 def log_q(x, t):
     """log q(x_t) of the toy data, exact. x: (B, 2), t: 0..T."""
     a = alpha_bar[t - 1] if t > 0 else torch.tensor(1.0, dtype=torch.float64)
-    return toy.log_density(x / a.sqrt(), ((1 - a) / a).sqrt()) - a.log()  # D/2 log a with D = 2
+    return toy.log_density(x / a.sqrt(), ((1 - a) / a).sqrt()) - a.log()  # d/2 log a with d = 2
 
 
 points, t = dc.Noise(8).randn(100, 2, dtype=torch.float64), 300
@@ -1033,18 +1048,26 @@ panels([0, 50, 150, 300, 1000])
 
 # %%
 cell = (axis[1] - axis[0]) ** 2
+found = []
 for t in (0, 50, 150, 300, 1000):
     log_density = log_q(plane, t)
     entropy = -(log_density.exp() * log_density).sum() * cell
     log_normal = -0.5 * plane.square().sum(1) - math.log(2 * math.pi)
     kl = (log_density.exp() * (log_density - log_normal)).sum() * cell
     near(f"t = {t:4}, KL {kl:8.5f}, entropy", -log_q(cloud[t], t), entropy.item())
-print(f"entropy of N(0, I) in the plane, ln(2 pi e): {math.log(2 * math.pi * math.e):.4f}")
+    found.append((kl, entropy))
+last = math.log(2 * math.pi * math.e)
+print(f"entropy of N(0, I) in the plane, ln(2 pi e): {last:.4f}")
+falls = all(after[0] < before[0] for before, after in itertools.pairwise(found))
+claim(
+    "the KL falls from row to row; the entropy rises above that of N(0, I) and comes back",
+    falls and found[3][1] > last,
+)
 
 # %% [markdown]
-# **What to see.** Simulation and formula agree. The KL falls from row to row, to 0. The entropy settles at
-# $\ln(2\pi e)$, the entropy of $\mathcal N(0, I)$; on the way it may rise above it, here because the data are
-# a little wider than $\mathcal N(0, I)$.
+# **What to see.** Simulation and formula agree, and the KL goes to 0. The entropy settles at $\ln(2\pi e)$, the
+# entropy of $\mathcal N(0, I)$; on the way it may rise above it, here because the data are a little wider than
+# $\mathcal N(0, I)$.
 
 # %% [markdown]
 # ## 12. The way back
@@ -1115,12 +1138,17 @@ def draw_reverse(beta, limits):
 draw_reverse(0.5, (-2.4, 2.4))
 
 # %%
+density, mean, _ = reverse(0.5)
+valley = density[((mean - grid[0]) / dx).round().long()]
+print(
+    f"β = 0.5: where the Gaussian has its peak, the exact density is {valley:.2f}, {valley / density.max():.0%} of its maximum"
+)
 draw_reverse(0.01, (-0.8, 0.8))
 
 # %% [markdown]
 # **What to see.** After the big step, $x_{t-1}$ may have been on either hill, and no single Gaussian can say
-# so: the one with the right mean and variance puts its peak where nothing is. After the small step the exact
-# density and the Gaussian can hardly be told apart.
+# so: the one with the right mean and variance puts its peak in the valley between the two. After the small step
+# the exact density and the Gaussian can hardly be told apart.
 #
 # How fast does it become Gaussian? Measure the distance by KL(exact ‖ Gaussian with the same mean and
 # variance), for steps from $0.5$ down to $0.001$.
@@ -1163,22 +1191,29 @@ plots.curves(
 # $$ \exp\Big(-\frac{(x-c)^2}{2w} + \ell\,(x - c)\Big) \propto \exp\Big(-\frac{(x - c - w\ell)^2}{2w}\Big), $$
 #
 # so the mean moves from $c$ by $w\,\ell$, towards higher density of the data. The slope $\ell$ is called the
-# **score**. The error of this straight line must shrink like $\beta^2$; check it.
+# **score**. What does the straight line leave out? The next terms of the Taylor series at $c$,
+# $\frac{\ell'}{2}(x-c)^2 + \frac{\ell''}{6}(x-c)^3$. In the bump, $x - c$ is about as large as $\sqrt w$. The first
+# term changes the bump's width, $1/w$ to $1/w - \ell'$, and with it the shift, from $w\ell$ to
+# $w\ell/(1 - w\ell') \approx w\ell + w^2\ell\ell'$. The second moves the mean by $\mathbb E\big[(x-c)\cdot\frac{\ell''}{6}(x-c)^3\big] =
+# \frac{\ell''}{6}\cdot 3w^2$. So the error is $w^2(\ell\ell' + \frac12\ell'')$ plus higher powers of $w$, and $w \approx \beta$: ten
+# times smaller steps, a hundred times smaller error. The cell computes both sides.
 
 # %%
 for beta in (0.01, 0.001, 0.0001):
     c, w = x_t / (1 - beta) ** 0.5, beta / (1 - beta)
     at = torch.tensor([c], dtype=torch.float64, requires_grad=True)
-    (score,) = torch.autograd.grad(log_before(at).sum(), at)
-    exact = reverse(beta)[1].item()
-    guess = c + w * score.item()
-    error = (exact - guess) / beta**2
-    print(f"β = {beta:6}: c = {c:.5f}, exact mean {exact:.5f}, c + w score {guess:.5f}, error {error:.1f} β²")
+    (score,) = torch.autograd.grad(log_before(at).sum(), at, create_graph=True)
+    (first,) = torch.autograd.grad(score.sum(), at, create_graph=True)
+    (second,) = torch.autograd.grad(first.sum(), at)
+    exact, guess = reverse(beta)[1].item(), c + w * score.item()
+    theory = (score * first + second / 2).item()
+    print(
+        f"β = {beta:6}: exact mean {exact:.5f}, c + w score {guess:.5f}, error {(exact - guess) / w**2:.1f} w², theory {theory:.1f} w²"
+    )
 
 # %% [markdown]
 # The score belongs to the data and is not known for digits. *It is the one thing that a diffusion model has
-# to learn.* Chapter 2 derives the loss for it, chapter 3 trains it, and chapter 8 returns to the score under
-# its own name. One fact helps: with $x_0$ *given*, $q(x_{t-1} \mid x_t, x_0)$ is exactly Gaussian, for any
+# to learn.* Chapter 2 derives the loss for it, and chapter 3 trains it. One fact helps: with $x_0$ *given*, $q(x_{t-1} \mid x_t, x_0)$ is exactly Gaussian, for any
 # $\beta_t$. That is where chapter 2 begins.
 #
 # ## Summary
@@ -1188,18 +1223,18 @@ for beta in (0.01, 0.001, 0.0001):
 # | one step | $q(x_t \mid x_{t-1}) = \mathcal N(\sqrt{1-\beta_t}\,x_{t-1},\ \beta_t I)$ | Ho et al. 2020, eq. 2 |
 # | one jump | $x_t = \sqrt{\bar\alpha_t}\,x_0 + \sqrt{1-\bar\alpha_t}\,\varepsilon$ | Ho et al. 2020, eq. 4 |
 # | what is left | $\operatorname{SNR}(t) = \bar\alpha_t/(1-\bar\alpha_t)$ | Kingma et al. 2021, eq. 2 |
-# | the end | $\mathrm{KL}(q(x_T \mid x_0)\,\|\,\mathcal N(0, I)) \approx \frac12 \bar\alpha_T\|x_0\|^2$ | section 8 |
-# | the other glasses | $x_t/\sqrt{\bar\alpha_t} = x_0 + \sigma_t\varepsilon,\ \ \sigma_t^2 = 1/\operatorname{SNR}(t)$ | section 10 |
+# | the end | $\mathrm{KL}(q(x_T \mid x_0)\,\|\,\mathcal N(0, I)) \approx \frac12 \bar\alpha_T\|x_0\|^2$ | {{section The end of the chain}} |
+# | the other glasses | $x_t/\sqrt{\bar\alpha_t} = x_0 + \sigma_t\varepsilon,\ \ \sigma_t^2 = 1/\operatorname{SNR}(t)$ | {{section The same process}} |
 # | the way back | $q(x_{t-1} \mid x_t)$ is nearly Gaussian for small $\beta_t$ | Sohl-Dickstein et al. 2015, section 2.2 |
 #
-# ## Where the sources slip
+# ## Common slips
 #
-# - The handbook chapter that this course grew from asks for a *non-increasing* schedule and, in the same line, writes $\beta_1 \le \dots \le \beta_T$. The inequality is the usual choice (non-decreasing).
-#   Convergence needs neither, as section 9 shows.
-# - It numbers the noise of step $t$ as $z_{t-1}$, and the merged noise as $\bar z_{t-2}$. Nothing breaks, but in code such shifts become bugs. Here $z_t$ is the noise of step $t$.
-# - One of the student reports calls the variance of a step $\alpha_t$. In the field it is $\beta_t$, and $\alpha_t = 1-\beta_t$. Others again (DDIM, for one) write $\alpha_t$ for our $\bar\alpha_t$. Read the
-#   definitions of a paper first.
-# - "Take $T = 1000$" and "take $\beta$ from $10^{-4}$ to $0.02$" are often quoted apart. They are one choice; section 8 shows what is left of the digit when $T$ alone is changed.
+# - *Non-decreasing* and *non-increasing* are easily swapped: the usual $\beta_1 \le \dots \le \beta_T$ is
+#   non-decreasing. Convergence needs neither, as {{section What a schedule must do}} shows.
+# - Some texts call the variance of a step $\alpha_t$, others write $\alpha_t$ for our $\bar\alpha_t$ (DDIM, for one),
+#   and some number the noise of step $t$ as $z_{t-1}$. Read the definitions of a paper first.
+# - "Take $T = 1000$" and "take $\beta$ from $10^{-4}$ to $0.02$" are quoted apart. They are one choice
+#   ({{section The end of the chain}}).
 #
 # ## References
 #

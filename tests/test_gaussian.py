@@ -14,7 +14,8 @@ from oracles import (
 )
 from shared import F64, close, draws
 
-from diffusion_course import CourseError, NoiseSchedule, gaussian, schedules
+from diffusion_course import CourseError, Noise, NoiseSchedule, gaussian, samplers, schedules
+from diffusion_course.denoisers import GaussianMixture
 
 
 def of(name, T):
@@ -209,3 +210,72 @@ class TestBadInput:
 def test_sigma_of_another_shape(sigma):
     with pytest.raises(CourseError, match=r"^sigma: got shape"):
         gaussian.to_ve(torch.zeros(2, 3), sigma)
+
+
+# ---- the variance of DDIM's samples
+
+
+LINEAR = of("linear", 1000)
+
+
+def eta_fresh(grid, eta):
+    """s^2 of eq. 16 of Song et al. 2021 in each step of a grid: eta^2 beta-tilde of the shortened chain."""
+    ab = 1 / (1 + grid**2)
+    return eta**2 * (1 - ab[1:]) / (1 - ab[:-1]) * (1 - ab[:-1] / ab[1:])
+
+
+@pytest.mark.parametrize("n", [2, 7, 100])
+@pytest.mark.parametrize("variance", [0.04, 1.0, 5.0])
+def test_without_fresh_noise_the_variance_is_the_square_of_the_samplers_slope(n, variance):
+    """Two starts one apart end as far apart as the sampler's linear map is steep; the library's sampler draws them."""
+    grid = LINEAR.grid(schedules.uniform_timesteps(1000, n))
+    D = GaussianMixture(torch.tensor([[0.3]], dtype=F64), variance**0.5)
+    ends = samplers.sample(D, gaussian.to_ve(torch.tensor([[0.0], [1.0]], dtype=F64), grid[0]), grid)
+    got = gaussian.sampled_variance(variance, grid, torch.zeros(n, dtype=F64))
+    assert got.shape == (n + 1,)
+    close(got[-1], (ends[1] - ends[0]).square().item())
+
+
+def test_with_fresh_noise_it_is_the_variance_of_many_samples():
+    n = 40
+    grid = LINEAR.grid(schedules.uniform_timesteps(1000, n))
+    D = GaussianMixture(torch.tensor([[0.3]], dtype=F64), 0.5)
+    noise = Noise(3, per_sample=False)
+    start = noise.randn(100_000, 1, dtype=F64)
+    path = samplers.trajectory(D, gaussian.to_ve(start, grid[0]), grid, samplers.ddim(0.8), noise)
+    for k in (1, 20, n):
+        x = gaussian.to_vp(path.x[k], grid[k])
+        got = gaussian.sampled_variance(0.25, grid, eta_fresh(grid, 0.8))[k]
+        assert abs(x.var() / got - 1) < 4 * (2 / 100_000) ** 0.5
+
+
+def test_a_step_loses_the_variance_that_x0_has_given_its_state():
+    """Law of total variance: the right step draws x_0 from its posterior, and the sampler puts its mean there."""
+    grid, variance = torch.tensor([1.5, 0.7], dtype=F64), 0.6
+    before, after = (1 / (1 + grid**2)).tolist()
+    start = before * variance + 1 - before  # the right variance, so scale the step's answer to it
+    for share in (0.0, 0.3, 1.0):
+        s2 = share * (1 - after)
+        from_one = gaussian.sampled_variance(variance, grid, torch.tensor([s2], dtype=F64))[1]
+        reached = (from_one - s2) * start + s2
+        weight = after**0.5 - ((1 - after - s2) / (1 - before)) ** 0.5 * before**0.5
+        lost = weight**2 * variance * (1 - before) / start
+        close(reached, after * variance + 1 - after - lost)
+
+
+def test_the_members_up_to_eta_1_become_exact_and_the_others_do_not():
+    every = LINEAR.grid()
+    room = 1 - 1 / (1 + every[1:] ** 2)
+    for fresh, wanted in [
+        (eta_fresh(every, 0.0), 0.996),
+        (eta_fresh(every, 1.0), 0.991),
+        (room / 2, 0.846),
+        (room, 0.494),
+    ]:
+        assert gaussian.sampled_variance(1.0, every, fresh)[-1].item() == pytest.approx(wanted, abs=5e-4)
+
+
+@pytest.mark.parametrize("fresh", [torch.tensor([-0.1]), torch.tensor([0.6]), torch.zeros(2)])
+def test_fresh_noise_must_fit_the_step(fresh):
+    with pytest.raises(CourseError, match=r"^fresh: "):
+        gaussian.sampled_variance(1.0, torch.tensor([2.0, 1.0]), fresh)

@@ -8,6 +8,7 @@ import ast
 import hashlib
 import re
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import jupytext
 from nbformat import NotebookNode
 
 from ..errors import CourseError, unknown
-from . import handout, wording
+from . import handout, texts, wording
 from .checks import CHECKS, Check
 from .ids import chapter_of, function_of
 
@@ -58,6 +59,7 @@ def read(path: Path) -> Chapter:
             raise CourseError(f"{place(chapter, number, cell)}: {error}") from None
     _check_text(chapter, cells, [exercise.id for exercise in exercises])
     _identify(cells)
+    _expand(chapter, cells)
     return Chapter(chapter, cells, exercises)
 
 
@@ -123,6 +125,17 @@ def _exercise(cell: NotebookNode, following: NotebookNode | None, number: str) -
         "level": check.level,
     }
     return check
+
+
+def _expand(chapter: str, cells: Sequence[NotebookNode]) -> None:
+    """Fill in what is the same in every edition."""
+    written = deepcopy(cells)
+    for number, cell in enumerate(cells):
+        if cell.cell_type == "markdown":
+            try:
+                cell.source = texts.expand(cell.source, written)
+            except CourseError as error:
+                raise CourseError(f"{place(chapter, number, cell)}: {error}") from None
 
 
 def _check_text(chapter: str, cells: Sequence[NotebookNode], exercises: Sequence[str]) -> None:

@@ -1,7 +1,7 @@
 """What the course says of its exercises: points, minutes and levels in words. Needs no torch.
 
-A chapter's source leaves two things to be filled in: `### Exercise {{03-eps_loss}}`, the heading of an exercise, and `{{exercises}}`,
-how many there are for how many points. `build` fills in what each `Check` says, and `release` the points of an edition.
+A chapter's source leaves three things to be filled in: `### Exercise {{03-eps_loss}}`, the heading of an exercise, `{{exercises}}`,
+how many there are for how many points, and `{{minutes}}`, how many minutes they take together. `build` fills in what each `Check` says, and `release` the points of an edition.
 """
 
 import re
@@ -12,6 +12,7 @@ from .ids import function_of
 
 HEADING = re.compile(r"^### Exercise \{\{([^{}\n]*)\}\}$", re.MULTILINE)
 TOTAL = "{{exercises}}"
+MINUTES = "{{minutes}}"
 LEVELS = {1: "easy", 2: "medium", 3: "hard"}
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 GIVEN = """\
@@ -52,7 +53,8 @@ def fill(text: str, exercises: Sequence[Described], points: Mapping[str, int]) -
         exercise.id: _heading(number, exercise, points) for number, exercise in enumerate(exercises, 1)
     }
     text = HEADING.sub(lambda found: headings[found[1]], text)
-    return text.replace(TOTAL, _total(list(points.values())))
+    minutes = sum(exercise.minutes for exercise in exercises if exercise.id in points)
+    return text.replace(MINUTES, counted(minutes, "minute")).replace(TOTAL, _total(list(points.values())))
 
 
 def _heading(number: int, exercise: Described, points: Mapping[str, int]) -> str:

@@ -10,19 +10,22 @@ from ..errors import CourseError, check_integer, check_number
 from ..nets.classifier import Classifier
 
 
-@torch.no_grad()
 def count_recognised(judge: nn.Module, images: Tensor, labels: Tensor, batch: int = 500) -> int:
-    """How many of the images (N, C, H, W) the judge gives their label (N,).
+    """How many of the images (N, C, H, W) the judge gives their label (N,). Raises CourseError as `recognised` does."""
+    return int(recognised(judge, images, labels, batch).sum())
+
+
+@torch.no_grad()
+def recognised(judge: nn.Module, images: Tensor, labels: Tensor, batch: int = 500) -> Tensor:
+    """Which of the images (N, C, H, W) the judge gives their label (N,): (N,), booleans.
 
     Raises CourseError for NaN or infinity, of which a judge recognises some class too, and for labels of another number.
     """
     if labels.shape != (len(images),):
         raise CourseError(f"labels: got shape {tuple(labels.shape)}, want ({len(images)},), one per image")
     _check_finite("images", images)
-    right = 0
-    for x, y in zip(images.split(batch), labels.split(batch), strict=True):
-        right += int((judge(x.float()).argmax(1) == y).sum())
-    return right
+    parts = zip(images.split(batch), labels.split(batch), strict=True)
+    return torch.cat([judge(x.float()).argmax(1) == y for x, y in parts])
 
 
 def wilson(successes: int, n: int, z: float = 1.96) -> tuple[float, float]:
@@ -103,19 +106,35 @@ def _covered(by: Tensor, points: Tensor, k: int) -> float:
 def jackknife(statistic: Callable[[Tensor], float], n: int, groups: int = 10, seed: int = 0) -> float:
     """Standard error of statistic(rows), where rows picks some of n samples: by leaving out each group once.
 
-    The delete-a-group jackknife (Wolter 2007, chapter 4): sqrt((G - 1) / G * sum (theta_g - mean theta)^2).
     It also fits statistics, such as the Frechet distance, that a bootstrap would bias by its repeated samples.
     Raises CourseError unless 2 <= groups <= n, so that each group holds a sample, and where the statistic is not finite.
+    """
+    return scatter(leave_out(statistic, n, groups, seed))
+
+
+def leave_out(statistic: Callable[[Tensor], float], n: int, groups: int = 10, seed: int = 0) -> Tensor:
+    """statistic(rows) of n samples without one group of them, for each group in turn: (groups,), float64.
+
+    The groups depend on n and the seed only, so two sets of n samples made from the same noise lose the same part of it.
+    Raises CourseError as `jackknife` does.
     """
     check_integer("n", n, 2)
     check_integer("groups", groups, 2, n, ", the number of samples")
     group = torch.randperm(n, generator=torch.Generator().manual_seed(seed)) % groups
-    theta = torch.tensor(
-        [statistic((group != g).nonzero()[:, 0]) for g in range(groups)], dtype=torch.float64
-    )
+    values = [statistic((group != g).nonzero()[:, 0]) for g in range(groups)]
+    theta = torch.tensor(values, dtype=torch.float64)
     if not bool(theta.isfinite().all()):
         raise CourseError(f"statistic: got {theta.tolist()} without one group each, want finite numbers")
-    return ((groups - 1) / groups * (theta - theta.mean()).square().sum()).sqrt().item()
+    return theta
+
+
+def scatter(left_out: Tensor) -> float:
+    """The standard error that the values of `leave_out` (G,) tell: the delete-a-group jackknife (Wolter 2007, chapter 4).
+
+    sqrt((G - 1) / G * sum (theta_g - mean theta)^2).
+    """
+    groups = len(left_out)
+    return ((groups - 1) / groups * (left_out - left_out.mean()).square().sum()).sqrt().item()
 
 
 def _check_finite(name: str, values: Tensor) -> None:

@@ -10,7 +10,7 @@ from ..errors import check_integer
 from ..nets.classifier import NoisyClassifier
 from ..noise import Noise
 from . import data, zoo
-from .metrics import count_recognised, features, frechet, jackknife, precision_recall, wilson
+from .metrics import features, frechet, leave_out, precision_recall, recognised, scatter, wilson
 
 
 def share(successes: int, n: int) -> dict[str, Any]:
@@ -24,20 +24,26 @@ def quality(
 ) -> dict[str, Any]:
     """What the shipped judge of a data set says of images (N, 1, 28, 28), N >= 20, that should show labels (N,).
 
-    recognised: the share it gives their label. frechet: distance of its features to those of the whole test set, with a
-    jackknife standard error; floor: the same for N training images, what perfect samples would score. precision and
-    recall: against N test images. Raises CourseError for fewer images, NaN or infinity, labels of another number, and where
-    the data set or its judge is not at hand.
+    recognised: the share it gives their label; each: one mark per image, "1" where it does. frechet: distance of its
+    features to those of the whole test set, with a jackknife standard error and the ten values that this comes from;
+    floor: the same for N training images, what perfect samples would score. precision and recall: against N test images.
+    Marks and values let two rows made from the same noise be compared in pairs (`intervals`).
+    Raises CourseError for fewer images, NaN or infinity, labels of another number, and where the data set or its judge
+    is not at hand.
     """
     check_integer("N, the number of images", len(images), 20)
     judge = zoo.judge(data_name, device)
     made = features(judge, images.to(device))
     test, train = reference(data_name)
     precision, recall = precision_recall(test[: len(made)], made)
+    right = recognised(judge, images.to(device), labels.to(device)).tolist()
+    left_out = leave_out(lambda rows: frechet(made[rows], test), len(made))
     return {
-        "recognised": share(count_recognised(judge, images.to(device), labels.to(device)), len(images)),
+        "recognised": share(sum(right), len(right)),
+        "each": "".join("01"[mark] for mark in right),
         "frechet": round(frechet(made, test), 4),
-        "frechet standard error": round(jackknife(lambda rows: frechet(made[rows], test), len(made)), 4),
+        "frechet standard error": round(scatter(left_out), 4),
+        "frechet without each tenth": [round(value, 4) for value in left_out.tolist()],
         "floor": round(frechet(train[: len(made)], test), 4),
         "precision": round(precision, 4),
         "recall": round(recall, 4),

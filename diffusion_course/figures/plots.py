@@ -8,6 +8,7 @@ Numbers may be tensors on any device, arrays or lists. NaN, a wrong shape or not
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from itertools import cycle, islice
 from typing import Any
@@ -27,6 +28,7 @@ from .pictures import png
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 DASHES = ("-", "--", "-.", ":")  # a second cue beside the colour
 MARKERS = ("o", "^", "s", "D", "v", "P", "X")
+FEW = 10  # points of a cloud that are so few that each of them matters
 SIZE = (6.4, 3.6)  # inches
 
 
@@ -73,7 +75,7 @@ def curves(
     if ylim is not None:
         axes.set_ylim(*ylim)
     if len(lines) > 1 or marks:
-        axes.legend()
+        _legend(figure)
     return figure
 
 
@@ -111,7 +113,7 @@ def histogram(
             grid, numbers(f"densities[{label!r}]", density(grid), (400,)), dash, color=colour, label=label
         )
     if len(values) > 1 or densities:
-        axes.legend()
+        _legend(figure)
     return figure
 
 
@@ -152,13 +154,16 @@ def scatter2d(
     ylabel: str = "$x_2$",
     limits: tuple[float, float] | None = None,
 ) -> Figure:
-    """Clouds of points in the plane, label -> (n, 2). `limits` fixes both axes, which keeps a slider's frame still."""
+    """Clouds of points in the plane, label -> (n, 2). `limits` fixes both axes, which keeps a slider's frame still.
+
+    A cloud of at most FEW points is drawn in large edged markers on top of the others: means, targets, starts.
+    """
     if not clouds:
         raise CourseError("clouds: got none, want at least one label -> points")
     figure, axes = _plane(title, xlabel, ylabel, limits)
     for (label, points), colour, marker in zip(clouds.items(), cycle(COLOURS), cycle(MARKERS), strict=False):
         _scatter(axes, label, numbers(f"clouds[{label!r}]", points, (None, 2)), colour, marker)
-    axes.legend(loc="upper right")
+    _legend(figure)
     return figure
 
 
@@ -171,17 +176,23 @@ def vector_field(
     ylabel: str = "$x_2$",
     clouds: Mapping[str, Any] | None = None,
     limits: tuple[float, float] | None = None,
+    share: float | None = None,
 ) -> Figure:
-    """Arrows `vectors` (n, 2) at `points` (n, 2), over optional clouds of points. Arrows share one length scale."""
+    """Arrows `vectors` (n, 2) at `points` (n, 2), under optional clouds of points. Arrows share one length scale.
+
+    share: the arrows are drawn at this share of their true length, the same in all frames of a slider. The default
+    scales them to each figure, where only their directions and ratios can be read.
+    """
     at, arrows = numbers("points", points, (None, 2)), numbers("vectors", vectors, (None, 2))
     if len(at) != len(arrows):
         raise CourseError(f"vectors: got {len(arrows)} for {len(at)} points")
     figure, axes = _plane(title, xlabel, ylabel, limits)
     for (label, cloud), colour, marker in zip((clouds or {}).items(), COLOURS, MARKERS, strict=False):
         _scatter(axes, label, numbers(f"clouds[{label!r}]", cloud, (None, 2)), colour, marker)
-    axes.quiver(at[:, 0], at[:, 1], arrows[:, 0], arrows[:, 1], color="0.15", width=0.004)
+    scale: dict[str, Any] = {} if share is None else {"angles": "xy", "scale_units": "xy", "scale": 1 / share}
+    axes.quiver(at[:, 0], at[:, 1], arrows[:, 0], arrows[:, 1], color="0.45", width=0.004, zorder=1, **scale)
     if clouds:
-        axes.legend(loc="upper right")
+        _legend(figure)
     return figure
 
 
@@ -207,9 +218,26 @@ def _plane(title: str, xlabel: str, ylabel: str, limits: tuple[float, float] | N
 
 
 def _scatter(axes: Axes, label: str, points: Array, colour: str, marker: str) -> None:
-    opacity = float(np.clip(300 / len(points), 0.25, 0.9))
-    axes.scatter(
-        points[:, 0], points[:, 1], s=14, c=colour, marker=marker, alpha=opacity, linewidths=0, label=label
+    look: dict[str, Any] = {"s": 14, "alpha": float(np.clip(300 / len(points), 0.25, 0.9)), "linewidths": 0}
+    if len(points) <= FEW:
+        look = {"s": 110, "edgecolors": "black", "linewidths": 1.4, "zorder": 4}
+    axes.scatter(points[:, 0], points[:, 1], c=colour, marker=marker, label=label, **look)
+
+
+def _legend(figure: Figure) -> None:
+    """A legend below the axes, where it can hide nothing: the figure grows by its height, and the axes keep their size."""
+    (axes,) = figure.axes
+    handles, labels = axes.get_legend_handles_labels()
+    width, height = figure.get_size_inches()
+    longest = max(len(re.sub(r"\\[a-zA-Z]+|[${}\\]", "", label)) for label in labels)
+    columns = int(np.clip((width - 0.2) / (0.55 + 0.085 * longest), 1, len(labels)))
+    extra = 0.1 + 0.22 * -(-len(labels) // columns)
+    box = axes.get_position()
+    figure.set_size_inches(width, height + extra)
+    bottom, tall = box.y0 * height + extra, box.height * height
+    axes.set_position((box.x0, bottom / (height + extra), box.width, tall / (height + extra)))
+    figure.legend(
+        handles, labels, loc="lower center", ncols=columns, fontsize=9, framealpha=1.0, borderaxespad=0.3
     )
 
 

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from cycler import cycler
 
-from ..errors import CourseError, unknown
+from .. import devices
+from ..errors import unknown
 from ..figures.grids import DPI
 from ..figures.plots import COLOURS, SIZE
 
@@ -55,7 +56,7 @@ def setup(device: str | None = None, preset: Preset | None = None, seed: int = 0
     device: "cpu", "cuda" or "cuda:N"; default: cuda when there is one. Apple's MPS is never used, since it has no float64.
     preset: "small" or "large"; default: large with a GPU. Raises CourseError for a device or preset that cannot be had.
     """
-    chosen = _device(device)
+    chosen = devices.choose(device)
     if preset is not None and preset not in ("small", "large"):
         raise unknown("preset", preset, ("small", "large"))
     course = Setup(chosen, preset or ("large" if chosen.type == "cuda" else "small"), seed)
@@ -65,26 +66,6 @@ def setup(device: str | None = None, preset: Preset | None = None, seed: int = 0
     _style()
     print(_line(course, asked=device is not None))
     return course
-
-
-def _device(name: str | None) -> torch.device:
-    if name is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name.startswith("mps"):
-        raise CourseError(
-            "device: 'mps' has no float64, which the course's schedules and checks need; take 'cpu'"
-        )
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise unknown("device", name, ("cpu", "cuda")) from None
-    if device.type not in ("cpu", "cuda"):
-        raise unknown("device", name, ("cpu", "cuda"))
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise CourseError(
-            f"device: {name!r} was asked for, and torch sees {torch.cuda.device_count()} GPUs; take 'cpu'"
-        )
-    return device
 
 
 def _line(course: Setup, asked: bool) -> str:
@@ -98,7 +79,7 @@ def _line(course: Setup, asked: bool) -> str:
     _warned = True
     if torch.backends.mps.is_available():
         return f"{line} Apple's GPU is not used: it has no float64."
-    return f"NO GPU FOUND. {line} On Colab: Runtime > Change runtime type > T4 GPU."
+    return f"{line} No GPU, and none is needed; on Colab, Runtime > Change runtime type > T4 GPU gives a larger preset."
 
 
 def _style() -> None:

@@ -29,6 +29,11 @@ def test_a_total_counts_what_is_left_to_do(worth, shown):
     )
 
 
+def test_minutes_are_those_of_the_exercises_that_are_left_to_do():
+    assert fill("{{minutes}} of work", EXERCISES, {"04-f_1": 2, "04-f_5": 1}) == "6 minutes of work"
+    assert fill("{{minutes}} of work", EXERCISES, {}) == "0 minutes of work"
+
+
 def test_a_heading_says_number_points_minutes_and_level():
     text = "## 2. Title\n\n### Exercise {{04-f_3}}\n\nWrite $x_{{t}}$.\n\n### Exercise {{04-f_1}}"
     assert fill(text, EXERCISES, WORTH | {"04-f_3": 7}) == (

@@ -25,9 +25,11 @@ def test_real_digits_score_as_real(embedded_mnist):
     images, labels = digits.images[some], digits.labels[some]
     real = quality.quality(images, labels, "mnist")
     assert real["recognised"]["share"] >= 0.98
-    assert real["recognised"]["n"] == 300
+    assert real["recognised"]["n"] == len(real["each"]) == 300
+    assert real["each"].count("1") / 300 == real["recognised"]["share"]
     assert real["frechet"] < 2 * real["floor"]
     assert 0 < real["frechet standard error"] < real["frechet"]
+    assert len(real["frechet without each tenth"]) == 10
     assert min(real["precision"], real["recall"]) > 0.7
 
     wrong = quality.quality(images, (labels + 1) % 10, "mnist")

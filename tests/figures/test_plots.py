@@ -59,6 +59,52 @@ def test_error_bars_end_where_their_interval_does():
     assert ends == [pytest.approx([0.5, 1.2]), pytest.approx([1.9, 4.0])]
 
 
+LEGENDS = {name: make for name, make in CHARTS.items() if name != "bars"}
+
+
+@pytest.mark.parametrize("make", LEGENDS.values(), ids=LEGENDS)
+def test_a_legend_hides_nothing(make):
+    figure = make()
+    if not figure.legends:  # one line names itself
+        assert len(figure.axes[0].lines) <= 1
+        return
+    plots.png(figure)
+    (legend,) = figure.legends
+    box, inside = legend.get_window_extent(), figure.bbox
+    assert box.y1 <= figure.axes[0].get_tightbbox().y0 + 1
+    assert inside.x0 <= box.x0
+    assert box.x1 <= inside.x1
+    assert inside.y0 <= box.y0
+    assert figure.axes[0].get_legend() is None
+
+
+def test_a_legend_of_long_labels_fits_and_leaves_the_axes_their_size():
+    short = plots.curves([1, 2], {"a": [1, 2]}, **WORDS)
+    long = plots.curves(
+        [1, 2], {r"$\rho = 7$ and some fifty letters of words more " + k: [1, 2] for k in "abcdefg"}, **WORDS
+    )
+    plots.png(long)
+    assert long.legends[0].get_window_extent().width < long.bbox.width
+    sizes = [figure.axes[0].get_window_extent() for figure in (short, long)]
+    assert (sizes[0].width, sizes[0].height) == pytest.approx((sizes[1].width, sizes[1].height))
+
+
+def test_few_points_stand_out_from_a_cloud():
+    axes = plots.scatter2d({"samples": CLOUD, "means": CLOUD[:3]}, **WORDS).axes[0]
+    cloud, means = axes.collections
+    assert means.get_sizes()[0] > 4 * cloud.get_sizes()[0]
+    assert means.get_zorder() > cloud.get_zorder()
+    assert means.get_linewidths()[0] > 0
+
+
+def test_arrows_of_a_given_share_do_not_depend_on_the_other_arrows():
+    def drawn(vectors):
+        figure = plots.vector_field(CLOUD, vectors, share=0.25, limits=(-3, 3), **WORDS)
+        return figure.axes[0].collections[0].scale
+
+    assert drawn(CLOUD) == drawn(100 * CLOUD) == 4
+
+
 def test_histogram_keeps_its_area_when_limits_cut():
     figure = plots.histogram({"x": [0.0, 0.1, 0.2, 9.0]}, title="A title", xlabel="x", limits=(0, 1), bins=10)
     assert sum(bar.get_height() * bar.get_width() for bar in figure.axes[0].patches) == pytest.approx(0.75)

@@ -1,5 +1,6 @@
 """Quizzes: the verdicts, and the questions that are shipped."""
 
+import re
 from importlib.resources import files
 
 import pytest
@@ -94,6 +95,29 @@ def test_right_answers_are_not_always_at_the_same_letter():
         for id in IDS
     ]
     assert max(right.count(letter) for letter in "abcd") <= len(right) / 2
+
+
+def test_the_longest_option_is_not_a_hint():
+    longest = 0
+    for id in IDS:
+        entry = quiz._question(id)
+        length = {letter: len(option["text"]) for letter, option in entry["options"].items()}
+        longest += any(is_right(id, entry, a) and length[a] == max(length.values()) for a in length)
+    assert longest <= 0.4 * len(IDS)
+
+
+def formulas(text):
+    """The runs of signs in a text that are no words: numbers, letters of formulas and what joins them."""
+    signs = re.split(r"[A-Za-z]{3,}|\b(?:is|of|to|at|a|an|the|and|in|by|as|for|so|it)\b", text)
+    return {run for sign in signs if len(run := re.sub(r"[\s,.;:?!]", "", sign)) >= 8}
+
+
+@pytest.mark.parametrize("id", IDS)
+def test_no_option_repeats_the_formula_of_its_question(id):
+    entry = quiz._question(id)
+    stem = formulas(entry["question"])
+    for option in entry["options"].values():
+        assert not {run for run in stem for other in formulas(option["text"]) if run in other or other in run}
 
 
 def test_the_shipped_files_do_not_hold_an_answer_in_clear():

@@ -9,7 +9,7 @@ import torch
 
 from diffusion_course.errors import CourseError
 from diffusion_course.notebook import setup
-from diffusion_course.notebook.setup import Setup, _device
+from diffusion_course.notebook.setup import Setup
 
 module = importlib.import_module("diffusion_course.notebook.setup")  # the name in the package is the function
 no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="speaks of a machine without GPU")
@@ -21,12 +21,14 @@ def fresh_kernel(monkeypatch):
 
 
 @no_gpu
-def test_without_a_gpu_it_is_loud_once(capsys):
+def test_without_a_gpu_it_says_so_once(capsys):
     setup()
     (first,) = capsys.readouterr().out.splitlines()
     setup()
     (second,) = capsys.readouterr().out.splitlines()
-    assert first.startswith(("NO GPU FOUND", "Device: CPU, small preset. Apple"))
+    assert first.startswith(
+        ("Device: CPU, small preset. No GPU, and none is needed", "Device: CPU, small preset. Apple")
+    )
     assert "small preset" in first
     assert second == "Device: CPU, small preset."
 
@@ -83,4 +85,4 @@ def test_what_cannot_be_had_is_one_clear_line(asked, message):
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_cuda_is_found():
-    assert _device(None).type == "cuda"
+    assert setup().device.type == "cuda"

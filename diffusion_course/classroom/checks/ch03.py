@@ -46,7 +46,7 @@ def mean_slip(hint: str, mean: Callable) -> Mutant:
 
 
 def sigma_slip(hint: str, sigma: Callable) -> Mutant:
-    """A mutant with the right mean, and a sigma_t written as sigma(beta, a, variance, t)."""
+    """A mutant with the right mean, and an s_t written as sigma(beta, a, variance, t)."""
     return step_slip(hint, lambda x, eps, b, a, v, z, t: mean_from_eps(x, eps, b, a) + sigma(b, a, v, t) * z)
 
 
@@ -175,36 +175,36 @@ MEANS = (
 )
 SIGMAS = (
     (
-        "a variance used as a standard deviation: z is multiplied by sigma_t = sqrt(beta-tilde_t).",
+        "a variance used as a standard deviation: z is multiplied by s_t = sqrt(beta-tilde_t).",
         lambda b, a, v, t: v,
     ),
     (
-        "sigma_t^2 = beta_t, the other choice of Ho et al., or alpha_bar[t - 1] read for alpha_bar_{t-1}: here it is beta-tilde_t.",
+        "s_t^2 = beta_t, the other choice of Ho et al., or alpha_bar[t - 1] read for alpha_bar_{t-1}: here it is beta-tilde_t.",
         lambda b, a, v, t: b.sqrt() if t > 1 else 0,
     ),
     (
-        "noise on the last step, sigma_t^2 = beta_t, or alpha_bar[t - 1] read for alpha_bar_{t-1}: use beta-tilde_t, which is 0 at t = 1.",
+        "noise on the last step, s_t^2 = beta_t, or alpha_bar[t - 1] read for alpha_bar_{t-1}: use beta-tilde_t, which is 0 at t = 1.",
         lambda b, a, v, t: b.sqrt(),
     ),
-    ("beta_t before z: it is sigma_t = sqrt(beta-tilde_t), and 0 at t = 1.", lambda b, a, v, t: b),
+    ("beta_t before z: it is s_t = sqrt(beta-tilde_t), and 0 at t = 1.", lambda b, a, v, t: b),
     (
-        "beta_t before z where t > 1: it is sigma_t = sqrt(beta-tilde_t).",
+        "beta_t before z where t > 1: it is s_t = sqrt(beta-tilde_t).",
         lambda b, a, v, t: b if t > 1 else 0,
     ),
-    ("z without sigma_t: multiply it by sqrt(beta-tilde_t).", lambda b, a, v, t: 1),
-    ("z without sigma_t where t > 1: multiply it by sqrt(beta-tilde_t).", lambda b, a, v, t: int(t > 1)),
+    ("z without s_t: multiply it by sqrt(beta-tilde_t).", lambda b, a, v, t: 1),
+    ("z without s_t where t > 1: multiply it by sqrt(beta-tilde_t).", lambda b, a, v, t: int(t > 1)),
     ("noise left out at t = 2 too: only t = 1 has none.", lambda b, a, v, t: v.sqrt() if t > 2 else 0),
-    ("a step without noise: add sigma_t z.", lambda b, a, v, t: 0),
+    ("a step without noise: add s_t z.", lambda b, a, v, t: 0),
     (
-        "a minus before sigma_t z: z is added. (In law it is the same, but this check gives you z.)",
+        "a minus before s_t z: z is added. (In law it is the same, but this check gives you z.)",
         lambda b, a, v, t: -v.sqrt(),
     ),
     (
-        "sigma_t^2 = (1 - alpha_bar_{t-1}) / (1 - alpha_bar_t): multiply it by beta_t.",
+        "s_t^2 = (1 - alpha_bar_{t-1}) / (1 - alpha_bar_t): multiply it by beta_t.",
         lambda b, a, v, t: (v / b).sqrt(),
     ),
     (
-        "sigma_t^2 without its denominator: beta-tilde_t = beta_t (1 - alpha_bar_{t-1}) / (1 - alpha_bar_t).",
+        "s_t^2 without its denominator: beta-tilde_t = beta_t (1 - alpha_bar_{t-1}) / (1 - alpha_bar_t).",
         lambda b, a, v, t: (v * (1 - a)).sqrt(),
     ),
     (
@@ -212,11 +212,11 @@ SIGMAS = (
         lambda b, a, v, t: (b * b / v).sqrt(),
     ),
     (
-        "sqrt(1 - alpha_bar_t) before z: it is sigma_t = sqrt(beta-tilde_t).",
+        "sqrt(1 - alpha_bar_t) before z: it is s_t = sqrt(beta-tilde_t).",
         lambda b, a, v, t: (1 - a).sqrt(),
     ),
     (
-        "sqrt(1 - alpha_bar_t) before z where t > 1: it is sigma_t = sqrt(beta-tilde_t).",
+        "sqrt(1 - alpha_bar_t) before z where t > 1: it is s_t = sqrt(beta-tilde_t).",
         lambda b, a, v, t: (1 - a).sqrt() if t > 1 else 0,
     ),
     *(
@@ -294,7 +294,7 @@ DDPM_STEP = Check(
     fixed=steps,
     evaluations={"eps_model": lambda m, x, *rest: len(x)},
     where="Algorithm 2 in section 9 of this notebook: x_{t-1} = (x_t - beta_t / sqrt(1 - alpha_bar_t) eps) / sqrt(alpha_t) "
-    "+ sigma_t z, with sigma_t^2 = beta-tilde_t = beta_t (1 - alpha_bar_{t-1}) / (1 - alpha_bar_t) "
+    "+ s_t z, with s_t^2 = beta-tilde_t = beta_t (1 - alpha_bar_{t-1}) / (1 - alpha_bar_t) "
     "(Ho et al. 2020, algorithm 2 and eq. 7).",
     outputs=("x_prev",),
     library=("samplers.ddpm", "samplers.ancestral", "samplers.ddim"),
@@ -304,7 +304,7 @@ DDPM_STEP = Check(
         *(mean_slip(hint, mean) for hint, mean in MEANS),
         *(step_slip(hint, right_step, told) for hint, told in STEP_TOLD),
         step_slip(
-            "a DDIM step, which uses no z: this one is ancestral, its mean plus sigma_t z.",
+            "a DDIM step, which uses no z: this one is ancestral, its mean plus s_t z.",
             lambda x, eps, b, a, v, z, t: (
                 (a / (1 - b)).sqrt() * unmix(x, eps, a) + (1 - a / (1 - b)).clamp(min=0).sqrt() * eps
             ),
@@ -316,7 +316,7 @@ DDPM_STEP = Check(
             ),
         ),
         step_slip(
-            "sigma_t z inside the bracket: it is added after the division by sqrt(alpha_t).",
+            "s_t z inside the bracket: it is added after the division by sqrt(alpha_t).",
             lambda x, eps, b, a, v, z, t: mean_from_eps(x, eps, b, a) + v.sqrt() * z / (1 - b).sqrt(),
         ),
         step_slip(

@@ -105,8 +105,8 @@ HEUN_STEP = Check(
     inputs=lambda d: (d.denoiser(), d.x(), *two_sigmas(d), None),
     fixed=sampling_steps,
     evaluations={"D": calls_of_heun},
-    where="the four lines in section 5 of this notebook (\"Heun's method\"): x + (sigma_next - sigma) (d + d') / 2, "
-    "with the slopes d = (x - D(x, sigma)) / sigma and d' the same at the end of the Euler step; "
+    where="the four lines in section 5 of this notebook (\"Heun's method\"): x + (sigma_next - sigma) (slope + slope') / 2, "
+    "with slope = (x - D(x, sigma)) / sigma and slope' the same at the end of the Euler step; "
     "Euler alone where sigma_next = 0 (Karras et al. 2022, algorithm 1).",
     outputs=("x_next",),
     library=("samplers.heun",),
@@ -165,7 +165,7 @@ HEUN_STEP = Check(
             lambda D, x, s, r, first, moved: x + (r - s) * (first + slope(D, moved, r)),
         ),
         step_slip(
-            "d + d' / 2, a missing pair of brackets: the mean of the slopes is (d + d') / 2.",
+            "slope + slope' / 2, a missing pair of brackets: the mean of the slopes is (slope + slope') / 2.",
             lambda D, x, s, r, first, moved: x + (r - s) * (first + slope(D, moved, r) / 2),
         ),
         step_slip(

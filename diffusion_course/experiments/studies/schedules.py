@@ -12,7 +12,7 @@ from ...samplers import ddpm
 from ...schedules import NoiseSchedule, by_name, uniform_timesteps
 from .. import data, zoo
 from ..drawing import draw
-from ..metrics import count_recognised
+from ..metrics import recognised
 from ..quality import quality, share
 from .study import Row, Study
 
@@ -59,14 +59,13 @@ def measure_samples(setting: Row, device: torch.device) -> Row:
     drawn = draw(
         _network(setting, device), setting["n"], sigmas=sigmas, step=ddpm, seed=setting["seed"], device=device
     )
-    marks = "".join(
-        str(count_recognised(judge, drawn.images[i : i + 1], drawn.labels[i : i + 1]))
-        for i in range(setting["n"])
-    )
+    right = recognised(judge, drawn.images, drawn.labels).tolist()
     few: dict[str, Any] = quality(drawn.images[:FEW], drawn.labels[:FEW], setting["data"], device)
     return {
-        "recognised": share(marks.count("1"), setting["n"]),
-        "each": marks,  # one mark per sample, for who draws the first few again
+        "recognised": share(sum(right), setting["n"]),
+        "each": "".join(
+            "01"[mark] for mark in right
+        ),  # one mark per sample, for who draws the first few again
         "frechet of 100": few["frechet"],
         "standard error": few["frechet standard error"],
         "floor": few["floor"],

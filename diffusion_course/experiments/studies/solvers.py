@@ -1,7 +1,8 @@
 """Samplers at equal cost: "solvers" judges their samples, "ddim-steps" measures DDIM's distance to the converged solution.
 
-Both answer one report's claims, that Euler and EDM are alike and that DDIM needs 1000 steps, at equal numbers of network
-evaluations (NFE). On one grid Euler in sigma *is* DDIM with eta = 0, so DDIM appears as Euler on DDIM's grids of time.
+Both answer two common claims, that Euler and EDM are alike and that DDIM needs 1000 steps, at equal numbers of network
+evaluations (NFE). On one grid Euler in sigma *is* DDIM with eta = 0, so DDIM appears as Euler on DDIM's grids of time,
+and ancestral sampling (DDPM) as DDIM with eta = 1.
 """
 
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from ...denoisers import DatasetDenoiser, Denoiser
 from ...noise import Noise
-from ...samplers import Step, dpmpp_2m, edm, euler, heun, sample
+from ...samplers import Step, ddim, dpmpp_2m, edm, euler, heun, sample
 from ...schedules import NoiseSchedule, karras, linear, quadratic, quadratic_timesteps, uniform_timesteps
 from ...shapes import number
 from .. import data, zoo
@@ -33,6 +34,7 @@ GRIDS: dict[str, Callable[[int], Tensor]] = {
 
 STEPS: dict[str, Callable[[int], Step]] = {
     "euler": lambda n: euler,
+    "eta 1": lambda n: ddim(1.0),
     "heun": lambda n: heun,
     # The settings that Karras et al. 2022, table 5, give for ImageNet.
     "churn": lambda n: edm(40, 0.05, 50, 1.003, num_steps=n),
@@ -41,6 +43,7 @@ STEPS: dict[str, Callable[[int], Step]] = {
 
 ROWS = (
     ("mnist-edm", "euler", "karras"),
+    ("mnist-edm", "eta 1", "karras"),
     ("mnist-edm", "euler", "uniform"),
     ("mnist-edm", "euler", "quadratic"),
     ("mnist-edm", "euler", "straight"),

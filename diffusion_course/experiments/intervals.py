@@ -1,0 +1,93 @@
+"""Error bars and comparisons, one convention for the whole course: every bar and every ± is a 95 % interval.
+
+A share has Wilson's interval (`metrics.wilson`), a number with a jackknife standard error has `around`. Samplers that
+start from the same noise are compared in pairs, which leaves out what their samples have in common: `mcnemar` compares
+shares, `difference` distances. Who makes many comparisons corrects them by `holm`. All of it counts the chance of the
+samples, and none that of training: a second training run of the same network may differ by more.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+
+from ..errors import CourseError
+from .metrics import scatter
+
+Key = TypeVar("Key")
+
+
+def reach(standard_error: float, groups: int = 10) -> float:
+    """Half the width of the 95 % interval of a number with a jackknife standard error: what stands behind ±.
+
+    groups: of the jackknife. Few groups know the standard error badly, so the factor is Student's with groups - 1
+    degrees of freedom: 2.26 for 10 groups, where the normal one is 1.96.
+    """
+    from scipy import stats  # comes with mlxtend; half a second to import
+
+    return float(stats.t.ppf(0.975, groups - 1)) * standard_error
+
+
+def around(value: float, standard_error: float, groups: int = 10) -> tuple[float, float]:
+    """The 95 % interval (low, high) of a number >= 0 with a jackknife standard error, cut at 0. See `reach`."""
+    half = reach(standard_error, groups)
+    return max(0.0, value - half), value + half
+
+
+@dataclass(frozen=True)
+class Difference:
+    """value: a - b. low, high: its 95 % interval. p: of no difference, two-sided."""
+
+    value: float
+    low: float
+    high: float
+    p: float
+
+    def __str__(self) -> str:
+        return f"{self.value:+.2f} ({self.low:+.2f} to {self.high:+.2f}), p = {self.p:.2g}"
+
+
+def difference(a: Mapping[str, Any], b: Mapping[str, Any]) -> Difference:
+    """Frechet distance of row a minus that of row b, as `quality` measures them from the same noise: a paired t test.
+
+    Both distances lose the same tenth of the samples in turn, and the jackknife sees the scatter of their difference.
+    Raises CourseError for rows of different numbers of samples.
+    """
+    from scipy import stats
+
+    if a["n"] != b["n"]:
+        raise CourseError(
+            f"a, b: got rows of {a['n']} and {b['n']} samples; distances compare at equal n only"
+        )
+    tenths = [torch.tensor(row["frechet without each tenth"], dtype=torch.float64) for row in (a, b)]
+    value, error = a["frechet"] - b["frechet"], scatter(tenths[0] - tenths[1])
+    half = reach(error, len(tenths[0]))
+    p = 2 * float(stats.t.sf(abs(value) / error, len(tenths[0]) - 1)) if error > 0 else float(value == 0)
+    return Difference(value, value - half, value + half, p)
+
+
+def mcnemar(a: str, b: str) -> float:
+    """p of two samplers being recognised equally often, from their marks "0" and "1" for the same noise: McNemar's exact test.
+
+    Only the samples that one sampler got right and the other wrong tell: are they split as a fair coin would?
+    Raises CourseError unless there are as many marks of a as of b.
+    """
+    from scipy import stats
+
+    if len(a) != len(b):
+        raise CourseError(f"a, b: got {len(a)} and {len(b)} marks, want as many")
+    split = [(x, y) for x, y in zip(a, b, strict=True) if x != y]
+    if not split:
+        return 1.0
+    return float(stats.binomtest(split.count(("1", "0")), len(split)).pvalue)
+
+
+def holm(p: Mapping[Key, float]) -> dict[Key, float]:
+    """The p values of several tests, corrected for their number (Holm 1979): below 0.05 means 5 % for all together."""
+    corrected: dict[Key, float] = {}
+    least = 0.0
+    for rank, key in enumerate(sorted(p, key=lambda key: p[key])):
+        least = max(least, min(1.0, (len(p) - rank) * p[key]))
+        corrected[key] = least
+    return {key: corrected[key] for key in p}

@@ -1,0 +1,156 @@
+"""The notation of the whole course: one table. Chapter 00 shows all of it, and each chapter its part (`{{notation KEY ...}}` in the source).
+
+One symbol means one thing. An index is part of a symbol: t counts the steps of the forward process upwards from clean data, i the levels
+of a sampler's grid downwards from noise. Letters that are not here (s, a, m, u, ...) are local: a chapter says what they are where it uses them.
+Needs nothing but the standard library.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from .errors import unknown
+
+
+@dataclass(frozen=True)
+class Symbol:
+    """A row. math: LaTeX, several symbols parted by " & ". meaning, code: Markdown; code may be empty."""
+
+    math: str
+    meaning: str
+    code: str = ""
+
+
+NOTATION: dict[str, Symbol] = {
+    "x0": Symbol("x_0", "clean data; images have pixels in $[-1, 1]$", "`x0`"),
+    "d": Symbol("d", "number of coordinates of $x_0$: 784 for a digit of 28 × 28"),
+    "t": Symbol(r"t = 1, \dots, T", "step of the forward process; clean data have $t = 0$", "`t`, `T`"),
+    "u": Symbol("u = t/T", "share of the chain that has passed", "`u`"),
+    "beta": Symbol(r"\beta_t", "variance of the noise that step $t$ adds, between 0 and 1", "`betas[t - 1]`"),
+    "alpha": Symbol(
+        r"\alpha_t = 1 - \beta_t", "share of the variance that step $t$ keeps", "`alphas[t - 1]`"
+    ),
+    "alpha_bar": Symbol(
+        r"\bar\alpha_t = \alpha_1 \cdots \alpha_t",
+        r"share that the steps up to $t$ keep; $\bar\alpha_0 = 1$",
+        "`alpha_bar[t - 1]`",
+    ),
+    "x_t": Symbol(
+        r"x_t = \sqrt{\bar\alpha_t}\,x_0 + \sqrt{1-\bar\alpha_t}\,\varepsilon",
+        "the data after $t$ steps of noise, in VP coordinates (variance-preserving)",
+        "`x_t`, `dc.gaussian.diffuse`",
+    ),
+    "eps": Symbol(r"\varepsilon", r"the noise in $x_t$ or in $x$, $\mathcal N(0, I)$", "`eps`"),
+    "z": Symbol("z & z_t", r"fresh noise of a single step, $\mathcal N(0, I)$", "`z`"),
+    "snr": Symbol(
+        r"\mathrm{SNR}(t) = \bar\alpha_t/(1-\bar\alpha_t)", "signal-to-noise ratio", "`snr[t - 1]`"
+    ),
+    "lambda": Symbol(r"\lambda_t = \ln \mathrm{SNR}(t)", "its logarithm, the log-SNR", "`snr.log()`"),
+    "sigma_t": Symbol(
+        r"\sigma_t = \sqrt{(1-\bar\alpha_t)/\bar\alpha_t}",
+        r"noise relative to the signal at step $t$; rises from $\sigma_1$ to $\sigma_T$; $\mathrm{SNR}(t) = 1/\sigma_t^2$",
+        "`sigmas[t - 1]`, `schedule.sigma(t)`",
+    ),
+    "x": Symbol(
+        r"x = x_0 + \sigma\varepsilon",
+        r"noisy data in VE coordinates (variance-exploding): $x_t/\sqrt{\bar\alpha_t}$",
+        "`x`, `dc.gaussian.to_ve`",
+    ),
+    "sigma": Symbol(r"\sigma", "standard deviation of the noise in $x$", "`sigma`"),
+    "q": Symbol(r"q(\cdot)", "densities of the forward process; it has no parameters"),
+    "p_theta": Symbol(
+        r"p_\theta(\cdot)", r"densities of the model, the reverse process, with parameters $\theta$"
+    ),
+    "posterior": Symbol(
+        r"\tilde\mu_t & \tilde\beta_t",
+        r"mean and variance of $q(x_{t-1} \mid x_t, x_0)$",
+        "`dc.gaussian.posterior_mean_variance`",
+    ),
+    "model_step": Symbol(
+        r"\mu_\theta & s_t",
+        r"mean and standard deviation of the model's step $p_\theta(x_{t-1} \mid x_t)$: it adds the fresh noise $s_t z$"
+        r" (Ho et al. 2020 and Song et al. 2021 write $\sigma_t$ for $s_t$)",
+        "`dc.gaussian.mean_from_eps`",
+    ),
+    "D": Symbol(
+        r"D(x, \sigma)", r"denoiser: the guess $\mathbb E[x_0 \mid x]$ of the clean data", "`D(x, sigma)`"
+    ),
+    "x0_hat": Symbol(
+        r"\hat x_0", "a model's guess of $x_0$: what $D$ answers, or what its prediction implies", "`x0_hat`"
+    ),
+    "eps_theta": Symbol(
+        r"\varepsilon_\theta(x_t, t)", "the noise that a network predicts", "`eps_model(x_t, t)`"
+    ),
+    "v": Symbol(
+        r"v = \sqrt{\bar\alpha_t}\,\varepsilon - \sqrt{1-\bar\alpha_t}\,x_0",
+        "a third thing that a network may predict",
+        "`v`",
+    ),
+    "bound": Symbol(
+        "L_T & L_{t-1} & L_0", "the terms of the variational bound, in nats", "`.prior`, `.kl`, `.decoder`"
+    ),
+    "omega": Symbol(
+        r"\omega_t & \omega(\sigma)", "weight of the squared error in a loss, at a step or at a noise level"
+    ),
+    "p_sigma": Symbol(
+        r"p(x; \sigma)",
+        "density of the noisy data; with a class, $p(x \\mid y; \\sigma)$",
+        "`.log_density(x, sigma)`",
+    ),
+    "score": Symbol(r"\nabla_x \log p(x; \sigma)", "the score", "`.score(x, sigma)`"),
+    "y": Symbol("y", "the class", "`y`, `labels`"),
+    "classifier": Symbol(
+        r"p(y \mid x; \sigma)",
+        "the noisy classifier: probability of class $y$, given the noisy image",
+        "`log_prob(x, sigma)`",
+    ),
+    "D_uc": Symbol(
+        r"D_u(x; \sigma) & D_c(x; \sigma)",
+        r"the denoiser without and with the class, $\mathbb E[x_0 \mid x]$ and $\mathbb E[x_0 \mid x, y]$",
+        "`model(x, sigma, labels)`",
+    ),
+    "eps_uc": Symbol(
+        r"\varepsilon_u & \varepsilon_c",
+        r"the same as predicted noise, $\varepsilon = (x - D)/\sigma$",
+        "`dc.denoisers.as_eps`",
+    ),
+    "w": Symbol("w", "guidance scale; $w = 1$ means no guidance", "`w`, `scale`"),
+    "eta": Symbol(r"\eta", "$s_t$ as a share of the one of DDPM, $0 \\dots 1$", "`eta`"),
+    "tau": Symbol(r"\tau_n > \dots > \tau_1", "the times that a short sampler visits", "`times`"),
+    "grid": Symbol(
+        r"\sigma_i,\; i = 0, \dots, N",
+        r"the grid of a sampler with $N$ steps: falls from $\sigma_\text{max}$ at $i = 0$ to 0 at $i = N$",
+        "`sigmas[i]`",
+    ),
+    "slope": Symbol(
+        r"\dot x = (x - D(x, \sigma))/\sigma",
+        r"slope $\mathrm{d}x/\mathrm{d}\sigma$ of a sampler's path",
+        "`slope`",
+    ),
+    "nfe": Symbol(r"\text{NFE}", "number of evaluations of $D$: what a sample costs", "`nfe`"),
+    "param": Symbol(
+        r"c_\text{skip} & c_\text{out} & c_\text{in} & c_\text{noise}",
+        "the four coefficients around a network $F$",
+        "`dc.denoisers.Param`",
+    ),
+    "sigma_data": Symbol(
+        r"\sigma_\text{data}", "standard deviation of the pixels of the data", "`sigma_data`"
+    ),
+    "rho": Symbol(r"\rho", "exponent of the Karras grid", "`rho`"),
+    "churn": Symbol(
+        r"\gamma & \hat\sigma = (1 + \gamma)\,\sigma",
+        "churn: relative rise of the noise, and the raised noise level",
+        "`gamma`, `sigma_hat`",
+    ),
+}
+
+
+def table(keys: Iterable[str] = ()) -> str:
+    """The rows of these keys, in this order, as a Markdown table; all of them without keys. Raises CourseError for an unknown key."""
+    rows = ["| symbol | meaning | in code |", "|---|---|---|"]
+    for key in list(keys) or NOTATION:
+        if key not in NOTATION:
+            raise unknown("symbol", key, NOTATION)
+        symbol = NOTATION[key]
+        math = ", ".join(f"${part}$" for part in symbol.math.split(" & "))
+        rows.append(f"| {math} | {symbol.meaning} | {symbol.code} |")
+    return "\n".join(rows)

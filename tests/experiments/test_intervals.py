@@ -1,0 +1,85 @@
+"""Error bars cover what they promise, and pairs see what single rows cannot."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from diffusion_course import CourseError
+from diffusion_course.experiments import intervals
+from diffusion_course.experiments.metrics import leave_out, scatter
+
+
+def test_intervals_of_a_jackknife_cover_the_truth():
+    """Over 400 samples of 60 numbers, 95 % of the intervals of their mean hold the true one."""
+    draws = 5 + torch.randn(400, 60, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    held = 0
+    for x in draws:
+        low, high = intervals.around(
+            x.mean().item(), scatter(leave_out(lambda rows, x=x: x[rows].mean().item(), 60))
+        )
+        held += low <= 5 <= high
+    assert 0.92 < held / 400 < 0.98
+
+
+def test_an_interval_is_cut_at_zero_and_widens_with_fewer_groups():
+    assert intervals.around(0.1, 1.0) == (0.0, pytest.approx(0.1 + 2.262, abs=1e-3))
+    assert intervals.reach(1.0, 5) > intervals.reach(1.0, 10) > intervals.reach(1.0, 1000)
+
+
+def row(x):
+    """A row as `quality` writes it, with a mean in the place of the distance."""
+    tenths = leave_out(lambda rows: x[rows].mean().item(), len(x))
+    return {"n": len(x), "frechet": x.mean().item(), "frechet without each tenth": tenths.tolist()}
+
+
+def test_pairs_see_a_difference_that_single_rows_do_not():
+    noise = 10 + torch.randn(200, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    little = 0.02 * torch.randn(200, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    a, b = row(noise + 0.05 + little), row(noise)
+    found = intervals.difference(a, b)
+    assert found.low < 0.05 < found.high
+    assert found.p < 0.001
+    alone = intervals.around(b["frechet"], scatter(torch.tensor(b["frechet without each tenth"])))
+    assert alone[0] < a["frechet"] < alone[1]
+    back = intervals.difference(b, a)
+    assert (back.value, back.low, back.p) == pytest.approx((-found.value, -found.high, found.p))
+    assert intervals.difference(a, a).p == 1.0
+    with pytest.raises(CourseError, match="rows of 200 and 100 samples"):
+        intervals.difference(a, row(noise[:100]))
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "p"),
+    [
+        ("1" * 9, "1" * 9, 1.0),
+        ("1" * 6 + "01", "0" * 6 + "01", 2 / 64),  # six pairs split, all one way; two agree
+        ("10", "01", 1.0),
+    ],
+)
+def test_mcnemar_looks_at_the_pairs_that_split(a, b, p):
+    assert intervals.mcnemar(a, b) == pytest.approx(p)
+    assert intervals.mcnemar(b, a) == pytest.approx(p)
+
+
+def test_mcnemar_needs_pairs():
+    with pytest.raises(CourseError, match="got 3 and 2 marks"):
+        intervals.mcnemar("101", "10")
+
+
+def test_holm_by_hand():
+    assert intervals.holm({"a": 0.01, "b": 0.04, "c": 0.03}) == pytest.approx(
+        {"a": 0.03, "b": 0.06, "c": 0.06}
+    )
+    assert intervals.holm({}) == {}
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_lies_between_no_correction_and_bonferronis(values):
+    p = dict(enumerate(values))
+    corrected = intervals.holm(p)
+    assert list(corrected) == list(p)
+    for k, value in p.items():
+        assert value <= corrected[k] <= min(1.0, len(p) * value) + 1e-15
+    by_size = sorted(p, key=p.get)
+    assert [corrected[k] for k in by_size] == sorted(corrected.values())
