@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from .call import Outcome, fresh
-from .compare import Fault, alike, is_tensor, leaves_at, plain
+from .compare import Fault, alike, dense, is_tensor, leaves_at, plain
 from .data import Check, Mutant
 from .faults import said, wanted
 
@@ -70,7 +70,9 @@ def _leaves_one_alike(check: Check, mutant: Mutant, trial: Trial) -> bool:
         theirs = mutant.function(*fresh(trial.args))
     except Exception:  # of a mutant, which we wrote
         return False
-    if not (is_tensor(got) and is_tensor(theirs) and plain(got).shape == theirs.shape == want.shape):
+    if not is_tensor(got) or not is_tensor(theirs) or not dense(got := plain(got)):
         return False
-    first = leaves_at(plain(got), want)
+    if not got.shape == theirs.shape == want.shape:
+        return False
+    first = leaves_at(got, want)
     return first is not None and alike(got[: first + 1], theirs[: first + 1])
