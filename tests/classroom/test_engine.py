@@ -521,4 +521,4 @@ def test_a_mutant_is_recognised_by_where_it_leaves_the_path_whatever_comes_later
 
 def test_a_path_with_a_state_too_few_or_in_a_list_is_told():
     assert ": one entry too few" in message(WALK, lambda x, b: walk(x, b)[1:])
-    assert "torch.stack makes one tensor of a list" in message(WALK, lambda x, b: list(walk(x, b)))
+    assert "make one tensor of it, as torch.stack does" in message(WALK, lambda x, b: list(walk(x, b)))

@@ -9,11 +9,13 @@ from collections.abc import Callable, Mapping
 
 from ...errors import check_integer, unknown
 from ..ids import chapter_of
+from ..terms import Marks, reached
 from ..wording import in_points
-from .data import Check, CheckFailed, Mutant, NotDone
-from .engine import examine
+from .data import Check, CheckFailed, Mutant, NotDone, Variant
+from .design import summary
+from .engine import examine, score
 
-__all__ = ["CHECKS", "Check", "CheckFailed", "Mutant", "NotDone", "check", "check_all", "examine"]
+__all__ = ["CHECKS", "Check", "CheckFailed", "Mutant", "NotDone", "Variant", "check", "check_all", "examine"]
 
 CHECKS: dict[str, Check] = {
     exercise.id: exercise
@@ -22,29 +24,39 @@ CHECKS: dict[str, Check] = {
     for exercise in importlib.import_module(f".{module.name}", __name__).CHECKS
 }
 
-# What happened in this kernel: exercise id -> did the last check pass?
-_passed: dict[str, bool] = {}
+# What happened in this kernel: exercise id -> the points that the last check gave, 0 where it failed.
+_passed: dict[str, int] = {}
 # And the points that the last check was told.
 _worth: dict[str, int] = {}
 
 
-def check(exercise: str, answer: Callable, seed: int | str = 0, points: int | None = None) -> None:
+def check(
+    exercise: str,
+    answer: Callable,
+    seed: int | str = 0,
+    points: int | None = None,
+    marks: Marks = (),
+    variant: int = 0,
+) -> None:
     """Test your function for one exercise, e.g. `check("01-diffuse", diffuse)`.
 
     Prints one line when the answer is right. The random inputs come from `seed`; grading uses other seeds.
-    points: what the exercise is worth, >= 1, where an edition of the course changes that.
+    points: what the exercise is worth, >= 1; marks: (points, score) of a design; variant: its number. An edition of the course
+    writes them where it changes them.
     Raises CheckFailed with a hint, NotDone when the function is still a stub, CourseError for an unknown id or points
     that are no whole number.
     """
     if exercise not in CHECKS:
         raise unknown("exercise", exercise, CHECKS)
-    if points is not None:
-        check_integer("points", points, 1)
-    _passed[exercise] = False
-    _worth[exercise] = CHECKS[exercise].points if points is None else points
-    examine(CHECKS[exercise], answer, seed)
-    _passed[exercise] = True
-    print(f"{exercise}: correct, {in_points(_worth[exercise])}")
+    asked = CHECKS[exercise].under(points, marks, variant)
+    _passed[exercise], _worth[exercise] = 0, asked.points
+    examine(asked, answer, seed)
+    reason = f"correct, {in_points(asked.points)}"
+    _passed[exercise] = asked.points
+    if asked.score:
+        number = score(asked, answer, seed)
+        reason, _passed[exercise] = summary(asked, number), reached(asked.marks, number, asked.lower)
+    print(f"{exercise}: {reason}")
 
 
 def check_all(points: Mapping[str, int] | None = None) -> None:
@@ -66,13 +78,14 @@ def check_all(points: Mapping[str, int] | None = None) -> None:
         )
         return
     width = max(map(len, listed))
-    total = reached = 0
+    total = mine = 0
     for exercise, worth in listed.items():
-        got = worth if _passed.get(exercise) else 0
-        total, reached = total + worth, reached + got
+        # A part of the points is of what they were when it was checked.
+        got = _passed.get(exercise, 0) * worth // _worth.get(exercise, worth)
+        total, mine = total + worth, mine + got
         note = "" if got else "  not right yet" if exercise in _passed else "  not checked yet"
         print(f"{exercise:{width}}  {got:2} of {worth:2}{note}")
-    print(f"{'total':{width}}  {reached:2} of {total:2}")
+    print(f"{'total':{width}}  {mine:2} of {total:2}")
     print(
         "Grading runs these checks again in a fresh kernel, on hidden seeds: other random inputs than here."
     )

@@ -17,6 +17,7 @@ class Kind(Enum):
     FORM = "type, dtype or device"
     SHAPE = "shape"
     NUMBERS = "numbers"
+    SCORE = "a bound, or a score below the first mark"
     GRADIENT = "gradients"
     COUNT = "too many evaluations"
 
@@ -65,8 +66,18 @@ def value_fault(
 def tensor_fault(
     name: str, got: object, want: object, t: object = None, same_dtype: bool = True, path: str = ""
 ) -> Fault | None:
-    """Compare one tensor: type, shape, device, dtype, NaN, and last the numbers; of a path those of its first wrong state."""
+    """Compare one tensor: its form, NaN, and last the numbers; of a path those of its first wrong state."""
     assert isinstance(want, Tensor)
+    fault = form_fault(name, got, want, same_dtype)
+    if fault:
+        return fault
+    assert isinstance(got, Tensor)
+    got = plain(got)
+    return state_fault(path, got, want) if path else entries_fault(name, got, want, t)
+
+
+def form_fault(name: str, got: object, want: Tensor, same_dtype: bool = True) -> Fault | None:
+    """Compare all but the numbers: type, shape, device, dtype."""
     if not is_tensor(got):
         return Fault(Kind.FORM, f"{name} is {kind(got)}, want a tensor of shape {tuple(want.shape)}")
     got = plain(got)
@@ -88,9 +99,7 @@ def tensor_fault(
         return Fault(
             Kind.FORM, f"{name} has dtype {short(got.dtype)}, want {short(want.dtype)}{dtype_hint(got, want)}"
         )
-    if path:
-        return state_fault(path, got, want)
-    return entries_fault(name, got, want, t)
+    return None
 
 
 def state_fault(path: str, got: Tensor, want: Tensor) -> Fault | None:
@@ -215,7 +224,7 @@ def kind(value: object) -> str:
     if isinstance(value, tuple):
         return f"a tuple of {len(value)}"
     if isinstance(value, list):
-        return f"a list of {len(value)}; torch.stack makes one tensor of a list of tensors"
+        return f"a list of {len(value)}; make one tensor of it, as torch.stack does of tensors"
     if isinstance(value, Tensor):
         return f"one tensor of shape {tuple(value.shape)}"
     return f"of type {type(value).__name__}"

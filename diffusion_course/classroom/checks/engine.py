@@ -13,6 +13,7 @@ from torch import Tensor
 from .call import Outcome, call, fresh, isolated, other_data, scattered
 from .compare import Fault, Kind, describe
 from .data import Check, CheckFailed
+from .design import worst
 from .diagnose import Trial, diagnosis
 from .faults import call_fault, gradient_fault, repeat_fault, signature_fault, wanted
 from .faults import result_fault as _result_fault
@@ -70,6 +71,13 @@ def examine(check: Check, answer: Callable, seed: int | str = 0) -> None:
                 raise _refusal(check, answer, failed, trials, device)
 
 
+def score(check: Check, answer: Callable, seed: int | str = 0) -> float:
+    """The score of a design that `examine` accepts: the worst of its cases."""
+    with isolated():
+        tried = [(args, call(answer, fresh(args)).value) for args in cases(check, seed)]
+        return worst(check, [(args, value) for args, value in tried if isinstance(value, Tensor)])
+
+
 def accepts(check: Check, answer: Callable, seed: int | str = 0, fixed: bool = True) -> bool:
     """Would `examine` accept it on the CPU? Quicker, for nothing is explained. fixed: are the fixed cases asked, too?"""
     if signature_fault(check, answer):
@@ -106,8 +114,10 @@ def _cases(check: Check, seed: int | str, device: str = "cpu") -> Iterator[tuple
 
 
 def _random(check: Check, seed: int | str, device: str = "cpu") -> Iterator[tuple[str, tuple]]:
-    for index in range(len(PLANS)):
+    for index in range(1 if check.score else len(PLANS)):  # of a design nothing is drawn
         yield "", check.inputs(Draw(check.id, seed, index, device))
+    if check.score:
+        return
     # The shapes and numbers of the first case, with other data: an answer may keep nothing between calls.
     yield "", other_data(check.inputs(Draw(check.id, seed, 0, device)))
 
@@ -133,6 +143,8 @@ def _mannered(
     check: Check, answer: Callable, seed: int | str, device: str, fixed: bool = True
 ) -> Iterator[Trial]:
     """The manners in which the answer fails."""
+    if check.score:  # the course calls it once
+        return
     chosen = [check.inputs(Draw(check.id, seed, index, device)) for index in MANNERED]
     for manner, args in product(MANNERS, chosen):
         if manner.context is torch.inference_mode and not check.inference:
@@ -159,7 +171,7 @@ def _refusal(
     sys.stdout.write(failed.outcome.printed)
     where = f" ({failed.label})" if failed.label else ""
     inputs = f"{describe(check.parameters, failed.args)}{where}"
-    told = failed.fault.kind in (Kind.STOPPED, Kind.SHAPE, Kind.NUMBERS, Kind.FORM)
+    told = failed.fault.kind in (Kind.STOPPED, Kind.SHAPE, Kind.NUMBERS, Kind.FORM, Kind.SCORE)
     hint = (
         diagnosis(check, trials, partial(_with_fixed, check, answer, trials))
         if told and device == "cpu"
@@ -167,8 +179,8 @@ def _refusal(
     )
     advice = f"This looks like {hint}" if hint else ""
     # A wrong type, an argument changed in place, an exception: there the formula would only distract.
-    if not advice and failed.fault.kind in (Kind.SHAPE, Kind.NUMBERS):
-        seen = _observation(check, answer, trials) if device == "cpu" else ""
+    if not advice and failed.fault.kind in (Kind.SHAPE, Kind.NUMBERS, Kind.SCORE):
+        seen = _observation(check, answer, trials) if device == "cpu" and not check.score else ""
         advice = f"{seen}\nLook at {check.where}" if seen else f"Look at {check.where}"
     message = f"{check.id}: {failed.fault.text}\nInputs: {inputs}."
     return CheckFailed(f"{message}\n{advice}" if advice else message, failed.fault.text, inputs, advice, hint)

@@ -23,6 +23,7 @@ LONGEST = (
 )
 STATES = {
     State.RIGHT: "✓",
+    State.PART: "◐",
     State.WRONG: "✗",
     State.NOT_DONE: "○",
     State.STOPPED: "■",

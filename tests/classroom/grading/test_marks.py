@@ -35,6 +35,16 @@ def test_both_runs_make_full_marks():
     assert (full.points, full.of, full.state, full.hint, full.flags) == (2, 2, State.RIGHT, "", ())
 
 
+def test_a_design_gets_what_its_score_gives_and_is_told_it():
+    part = mark(verdict=Verdict(points=1, told="1 of 2 points: the score is 3"))
+    assert (part.points, part.state, part.hint) == (1, State.PART, "1 of 2 points: the score is 3")
+    assert mark(verdict=Verdict(points=2, told="correct")).state == State.RIGHT
+    used = mark(verdict=Verdict(points=1, told="the score is 3", uses="library"))
+    assert (used.points, used.state, [flag.kind for flag in used.flags]) == (1, State.PART, [Kind.LIBRARY])
+    assert used.hint.startswith("the score is 3\nYour function calls")
+    assert mark(verdict=Verdict(points=1, uses="library"), library="zero").points == 0
+
+
 @pytest.mark.parametrize(
     ("said", "state", "hint", "kind"),
     [
