@@ -681,6 +681,56 @@ plots.filmstrip(
 # the chain. In the second row the grain of the noise stays in place and only grows stronger. In the first row
 # it changes from column to column.
 
+# %% [markdown]
+# ### Exercise {{01-snapshots}}
+#
+# The next function walks a chain too, and keeps only the states that are asked for. It runs, the pictures that it
+# makes look like noisy digits, and it is **wrong**: one slip is planted in its code. Find it and mend it; the
+# rest of the code may stay as it is.
+#
+# *Hint.* Do not only read: measure. What must a chain do to data of variance 1 ({{section Why the factor}})? Is $x_1$ right, is $x_2$? Compare
+# with your `forward_chain`, from the same draws. The check says what is off, and leaves it to you to find the line.
+
+
+# %%
+# EXERCISE 01-snapshots (keep this line)
+def snapshots(x0, betas, noise, times):
+    """Return the states of the forward chain at some times.
+
+    x0: (B, *S), clean data.
+    betas: (T,), beta_1 .. beta_T.
+    noise: (T, B, *S), the draws z_1 .. z_T.
+    times: n integers in 1..T, increasing.
+    Returns (n, B, *S).
+    """
+    ### BEGIN SOLUTION
+    # Mended: the noise has the standard deviation sqrt(beta_t). The slip was `spread = betas`, the variance: x_1 was
+    # too clean already, and data of variance 1 did not keep it.
+    ### END SOLUTION
+    signal = (1 - betas).sqrt()  # what each step keeps of the state
+    spread = betas.sqrt()  # and how much noise it adds
+    kept, x = [], x0
+    for t, z in enumerate(noise, start=1):
+        x = signal[t - 1] * x + spread[t - 1] * z
+        if t in times:
+            kept.append(x)
+    return torch.stack(kept)
+
+
+# %% tags=["check"]
+# NBVAL_CHECK_OUTPUT
+check("01-snapshots", snapshots)
+
+# %% [markdown]
+# Mended, it agrees with your chain, and data of variance 1 keep their variance.
+
+# %%
+agree("snapshots and chain, same draws", snapshots(few, betas, z, shown), chain[shown])
+unit = dc.Noise(8, per_sample=False).randn(5_000, dtype=torch.float64)
+draws = dc.Noise(9, per_sample=False).randn(T, 5_000, dtype=torch.float64)
+for t, x in zip((1, 100, 1000), snapshots(unit, betas, draws, [1, 100, 1000]), strict=True):
+    near(f"t = {t:4}, mean square", x**2, 1.0)
+
 # %%
 quiz.ask("01-q2")
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from .ch01_chain import FORWARD_CHAIN
+from .ch01_repair import SNAPSHOTS
 from .ch01_slips import (
     ADDED,
     BOUNDED,
@@ -366,4 +367,4 @@ SNR = Check(
     ],
 )
 
-CHECKS = [FORWARD_CHAIN, ALPHA_BAR_FROM_BETAS, DIFFUSE, SNR]
+CHECKS = [FORWARD_CHAIN, ALPHA_BAR_FROM_BETAS, DIFFUSE, SNAPSHOTS, SNR]

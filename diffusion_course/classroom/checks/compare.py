@@ -231,13 +231,15 @@ def kind(value: object) -> str:
 
 
 def describe(names: Sequence[str], args: Sequence) -> str:
-    """The inputs of a case in one line: shapes of float tensors, values of integers."""
+    """The inputs of a case in one line: shapes of float tensors, values of integers and of lists."""
     parts = []
     for name, arg in zip(names, args, strict=True):
         if isinstance(arg, Tensor):
             parts.append(
                 f"{name} {tuple(arg.shape)}" if arg.is_floating_point() else f"{name} = {arg.tolist()}"
             )
+        elif isinstance(arg, list):
+            parts.append(f"{name} = {arg}")
         elif isinstance(arg, bool | int | float):
             parts.append(f"{name} = {arg:g}" if isinstance(arg, float) else f"{name} = {arg}")
     dtypes = {short(a.dtype): None for a in args if isinstance(a, Tensor) and a.is_floating_point()}

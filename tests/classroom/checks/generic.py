@@ -162,7 +162,7 @@ def _arguments(check: Check, number: int, generator: torch.Generator) -> tuple:
     def pick(*choices: object) -> object:
         return choices[int(torch.randint(len(choices), (), generator=generator))]
 
-    steps = 40 if check.path else 1000  # a path is walked step by step
+    steps = 40 if "noise" in check.parameters else 1000  # a path is walked step by step
     betas = schedules.linear(steps) if number % 2 else schedules.cosine(steps)
     B, shape = 5, ((5, 3), (5, 1, 4, 4))[number % 2]
     whole = (
@@ -201,6 +201,7 @@ def _arguments(check: Check, number: int, generator: torch.Generator) -> tuple:
         "steepness": pick(0.5, 3.0, 6.0),
         "T": pick(1000, 100, 10),
         "n": pick(2, 10) if number % 5 else pick(18, 1000) if check.id == "09-karras_sigmas" else 2,
+        "times": [1, 2, 17, 40],
         "power": pick(1, 2),
         "sigma_min": pick(0.002, 0.03),
         "sigma_max": pick(80.0, 14.0),
@@ -210,7 +211,7 @@ def _arguments(check: Check, number: int, generator: torch.Generator) -> tuple:
         "s_min": pick(0.0, 0.05),
         "s_max": pick(50.0, math.inf),
         "s_noise": pick(1.0, 1.003),
-        "noise": normal(len(betas), *shape) if check.id[:2] == "01" else None,
+        "noise": normal(len(betas), *shape) if "betas" in check.parameters else None,
     }
     return tuple(known[name] if name in known else normal(*shape) for name in check.parameters)
 

@@ -73,6 +73,10 @@ def chain_by_the_library(x0, betas, noise):
 
 
 ALTERNATIVES = {
+    "01-snapshots": [
+        lambda x0, betas, noise, times: chain_into_a_table(x0, betas, noise)[list(times)],
+        lambda x0, betas, noise, times: chain_unrolled(x0, betas, noise)[list(times)],
+    ],
     "01-forward_chain": [chain_into_a_table, chain_unrolled],
     "01-alpha_bar_from_betas": [
         loop_product,
@@ -92,6 +96,7 @@ ALTERNATIVES = {
 }
 
 LIBRARY = {
+    "01-snapshots": lambda x0, betas, noise, times: chain_by_the_library(x0, betas, noise)[list(times)],
     "01-forward_chain": chain_by_the_library,
     "01-alpha_bar_from_betas": lambda betas: schedule_of(betas).alpha_bar,
     "01-diffuse": lambda x0, t, eps, a: gaussian.diffuse(x0, t, eps, schedule_of_alpha_bar(a)),
