@@ -11,7 +11,7 @@ ARGS ?=
 KERNEL = $(BIN)/python -m ipykernel install --sys-prefix --name python3 --display-name 'Python 3 (diffusion course)'
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test build clean
+.PHONY: help lab test quick build clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -20,13 +20,20 @@ help:  ## this list
 lab: $(VENV)/.lab  ## open the course in JupyterLab
 	@exec $(BIN)/diffusion-course lab $(ARGS)
 
-# Whole chapters and the browser run by themselves: a chapter uses every core, and a page is waited for. Status 5: ARGS selected none of them.
+# Several processes with a thread each: a chapter's small networks gain little from a second thread.
+SIDE_BY_SIDE = --numprocesses auto --maxprocesses 4
+
+# The browser runs by itself: a page is waited for. Status 5: ARGS selected none of these tests.
 test: $(VENV)/.test  ## lint, types, unit tests, every solution under nbval
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -m 'not (notebook or browser)' --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
-	$(BIN)/python -m pytest -m 'notebook or browser' $(ARGS) || [ $$? = 5 ]
+	$(BIN)/python -m pytest -m 'not (notebook or browser)' $(SIDE_BY_SIDE) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -m 'notebook and not browser' $(SIDE_BY_SIDE) $(ARGS) || [ $$? = 5 ]
+	$(BIN)/python -m pytest -m browser $(ARGS) || [ $$? = 5 ]
+
+quick:  ## the unit tests that take a minute; nothing is installed
+	$(BIN)/python -m pytest -q -m 'not (notebook or browser or slow)' $(SIDE_BY_SIDE) --dist loadfile $(ARGS)
 
 build: $(VENV)/.lab  ## run the chapters and rewrite both editions; ARGS="03" for one chapter
 	@exec $(BIN)/diffusion-course build $(ARGS)

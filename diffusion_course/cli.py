@@ -1,4 +1,4 @@
-"""The command line: diffusion-course lab | train | sample | study | build | release | grade | doctor.
+"""The command line: diffusion-course lab | train | sample | fid | study | build | release | grade | doctor.
 
 A command is a thin function: it turns words into arguments and hands over. Heavy imports stand inside the
 commands, so that `--help` does not wait for torch.
@@ -250,8 +250,8 @@ def sample(
     _tell(f"reading {weights}")
     from tqdm import tqdm
 
+    from .experiments import zoo
     from .experiments.drawing import draw_paths
-    from .experiments.runs import read_weights
     from .figures import grids, pictures
     from .files import write_bytes
 
@@ -260,7 +260,7 @@ def sample(
         raise CourseError(
             f"--count: got {count}, want at most {most} with --film, which shows each {len(FILM) + 2} times"
         )
-    path = draw_paths(read_weights(weights), count, guidance, seed=seed, progress=tqdm)
+    path = draw_paths(zoo.load(weights), count, guidance, seed=seed, progress=tqdm)
     if film:
         shown = [0, *(int((path.sigma - sigma).abs().argmin()) for sigma in FILM), len(path.sigma) - 1]
         heads = [f"σ = {path.sigma[i]:.2g}" for i in shown]
@@ -270,6 +270,68 @@ def sample(
         figure = grids.images(path.grey[-1], title=f"{name}, guidance {guidance:g}, seed {seed}")
     write_bytes(out, pictures.to_png(figure))
     _say(f"{count} sample{'s' if count > 1 else ''}: {out}")
+
+
+@app.command(
+    rich_help_panel=TRAIN,
+    epilog=_examples(
+        "fid samples real.zip",
+        "fid mnist-flow mnist-5k --judge mnist --count 1000",
+        "fid real statistics.npz --save-stats",
+        "fid samples statistics.npz --floor more-real --weights pt_inception.pth",
+    ),
+)
+def fid(
+    a: Annotated[str, typer.Argument(metavar="A", help="What is judged.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="What is real.")],
+    dims: Annotated[int, typer.Option(help="Features of Inception: 64, 192, 768 or 2048.")] = 2048,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            help="pytorch-fid's file of weights. [default: downloaded once]", show_default=False, **PATH
+        ),
+    ] = None,
+    judge: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATA", help="Take the features of a shipped judge, e.g. mnist, in place of Inception's."
+        ),
+    ] = None,
+    count: Annotated[
+        int | None,
+        typer.Option(
+            help="Pictures of A at most, at random; how many samples are drawn. [default: all; 2000]",
+            min=2,
+            max=10**9,
+            show_default=False,
+        ),
+    ] = None,
+    guidance: Annotated[
+        float, typer.Option(help="Guidance scale of samples; 1 is none.", parser=_finite, metavar="NUMBER")
+    ] = 1.0,
+    seed: Annotated[int, typer.Option(help="Seed of the samples' noise.", min=0, max=2**32 - 1)] = 0,
+    floor: Annotated[
+        str | None, typer.Option(metavar="C", help="Real pictures for the floor. [default: some of B's]")
+    ] = None,
+    save_stats: Annotated[
+        bool, typer.Option("--save-stats", help="Write the statistics of A to the .npz B; compare nothing.")
+    ] = False,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda or cuda:N. [default: cuda if there is one]")
+    ] = None,
+) -> None:
+    """Compare two sets of pictures: FID, KID, precision, recall, density, coverage, each beside its floor.
+
+    A, B and C: a folder, a zip, an .npz (of pytorch-fid's statistics, or of pictures), a data set (mnist-5k, mnist-5k:test),
+    shipped weights or a .safetensors file, from which samples are drawn.
+    """
+    from .experiments.fid import command
+
+    command.run(
+        command.Options(a, b, dims, weights, judge, count, guidance, seed, floor, save_stats, device),
+        _say,
+        _tell,
+    )
 
 
 @app.command(

@@ -93,7 +93,7 @@ class Preconditioned(nn.Module):
         return expand(p.c_skip(sigma), x) * x + expand(p.c_out(sigma), x) * F.to(x.dtype)
 
     def given(self, labels: int | Tensor) -> "Conditional":
-        """The denoiser of p(x | y): labels is one class for all samples, or a tensor of shape (B,)."""
+        """The denoiser of p(x | y): labels is one class for all samples, or (B,); for a network that takes such, (1 or B, L, E)."""
         return Conditional(self, labels)
 
 
@@ -106,7 +106,14 @@ class Conditional:
 
     def __call__(self, x: Tensor, sigma: Tensor | float) -> Tensor:
         """x: (B, *S); sigma: () or (B,), > 0."""
-        return self.model(x, sigma, per_row("labels", self.labels, x))
+        return self.model(x, sigma, self.rows(x))
+
+    def rows(self, x: Tensor) -> Tensor:
+        """One condition for each sample: labels (B,), or (B, L, E). Raises CourseError for another shape."""
+        y = self.labels
+        if isinstance(y, Tensor) and y.ndim == 3 and y.is_floating_point() and len(y) in (1, len(x)):
+            return y.to(x.device).expand(len(x), -1, -1)
+        return per_row("labels", y, x)
 
 
 def as_eps(D: Denoiser, schedule: NoiseSchedule) -> EpsModel:

@@ -9,7 +9,7 @@ from .denoisers import Conditional, Denoiser, Preconditioned
 from .errors import CourseError
 from .noise import NoiseSource
 from .samplers import Step, Variance, ancestral, posterior_variance
-from .shapes import append_dims, at_least_single, check_answer, expand, number, per_row
+from .shapes import append_dims, at_least_single, check_answer, expand, number
 
 Scale = float | Tensor | Callable[[Tensor], Tensor]
 """A guidance scale: a number (or one per row, (B,)), or a function of sigma that returns such a number."""
@@ -158,7 +158,7 @@ def _both(first: Denoiser, second: Denoiser, x: Tensor, sigma: Tensor) -> tuple[
     if a is None or b is None or a.model is not b.model:
         return first(x, sigma), second(x, sigma)
     sigma = number(sigma)
-    labels = torch.cat([per_row("labels", a.labels, x), per_row("labels", b.labels, x)])
+    labels = torch.cat([a.rows(x), b.rows(x)])
     twice = a.model(torch.cat([x, x]), sigma if sigma.ndim == 0 else torch.cat([sigma, sigma]), labels)
     return twice[: len(x)], twice[len(x) :]
 

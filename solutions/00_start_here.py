@@ -247,7 +247,8 @@ quiz.ask("00-q3")
 # - **Exercises.** A cell that begins with `# EXERCISE ...` holds a function to complete. The cell after it checks your
 #   function on random inputs. It prints one line when all is right. When not, it says what it expected, what it got, and which
 #   classic mistake that looks like. Keep the first line of an exercise cell: grading finds your answer by it.
-# - **Sliders** need a running kernel. Readers without one see a static picture of a few settings.
+# - **Sliders** need a running kernel. Readers without one see a static picture of a few settings. Where a notebook that you open again
+#   says "Error displaying widget", run its cells again.
 # - **Quizzes** check an answer at once. No one collects them.
 # - **Times.** A chapter's time to read is counted for somebody who reads to understand: 200 words, a line of a derivation, or
 #   15 lines of code a minute, and 2 minutes for each question, prediction and slider. Exercises are counted apart.
@@ -256,20 +257,18 @@ quiz.ask("00-q3")
 # - **Hand in** the notebook file itself (`File > Download`, or the file in your folder). Outputs are not trusted; your functions are.
 # - **Stuck?** Read the hint again, then the formula it names. The executed solutions lie in `solutions/`.
 #
-# Here is the check at work on an unfinished function of chapter 1. It stops with one friendly line.
+# Here is the check at work on an unfinished function of chapter 1. It says what is to be done and stops nothing: the notebook goes on
+# with the course's own function, for no points, so that every chapter can be read and run to its end before anything is written.
 
 # %%
-from diffusion_course.classroom import NotDone, check
+from diffusion_course.classroom import check
 
 
 def snr(alpha_bar):
     raise NotImplementedError
 
 
-try:
-    check("01-snr", snr)
-except NotDone as message:
-    print(message)
+check("01-snr", snr)
 
 # %% [markdown]
 # ## 6. The notation of the course

@@ -391,7 +391,7 @@ axes.axvline(log_w.mean(), color=plots.COLOURS[1], label="mean of log w = $-L_{V
 axes.axvline(
     w.mean().log(), color=plots.COLOURS[2], linestyle="--", label=r"log of mean w = log $p_\theta(x_0)$"
 )
-axes.legend()
+plots.legend(figure)
 figure
 
 # %% [markdown]

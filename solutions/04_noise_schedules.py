@@ -364,7 +364,12 @@ widgets.slide(
         {"schedule": "sigmoid", "steepness": 12.0},
         {"schedule": "cosine", "s": 0.1},
     ],
-    labels={"beta_max": "beta_max (ramps)", "steepness": "steepness (sigmoid)", "s": "s (cosine)"},
+    labels={"beta_max": "largest β (ramps)", "steepness": "steepness (sigmoid)", "s": "s (cosine)"},
+    matters={
+        "beta_max": {"schedule": [name for name in tables if name != "cosine"]},
+        "steepness": {"schedule": "sigmoid"},
+        "s": {"schedule": "cosine"},
+    },
 )
 
 # %% [markdown]

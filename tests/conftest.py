@@ -11,11 +11,56 @@ import torch
 
 ROOT = Path(__file__).parents[1]
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# Files that start processes, sample much, or ask a check for every mutant: `make quick` leaves them out.
+SLOW = (
+    "classroom/checks/test_all",
+    "classroom/checks/test_answers",
+    "classroom/checks/test_fuzz",
+    "classroom/checks/test_generic",
+    "classroom/checks/test_seeds",
+    "classroom/grading/test_batch",
+    "classroom/grading/test_bubblewrap",
+    "classroom/grading/test_hostile",
+    "classroom/grading/test_nbgrader",
+    "classroom/grading/test_processes",
+    "classroom/grading/test_recheck",
+    "classroom/grading/test_sandbox",
+    "classroom/grading/test_submissions",
+    "classroom/grading/test_verdict",
+    "classroom/grading/test_without",
+    "classroom/test_build",
+    "experiments/fid/test_compare",
+    "experiments/fid/test_networks",
+    "experiments/studies/test_schedules",
+    "experiments/studies/test_solvers",
+    "experiments/test_quality",
+    "experiments/test_runs",
+    "experiments/test_training",
+    "experiments/test_zoo",
+    "notebook/test_kernel",
+    "test_cli",
+    "test_discrete",
+    "test_fuzz_cli",
+    "test_make",
+    "test_oracle_diffusers",
+    "test_packaging",
+    "test_references",
+    "test_sde",
+    "test_solutions",
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):  # one of several processes: together they have the cores
         torch.set_num_threads(1)
+        os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start, such as a chapter's kernel
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    slow = {(ROOT / "tests" / f"{name}.py") for name in SLOW}
+    for item in items:
+        if item.path in slow:
+            item.add_marker("slow")
 
 
 @pytest.fixture(scope="session")

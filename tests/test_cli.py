@@ -279,7 +279,7 @@ def test_a_tilde_in_a_path_is_the_home_folder(launched, wheel):
 @pytest.fixture
 def drawn(monkeypatch):
     """What would have been drawn, (arguments, progress) each; the network is not read."""
-    from diffusion_course.experiments import drawing, runs
+    from diffusion_course.experiments import drawing, zoo
 
     calls = []
 
@@ -289,7 +289,7 @@ def drawn(monkeypatch):
         grey = torch.zeros(31, count, 1, 8, 8)
         return drawing.Paths(grey, torch.linspace(80, 0, 31), torch.arange(count) % 10)
 
-    monkeypatch.setattr(runs, "read_weights", lambda name: name)
+    monkeypatch.setattr(zoo, "load", lambda name: name)
     monkeypatch.setattr(drawing, "draw_paths", draw_paths)
     return calls
 

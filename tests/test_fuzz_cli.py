@@ -6,6 +6,7 @@ Nothing heavy runs: where training, sampling, building, grading and JupyterLab w
 import functools
 import os
 
+import numpy as np
 import pytest
 import typer
 from hypothesis import HealthCheck, given, settings
@@ -15,7 +16,7 @@ from typer.testing import CliRunner
 from diffusion_course import cli
 from diffusion_course.classroom import build, doctor, handout, release
 from diffusion_course.classroom.grading import sandbox, submissions
-from diffusion_course.experiments import data, drawing, runs, zoo
+from diffusion_course.experiments import data, downloads, drawing, picture_files, runs, zoo
 from diffusion_course.experiments.studies import study
 
 COMMANDS = typer.main.get_command(cli.app).commands
@@ -40,6 +41,11 @@ WORDS = (
         "list.yaml",
         "latin1.yaml",
         "none.yaml",
+        "bad.npz",
+        "stats.npz",
+        "digits",
+        "digits:test",
+        "fashion-mnist",
         "ok.safetensors",
         "x.png",
         "x.jpg",
@@ -83,6 +89,8 @@ RIGHT = {
         "names": "ddim",
         "chapters": "01",
         "submissions": "folder",
+        "a": "mnist-flow",
+        "b": "zip.zip",
     },
     **{
         "out": "x.png",
@@ -100,6 +108,8 @@ RIGHT = {
         "jobs": "1",
         "cell_seconds": "1",
         "backend": "loky",
+        "dims": "64",
+        "judge": "mnist",
     },
 }
 ODD = st.one_of(st.sampled_from(WORDS), st.text(max_size=8))
@@ -140,9 +150,10 @@ def nothing_heavy(monkeypatch, tmp_path):
     (tmp_path / "bad.yaml").write_text("model: flow\ndata: digits\nrecipe: 2026-02-31\n")
     (tmp_path / "list.yaml").write_text("- [flow]\n")
     (tmp_path / "latin1.yaml").write_bytes("# é".encode("latin-1"))
-    for name in ("file", "zip.zip", "ok.safetensors"):
+    for name in ("file", "zip.zip", "ok.safetensors", "bad.npz"):
         (tmp_path / name).write_text("x")
     (tmp_path / "folder").mkdir()
+    np.savez(tmp_path / "stats.npz", mu=np.zeros(64), sigma=np.eye(64))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     isolation = sandbox.available()
@@ -150,6 +161,8 @@ def nothing_heavy(monkeypatch, tmp_path):
         (LabApp, "launch_instance"),
         (data, "load"),
         (drawing, "draw_paths"),
+        (picture_files, "names"),
+        (downloads, "fetch"),
         (zoo, "load"),
         (study, "_finished"),
         (build, "read"),

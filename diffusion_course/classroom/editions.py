@@ -35,6 +35,10 @@ if importlib.util.find_spec("diffusion_course") is None:
 {start}"""
 
 
+# nbval obeys a tag as it does the comment in a source; a reader need not see it.
+NBVAL = {"# NBVAL_CHECK_OUTPUT": "nbval-check-output", "# NBVAL_IGNORE_OUTPUT": "nbval-ignore-output"}
+
+
 def edition(chapter: Chapter, folder: str) -> NotebookNode:
     """The notebook of an edition before it is run: folder is "solutions" or "notebooks" (the student's)."""
     cells = deepcopy(chapter.cells)
@@ -46,6 +50,8 @@ def edition(chapter: Chapter, folder: str) -> NotebookNode:
                 cell.source = handed_out(cell.source, checks[exercise])
     points = {exercise.id: exercise.points for exercise in chapter.exercises}
     for cell in cells:
+        if cell.cell_type == "code":
+            _tag(cell)
         if cell.cell_type == "markdown":
             _write(cell, wording.fill(cell.source, chapter.exercises, points))
     title, _, rest = cells[0].source.partition("\n")
@@ -68,6 +74,13 @@ def _write(cell: NotebookNode, text: str) -> None:
         if "course" not in cell.metadata:
             cell.metadata.course = {"template": cell.source}
         cell.source = text
+
+
+def _tag(cell: NotebookNode) -> None:
+    first, _, rest = cell.source.partition("\n")
+    if first.strip() in NBVAL:
+        cell.source = rest
+        cell.metadata.tags = [*tags(cell), NBVAL[first.strip()]]
 
 
 def _badge(chapter: Chapter, folder: str) -> str:

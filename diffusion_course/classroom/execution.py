@@ -99,6 +99,6 @@ def _peak(client: NotebookClient) -> int:
 
 def _unfinished_bar(cell: NotebookNode, output: NotebookNode) -> bool:
     """A progress bar's text is its first state, 0 %. Where nbval does not compare outputs, it is left out."""
-    ignored = "nbval-ignore-output" in cell.metadata.get("tags", []) or "# NBVAL_IGNORE_OUTPUT" in cell.source
+    ignored = "nbval-ignore-output" in cell.metadata.get("tags", [])
     data = output.get("data", {})
     return ignored and WIDGET in data and bool(re.match(r".*\d+%\|", data.get("text/plain", "")))

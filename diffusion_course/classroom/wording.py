@@ -14,6 +14,8 @@ from .terms import Marks
 
 HEADING = re.compile(r"^### Exercise \{\{([^{}\n]*)\}\}$", re.MULTILINE)
 TOTAL = "{{exercises}}"
+# The next chapter; its file lies beside this one.
+NEXT = re.compile(r"^Next: `(\d\d_[a-z0-9_]+)`", re.MULTILINE)
 MINUTES = "{{minutes}}"
 MARKS = re.compile(r"\{\{marks ([^{}\n]*)\}\}")
 LEVELS = {1: "easy", 2: "medium", 3: "hard"}
@@ -49,7 +51,7 @@ def counted(number: int, word: str) -> str:
 
 
 def fill(text: str, exercises: Sequence[Described], points: Mapping[str, int]) -> str:
-    """Markdown with headings and totals filled in.
+    """Markdown with headings, totals and the link to the next chapter filled in.
 
     exercises: all of the chapter, in its order. points: exercise id -> points; what is not among them is given to the students.
     Raises KeyError for a heading or marks of no exercise of the chapter.
@@ -60,6 +62,7 @@ def fill(text: str, exercises: Sequence[Described], points: Mapping[str, int]) -
     text = HEADING.sub(lambda found: headings[found[1]], text)
     marks = {exercise.id: exercise.marks for exercise in exercises}
     text = MARKS.sub(lambda found: _listed(marks[found[1]]), text)
+    text = NEXT.sub(r"Next: [\1](\1.ipynb)", text)
     minutes = sum(exercise.minutes for exercise in exercises if exercise.id in points)
     return text.replace(MINUTES, counted(minutes, "minute")).replace(TOTAL, _total(list(points.values())))
 

@@ -4,13 +4,10 @@
 `fashion-mnist` are torchvision's: a folder that already holds them is used as it is, else they are downloaded.
 """
 
-import errno
 import functools
 import os
-import socket
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -23,8 +20,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from ..errors import CourseError, check_integer, check_known
 from ..files import user_path
-
-TIMEOUT = 8.0  # seconds without a byte after which a download is given up
+from .downloads import TIMEOUT, UNWRITABLE, impatient_sockets
 
 
 @dataclass(frozen=True)
@@ -183,7 +179,7 @@ def _download_once(source: Callable[..., Any], kind: str, root: Path, train: boo
     (root / kind / "raw").mkdir(parents=True, exist_ok=True)
     missing = [path for path in _raw_files(kind, root) if not path.is_file()]
     try:
-        with _impatient_sockets():
+        with impatient_sockets(TIMEOUT):
             return source(root, train=train, download=True)
     except BaseException:
         # What was cut off while it was unpacked would be taken for whole. The archives stay: they have checksums.
@@ -193,23 +189,11 @@ def _download_once(source: Callable[..., Any], kind: str, root: Path, train: boo
         raise
 
 
-@contextmanager
-def _impatient_sockets() -> Iterator[None]:
-    """torchvision opens its connections without a timeout, so the default has to be one."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(TIMEOUT)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
-
-
 def _damaged(kind: str, root: Path, reason: object) -> str:
     first = (str(reason).splitlines() or ["unreadable"])[0]
     return f"{kind}: a file in {root / kind / 'raw'} is damaged or of another format ({first}); delete that folder, then load again"
 
 
-UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.ENOTDIR, errno.EEXIST}
 DIGITS = tuple("0123456789")
 FASHION = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot")
 

@@ -10,6 +10,7 @@ from ..denoisers import Denoiser, Preconditioned
 from ..errors import CourseError, check_integer
 from ..gaussian import to_vp
 from ..guidance import Scale, cfg, clip
+from ..nets.songunet import SongUNet
 from ..nets.unet import UNet
 from ..noise import Noise, mix
 from ..samplers import Step, euler, sample, trajectory
@@ -79,7 +80,7 @@ def draw_paths(
 def initial(model: Preconditioned, n: int, seed: int, device: torch.device | str) -> tuple[Tensor, Tensor]:
     """Unit noise (n, C, H, W), and the labels 0, 1, ... in turn. Raises CourseError for a model without classes."""
     net = model.net
-    if not isinstance(net, UNet) or net.num_classes == 0:
+    if not isinstance(net, UNet | SongUNet) or net.num_classes == 0:
         raise CourseError("model: want a class-conditional U-Net")
     check_integer("n", n, 1)
     labels = torch.arange(n, device=device) % net.num_classes

@@ -2,18 +2,19 @@
 
 A share has Wilson's interval (`metrics.wilson`), a number with a jackknife standard error has `around`. Samplers that
 start from the same noise are compared in pairs, which leaves out what their samples have in common: `mcnemar` compares
-shares, `difference` distances. Who makes many comparisons corrects them by `holm`. All of it counts the chance of the
+shares, `difference` rows of tables, and `paired` any number of features. Who makes many comparisons corrects them by `holm`. All of it counts the chance of the
 samples, and none that of training: a second training run of the same network may differ by more.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch
+from torch import Tensor
 
 from ..errors import CourseError
-from .metrics import scatter
+from .metrics import leave_out, scatter
 
 Key = TypeVar("Key")
 
@@ -54,16 +55,35 @@ def difference(a: Mapping[str, Any], b: Mapping[str, Any]) -> Difference:
     Both distances lose the same tenth of the samples in turn, and the jackknife sees the scatter of their difference.
     Raises CourseError for rows of different numbers of samples.
     """
-    from scipy import stats
-
     if a["n"] != b["n"]:
         raise CourseError(
             f"a, b: got rows of {a['n']} and {b['n']} samples; distances compare at equal n only"
         )
     tenths = [torch.tensor(row["frechet without each tenth"], dtype=torch.float64) for row in (a, b)]
-    value, error = a["frechet"] - b["frechet"], scatter(tenths[0] - tenths[1])
-    half = reach(error, len(tenths[0]))
-    p = 2 * float(stats.t.sf(abs(value) / error, len(tenths[0]) - 1)) if error > 0 else float(value == 0)
+    return _tested(a["frechet"] - b["frechet"], tenths[0] - tenths[1])
+
+
+def paired(
+    statistic: Callable[[Tensor], float], a: Tensor, b: Tensor, groups: int = 10, seed: int = 0
+) -> Difference:
+    """statistic(a) - statistic(b) of samples (N, ...) that two samplers made from the same noise: a paired t test.
+
+    The same samples are left out of both at a time. statistic: e.g. lambda x: metrics.frechet(x, real), of features.
+    Raises CourseError for other numbers of a than of b, and as `metrics.leave_out` does.
+    """
+    if len(a) != len(b):
+        raise CourseError(f"a, b: got {len(a)} and {len(b)} samples, want pairs from the same noise")
+    left_out = leave_out(lambda rows: statistic(a[rows]) - statistic(b[rows]), len(a), groups, seed)
+    return _tested(statistic(a) - statistic(b), left_out)
+
+
+def _tested(value: float, left_out: Tensor) -> Difference:
+    """A difference with its interval and p, from its values without each group in turn."""
+    from scipy import stats
+
+    error, groups = scatter(left_out), len(left_out)
+    half = reach(error, groups)
+    p = 2 * float(stats.t.sf(abs(value) / error, groups - 1)) if error > 0 else float(value == 0)
     return Difference(value, value - half, value + half, p)
 
 

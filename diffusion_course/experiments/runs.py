@@ -14,8 +14,7 @@ from torch import nn
 
 from .. import devices
 from ..denoisers import Preconditioned
-from ..errors import CourseError
-from ..files import check_writable, user_path, write_json
+from ..files import check_writable, write_json
 from ..nets.classifier import NoisyClassifier
 from ..samplers import edm
 from ..schedules import karras
@@ -29,7 +28,9 @@ from .training import Trainer
 
 NOT_TRAINING = (
     "experiments/studies/",
-    "experiments/metrics.py",
+    "experiments/metrics/",
+    "experiments/intervals.py",
+    "experiments/fid/",
     "experiments/quality.py",
     "experiments/drawing.py",
 )
@@ -133,13 +134,3 @@ def measure(model: nn.Module, data_name: str, device: torch.device) -> dict[str,
         "Frechet distance in its features against the test set"
     )
     return report
-
-
-def read_weights(source: str) -> Preconditioned:
-    """A denoiser by name (one that ships) or by path of a .safetensors file that `train` wrote."""
-    if not source.endswith(".safetensors"):
-        return zoo.load(source)
-    model = zoo.read(user_path(source))
-    if not isinstance(model, Preconditioned):
-        raise CourseError(f"weights {source}: holds a classifier, want a denoiser")
-    return model

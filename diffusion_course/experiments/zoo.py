@@ -1,10 +1,13 @@
-"""The trained weights that ship with the course, each with a card that says how it was made and measured.
+"""Trained networks: those that ship with the course, each with a card that says how it was made and measured, and the world's.
 
-digits = zoo.load("mnist-flow")            # a denoiser; digits.given(3) is the denoiser of threes
-judge = zoo.judge("mnist")                 # a classifier
+digits = zoo.load("mnist-flow")                           # a denoiser; digits.given(3) is the denoiser of threes
+judge = zoo.judge("mnist")                                # a classifier
+horses = zoo.load("edm-cifar10-32x32-cond-vp").given(7)   # NVIDIA's weights, see `released.edm`
 """
 
 import json
+import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +17,41 @@ from safetensors.torch import save
 from torch import nn
 
 from ..denoisers import Preconditioned
-from ..errors import CourseError, check_known
-from ..files import write_bytes
+from ..errors import CourseError, check_known, unknown
+from ..files import user_path, write_bytes
 from ..nets.classifier import Classifier, NoisyClassifier
+from .data import data_root
 from .models import build
+from .released import edm, hub
 
 FOLDER = Path(__file__).parent.parent / "weights"
 
 
-def load(name: str, device: torch.device | str = "cpu") -> Preconditioned:
-    """The denoiser called `name`, ready to sample from. Raises CourseError for an unknown name or a damaged file."""
-    model = read(_path(name), device)
+def load(name_or_path: str | Path, device: torch.device | str = "cpu") -> Preconditioned:
+    """A denoiser that is ready to sample from, in float32 and eval mode.
+
+    name_or_path: one of `names()`; a `.safetensors` file that `train` wrote; a checkpoint of NVIDIA's EDM code, by path or
+    by the name it was released under; a network or text-to-image pipeline of diffusers, by folder or as "owner/name" on
+    Hugging Face's hub. Nothing in a file is ever run.
+    Raises CourseError for an unknown name, a damaged file, and for what must be fetched first: it says from where, and where to.
+    """
+    name = str(name_or_path)
+    if name in edm.RELEASED:
+        return edm.load(edm.fetched(name, data_root()), device)
+    path = FOLDER / f"{name}.safetensors" if name in names() else user_path(name)
+    if not os.path.exists(path) and path.name == name and not path.suffix:
+        raise unknown("weights", name, [*names(), *edm.RELEASED])
+    if not os.path.exists(path) and re.fullmatch(
+        r"[\w-][\w.-]*/[\w-][\w.-]*(?<!\.pkl)(?<!\.safetensors)", name
+    ):
+        path = hub.fetched(name)
+    if os.path.isdir(path):
+        return hub.load(path, device)
+    if not os.path.isfile(path):
+        raise CourseError(f"weights {path}: no such file")
+    if path.suffix != ".safetensors":
+        return edm.load(path, device)
+    model = read(path, device)
     if not isinstance(model, Preconditioned):
         raise CourseError(f"{name!r} is a classifier, not a denoiser; use zoo.judge(...)")
     return model

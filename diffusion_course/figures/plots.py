@@ -8,7 +8,6 @@ Numbers may be tensors on any device, arrays or lists. NaN, a wrong shape or not
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from itertools import cycle, islice
 from typing import Any
@@ -21,15 +20,15 @@ from torch import Tensor
 
 from ..errors import CourseError
 from .arrays import Array, numbers
-from .grids import DPI, filmstrip, images
+from .frames import chart, legend, plane
+from .grids import filmstrip, images
 from .pictures import png
 
 # Okabe & Ito's palette, which stays distinct for colour-blind readers. Its yellow is too faint on white and left out.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 DASHES = ("-", "--", "-.", ":")  # a second cue beside the colour
 MARKERS = ("o", "^", "s", "D", "v", "P", "X")
-FEW = 10  # points of a cloud that are so few that each of them matters
-SIZE = (6.4, 3.6)  # inches
+FEW = 12  # points that are drawn as large, edged markers: they are what a picture is about
 
 
 def curves(
@@ -54,28 +53,31 @@ def curves(
     if extra := set(intervals or {}) - set(lines):
         raise CourseError(f"intervals: {min(extra)!r} is not among the lines {', '.join(lines)}")
     xs = numbers("x", x, (None,))
-    figure, axes = _axes(title, xlabel, ylabel)
+    _check_log("x", xs, logx)
+    figure, axes = chart(title, xlabel, ylabel)
+    beside = _beside(xs, list(intervals or {}), logx)
     for (label, y), colour, dash in zip(lines.items(), cycle(COLOURS), cycle(DASHES), strict=False):
         ys = numbers(f"lines[{label!r}]", y, (None,))
         if len(ys) != len(xs):
             raise CourseError(f"lines[{label!r}]: got {len(ys)} values for the {len(xs)} points of x")
         _check_log(f"lines[{label!r}]", ys, logy)
-        axes.plot(xs, ys, dash, color=colour, label=label)
+        axes.plot(beside.get(label, xs), ys, dash, color=colour, label=label)
         if label in (intervals or {}):
             ends = numbers(f"intervals[{label!r}]", (intervals or {})[label], (len(xs), 2))
             if not ((ends[:, 0] <= ys) & (ys <= ends[:, 1])).all():
                 raise CourseError(f"intervals[{label!r}]: some do not hold their line's value")
             reach = np.abs(ends - ys[:, None]).T
-            axes.errorbar(xs, ys, reach, fmt="o", color=colour, markersize=4, capsize=4)
+            axes.errorbar(beside[label], ys, reach, fmt="o", color=colour, markersize=4, capsize=4)
     for (label, at), dash in zip((marks or {}).items(), cycle(DASHES[::-1]), strict=False):
         axes.axvline(at, linestyle=dash, color="0.4", label=label)
-    _check_log("x", xs, logx)
     axes.set(xscale="log" if logx else "linear", yscale="log" if logy else "linear")
     axes.minorticks_off()
+    if logx and _apart(xs):
+        axes.set_xticks(xs, [f"{value:g}" for value in xs])
     if ylim is not None:
         axes.set_ylim(*ylim)
     if len(lines) > 1 or marks:
-        _legend(figure)
+        legend(figure)
     return figure
 
 
@@ -101,7 +103,7 @@ def histogram(
         raise CourseError(
             f"samples: all values equal {low:g}; a histogram needs a spread, or limits=(low, high)"
         )
-    figure, axes = _axes(title, xlabel, "density")
+    figure, axes = chart(title, xlabel, "density")
     for (label, v), colour in zip(values.items(), cycle(COLOURS), strict=False):
         # Weights keep the area honest when limits cut some samples off.
         weights = np.full(len(v), bins / (high - low) / len(v))
@@ -113,7 +115,7 @@ def histogram(
             grid, numbers(f"densities[{label!r}]", density(grid), (400,)), dash, color=colour, label=label
         )
     if len(values) > 1 or densities:
-        _legend(figure)
+        legend(figure)
     return figure
 
 
@@ -127,7 +129,7 @@ def bars(
 ) -> Figure:
     """One bar per label. `intervals`: label -> (low, high), the ends of its error bar (not distances from the bar)."""
     heights = numbers("values", list(values.values()), (None,))
-    figure, axes = _axes(title, xlabel, ylabel)
+    figure, axes = chart(title, xlabel, ylabel)
     axes.bar(range(len(heights)), heights, color=COLOURS[5], width=0.6)
     axes.set_xticks(range(len(heights)), list(values))
     for label, ends in (intervals or {}).items():
@@ -160,10 +162,10 @@ def scatter2d(
     """
     if not clouds:
         raise CourseError("clouds: got none, want at least one label -> points")
-    figure, axes = _plane(title, xlabel, ylabel, limits)
+    figure, axes = plane(title, xlabel, ylabel, limits)
     for (label, points), colour, marker in zip(clouds.items(), cycle(COLOURS), cycle(MARKERS), strict=False):
         _scatter(axes, label, numbers(f"clouds[{label!r}]", points, (None, 2)), colour, marker)
-    _legend(figure)
+    legend(figure)
     return figure
 
 
@@ -186,59 +188,36 @@ def vector_field(
     at, arrows = numbers("points", points, (None, 2)), numbers("vectors", vectors, (None, 2))
     if len(at) != len(arrows):
         raise CourseError(f"vectors: got {len(arrows)} for {len(at)} points")
-    figure, axes = _plane(title, xlabel, ylabel, limits)
+    figure, axes = plane(title, xlabel, ylabel, limits)
     for (label, cloud), colour, marker in zip((clouds or {}).items(), COLOURS, MARKERS, strict=False):
         _scatter(axes, label, numbers(f"clouds[{label!r}]", cloud, (None, 2)), colour, marker)
     scale: dict[str, Any] = {} if share is None else {"angles": "xy", "scale_units": "xy", "scale": 1 / share}
     axes.quiver(at[:, 0], at[:, 1], arrows[:, 0], arrows[:, 1], color="0.45", width=0.004, zorder=1, **scale)
     if clouds:
-        _legend(figure)
+        legend(figure)
     return figure
 
 
-def _axes(title: str, xlabel: str, ylabel: str, size: tuple[float, float] = SIZE) -> tuple[Figure, Axes]:
-    # Fixed margins, in inches: a slider's frame stands still, and drawing takes half the time of a layout engine.
-    figure = Figure(figsize=size, dpi=DPI)
-    figure.set_layout_engine("none")
-    width, height = size
-    axes = figure.add_axes((0.8 / width, 0.55 / height, 1 - 0.95 / width, 1 - 0.9 / height))
-    axes.set_title(title, y=1.0)  # a fixed height spares matplotlib a first layout pass to find one
-    axes.set(xlabel=xlabel, ylabel=ylabel)
-    axes.grid(True, alpha=0.3)
-    axes.set_axisbelow(True)
-    return figure, axes
-
-
-def _plane(title: str, xlabel: str, ylabel: str, limits: tuple[float, float] | None) -> tuple[Figure, Axes]:
-    figure, axes = _axes(title, xlabel, ylabel, size=(4.8, 4.8))
-    axes.set_aspect("equal")
-    if limits is not None:
-        axes.set(xlim=limits, ylim=limits)
-    return figure, axes
-
-
 def _scatter(axes: Axes, label: str, points: Array, colour: str, marker: str) -> None:
-    look: dict[str, Any] = {"s": 14, "alpha": float(np.clip(300 / len(points), 0.25, 0.9)), "linewidths": 0}
     if len(points) <= FEW:
-        look = {"s": 110, "edgecolors": "black", "linewidths": 1.4, "zorder": 4}
+        look: dict[str, Any] = {"s": 110, "edgecolors": "white", "linewidths": 1.5, "zorder": 4}
+    else:
+        look = {"s": 14, "alpha": float(np.clip(300 / len(points), 0.25, 0.9)), "linewidths": 0}
     axes.scatter(points[:, 0], points[:, 1], c=colour, marker=marker, label=label, **look)
 
 
-def _legend(figure: Figure) -> None:
-    """A legend below the axes, where it can hide nothing: the figure grows by its height, and the axes keep their size."""
-    (axes,) = figure.axes
-    handles, labels = axes.get_legend_handles_labels()
-    width, height = figure.get_size_inches()
-    longest = max(len(re.sub(r"\\[a-zA-Z]+|[${}\\]", "", label)) for label in labels)
-    columns = int(np.clip((width - 0.2) / (0.55 + 0.085 * longest), 1, len(labels)))
-    extra = 0.1 + 0.22 * -(-len(labels) // columns)
-    box = axes.get_position()
-    figure.set_size_inches(width, height + extra)
-    bottom, tall = box.y0 * height + extra, box.height * height
-    axes.set_position((box.x0, bottom / (height + extra), box.width, tall / (height + extra)))
-    figure.legend(
-        handles, labels, loc="lower center", ncols=columns, fontsize=9, framealpha=1.0, borderaxespad=0.3
-    )
+def _beside(xs: Array, labels: list[str], logx: bool) -> dict[str, Array]:
+    """Each line's own x, a little beside the others', so that no error bar hides another."""
+    at = np.log(xs) if logx else xs
+    apart = min(0.012 * np.ptp(at), 0.1 * np.diff(np.sort(at)).min(initial=np.inf))
+    shifts = apart * (np.arange(len(labels)) - (len(labels) - 1) / 2)
+    return {label: np.exp(at + s) if logx else at + s for label, s in zip(labels, shifts, strict=True)}
+
+
+def _apart(xs: Array) -> bool:
+    """Is there room for a label at each of the points of a logarithmic axis?"""
+    gaps = np.diff(np.sort(np.log(xs)))
+    return 1 < len(xs) <= 9 and bool(gaps.min() > 0.07 * gaps.sum()) and 0.01 <= xs.min() <= xs.max() < 1e5
 
 
 def _check_log(name: str, values: Array, log: bool) -> None:
@@ -246,4 +225,4 @@ def _check_log(name: str, values: Array, log: bool) -> None:
         raise CourseError(f"{name}: a logarithmic axis needs numbers > 0, got {values.min():g}")
 
 
-__all__ = ["bars", "curves", "filmstrip", "histogram", "images", "png", "scatter2d", "vector_field"]
+__all__ = ["bars", "curves", "filmstrip", "histogram", "images", "legend", "png", "scatter2d", "vector_field"]

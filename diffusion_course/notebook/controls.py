@@ -11,8 +11,8 @@ from ..errors import CourseError
 
 Spec = tuple[int, int] | tuple[int, int, int] | tuple[float, float] | tuple[float, float, float] | list[Any]
 
-STYLE = {"description_width": "initial"}  # room for the whole label
-LAYOUT = {"width": "95%", "max_width": "36em"}
+STYLE = {"description_width": "initial"}  # the style sheet of `widgets` gives all labels of a box one width
+LAYOUT = {"width": "95%", "max_width": "36em", "height": "auto", "flex_flow": "row wrap"}
 
 
 def make(name: str, spec: Spec, initial: Any, label: str) -> Any:
@@ -48,6 +48,15 @@ def make(name: str, spec: Spec, initial: Any, label: str) -> Any:
         style=STYLE,
         layout=LAYOUT,
     )
+
+
+def words(name: str) -> str:
+    """What a control is called where no label says it."""
+    return name.replace("_", " ")
+
+
+def shown(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def summary(control: Any) -> str:

@@ -6,7 +6,6 @@ says about it, are sealed there (see its `sealing.py`), so that reading the file
 
 from __future__ import annotations
 
-import html
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -17,7 +16,7 @@ import yaml
 from .. import quizzes
 from ..errors import unknown
 from ..quizzes.sealing import is_right, unseal
-from . import widgets
+from . import access, typeset, widgets
 
 # ipywidgets gives an option one line of fixed height; a long one would run over the next.
 STYLE = """<style>.diffusion-quiz .widget-radio-box label {
@@ -32,10 +31,10 @@ def ask(id: str) -> None:
     id: chapter and number, e.g. "01-q1". Raises CourseError for an unknown one.
     """
     entry = _question(id)
-    letters = list(entry["options"])
-    question = ipywidgets.HTML(STYLE + _paragraph(f"<b>{id}</b>&ensp;{html.escape(entry['question'])}"))
+    texts = {letter: option["text"] for letter, option in entry["options"].items()}
+    question = ipywidgets.HTML(STYLE + _paragraph(f"<b>{id}</b>&ensp;{typeset.as_html(entry['question'])}"))
     choice = ipywidgets.RadioButtons(
-        options=[(f"{letter}) {entry['options'][letter]['text']}", letter) for letter in letters],
+        options=[(f"{letter}) {typeset.as_label(words)}", letter) for letter, words in texts.items()],
         value=None,
         layout={"width": "auto"},
     )
@@ -44,12 +43,28 @@ def ask(id: str) -> None:
     verdict = ipywidgets.HTML()
 
     def check(_button: object) -> None:
-        words = "Choose an option first." if choice.value is None else _judge(id, choice.value)
-        verdict.value = _paragraph(html.escape(words))
+        if choice.value is None:
+            verdict.value = _paragraph("Choose an option first.")
+        else:
+            right, words = _judge(id, choice.value)
+            colour = "#1a7f37" if right else "#b3261e"
+            verdict.value = _paragraph(
+                f'<b style="color: {colour}">{words[0]}</b>{typeset.as_html(words[1:])}'
+            )
 
     button.on_click(check)
-    box = ipywidgets.VBox([question, choice, button, verdict])
-    widgets.show(box, text(id))
+    # A radio button shows plain characters; the helper puts these in their place.
+    rich = [f"{letter}) {typeset.as_html(words)}" for letter, words in texts.items()]
+    box = ipywidgets.VBox([question, choice, button, verdict, access.helper(rich)])
+    box.add_class(access.BOX)
+    widgets.show(box, text(id), {"text/html": _paragraph(_page(id, entry["question"], rich))})
+
+
+def _page(id: str, question: str, options: list[str]) -> str:
+    """The question for readers without widgets."""
+    listed = "".join(f"<div style='margin-left: 1.2em'>{option}</div>" for option in options)
+    how = f"Answer with <code>quiz.answer(&quot;{id}&quot;, &quot;a&quot;)</code>."
+    return f"<b>{id}</b>&ensp;{typeset.as_html(question)}{listed}{how}"
 
 
 def text(id: str) -> str:
@@ -64,7 +79,7 @@ def answer(id: str, letter: str) -> None:
 
     Raises CourseError for an unknown question or option.
     """
-    print(_judge(id, letter))
+    print(_judge(id, letter)[1])
 
 
 def ids(chapter: str) -> list[str]:
@@ -72,20 +87,21 @@ def ids(chapter: str) -> list[str]:
     return list(_chapter(chapter))
 
 
-def _judge(id: str, letter: str) -> str:
+def _judge(id: str, letter: str) -> tuple[bool, str]:
+    """Whether the option is right, and the verdict in words."""
     entry = _question(id)
     letter = str(letter).strip().lower()
     if letter not in entry["options"]:
         raise unknown("option", letter, entry["options"])
     comment = unseal(id, entry, letter)
     if is_right(id, entry, letter):
-        return f"{letter}) is right. {comment}"
+        return True, f"✓ {letter}) is right. {comment}"
     _tries[id] = _tries.get(id, 0) + 1
-    verdict = f"{letter}) is not right. {comment}"
+    verdict = f"✗ {letter}) is not right. {comment}"
     if _tries[id] < 2:
-        return f"{verdict} Try once more."
+        return False, f"{verdict} Try once more."
     right = next(option for option in entry["options"] if is_right(id, entry, option))
-    return f"{verdict} The answer is {right}). {unseal(id, entry, right)}"
+    return False, f"{verdict} The answer is {right}). {unseal(id, entry, right)}"
 
 
 def _question(id: str) -> dict[str, Any]:

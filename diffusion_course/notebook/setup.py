@@ -10,11 +10,15 @@ import matplotlib
 import numpy as np
 import torch
 from cycler import cycler
+from matplotlib.figure import Figure
 
 from .. import devices
 from ..errors import unknown
+from ..figures.describe import describe
+from ..figures.frames import SIZE
 from ..figures.grids import DPI
-from ..figures.plots import COLOURS, SIZE
+from ..figures.pictures import as_html, plain_png, png
+from ..figures.plots import COLOURS
 
 Preset = Literal["small", "large"]
 T = TypeVar("T")
@@ -29,6 +33,7 @@ STYLE: Any = {
     "axes.grid": True,
     "grid.alpha": 0.3,
     "axes.axisbelow": True,
+    "legend.framealpha": 1.0,
     "axes.prop_cycle": cycler(color=COLOURS),
     "image.cmap": "gray",
     "image.interpolation": "nearest",
@@ -79,15 +84,18 @@ def _line(course: Setup, asked: bool) -> str:
     _warned = True
     if torch.backends.mps.is_available():
         return f"{line} Apple's GPU is not used: it has no float64."
-    return f"{line} No GPU, and none is needed; on Colab, Runtime > Change runtime type > T4 GPU gives a larger preset."
+    return f"{line} No GPU was found, and none is needed; Colab lends one: Runtime > Change runtime type > T4 GPU."
 
 
 def _style() -> None:
-    """Inline PNG figures in a notebook; elsewhere the backend stays as it is."""
+    """Inline figures in a notebook, as HTML with their words and as PNG; elsewhere the backend stays as it is."""
     from IPython import get_ipython
 
     shell = get_ipython()
     if shell is not None and hasattr(shell, "kernel"):
         # Also tells IPython how to show a Figure that was made without pyplot.
         shell.run_line_magic("matplotlib", "inline")
+        formatters = shell.display_formatter.formatters
+        formatters["text/html"].for_type(Figure, lambda figure: as_html(png(figure), describe(figure)))
+        formatters["image/png"].for_type(Figure, lambda figure: plain_png(png(figure)))
     matplotlib.rcParams.update(STYLE)

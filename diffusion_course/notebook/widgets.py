@@ -1,8 +1,8 @@
 """Live sliders with a static picture for readers who have no kernel. Core ipywidgets only, versions 7.7 and 8.
 
-Each function shows two outputs: an ordinary PNG of the settings in `static`, and below it the live part. The live part
-carries a fixed text, because nbval compares an output's text/plain, and a widget's own repr holds pixels and changing ids.
-No Output widget is used: it needs a front end to catch what it captures, so outputs would differ from one runner to another.
+Each function shows one output, of which a front end takes what it can: the live part where widgets live, elsewhere an ordinary
+picture of the settings in `static`, and its words. The words are fixed: nbval compares them, and a widget's own repr holds pixels
+and changing ids. No Output widget is used: it needs a front end to catch what it captures, so outputs would differ from one runner to another.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from IPython import get_ipython
 from IPython.display import display
 
 from ..errors import CourseError
-from ..figures.pictures import Picture, join, to_png
-from .controls import LAYOUT, Spec, make, summary
+from ..figures.pictures import Picture, as_html, join, plain_png, shown_width, to_png
+from . import access
+from .controls import LAYOUT, Spec, make, shown, summary, words
 
 SLOW = 0.25  # seconds; a drawing slower than this is redrawn when the slider is let go, not while it moves
 
@@ -30,6 +31,8 @@ class Live:
     """Controls, the picture they steer, and a line of text below it: what the picture shows, at which setting, or the error.
 
     The line is the picture's text alternative: ipywidgets' Image has no alt text, and a tooltip breaks it in version 8.
+    labels: control -> what it is called in that line. matters: control -> the setting of others in which it changes anything;
+    elsewhere it is disabled.
     """
 
     def __init__(
@@ -38,20 +41,28 @@ class Live:
         controls: Mapping[str, Any],
         description: str,
         fresh: Callable[..., Picture] | None = None,
+        labels: Mapping[str, str] | None = None,
+        matters: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self.draw, self.controls, self.description = draw, dict(controls), description
+        self.labels, self.matters = dict(labels or {}), dict(matters or {})
         started = time.perf_counter()
-        first = to_png(draw(**self.values()))  # an error here fails the cell, as it should
-        slow = time.perf_counter() - started > SLOW
+        first = to_png(draw(**self.values()), quick=True)  # an error here fails the cell, as it should
+        self.slow = time.perf_counter() - started > SLOW
         self.image = ipywidgets.Image(
-            value=first, format="png", layout={"max_width": "100%", "align_self": "flex-start"}
+            value=first,
+            format="png",
+            width=shown_width(first),
+            layout={"max_width": "100%", "height": "auto", "align_self": "flex-start"},
         )
         self.message = ipywidgets.HTML(self._state())
         for control in self.controls.values():
-            if slow and control.has_trait("continuous_update"):
+            if self.slow and control.has_trait("continuous_update"):
                 control.continuous_update = False
             control.observe(self._redraw, "value")
-        self.box = ipywidgets.VBox([*self.controls.values(), self.image, self.message])
+        self._enable()
+        self.box = ipywidgets.VBox([*self.controls.values(), self.image, self.message, access.helper()])
+        self.box.add_class(access.BOX)
         if fresh is not None:
             self.box.children = (self._button(fresh), *self.box.children)
 
@@ -79,11 +90,30 @@ class Live:
     def _redraw(self, _change: object) -> None:
         # No queue is needed here: a front end holds back a control's next value until the kernel has finished with
         # the last one, and then sends only the newest.
+        self._enable()
+        if self.slow:
+            self.message.value = f"{self._state()}. Drawing ..."
         self._show(self.draw)
+
+    def told(self, setting: Mapping[str, Any]) -> str:
+        """A setting in words, without what changes nothing in it."""
+        return _setting({k: v for k, v in setting.items() if self._acts(k, setting)}, self.labels)
+
+    def _acts(self, name: str, setting: Mapping[str, Any]) -> bool:
+        return all(
+            setting[other] in (wanted if isinstance(wanted, list) else [wanted])
+            for other, wanted in self.matters.get(name, {}).items()
+        )
+
+    def _enable(self) -> None:
+        for name in self.matters:
+            self.controls[name].disabled = not self._acts(name, self.values())
 
     def _show(self, draw: Callable[..., Picture], note: str = "", **more: Any) -> None:
         try:
-            self.image.value = to_png(draw(**more, **self.values()))
+            data = to_png(draw(**more, **self.values()), quick=True)
+            self.image.width = shown_width(data)
+            self.image.value = data
             self.message.value = self._state() + note
         except Exception as error:
             # Nothing else would show it: an exception in a widget callback goes to the server's log, or nowhere.
@@ -91,7 +121,7 @@ class Live:
             self.message.value = f'{self._state()}. <span role="alert" style="color: #b00020">{alert}</span>'
 
     def _state(self) -> str:
-        return html.escape(f"{self.description}: {_setting(self.values())}")
+        return html.escape(f"{self.description}: {self.told(self.values())}")
 
 
 def slide(
@@ -101,9 +131,10 @@ def slide(
     static: Sequence[Mapping[str, Any]] = (),
     labels: Mapping[str, str] | None = None,
     fresh: Callable[..., Picture] | None = None,
+    matters: Mapping[str, Mapping[str, Any]] | None = None,
     **controls: Spec,
 ) -> None:
-    """Sliders that redraw a figure, and before them one static picture of the settings in `static`.
+    """Sliders that redraw a figure, and for readers without a kernel one static picture of the settings in `static`.
 
     draw: called with one keyword per control; returns a Figure (or an image tensor, or PNG bytes). Its default arguments
     are the sliders' first positions. Aim at 100 ms or less.
@@ -111,22 +142,25 @@ def slide(
     static: settings shown to readers without a kernel, e.g. [{"t": 1}, {"t": 500}]; what is left out keeps its first
     position; the default is the first position alone.
     controls: t=(1, 1000) an integer slider, w=(0.0, 8.0, 0.5) a real one with its step, schedule=["linear", "cosine"] a
-    menu, steps=[5, 10, 50] a slider over these numbers. labels: control name -> the label to show (default: the name).
+    menu, steps=[5, 10, 50] a slider over these numbers. labels: control name -> the label to show (default: the name, _ as a blank).
+    matters: control name -> the value of another, or a list of values, without which it changes nothing, e.g. {"s": {"schedule": "cosine"}}:
+    it is disabled then.
     fresh: draws the same from other noise, called with seed=1, 2, ... and one keyword per control; adds a button for it.
 
     Raises CourseError for a control that cannot be, and what `draw` raises at the settings drawn at once. A later error
     appears in one line under the picture.
     """
     parameters = _parameters(draw, controls)
-    made = {}
-    for name, spec in controls.items():
-        made[name] = make(name, spec, parameters[name].default, (labels or {}).get(name, name))
-    live = Live(draw, made, description, fresh)
+    names = {name: (labels or {}).get(name, words(name)) for name in controls}
+    made = {name: make(name, spec, parameters[name].default, names[name]) for name, spec in controls.items()}
+    for name in {*(matters or {}), *itertools.chain(*(matters or {}).values())} - set(made):
+        raise CourseError(f"matters: {name!r} is not among the controls {', '.join(made)}")
+    live = Live(draw, made, description, fresh, names, matters)
     settings = [live.values() | _known(setting, made) for setting in static or [{}]]
     pictures = [live.image.value if s == live.values() else to_png(draw(**s)) for s in settings]
-    _show_static(description, settings, pictures)
     button = ", a button for fresh noise" if fresh else ""
-    show(live.box, f"Live in a running notebook: {', '.join(map(summary, made.values()))}{button}.")
+    text = f"Live in a running notebook: {', '.join(map(summary, made.values()))}{button}."
+    _show(live, settings, pictures, text)
 
 
 def slide_frames(
@@ -151,11 +185,13 @@ def slide_frames(
         raise CourseError(
             f"frames: {f'setting {wrong} does not match' if table else 'none given for'} {', '.join(names)}"
         )
-    options = {name: list(dict.fromkeys(key[k] for key in table)) for k, name in enumerate(names)}
+    options: dict[str, Any] = {
+        name: list(dict.fromkeys(key[k] for key in table)) for k, name in enumerate(names)
+    }
     missing = next((key for key in itertools.product(*options.values()) if key not in table), None)
     if missing is not None:
-        raise CourseError(f"frames: no picture for {_setting(dict(zip(names, missing, strict=True)))}")
-    ready = {key: to_png(picture) for key, picture in table.items()}
+        raise CourseError(f"frames: no picture for {_setting(dict(zip(names, missing, strict=True)), {})}")
+    ready = {key: to_png(picture, quick=True) for key, picture in table.items()}
 
     def draw(**values: Any) -> bytes:
         return ready[tuple(values[name] for name in names)]
@@ -174,36 +210,38 @@ def player(
         raise CourseError(
             f"captions: want one distinct caption per frame, got {len(captions)} for {len(frames)} frames"
         )
-    ready = dict(zip(captions, map(to_png, frames), strict=True))
+    ready = {c: to_png(frame, quick=True) for c, frame in zip(captions, frames, strict=True)}
     slider = ipywidgets.SelectionSlider(options=list(captions), description="frame", layout=LAYOUT)
     live = Live(lambda frame: ready[frame], {"frame": slider}, description)
     play = ipywidgets.Play(min=0, max=len(ready) - 1, interval=interval)
     ipywidgets.jslink((play, "value"), (slider, "index"))
     live.box.children = (play, *live.box.children)
-    shown = [captions[k] for k in sorted({0, len(ready) // 2, len(ready) - 1})]
-    _show_static(
-        description, [{"frame": caption} for caption in shown], [ready[caption] for caption in shown]
-    )
-    show(live.box, f"Live in a running notebook: a film of {len(ready)} frames.")
+    kept = [captions[k] for k in sorted({0, len(ready) // 2, len(ready) - 1})]
+    text = f"Live in a running notebook: a film of {len(ready)} frames."
+    _show(live, [{"frame": caption} for caption in kept], [ready[caption] for caption in kept], text)
 
 
-def show(widget: ipywidgets.DOMWidget, text: str) -> None:
-    """Show a widget with a fixed text for front ends and readers that have no widgets. Without IPython, print the text."""
+def show(widget: ipywidgets.DOMWidget, text: str, instead: Mapping[str, str | bytes] | None = None) -> None:
+    """Show a widget, and in its place a fixed text where no widgets live. Without IPython, print the text.
+
+    instead: MIME type -> data of what stands for it where more than text can be shown.
+    """
     if get_ipython() is None:
         print(text)
         return
     view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
-    display({"text/plain": text, "application/vnd.jupyter.widget-view+json": view}, raw=True)
+    data = {"text/plain": text, **(instead or {}), "application/vnd.jupyter.widget-view+json": view}
+    display(data, raw=True)
 
 
-def _show_static(description: str, settings: Sequence[Mapping[str, Any]], pictures: Sequence[bytes]) -> None:
-    captions = [_setting(setting) for setting in settings]
-    text = f"{description}: {'; '.join(captions)}."
-    if get_ipython() is None:
-        print(text)
-        return
-    data = {"text/plain": text, "image/png": join(captions, pictures)}
-    display(data, metadata={"image/png": {"alt": text}}, raw=True)
+def _show(live: Live, settings: Sequence[Mapping[str, Any]], pictures: Sequence[bytes], text: str) -> None:
+    """The live part, and the settings side by side in its place."""
+    captions = [live.told(setting) for setting in settings]
+    alt = f"{live.description}: {'; '.join(captions)}."
+    page = join(captions, pictures)
+    note = f'<div style="font-size: 0.9em; opacity: 0.75">{html.escape(text)}</div>'
+    instead: dict[str, str | bytes] = {"text/html": as_html(page, alt) + note, "image/png": plain_png(page)}
+    show(live.box, f"{alt}\n{text}", instead)
 
 
 def _parameters(
@@ -230,11 +268,8 @@ def _known(setting: Mapping[str, Any], controls: Mapping[str, Any]) -> dict[str,
     return dict(setting)
 
 
-def _setting(values: Mapping[str, Any]) -> str:
-    return ", ".join(
-        f"{name} = {value:g}" if isinstance(value, float) else f"{name} = {value}"
-        for name, value in values.items()
-    )
+def _setting(values: Mapping[str, Any], labels: Mapping[str, str]) -> str:
+    return ", ".join(f"{labels.get(name, name)} = {shown(value)}" for name, value in values.items())
 
 
 def _one_line(error: Exception, draw: Callable[..., Picture]) -> str:

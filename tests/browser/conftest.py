@@ -76,6 +76,7 @@ def lab(tmp_path_factory) -> Iterator[Lab]:
     }
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     env = os.environ | settings | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    env.pop("PYTEST_CURRENT_TEST", None)  # kernels are as a student has them
     options = {
         "ServerApp.ip": "127.0.0.1",
         "ServerApp.port": port,

@@ -44,6 +44,13 @@ FILM = """
 widgets.player([torch.full((1, 28, 28), k / 4) for k in range(4)], ["one", "two", "three", "four"], description="A film")
 """
 QUIZ = 'quiz.ask("01-q1")'
+FORMULAS = 'quiz.ask("01-q2")'
+STUB = """
+from diffusion_course.classroom import check
+def snr(alpha_bar):
+    raise NotImplementedError
+check("01-snr", snr)
+"""
 
 
 class Output:
@@ -111,7 +118,7 @@ def opened(browser, lab):
     page.set_default_timeout(lab.patience)
     errors = []
     page.on("pageerror", lambda error: errors.append(str(error)))
-    cells = [new_code_cell(cell) for cell in (SETUP, LIGHT, SLOW, FRAMES, FILM, QUIZ)]
+    cells = [new_code_cell(cell) for cell in (SETUP, LIGHT, SLOW, FRAMES, FILM, QUIZ, FORMULAS, STUB)]
     run_all(page, lab, new_notebook(cells=cells), "widgets.ipynb")
     yield page, errors
     page.close()
@@ -125,10 +132,18 @@ def page(opened, request, lab):
 
 
 def test_every_widget_appears(page, opened):
-    page.locator(".widget-radio-box").wait_for()
+    page.locator(".widget-radio-box").first.wait_for()
     assert page.locator("img.widget-image").count() == 4
     assert page.get_by_text("javascript error").count() == 0
     assert opened[1] == []
+
+
+def test_where_widgets_live_no_picture_stands_beside_them(page):
+    assert page.locator("img[src^='data:image/webp']").count() == 0
+
+
+def test_what_is_not_written_is_told_in_a_box(page):
+    assert page.get_by_role("note").inner_text().startswith("To do: 01-snr (0 of 2 points so far)")
 
 
 def test_a_slider_answers_to_keys(page):
@@ -175,7 +190,7 @@ def test_ready_frames_answer_at_once(page):
     frames = Output(page, "Shades of grey")
     seconds = [frames.press(key) for key in ("ArrowRight", "ArrowRight", "ArrowLeft")]
     seconds.append(frames.press("ArrowRight", nth=1))
-    frames.says("Shades of grey: w = 1, digit = 5")
+    frames.says("Shades of grey: guidance scale w = 1, digit = 5")
     quick(seconds)
 
 
@@ -185,18 +200,47 @@ def test_a_film_plays_to_its_end(page):
     film.says("A film: frame = four")
 
 
-def test_a_quiz_gives_feedback(page):
+def test_a_quiz_is_answered_by_arrow_keys(page):
     quiz = page.locator(".jp-OutputArea-output .widget-vbox", has_text="01-q1").last
     quiz.get_by_label("a) √0.2", exact=True).check()
     quiz.get_by_role("button", name="Check").click()
     quiz.get_by_text("a) is not right.").wait_for()
-    # JupyterLab keeps the arrow keys to itself; Tab and Space reach every option.
     quiz.get_by_label("a) √0.2", exact=True).focus()
-    page.keyboard.press("Tab")
-    page.keyboard.press("Space")
+    page.keyboard.press("ArrowDown")  # JupyterLab would go to the next cell
+    assert quiz.locator("input:checked").evaluate("input => input.parentElement.textContent").startswith("b)")
     quiz.get_by_role("button", name="Check").focus()
     page.keyboard.press("Enter")
     quiz.get_by_text("b) is right.").wait_for()
+    assert "✓" in quiz.inner_text()
+
+
+def test_the_formulas_of_a_quiz_are_formulas(page):
+    quiz = page.locator(".jp-OutputArea-output .widget-vbox", has_text="01-q2").last
+    assert quiz.locator("label sub").count() > 0
+    assert quiz.locator("div[role=status] sub").count() > 3
+
+
+def test_sliders_have_names_and_say_their_values(page):
+    light, frames = Output(page, "A line of slope t"), Output(page, "Shades of grey")
+    assert light.slider().get_attribute("aria-label") == "t"
+    assert [frames.slider(k).get_attribute("aria-label") for k in (0, 1)] == ["guidance scale w", "digit"]
+    frames.press("End")
+    page.wait_for_function(
+        "handle => handle.getAttribute('aria-valuetext') == '4'", arg=frames.slider().element_handle()
+    )
+
+
+def test_on_a_phone_a_long_label_stands_above_its_slider(page):
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.evaluate("() => window.jupyterapp.commands.execute('application:toggle-left-area')")
+    try:
+        frames = Output(page, "Shades of grey")
+        track = frames.box.locator(".slider-container").first.bounding_box()
+        label = frames.box.locator(".widget-label").first.bounding_box()
+        assert track["width"] >= 150
+        assert track["y"] > label["y"] + label["height"] / 2
+    finally:
+        page.set_viewport_size({"width": 1200, "height": 1000})
 
 
 @pytest.mark.notebook

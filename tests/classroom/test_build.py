@@ -402,3 +402,18 @@ def test_notebooks_are_written_as_jupyter_writes_them(built):
     """Keys sorted, one space of indentation, a newline at the end: saving in Jupyter makes no other change."""
     text = (built[0] / "notebooks" / "01_small.ipynb").read_text()
     assert text == json.dumps(json.loads(text), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def test_nbvals_comments_become_tags(course):
+    chapter = chapters.read(
+        course(SOURCE + "\n# %%\n# NBVAL_IGNORE_OUTPUT\nprint(1)\n") / "solutions/01_small.py"
+    )
+    made = editions.edition(chapter, "notebooks")
+    assert not any("NBVAL_" in cell.source for cell in made.cells)
+    check, measured = (
+        c
+        for c in made.cells
+        if {"check", "nbval-ignore-output"} & set(c.metadata.get("tags", [])) - {"setup"} and c.id != "setup"
+    )
+    assert check.metadata.tags == ["check", "nbval-check-output"]
+    assert (measured.source, measured.metadata.tags) == ("print(1)", ["nbval-ignore-output"])

@@ -66,3 +66,7 @@ def test_other_text_stays():
         "",
     ):
         assert fill(text, EXERCISES, WORTH) == text
+
+
+def test_the_next_chapter_is_a_link():
+    assert fill("Next: `02_elbo`, the bound.", [], {}) == "Next: [02_elbo](02_elbo.ipynb), the bound."

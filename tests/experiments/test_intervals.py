@@ -2,11 +2,12 @@
 
 import pytest
 import torch
+from clouds import gaussian
 from hypothesis import given
 from hypothesis import strategies as st
 
 from diffusion_course import CourseError
-from diffusion_course.experiments import intervals
+from diffusion_course.experiments import intervals, metrics
 from diffusion_course.experiments.metrics import leave_out, scatter
 
 
@@ -47,6 +48,46 @@ def test_pairs_see_a_difference_that_single_rows_do_not():
     assert intervals.difference(a, a).p == 1.0
     with pytest.raises(CourseError, match="rows of 200 and 100 samples"):
         intervals.difference(a, row(noise[:100]))
+
+
+def test_pairs_of_features_are_compared_as_rows_of_tables_are():
+    x, y, real = gaussian(80, 0), gaussian(80, 0) + 0.1 * gaussian(80, 1), gaussian(300, 2)
+
+    def distance(some):
+        return metrics.frechet(some, real)
+
+    found = intervals.paired(distance, x, y)
+    rows = [
+        {
+            "n": 80,
+            "frechet": distance(some),
+            "frechet without each tenth": leave_out(
+                lambda rows, some=some: distance(some[rows]), 80
+            ).tolist(),
+        }
+        for some in (x, y)
+    ]
+    want = intervals.difference(*rows)
+    assert (found.value, found.low, found.high, found.p) == pytest.approx(
+        (want.value, want.low, want.high, want.p), rel=1e-9
+    )
+    assert intervals.paired(distance, x, x).p == 1.0
+    # Samples that are not pairs: the interval is wider.
+    loose = intervals.paired(distance, x, y[torch.randperm(80, generator=torch.Generator().manual_seed(0))])
+    assert loose.high - loose.low > 1.5 * (found.high - found.low)
+    with pytest.raises(CourseError, match="got 80 and 79 samples"):
+        intervals.paired(distance, x, y[:79])
+
+
+@pytest.mark.parametrize(("shift", "kept"), [(0.0, (0.9, 1.0)), (0.4, (0.0, 0.3))])
+def test_the_test_keeps_its_level_and_sees_what_is_there(shift, kept):
+    """Over 200 pairs of samplers: 95 % of no differences are told none, and few true ones are."""
+    none = 0
+    for seed in range(200):
+        noise = gaussian(60, 3 * seed, dims=1)
+        a, b = (noise + 0.5 * gaussian(60, 3 * seed + k, dims=1) for k in (1, 2))
+        none += intervals.paired(lambda x: x.mean().item(), a + shift, b).p > 0.05
+    assert kept[0] <= none / 200 <= kept[1]
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def test_a_run_leaves_weights_and_a_card(config, tmp_path):
     assert card == json.loads((tmp_path / "run" / "tiny.json").read_text())
     assert card.keys() >= CARD
     assert card["steps"] == 2
-    model = runs.read_weights(str(tmp_path / "run" / "tiny.safetensors"))
+    model = zoo.load(str(tmp_path / "run" / "tiny.safetensors"))
     drawn = drawing.draw_paths(model, 12, 2.0)
     assert drawn.grey.shape == (31, 12, 1, 8, 8)
     assert drawn.labels.tolist() == [*range(10), 0, 1]

@@ -1,16 +1,13 @@
 """Figures: titled and labelled, small, never left open, and one clear line for bad input."""
 
-import io
-
 import matplotlib.pyplot as plt
 import pytest
 import torch
 from matplotlib.figure import Figure
-from PIL import Image
 
 from diffusion_course.errors import CourseError
 from diffusion_course.figures import plots
-from diffusion_course.figures.pictures import to_png
+from diffusion_course.figures.pictures import as_html, plain_png, shown_width, to_png
 
 WORDS = {"title": "A title", "xlabel": "across", "ylabel": "up"}
 CLOUD = torch.randn(200, 2, generator=torch.Generator().manual_seed(0))
@@ -47,9 +44,42 @@ def test_charts_have_a_title_and_labelled_axes(make):
 @pytest.mark.parametrize("make", CHARTS.values(), ids=CHARTS)
 def test_figures_are_small_and_none_stays_open(make):
     data = to_png(make())
-    assert Image.open(io.BytesIO(data)).width <= 1000
-    assert len(data) < 100_000
+    assert shown_width(data) <= 1000
+    assert len(as_html(data, "")) + len(plain_png(data)) * 4 / 3 < 130_000  # what a notebook stores
     assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("many", [2, 7])
+def test_a_legend_hides_nothing_and_leaves_the_axes_their_size(many):
+    lines = {f"line number {k}": [k, k + 1] for k in range(many)}
+    alone = plots.curves([0, 1], {"a": [0, 1]}, **WORDS)
+    figure = plots.curves([0, 1], lines, **WORDS)
+    figure.canvas.draw()
+    axes, legend = figure.axes[0], figure.axes[0].get_legend()
+    assert not legend.get_window_extent().overlaps(axes.xaxis.get_tightbbox())
+    assert figure.bbox.fully_contains(*legend.get_window_extent().p0)
+    assert figure.bbox.fully_contains(*legend.get_window_extent().p1)
+    assert axes.bbox.size == pytest.approx(alone.axes[0].bbox.size)
+    height = figure.get_figheight()
+    plots.legend(figure)
+    assert figure.get_figheight() == pytest.approx(height)
+
+
+def test_error_bars_of_two_lines_stand_side_by_side():
+    ends = [[0.5, 2], [2, 2.5], [3, 4]]
+    figure = plots.curves(
+        [1, 10, 100], {"a": [1, 2, 3], "b": [1, 2, 3]}, intervals={"a": ends, "b": ends}, logx=True, **WORDS
+    )
+    one, two = ([segment[0, 0] for segment in c.get_segments()] for c in figure.axes[0].collections)
+    assert all(a < b for a, b in zip(one, two, strict=True))
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["1", "10", "100"]
+
+
+def test_few_points_are_large_and_lie_on_top():
+    figure = plots.vector_field(CLOUD, -CLOUD, clouds={"many": CLOUD, "means": CLOUD[:3]}, **WORDS)
+    many, means, arrows = figure.axes[0].collections
+    assert means.get_sizes()[0] > 5 * many.get_sizes()[0]
+    assert means.get_zorder() > arrows.get_zorder()
 
 
 def test_error_bars_end_where_their_interval_does():
@@ -65,17 +95,16 @@ LEGENDS = {name: make for name, make in CHARTS.items() if name != "bars"}
 @pytest.mark.parametrize("make", LEGENDS.values(), ids=LEGENDS)
 def test_a_legend_hides_nothing(make):
     figure = make()
-    if not figure.legends:  # one line names itself
-        assert len(figure.axes[0].lines) <= 1
+    axes, legend = figure.axes[0], figure.axes[0].get_legend()
+    if legend is None:  # one line names itself
+        assert len(axes.lines) <= 1
         return
     plots.png(figure)
-    (legend,) = figure.legends
     box, inside = legend.get_window_extent(), figure.bbox
-    assert box.y1 <= figure.axes[0].get_tightbbox().y0 + 1
+    assert box.y1 <= axes.xaxis.get_tightbbox().y0 + 1
     assert inside.x0 <= box.x0
     assert box.x1 <= inside.x1
     assert inside.y0 <= box.y0
-    assert figure.axes[0].get_legend() is None
 
 
 def test_a_legend_of_long_labels_fits_and_leaves_the_axes_their_size():
@@ -84,7 +113,7 @@ def test_a_legend_of_long_labels_fits_and_leaves_the_axes_their_size():
         [1, 2], {r"$\rho = 7$ and some fifty letters of words more " + k: [1, 2] for k in "abcdefg"}, **WORDS
     )
     plots.png(long)
-    assert long.legends[0].get_window_extent().width < long.bbox.width
+    assert long.axes[0].get_legend().get_window_extent().width < long.bbox.width
     sizes = [figure.axes[0].get_window_extent() for figure in (short, long)]
     assert (sizes[0].width, sizes[0].height) == pytest.approx((sizes[1].width, sizes[1].height))
 

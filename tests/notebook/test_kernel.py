@@ -1,6 +1,10 @@
 """A notebook in a real kernel: what it stores, and that strict nbval finds the same again."""
 
+import base64
+import html
+import io
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +13,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
+from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -53,6 +58,7 @@ def notebook():
 
 def nbval(path):
     command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "--nbval-cell-timeout=120"]
+    command += ["--nbval-sanitize-with", str(ROOT / "tests/nbval.cfg")]
     # An own configuration: this project's must not apply to a notebook in a temporary folder.
     command += ["-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", str(path.parent), str(path)]
     return subprocess.run(command, capture_output=True, text=True, timeout=300, env=ENV)
@@ -62,17 +68,35 @@ def kinds(cell):
     return [sorted(output.get("data", {output.output_type: None})) for output in cell.outputs]
 
 
-def test_a_figure_is_shown_once(notebook):
-    assert kinds(notebook.cells[2]) == [["image/png", "text/plain"]]
+PICTURE = ["image/png", "text/html", "text/plain"]
 
 
-def test_a_slider_shows_a_picture_with_words_and_a_live_part(notebook):
+def picture(data):
+    """The words of the picture in an output's HTML, and its pixels per pixel of an ordinary screen."""
+    tag = re.search(
+        r'<img alt="([^"]*)" width="(\d+)" .*?src="data:image/webp;base64,([^"]*)">', data["text/html"]
+    )
+    image = Image.open(io.BytesIO(base64.b64decode(tag[3])))
+    return html.unescape(tag[1]), image.width / int(tag[2])
+
+
+def test_a_figure_is_shown_once_sharp_and_with_its_words(notebook):
+    assert kinds(notebook.cells[2]) == [PICTURE]
+    (output,) = notebook.cells[2].outputs
+    assert picture(output.data) == ("T. Horizontal: x; vertical: y. Shown: a.", 2)
+    plain = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"])))
+    assert plain.width == 576
+
+
+def test_a_slider_is_one_output_of_which_a_front_end_takes_what_it_can(notebook):
     for cell in notebook.cells[4:8]:
-        assert kinds(cell) == [["image/png", "text/plain"], [WIDGET, "text/plain"]]
-    static, live = notebook.cells[4].outputs
-    assert static.data["text/plain"] == "A line of slope t: t = 1; t = 9."
-    assert static.metadata["image/png"]["alt"] == static.data["text/plain"]
-    assert live.data["text/plain"] == "Live in a running notebook: t (1 to 10)."
+        assert kinds(cell) == [sorted([*PICTURE, WIDGET])]
+    (output,) = notebook.cells[4].outputs
+    assert picture(output.data) == ("A line of slope t: t = 1; t = 9.", 2)
+    assert output.data["text/plain"].splitlines() == [
+        "A line of slope t: t = 1; t = 9.",
+        "Live in a running notebook: t (1 to 10).",
+    ]
 
 
 def test_a_reader_without_kernel_sees_the_question(notebook):
@@ -105,3 +129,15 @@ def test_nbval_fails_a_cell_whose_slider_cannot_draw(tmp_path):
     done = nbval(path)
     assert done.returncode == 1
     assert "ZeroDivisionError" in done.stdout
+
+
+def test_nbval_fails_an_exercise_that_is_not_written(tmp_path):
+    path = tmp_path / "stub.ipynb"
+    cells = [
+        "from diffusion_course.classroom import check\ndef snr(alpha_bar):\n    raise NotImplementedError",
+        'check("01-snr", snr)',
+    ]
+    nbformat.write(new_notebook(cells=[new_code_cell(cell) for cell in cells]), path)
+    done = nbval(path)
+    assert "NotDone: 01-snr is not written yet" in done.stdout
+    assert "1 failed, 1 passed" in done.stdout

@@ -38,29 +38,29 @@ def answer(capsys, letter):
 
 @pytest.mark.usefixtures("question")
 def test_a_right_answer_is_explained(capsys):
-    assert answer(capsys, " B ") == "b) is right. One and one.\n"
+    assert answer(capsys, " B ") == "✓ b) is right. One and one.\n"
 
 
 @pytest.mark.usefixtures("question")
 def test_the_answer_is_told_only_after_two_tries(capsys):
     first = answer(capsys, "a")
-    assert first == "a) is not right. Only one. Try once more.\n"
-    assert answer(capsys, "c") == "c) is not right. Too many. The answer is b). One and one.\n"
+    assert first == "✗ a) is not right. Only one. Try once more.\n"
+    assert answer(capsys, "c") == "✗ c) is not right. Too many. The answer is b). One and one.\n"
 
 
 @pytest.mark.usefixtures("question")
 def test_the_button_says_what_the_function_says(monkeypatch):
     shown = []
-    monkeypatch.setattr(widgets, "show", lambda box, text: shown.append((box, text)))
+    monkeypatch.setattr(widgets, "show", lambda box, text, instead: shown.append((box, text)))
     quiz.ask("77-q1")
     ((box, text),) = shown
     assert text.splitlines()[0] == "77-q1  How much is 1 + 1?"
-    _, choice, button, verdict = box.children
+    _, choice, button, verdict, _ = box.children
     button.click()
     assert "Choose an option first." in verdict.value
     choice.value = "b"
     button.click()
-    assert "b) is right. One and one." in verdict.value
+    assert ">✓</b> b) is right. One and one." in verdict.value
 
 
 @pytest.mark.usefixtures("question")

@@ -71,6 +71,41 @@ def test_a_broken_callback_is_seen_in_one_line_and_the_next_setting_works(live):
     assert live().message.value == "A line: t = 4"
 
 
+def test_a_control_that_changes_nothing_is_disabled(live):
+    slide(
+        line,
+        description="A line",
+        matters={"power": {"name": "b"}},
+        power=(0.0, 2.0),
+        name=["a", "b"],
+    )
+    assert live().controls["power"].disabled
+    assert live().message.value == "A line: name = a"
+    live().controls["name"].value = "b"
+    assert not live().controls["power"].disabled
+
+
+def test_a_slow_drawing_says_that_it_computes(live, monkeypatch):
+    monkeypatch.setattr(widgets, "SLOW", 0.0)
+    said = []
+
+    def draw(t=3):
+        said.append(live().message.value)
+        return line(t)
+
+    slide(line, description="A line", t=(1, 10))
+    live().draw = draw
+    live().controls["t"].value = 5
+    assert said[-1] == "A line: t = 5. Drawing ..."
+    assert live().message.value == "A line: t = 5"
+
+
+def test_names_are_plain_words(live, capsys):
+    slide(lambda s_churn=1: line(s_churn), description="A line", s_churn=(1, 10))
+    assert live().controls["s_churn"].description == "s churn"
+    assert live().message.value == "A line: s churn = 1"
+
+
 def test_an_error_at_the_first_or_a_static_setting_is_raised():
     with pytest.raises(ZeroDivisionError):
         slide(lambda t=2: line(1 / (t - 2)), description="A line", t=(1, 10))
@@ -107,8 +142,8 @@ def test_frames_are_ready_before_the_slider_moves(live):
     slide_frames(frames, ["w", "digit"], description="Samples", labels={"w": "guidance scale w"})
     live().controls["w"].value = 2.0
     live().controls["digit"].value = 5
-    assert live().image.value == widgets.to_png(frames[2.0, 5])
-    assert live().message.value == "Samples: w = 2, digit = 5"
+    assert live().image.value == widgets.to_png(frames[2.0, 5], quick=True)
+    assert live().message.value == "Samples: guidance scale w = 2, digit = 5"
 
 
 def button_of(live):
@@ -123,7 +158,7 @@ def test_a_button_draws_the_present_setting_from_fresh_noise(live):
     live().controls["t"].value = 2
     ready = live().image.value
     button_of(live()).click()
-    assert live().image.value == widgets.to_png(line(2, power=2))
+    assert live().image.value == widgets.to_png(line(2, power=2), quick=True)
     assert live().message.value == "A line: t = 2 (noise 1)"
     button_of(live()).click()
     assert live().message.value == "A line: t = 2 (noise 2)"
@@ -153,7 +188,7 @@ def test_a_player_steps_through_its_frames(live):
     frames = [torch.full((1, 4, 4), k / 5) for k in range(5)]
     player(frames, [f"t = {5 - k}" for k in range(5)], description="Denoising")
     live().controls["frame"].index = 4
-    assert live().image.value == widgets.to_png(frames[4])
+    assert live().image.value == widgets.to_png(frames[4], quick=True)
 
 
 @pytest.mark.parametrize(
@@ -170,6 +205,10 @@ def test_a_player_steps_through_its_frames(live):
         (
             lambda: slide(line, description="", t=(1, 10), static=[{"s": 1}]),
             "'s' is not among the controls t",
+        ),
+        (
+            lambda: slide(line, description="", t=(1, 10), matters={"t": {"s": 1}}),
+            "matters: 's' is not among the controls t",
         ),
         (lambda: slide_frames({}, "w", description=""), "none given for w"),
         (lambda: slide_frames({1: b""}, ["w", "v"], description=""), "does not match w, v"),

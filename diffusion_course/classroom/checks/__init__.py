@@ -14,6 +14,8 @@ from ..wording import in_points
 from .data import Check, CheckFailed, Mutant, NotDone, Variant
 from .design import summary
 from .engine import examine, score
+from .stale import slip, unchanged
+from .unwritten import go_on, notebook
 
 __all__ = ["CHECKS", "Check", "CheckFailed", "Mutant", "NotDone", "Variant", "check", "check_all", "examine"]
 
@@ -24,8 +26,13 @@ CHECKS: dict[str, Check] = {
     for exercise in importlib.import_module(f".{module.name}", __name__).CHECKS
 }
 
-# What happened in this kernel: exercise id -> the points that the last check gave, 0 where it failed.
-_passed: dict[str, int] = {}
+RIGHT = ""
+WRONG = "not right yet"
+NOT_WRITTEN = "not written yet"
+# What happened in this kernel: exercise id -> what the last check found.
+_found: dict[str, str] = {}
+# The points that it gave.
+_points: dict[str, int] = {}
 # And the points that the last check was told.
 _worth: dict[str, int] = {}
 
@@ -43,20 +50,40 @@ def check(
     Prints one line when the answer is right. The random inputs come from `seed`; grading uses other seeds.
     points: what the exercise is worth, >= 1; marks: (points, score) of a design; variant: its number. An edition of the course
     writes them where it changes them.
-    Raises CheckFailed with a hint, NotDone when the function is still a stub, CourseError for an unknown id or points
-    that are no whole number.
+    In a notebook a function that is still a stub, or a repair that is still wrong, is told in a box, and the course's own takes its place there for no points.
+    Raises CheckFailed with a hint; elsewhere NotDone for a stub; CourseError for an unknown id or points that are no whole number.
     """
     if exercise not in CHECKS:
         raise unknown("exercise", exercise, CHECKS)
-    asked = CHECKS[exercise].under(points, marks, variant)
-    _passed[exercise], _worth[exercise] = 0, asked.points
-    examine(asked, answer, seed)
-    reason = f"correct, {in_points(asked.points)}"
-    _passed[exercise] = asked.points
-    if asked.score:
-        number = score(asked, answer, seed)
-        reason, _passed[exercise] = summary(asked, number), reached(asked.marks, number, asked.lower)
-    print(f"{exercise}: {reason}")
+    asked, shell = CHECKS[exercise].under(points, marks, variant), notebook()
+    _worth[exercise], _found[exercise] = asked.points, WRONG
+    try:
+        examine(asked, answer, seed)
+    except NotDone:
+        _found[exercise] = NOT_WRITTEN
+        if shell is None:
+            raise
+        go_on(asked, answer, asked.points, shell, slip(asked, shell))
+    except CheckFailed as failed:
+        if advice := slip(asked, shell) or unchanged(asked, answer):
+            failed.args = (f"{failed}\n{advice}",)
+        if shell is None or not asked.repair or shell.user_ns.get(asked.function) is not answer:
+            raise
+        go_on(
+            asked, answer, asked.points, shell, str(failed)
+        )  # it is handed out wrong, and must strand nobody
+    else:
+        _found[exercise] = RIGHT
+        _points[exercise], words = _reached(asked, answer, seed)
+        print(f"{exercise}: {words}")
+
+
+def _reached(asked: Check, answer: Callable, seed: int | str) -> tuple[int, str]:
+    """The points of an answer that was accepted, and what is said of it."""
+    if not asked.score:
+        return asked.points, f"correct, {in_points(asked.points)}"
+    number = score(asked, answer, seed)
+    return reached(asked.marks, number, asked.lower), summary(asked, number)
 
 
 def check_all(points: Mapping[str, int] | None = None) -> None:
@@ -80,11 +107,11 @@ def check_all(points: Mapping[str, int] | None = None) -> None:
     width = max(map(len, listed))
     total = mine = 0
     for exercise, worth in listed.items():
+        found = _found.get(exercise, "not checked yet")
         # A part of the points is of what they were when it was checked.
-        got = _passed.get(exercise, 0) * worth // _worth.get(exercise, worth)
+        got = _points[exercise] * worth // _worth[exercise] if found == RIGHT else 0
         total, mine = total + worth, mine + got
-        note = "" if got else "  not right yet" if exercise in _passed else "  not checked yet"
-        print(f"{exercise:{width}}  {got:2} of {worth:2}{note}")
+        print(f"{exercise:{width}}  {got:2} of {worth:2}  {found}".rstrip())
     print(f"{'total':{width}}  {mine:2} of {total:2}")
     print(
         "Grading runs these checks again in a fresh kernel, on hidden seeds: other random inputs than here."
@@ -93,5 +120,5 @@ def check_all(points: Mapping[str, int] | None = None) -> None:
 
 def _of_the_chapters() -> dict[str, int]:
     """Exercise -> points, of every chapter in which one was checked."""
-    chapters = {chapter_of(exercise) for exercise in _passed}
+    chapters = {chapter_of(exercise) for exercise in _found}
     return {e: _worth.get(e, CHECKS[e].points) for e in CHECKS if chapter_of(e) in chapters}

@@ -48,7 +48,7 @@ DROP_LABELS = Check(
     reference=drop_labels,
     inputs=dropout_inputs,
     fixed=edges,
-    where='section 4 of this notebook ("Without a classifier: label dropout"), where a label becomes no_label if u < p '
+    where='section 4 of this notebook ("Without a classifier: label dropout"): the label becomes no_label where u < p '
     "(Ho & Salimans 2021, algorithm 1).",
     outputs=("labels",),
     mutants=[

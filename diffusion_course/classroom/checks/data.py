@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from ...errors import CourseError, check_integer
@@ -112,7 +113,7 @@ class Check:
         """Is code handed out in which a slip is planted?"""
         return bool(self.variants and self.variants[0].edits)
 
-    @property
+    @cached_property
     def parameters(self) -> list[str]:
         """The names of the arguments."""
         return list(inspect.signature(self.reference).parameters)

@@ -15,10 +15,11 @@ from .compare import Fault, Kind, describe
 from .data import Check, CheckFailed
 from .design import worst
 from .diagnose import Trial, diagnosis
-from .faults import call_fault, gradient_fault, repeat_fault, signature_fault, wanted
+from .faults import call_fault, gradient_fault, not_done, repeat_fault, signature_fault, wanted
 from .faults import result_fault as _result_fault
 from .inputs import PLANS, Draw
 from .observe import Tried, observation
+from .unwritten import is_given
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ MANNERED = (2, 0)
 
 def examine(check: Check, answer: Callable, seed: int | str = 0) -> None:
     """Raise CheckFailed or NotDone unless `answer` is right on every case of this seed."""
+    if is_given(answer):
+        raise not_done(check)
     refused = signature_fault(check, answer)
     if refused:
         raise CheckFailed(f"{check.id}: {refused}", refused)

@@ -40,14 +40,18 @@ def signature_fault(check: Check, answer: object) -> str:
     return ""
 
 
+def not_done(check: Check) -> NotDone:
+    todo = "fill in the function above, run its cell, then run this cell again."
+    return NotDone(f"{check.id} is not written yet: {todo}")
+
+
 def call_fault(check: Check, answer: Callable, args: tuple, outcome: Outcome) -> Fault | None:
     """What went wrong while the function ran. Raises NotDone for a stub."""
     if outcome.error:
         line = blamed_line(outcome.error, answer)
         # torch has NotImplementedErrors of its own, for operations a dtype lacks: no `raise` stands there.
         if isinstance(outcome.error, NotImplementedError) and ("raise" in line or not line):
-            todo = "fill in the function above, run its cell, then run this cell again."
-            raise NotDone(f"{check.id} is not written yet: {todo}")
+            raise not_done(check)
         what = f"your function stopped with {type(outcome.error).__name__}: {said(outcome.error)}"
         return Fault(Kind.STOPPED, f"{what}\nin {line}" if line else what)
     if outcome.touched:

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, islice, product
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor
@@ -70,11 +70,12 @@ class Change:
 
 def supposition(check: Check, seen: Sequence[tuple[tuple, object]]) -> str:
     """One sentence on (arguments, what the answer gave) of some cases in float64; "" where no change explains all of them."""
-    if not seen or not _telling(check, seen):
+    pairs = [(got, check.reference(*fresh(args))) for args, got in seen]
+    if not seen or _by_chance(pairs):
         return ""
     singles = list(_changes(check, seen[0][0]))
     found = [[change] for change in singles if _explains(check, [change], seen)]
-    if found:
+    if found or not all(_numbers(got, want) for got, want in pairs):
         return _told(found)
     for mutant in check.mutants:
         if len(seen) > 2 and all(_same(mutant.function, [], args, got) for args, got in seen):
@@ -83,8 +84,8 @@ def supposition(check: Check, seen: Sequence[tuple[tuple, object]]) -> str:
     for mutant, change in product(check.mutants if len(seen) > 2 else (), besides):
         if all(_same(mutant.function, [change], args, got) for args, got in seen):
             return f"These look like two mistakes: {mutant.hint} And {change.words}."
-    pairs = (pair for pair in combinations(singles, 2) if not pair[0].slots & pair[1].slots)
-    explain = (pair for pair in islice(pairs, MOST_PAIRS) if _explains(check, pair, seen))
+    twos = (two for two in combinations(singles, 2) if not two[0].slots & two[1].slots)
+    explain = (two for two in islice(twos, MOST_PAIRS) if _explains(check, two, seen))
     return _told(list(islice(explain, AMBIGUOUS)))
 
 
@@ -100,20 +101,22 @@ def _told(found: Sequence[Sequence[Change]]) -> str:
     return f"This is what the right function gives with {words}."
 
 
-def _telling(check: Check, seen: Sequence[tuple[tuple, object]]) -> bool:
-    """Is there enough to tell changes apart? One wrong float64 number is; labels and times must be several."""
-    wanted = [check.reference(*fresh(args)) for args, _ in seen]
-    if not all(isinstance(want, Tensor) and not want.is_floating_point() for want in wanted):
-        return True
-    return sum(_wrong(got, want) for (_, got), want in zip(seen, wanted, strict=True)) >= LEAST_EVIDENCE
+def _by_chance(pairs: Sequence[tuple[object, object]]) -> bool:
+    """Are labels or times off that are too few to tell changes apart? One wrong float64 number is enough."""
+    whole = [(got, want) for got, want in pairs if isinstance(want, Tensor) and not want.is_floating_point()]
+    if len(whole) < len(pairs):
+        return False
+    return sum(int((plain(got) != want).sum()) for got, want in whole if _numbers(got, want)) < LEAST_EVIDENCE
 
 
-def _wrong(got: object, want: Tensor) -> int:
-    """How many entries are off; all of them where these are no numbers of that shape."""
-    told = plain(got) if is_tensor(got) else None
-    if told is None or not dense(told) or told.shape != want.shape:
-        return want.numel()
-    return int((told != want).sum())
+def _numbers(got: object, want: object) -> TypeGuard[Tensor]:
+    """Finite numbers of the wanted shape, or several of them: two changes at once give no others, so that none need be tried."""
+    if isinstance(got, tuple | list) and isinstance(want, tuple):
+        return len(got) == len(want) and all(map(_numbers, got, want))
+    if not is_tensor(got) or not isinstance(want, Tensor):
+        return False
+    told = plain(got)
+    return dense(told) and told.shape == want.shape and bool(torch.isfinite(told).all())
 
 
 def _changes(check: Check, args: tuple) -> Iterator[Change]:

@@ -5,7 +5,6 @@ The same list runs in the notebook and in the second look. A verdict on an exerc
 
 import builtins
 import hmac
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,12 +13,9 @@ from nbformat import NotebookNode
 
 from .. import handout
 from ..ids import function_of
-from .finding import CHECKS, Found, places_of
+from .finding import CHECKS, MARKER, Found, places_of
 from .reading import ANSWER, Cell
 from .scope import Scope, hoisted, scope, statements
-
-# nbval obeys these lines in a cell; in an answer they would switch its checks off.
-MARKER = re.compile(r"^\s*#+\s*(NBVAL_\w+|PYTEST_VALIDATE_IGNORE_OUTPUT)\s*$")
 
 
 @dataclass(frozen=True)
@@ -219,5 +215,8 @@ def chapter_names(pristine: NotebookNode) -> frozenset[str]:
 
 def _may_lead(cell: NotebookNode) -> bool:
     """May a cell of the chapter help an answer? Not the exercises themselves, nor what checks or measures."""
-    check = "check" in cell.metadata.get("tags", [])
-    return not check and not handout.exercise_of(cell) and "NBVAL_" not in cell.source.split("\n")[0]
+    tags = set(cell.metadata.get("tags", []))
+    measured = ("setup" not in tags and "nbval-ignore-output" in tags) or MARKER.match(
+        cell.source.split("\n")[0]
+    )
+    return not measured and "check" not in tags and not handout.exercise_of(cell)

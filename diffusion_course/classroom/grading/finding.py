@@ -19,6 +19,8 @@ from .reading import ANSWER, Cell
 
 # The first line of an exercise as people and front ends leave it: lower case, two hashes, below a title or a magic.
 MARK = re.compile(r"[ \t]*#+[ \t]*EXERCISE[ \t:]+(\d\d-[a-z0-9_-]+)", re.IGNORECASE)
+# nbval obeys these lines in a cell; in an answer they would switch its checks off.
+MARKER = re.compile(r"^\s*#+\s*(NBVAL_\w+|PYTEST_VALIDATE_IGNORE_OUTPUT)\s*$")
 HEAD = re.compile(r"\s*([#%].*)?$")
 CHECKS = ("check", "check_all")
 
@@ -124,8 +126,8 @@ def mark(source: str) -> str:
 
 
 def bare(source: str) -> tuple[str, ...]:
-    """A cell's lines without what does not matter: the mark of the exercise, blank lines, blanks at the end."""
-    lines = (line.rstrip() for line in source.split("\n") if not MARK.match(line))
+    """A cell's lines without what does not matter: the mark of the exercise, nbval's, blank lines, blanks at the end."""
+    lines = (line.rstrip() for line in source.split("\n") if not MARK.match(line) and not MARKER.match(line))
     return tuple(line for line in lines if line)
 
 

@@ -21,6 +21,8 @@ SANDBOX = re.compile(r"(a )?(bubblewrap|container)\b")  # any other isolation is
 LONGEST = (
     200_000  # characters of a notebook that its page shows, besides the exercises; a chapter has about 70,000
 )
+HEADING = re.compile(r"^#{1,6} ", re.MULTILINE)
+TASK = re.compile(r"^#{1,6} Exercise\b", re.MULTILINE)  # as `wording` writes it
 STATES = {
     State.RIGHT: "✓",
     State.PART: "◐",
@@ -63,46 +65,54 @@ def feedback(graded: Graded, worth: dict[str, int]) -> str:
 
 
 def _parts(graded: Graded) -> list[dict[str, Any]]:
-    """The page from top to bottom: exercises, each with the text right before it, and folds of all cells between them."""
+    """The page from top to bottom: exercises, each with its task before it, and folds of all cells between them."""
     from . import show
+
+    def bodies(cells: Sequence[tuple[str, str]]) -> list[tuple[str, Any]]:
+        return [
+            (kind, show.markdown(text) if kind == "markdown" else show.code(text)) for kind, text in cells
+        ]
 
     marks = {mark.exercise: mark for mark in graded.marks}
     parts: list[dict[str, Any]] = []
-    rest: list[tuple[str, Any]] = []
-
-    def fold() -> None:
-        if rest:
-            parts.append({"mark": None, "cells": list(rest)})
-            rest.clear()
-
-    before, shown = ("", ""), 0
+    rest: list[tuple[str, str]] = []  # since the exercise before
+    shown = 0
     for kind, source in graded.cells:
         mark = marks.pop(kind, None)
         shown += len(show.cut(source))
-        if shown > LONGEST and not mark:
-            before = ("cut", "")
-            continue
         if mark:
-            early, text = _split(before[1]) if before[0] == "markdown" else ("", "")
-            if text:
-                rest.pop()
-                if early:
-                    rest.append(("markdown", show.markdown(early)))
-            fold()
-            parts.append({"mark": mark, "text": show.markdown(text), "code": show.code(source)})
-        else:
-            plain = kind == "markdown"
-            rest.append((kind, show.markdown(source) if plain else show.code(source)))
-        before = (kind, source)
-    fold()
-    parts += [{"mark": mark, "text": "", "code": ""} for mark in marks.values()]
+            rest, task = _task(rest)
+            if rest:
+                parts.append({"mark": None, "cells": bodies(rest)})
+            parts.append({"mark": mark, "task": bodies(task), "code": show.code(source)})
+            rest = []
+        elif shown <= LONGEST:
+            rest.append((kind, source))
+    if rest:
+        parts.append({"mark": None, "cells": bodies(rest)})
+    parts += [{"mark": mark, "task": [], "code": ""} for mark in marks.values()]
     return parts
 
 
-def _split(text: str) -> tuple[str, str]:
-    """A cell of text before an exercise: what comes before its last heading, and from there on."""
-    headings = [found.start() for found in re.finditer(r"^#{1,6} ", text, re.MULTILINE)]
-    return (text[: headings[-1]].strip(), text[headings[-1] :]) if headings else ("", text)
+def _task(cells: list[tuple[str, str]]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """The cells between two exercises: those before the task of the second, and its task, from the last heading of an exercise on.
+
+    Where there is no such heading, the text right before the exercise is its task, from its last heading on.
+    """
+    at = next(
+        (i for i in reversed(range(len(cells))) if cells[i][0] == "markdown" and TASK.search(cells[i][1])),
+        None,
+    )
+    if at is None:
+        if not cells or cells[-1][0] != "markdown":
+            return cells, []
+        at, heading = len(cells) - 1, HEADING
+    else:
+        heading = TASK
+    text = cells[at][1]
+    start = max((found.start() for found in heading.finditer(text)), default=0)
+    early = [("markdown", text[:start].strip())] if text[:start].strip() else []
+    return [*cells[:at], *early], [("markdown", text[start:]), *cells[at + 1 :]]
 
 
 def summary(

@@ -1,4 +1,4 @@
-"""A cell as HTML that can do nothing: code in colours, Markdown with its formulas left as TeX, everything else as plain text."""
+"""A cell as HTML that can do nothing: code in colours, Markdown with its formulas as MathML, everything else as plain text."""
 
 import re
 import unicodedata
@@ -12,8 +12,11 @@ from pygments import lex
 from pygments.lexers import PythonLexer
 from pygments.token import Comment, Keyword, Name, Number, String, _TokenType
 
+from ...tex import mathml
+
 LONGEST = 20_000  # characters of a cell
 RICH = 8_000  # characters that are coloured or read as Markdown: some texts take time that grows with their square
+LONG = 24  # characters of a formula that may be wider than a phone
 DEEPEST = 6  # lists and quotes within each other: each takes room from a phone's width
 # Formulas, as Jupyter finds them: they are no Markdown.
 DISPLAY = (
@@ -83,7 +86,13 @@ class _Harmless(mistune.HTMLRenderer):
     """Few tags, and none with an attribute of the source's; tags in the source are text."""
 
     def tex(self, text: str, display: bool) -> str:
-        return f'<code class="{"tex block" if display else "tex"}">{escape(text)}</code>'
+        try:
+            formula = mathml(text, display)
+        except ValueError:
+            formula = f"<code>{escape(text)}</code>"
+        # A browser breaks no formula into lines.
+        kind = "tex block" if display else "tex long" if len(text) > LONG else "tex"
+        return f'<span class="{kind}">{formula}</span>'
 
     def heading(self, text: str, level: int, **_: Any) -> str:
         return super().heading(text, min(6, level + 2))  # h1 and h2 are the page's own

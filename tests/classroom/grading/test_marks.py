@@ -52,7 +52,7 @@ def test_a_design_gets_what_its_score_gives_and_is_told_it():
             Said("wrong", False, "01-snr: it is 1, want 2\nLook", "it is 1, want 2"),
             State.WRONG,
             "want 2\nLook",
-            "it is #, want #",
+            "values off, no known mistake",
         ),
         (Said("wrong", False, "m", "f", "the inverse"), State.WRONG, "m", "the inverse"),
         (Said("not done", False, "is not written yet"), State.NOT_DONE, "is not written yet", ""),

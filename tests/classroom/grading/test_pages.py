@@ -55,35 +55,44 @@ HOSTILE = [
     "<blockquote>" * 300 + "deep",
     "1. " * 300 + "deep",
 ]
-SKELETON = frozenset(
-    [
-        "html",
-        "head",
-        "meta",
-        "title",
-        "style",
-        "body",
-        "main",
-        "nav",
-        "table",
-        "thead",
-        "tbody",
-        "tr",
-        "th",
-        "td",
-        "section",
-        "div",
-        "h1",
-        "h2",
-        "p",
-        "span",
-        "a",
-        "pre",
-    ]
-) | {
-    *("details", "summary", "ul", "li", "br", "strong"),
-    *("em", "code", "h3", "h4", "h5", "h6", "ol", "blockquote", "hr"),
-}
+# What MathML needs: its elements, and their attributes.
+FORMULAS = frozenset(
+    "math mrow mi mo mn mtext mspace msub msup msubsup munder mover munderover mfrac msqrt mroot mtable mtr mtd".split()  # noqa: SIM905
+)
+MATHML = ("display", "displaystyle", "stretchy", "accent", "linethickness", "width", "lspace", "rspace")
+SKELETON = (
+    FORMULAS
+    | frozenset(
+        [
+            "html",
+            "head",
+            "meta",
+            "title",
+            "style",
+            "body",
+            "main",
+            "nav",
+            "table",
+            "thead",
+            "tbody",
+            "tr",
+            "th",
+            "td",
+            "section",
+            "div",
+            "h1",
+            "h2",
+            "p",
+            "span",
+            "a",
+            "pre",
+        ]
+    )
+    | {
+        *("details", "summary", "ul", "li", "br", "strong"),
+        *("em", "code", "h3", "h4", "h5", "h6", "ol", "blockquote", "hr"),
+    }
+)
 
 
 def graded(cells=(), marks=MARKS, **more):
@@ -111,6 +120,22 @@ def course_cells():
     return cells
 
 
+def test_a_task_keeps_its_text_whatever_stands_between():
+    cells = [
+        ("markdown", "Before.\n\n### Exercise 1: `x0_from_eps` (2 points)\n\nWrite it."),
+        ("code", "shown = 3"),
+        ("markdown", "## Another heading"),
+        (FIRST, "answer = 1"),
+        ("markdown", "## What follows\n\nThe end."),
+    ]
+    page = pages.feedback(graded(cells), WORTH)
+    section = page[page.index(f'<section id="{FIRST}"') :]
+    section = section[: section.index("</section>")]
+    assert all(part in section for part in ("Write it.", "shown", "Another heading", "answer"))
+    assert "Before." not in section
+    assert "The end." not in section
+
+
 class Tags(HTMLParser):
     """All tags and attributes of a page, and whether every tag is closed in order."""
 
@@ -125,7 +150,8 @@ class Tags(HTMLParser):
         self.seen.add(tag)
         for name, value in attrs:
             allowed = "id class href lang name content charset http-equiv tabindex aria-label aria-labelledby role style colspan"
-            assert name in allowed.split(), (tag, name)
+            formula = tag.startswith("m") and name in MATHML
+            assert formula or name in allowed.split(), (tag, name)
             assert name != "href" or re.match(r"#[\w-]+$|feedback/[^:]+\.html$", value), value
             assert name != "style" or re.fullmatch(r"width: [\d.]+%", value), value
             self.ids += [value] if name == "id" else []
@@ -259,30 +285,33 @@ def test_tags_links_pictures_and_alignment_leave_their_words():
 @pytest.mark.parametrize(
     ("source", "shown"),
     [
-        ("$x_t$ and $x_{t-1}$", '<code class="tex">x_t</code> and <code class="tex">x_{t-1}</code>'),
-        ("$a*b*c$", '<code class="tex">a*b*c</code>'),
-        (r"$\{a \\ b\}$", r'<code class="tex">\{a \\ b\}</code>'),
-        ("$a <b> c$", '<code class="tex">a &lt;b&gt; c</code>'),
-        ("$$\na_1 &= b_1 \\\\\n&= c_1\n$$", '<code class="tex block">a_1 &amp;= b_1 \\\\\n&amp;= c_1</code>'),
-        ("| $x_t$ | $y_t$ |\n|---|---|\n| $a_1$ | 2 |", '<td><code class="tex">a_1</code></td>'),
-        ("$\\beta_1,\n\\dots$", '<code class="tex">\\beta_1,\n\\dots</code>'),
+        ("$x_t$ and $x_{t-1}$", "<p>⟨xt⟩ and ⟨xt−1⟩</p>"),
+        ("$a*b*c$", "⟨a∗b∗c⟩"),
+        (r"$\{a \\ b\}$", "⟨{ab}⟩"),
+        ("$a <b> c$", "⟨a&lt;b&gt;c⟩"),
+        ("$$\na_1 &= b_1 \\\\\n&= c_1\n$$", "⟨⟨a1=b1=c1⟩⟩"),
+        ("| $x_t$ | $y_t$ |\n|---|---|\n| $a_1$ | 2 |", "<td>⟨a1⟩</td>"),
+        ("$\\beta_1,\n\\dots$", "⟨β1,…⟩"),
         ("it costs $5 and $6", "it costs $5 and $6"),
         ("`$x_t$` is code", "<code>$x_t$</code>"),
         ("```\n$x_t$ $y$\n```", "$x_t$ $y$"),
-        ("\\begin{aligned}\na_1\n\\end{aligned}", '<code class="tex block">\\begin{aligned}'),
-        (
-            r"so \begin{cases} a_1 \\ b_1 \end{cases} it is",
-            r'<p>so <code class="tex block">\begin{cases} a_1 \\ b_1',
-        ),
-        ("so\n$$\na\n\n- b\n$$", '<code class="tex block">a\n\n- b</code>'),
-        ("- so $$a_1$$ and\n- $b_1$", '<li>so <code class="tex block">a_1</code> and</li>'),
-        ("> $$a_1$$\n> $b_1$", '<code class="tex block">a_1</code>'),
-        ("$$a$$ and $$b$$", '<code class="tex block">a</code> and <code class="tex block">b</code>'),
-        (r"\$a$ is $b$", r'$a$ is <code class="tex">b</code>'),
+        ("\\begin{aligned}\na_1\n\\end{aligned}", "⟨⟨a1⟩⟩"),
+        (r"so \begin{cases} a_1 \\ b_1 \end{cases} it is", "<p>so ⟨⟨{a1b1⟩⟩ it is</p>"),
+        ("so\n$$\na\n\n- b\n$$", "⟨⟨a−b⟩⟩"),
+        ("- so $$a_1$$ and\n- $b_1$", "<li>so ⟨⟨a1⟩⟩ and</li>"),
+        ("> $$a_1$$\n> $b_1$", "⟨⟨a1⟩⟩"),
+        ("$$a$$ and $$b$$", "⟨⟨a⟩⟩ and ⟨⟨b⟩⟩"),
+        (r"\$a$ is $b$", "$a$ is ⟨b⟩"),
+        ("$" + "{" * 60 + "a$", "<code>" + "{" * 60 + "a</code>"),
     ],
 )
-def test_formulas_are_left_as_they_were_written(source, shown):
-    assert shown in show.markdown(source)
+def test_formulas_are_shown_as_formulas(source, shown):
+    """In a line between ⟨ and ⟩, on a line of their own between double ones."""
+    html = re.sub(
+        r'<span class="tex block">(.*?)</span>', r"⟨⟨\1⟩⟩", str(show.markdown(source)), flags=re.DOTALL
+    )
+    html = re.sub(r'<span class="tex[ long]*">(.*?)</span>', r"⟨\1⟩", html, flags=re.DOTALL)
+    assert shown in re.sub(r"</?(math|m[a-z]+)\b[^>]*>", "", html)
 
 
 def test_every_formula_of_the_course_survives():

@@ -59,7 +59,7 @@ def remarked(change: Callable[[str], str], keep: bool = True) -> dict:
 def imports(line: str, **answers: str) -> dict:
     """A notebook whose imports, a cell of the chapter, got one more line."""
     made = notebook(**answers)
-    cell = next(c for c in made["cells"] if re.search(r"^import torch$", "".join(c["source"]), re.M))
+    cell = next(c for c in made["cells"] if "import diffusion_course as dc\n" in "".join(c["source"]))
     cell["source"] = "".join(cell["source"]) + "\n" + line
     return made
 

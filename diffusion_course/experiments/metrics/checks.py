@@ -1,0 +1,22 @@
+"""What features must be before anything is computed of them."""
+
+import torch
+from torch import Tensor
+
+from ...errors import CourseError
+
+
+def check_finite(name: str, values: Tensor) -> None:
+    """Raise CourseError for NaN and infinity, which a judge gives some class too and an eigenvalue solver blames on the matrix."""
+    if not bool(torch.isfinite(values).all()):
+        raise CourseError(f"{name}: hold NaN or infinity; look at what made them")
+
+
+def check_features(names: tuple[str, str], a: Tensor, b: Tensor, least: int = 1) -> None:
+    """Raise CourseError unless a is (N, d) and b (M, d), finite, with one d >= 1 and N, M >= least."""
+    shapes = a.ndim == b.ndim == 2 and a.shape[1] == b.shape[1] >= 1
+    if not shapes or min(len(a), len(b)) < least:
+        got = f"{', '.join(names)}: got shapes {tuple(a.shape)}, {tuple(b.shape)}"
+        raise CourseError(f"{got}, want (N, d), (M, d), N, M >= {least}")
+    for name, values in zip(names, (a, b), strict=True):
+        check_finite(name, values)

@@ -1,0 +1,144 @@
+"""Pictures as people have them: in a folder or a zip, of any size and mode, some of them damaged.
+
+for name, pixels in pictures(Path("holiday.zip"), skipped=print): ...     # pixels: (3, H, W), uint8
+"""
+
+import os
+import random
+import warnings
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import CourseError, printable
+
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+FORMATS = (
+    "BMP",
+    "GIF",
+    "JPEG",
+    "PNG",
+    "PPM",
+    "TIFF",
+    "WEBP",
+)  # no format that another program would be started for
+MOST_BYTES = 2**29  # of one file of a zip, which may unpack to a thousand times its size
+
+
+def names(source: Path) -> list[str]:
+    """The pictures in a folder or zip, and in the folders below, by name: "cats/1.jpg", ..., sorted. They are not read.
+
+    Hidden files and folders, and what macOS adds to a zip, are no pictures. Raises CourseError where there is no such folder
+    or zip, it cannot be read, or it holds no picture.
+    """
+    with _opened(source) as (found, _):
+        if not found:
+            raise CourseError(
+                f"{_told(source)}: holds no picture; want files that end in {', '.join(SUFFIXES)}"
+            )
+        return found
+
+
+def pictures(
+    source: Path, skipped: Callable[[str], Any], count: int | None = None, seed: int = 0
+) -> Iterator[tuple[str, Tensor]]:
+    """The pictures of a folder or zip in the order of their names, one at a time: (name, pixels (3, H, W) in 0..255, uint8).
+
+    What cannot be read is left out, and told to `skipped` in a line with its name and the reason. count: so many at most,
+    chosen at random by the seed. Raises CourseError as `names` does, and at the end where no picture could be read.
+    """
+    chosen = names(source)
+    if count is not None and count < len(chosen):
+        chosen = sorted(random.Random(seed).sample(chosen, count))
+    whole = 0
+    with _opened(source) as (_, read):
+        for name in chosen:
+            try:
+                pixels = decoded(read(name))
+            except Exception as error:  # a decoder may stumble over damaged bytes in any way
+                reason = (str(error).splitlines() or [type(error).__name__])[0]
+                skipped(f"skipped {printable(name)}: {printable(reason)}")
+                continue
+            whole += 1
+            yield name, pixels
+    if not whole:
+        raise CourseError(f"{_told(source)}: none of its {len(chosen)} pictures could be read")
+
+
+def decoded(content: bytes) -> Tensor:
+    """The first picture of a file's content, as a viewer shows it: (3, H, W), uint8.
+
+    Turned as its EXIF note says, transparency on white, 16 bits rounded to 8. Raises what Pillow raises for a damaged one, and
+    ValueError for pixels without a known range.
+    """
+    from PIL import Image, ImageOps
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of odd notes in a file, and of large pictures
+        with Image.open(BytesIO(content), formats=FORMATS) as file:
+            picture = ImageOps.exif_transpose(file)
+            if picture.mode == "F":
+                raise ValueError("its pixels are floating-point numbers of no known range")
+            if picture.mode.startswith("I"):  # 16 bits a pixel; Pillow's own conversion cuts them off at 255
+                sixteen = np.asarray(picture).astype(np.float64).clip(0, 65535)
+                picture = Image.fromarray((sixteen / 257).round().astype(np.uint8))
+            if "A" in picture.mode or "a" in picture.mode or "transparency" in picture.info:
+                picture = picture.convert("RGBA")
+                picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+            return torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1).contiguous()
+
+
+@contextmanager
+def _opened(source: Path) -> Iterator[tuple[list[str], Callable[[str], bytes]]]:
+    """The names of the pictures in a folder or zip, and a function that reads one."""
+    if source.is_dir():
+        yield _in_folder(source), lambda name: (source / name).read_bytes()
+        return
+    try:
+        archive = zipfile.ZipFile(source)
+    except FileNotFoundError:
+        raise CourseError(f"{_told(source)}: no such folder or zip") from None
+    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError) as error:
+        raise CourseError(
+            f"{_told(source)}: neither a folder nor a zip that can be read ({printable(str(error))})"
+        ) from None
+    with archive:
+        files = {info.filename: info for info in archive.infolist() if not info.is_dir()}
+
+        def read(name: str) -> bytes:
+            if files[name].file_size > MOST_BYTES:
+                raise ValueError(f"unpacks to {files[name].file_size:,} bytes")
+            return archive.read(files[name])
+
+        yield sorted(filter(_is_picture, files)), read
+
+
+def _in_folder(folder: Path) -> list[str]:
+    def tell(error: OSError) -> None:
+        raise CourseError(f"{_told(folder)}: cannot be read ({error.strerror})")
+
+    found = []
+    for place, inner, files in os.walk(folder, onerror=tell):
+        inner[:] = [name for name in inner if not name.startswith(".")]
+        paths = (Path(place) / name for name in files)
+        found += [
+            path.relative_to(folder).as_posix() for path in paths if path.is_file()
+        ]  # no pipes, no devices
+    return sorted(filter(_is_picture, found))
+
+
+def _is_picture(name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
+    return name.lower().endswith(SUFFIXES) and not hidden
+
+
+def _told(source: Path) -> str:
+    return printable(str(source))

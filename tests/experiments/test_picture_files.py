@@ -1,0 +1,168 @@
+"""Pictures of every mode in folders and zips; what is damaged is told by name, and the rest is read."""
+
+import io
+import os
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from diffusion_course import CourseError
+from diffusion_course.experiments import picture_files
+from diffusion_course.experiments.picture_files import decoded, names, pictures
+
+
+def content(picture, kind="PNG", **options):
+    file = io.BytesIO()
+    picture.save(file, kind, **options)
+    return file.getvalue()
+
+
+def png(seed=0, size=(5, 4)):
+    pixels = np.random.default_rng(seed).integers(0, 256, (*size[::-1], 3), dtype=np.uint8)
+    return content(Image.fromarray(pixels))
+
+
+FILES = {"b/2.png": png(1), "a/1.PNG": png(2), "10.jpeg": png(3), "9.png": png(4)}  # a wrong suffix is none
+OTHERS = {"notes.txt": b"x", ".hidden.png": png(), "__MACOSX/b/._2.png": b"\0", ".git/x.png": png()}
+
+
+@pytest.fixture(params=["folder", "zip"])
+def put(request, tmp_path):
+    """A function that makes a folder or zip of {name: content}."""
+
+    def make(files):
+        if request.param == "zip":
+            with zipfile.ZipFile(tmp_path / "p.zip", "w") as archive:
+                for name, inside in files.items():
+                    archive.writestr(name, inside)
+            return tmp_path / "p.zip"
+        for name, inside in files.items():
+            path = tmp_path / "p" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(inside)
+        (tmp_path / "p").mkdir(exist_ok=True)
+        return tmp_path / "p"
+
+    return make
+
+
+def read(source, **options):
+    skipped = []
+    return dict(pictures(source, skipped.append, **options)), skipped
+
+
+def test_all_pictures_in_the_order_of_their_names(put):
+    source = put(FILES | OTHERS)
+    found, skipped = read(source)
+    assert [*found] == names(source) == ["10.jpeg", "9.png", "a/1.PNG", "b/2.png"]
+    assert not skipped
+    want = np.asarray(Image.open(io.BytesIO(FILES["b/2.png"])))
+    np.testing.assert_array_equal(found["b/2.png"].permute(1, 2, 0), want)
+    assert found["b/2.png"].shape == (3, 4, 5)
+
+
+def test_damaged_ones_are_told_by_name_and_left_out(put):
+    broken = {"cut.png": png()[:60], "text.jpg": b"no picture", "empty.png": b"", "a\nb.png": b"x"}
+    found, skipped = read(put(FILES | broken))
+    assert sorted(found) == sorted(FILES)
+    assert len(skipped) == 4
+    assert not [line for line in skipped if "\n" in line]
+    for name in ("cut.png", "text.jpg", "empty.png", "a\ufffdb.png"):
+        assert [line for line in skipped if line.startswith(f"skipped {name}: ")], skipped
+
+
+def test_some_at_random_the_same_each_time(put):
+    source = put({f"{i:02}.png": png(i) for i in range(30)})
+    few, _ = read(source, count=5)
+    assert [*few] == [*read(source, count=5)[0]]
+    assert [*few] == sorted(few)
+    assert len(few) == 5
+    assert [*few] != [*read(source, count=5, seed=1)[0]]
+    assert len(read(source, count=99)[0]) == 30
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ({}, "holds no picture"),
+        ({"x.txt": b""}, "holds no picture"),
+        ({"x.png": b"x", "y.png": b"y"}, "none of its 2 pictures could be read"),
+    ],
+)
+def test_a_source_without_pictures_is_told(put, files, told):
+    source = put(files)
+    with pytest.raises(CourseError) as caught:
+        read(source)
+    assert str(caught.value).startswith(f"{source}: {told}")
+
+
+def test_what_is_no_folder_and_no_zip_is_told(tmp_path):
+    with pytest.raises(CourseError, match="no such folder or zip"):
+        names(tmp_path / "none")
+    (tmp_path / "text.zip").write_text("x")
+    with pytest.raises(CourseError, match="neither a folder nor a zip"):
+        names(tmp_path / "text.zip")
+
+
+def test_a_pipe_is_no_picture(tmp_path):
+    """To open it would wait for ever."""
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "x.png").write_bytes(png())
+    assert names(tmp_path) == ["x.png"]
+
+
+def test_a_file_of_a_zip_that_unpacks_to_too_much_is_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(picture_files, "MOST_BYTES", 1000)
+    with zipfile.ZipFile(tmp_path / "p.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb.png", bytes(10**6))
+        archive.writestr("x.png", png())
+    found, skipped = read(tmp_path / "p.zip")
+    assert [*found] == ["x.png"]
+    assert skipped == ["skipped bomb.png: unpacks to 1,000,000 bytes"]
+
+
+# ---- modes
+
+GREY = np.arange(0, 240, 12, dtype=np.uint8).reshape(4, 5)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "LA", "P", "1", "CMYK", "YCbCr", "I;16", "I"])
+def test_every_mode_becomes_eight_bits_of_red_green_and_blue(mode):
+    grey = np.where(GREY > 100, 255, 0).astype(np.uint8) if mode == "1" else GREY
+    picture = Image.fromarray(grey)
+    if mode.startswith("I"):
+        picture = Image.fromarray(grey.astype(np.uint16) * 257)
+        picture = picture.convert(mode) if mode == "I" else picture
+    else:
+        picture = picture.convert(mode)
+    kind = "TIFF" if mode in ("CMYK", "YCbCr", "I") else "PNG"
+    pixels = decoded(content(picture, kind))
+    assert pixels.shape == (3, 4, 5)
+    assert pixels.dtype == torch.uint8
+    assert (pixels.int() - torch.from_numpy(grey).int()).abs().max() <= 2
+
+
+def test_transparent_pixels_show_white():
+    pixels = np.zeros((1, 3, 4), dtype=np.uint8)
+    pixels[0, :, 3] = (255, 0, 128)
+    assert decoded(content(Image.fromarray(pixels)))[0].tolist() == [[0, 255, 127]]
+
+
+def test_a_photograph_stands_as_its_note_says():
+    photo, note = Image.fromarray(np.zeros((2, 6), dtype=np.uint8)), Image.Exif()
+    note[0x0112] = 6  # turn by 90 degrees
+    assert decoded(content(photo, "JPEG", exif=note)).shape == (3, 6, 2)
+
+
+def test_floating_point_pixels_are_refused():
+    with pytest.raises(ValueError, match="no known range"):
+        decoded(content(Image.fromarray(np.zeros((2, 2), dtype=np.float32)), "TIFF"))
+
+
+def test_a_program_is_never_started_for_a_format():
+    """EPS would be handed to Ghostscript."""
+    with pytest.raises(OSError, match="cannot identify"):
+        decoded(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 2 2\n%%EndComments\nshowpage\n%%EOF\n")
