@@ -413,11 +413,18 @@ def release(
     nbgrader: Annotated[
         bool, typer.Option("--nbgrader", help="Write nbgrader's source assignments, with solutions.")
     ] = False,
+    variant: Annotated[
+        str,
+        typer.Option(
+            metavar="SEED",
+            help="Draw other slips and numbers for a class, so that the public solution answers none of them.",
+        ),
+    ] = "",
 ) -> None:
     """Write an edition of the student notebooks: chosen chapters and exercises, points of your own."""
     from .classroom import release as releasing
 
-    releasing.release(chapters, points, hide or [], out, nbgrader, _say)
+    releasing.release(chapters, points, hide or [], out, nbgrader, _say, variant)
 
 
 @app.command(

@@ -249,17 +249,48 @@ product = normal(x1, math.sqrt(0.9) * x0, 0.1) * normal(x2, math.sqrt(0.8) * x1,
 agree("joint density and product of steps", joint.log_prob(torch.stack([x1, x2], 1)).exp(), product)
 
 # %% [markdown]
-# To simulate a whole path, draw $z_1, \dots, z_T$ and take the steps one after another. The cell keeps every
-# $z_t$; {{section Chain and jump}} needs them.
+# To simulate a whole path, draw $z_1, \dots, z_T$ and take the steps one after another.
+#
+# ### Exercise {{01-forward_chain}}
+#
+# Write that loop, for a whole batch and for draws that are given. Return **all** states, $x_0$ to $x_T$, stacked
+# along a new first axis: entry $t$ of the result is $x_t$. From here on the chapter walks and plots *your* paths.
+#
+# *Hint.* Collect the states in a list that begins with $x_0$; `torch.stack` makes one tensor of it. Where do `betas`
+# and `noise` keep what step $t$ needs? For $x_0 = 1$, $\beta = (0.36,\ 0.36)$ and $z = (0,\ 1)$ the states are
+# $(1,\ 0.8,\ 1.24)$.
+
+
+# %%
+# EXERCISE 01-forward_chain (keep this line)
+def forward_chain(x0, betas, noise):
+    """Return the states x_0 .. x_T of the forward chain.
+
+    x0: (B, *S), clean data.
+    betas: (T,), beta_1 .. beta_T.
+    noise: (T, B, *S), the draws z_1 .. z_T; noise[0] is z_1.
+    Returns (T + 1, B, *S).
+    """
+    ### BEGIN SOLUTION
+    states = [x0]
+    for t in range(1, len(betas) + 1):
+        beta_t = betas[t - 1]
+        states.append((1 - beta_t).sqrt() * states[-1] + beta_t.sqrt() * noise[t - 1])
+    return torch.stack(states)
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+# NBVAL_CHECK_OUTPUT
+check("01-forward_chain", forward_chain)
+
+# %% [markdown]
+# Your chain, on four digits. The cell keeps every $z_t$; {{section Chain and jump}} needs them.
 
 # %%
 source = dc.Noise(2)
 z = torch.stack([source.like(few) for _ in range(T)])  # z[t - 1] is z_t: (T, 4, 1, 28, 28)
-states = [few]
-for t in range(1, T + 1):
-    beta_t = betas[t - 1]
-    states.append((1 - beta_t).sqrt() * states[-1] + beta_t.sqrt() * z[t - 1])
-chain = torch.stack(states)  # chain[t] is x_t
+chain = forward_chain(few, betas, z)  # chain[t] is x_t
 print(f"chain: {tuple(chain.shape)}")
 
 # %%
@@ -482,13 +513,10 @@ ink = torch.ones(T, 1, dtype=torch.float64)
 lines = {}
 far = {}  # how far each chain is from its mean, in standard deviations
 for seed in (0, 1):
-    x, path = 1.0, []
     noise = dc.Noise(seed, per_sample=False).randn(T, dtype=torch.float64)
-    for t in range(1, T + 1):
-        x = alphas[t - 1].sqrt() * x + betas[t - 1].sqrt() * noise[t - 1]
-        path.append(x)
+    path = forward_chain(ink[:1, 0], betas, noise[:, None])[1:, 0]  # x_1 .. x_T
     lines[f"chain {seed + 1}"] = path
-    far[seed + 1] = ((torch.stack(path) - alpha_bar.sqrt()) / (1 - alpha_bar).sqrt()).abs()
+    far[seed + 1] = ((path - alpha_bar.sqrt()) / (1 - alpha_bar).sqrt()).abs()
 for label, eps in {"jump, ε = 2": 2.0, "jump, ε = 0": 0.0, "jump, ε = -2": -2.0}.items():
     lines[label] = diffuse(ink, times, eps * ink, alpha_bar)[:, 0]
 thin = {label: y[::4] for label, y in lines.items()}
@@ -547,14 +575,13 @@ for t in (1, 2, 100, 500, 1000):
 
 # %% [markdown]
 # **Equal in law**, when each draws its *own* noise. Then the pictures differ, but no statistics can tell the
-# two apart. First the moments of a pixel with $x_0 = 0.8$, over 20,000 chains.
+# two apart. First the moments of a pixel with $x_0 = 0.8$, over 5,000 of your chains.
 
 # %%
-n, x0 = 20_000, 0.8
-source = dc.Noise(5, per_sample=False)
-x = torch.full((n,), x0, dtype=torch.float64)
-for t in range(1, T + 1):
-    x = alphas[t - 1].sqrt() * x + betas[t - 1].sqrt() * source.like(x)
+n, x0 = 5_000, 0.8
+start = torch.full((n,), x0, dtype=torch.float64)
+draws = dc.Noise(5, per_sample=False).randn(T, n, dtype=torch.float64)
+for t, x in enumerate(forward_chain(start, betas, draws)):
     if t in (10, 100, 300, 1000):
         mean = alpha_bar[t - 1].sqrt().item() * x0
         near(f"t = {t:4}, mean    ", x, mean)
@@ -653,6 +680,56 @@ plots.filmstrip(
 # **What to see.** Both rows end in the same picture, because the second row uses the $\varepsilon_{400}$ of
 # the chain. In the second row the grain of the noise stays in place and only grows stronger. In the first row
 # it changes from column to column.
+
+# %% [markdown]
+# ### Exercise {{01-snapshots}}
+#
+# The next function walks a chain too, and keeps only the states that are asked for. It runs, the pictures that it
+# makes look like noisy digits, and it is **wrong**: one slip is planted in its code. Find it and mend it; the
+# rest of the code may stay as it is.
+#
+# *Hint.* Do not only read: measure. What must a chain do to data of variance 1 ({{section Why the factor}})? Is $x_1$ right, is $x_2$? Compare
+# with your `forward_chain`, from the same draws. The check says what is off, and leaves it to you to find the line.
+
+
+# %%
+# EXERCISE 01-snapshots (keep this line)
+def snapshots(x0, betas, noise, times):
+    """Return the states of the forward chain at some times.
+
+    x0: (B, *S), clean data.
+    betas: (T,), beta_1 .. beta_T.
+    noise: (T, B, *S), the draws z_1 .. z_T.
+    times: n integers in 1..T, increasing.
+    Returns (n, B, *S).
+    """
+    ### BEGIN SOLUTION
+    # Mended: the noise has the standard deviation sqrt(beta_t). The slip was `spread = betas`, the variance: x_1 was
+    # too clean already, and data of variance 1 did not keep it.
+    ### END SOLUTION
+    signal = (1 - betas).sqrt()  # what each step keeps of the state
+    spread = betas.sqrt()  # and how much noise it adds
+    kept, x = [], x0
+    for t, z in enumerate(noise, start=1):
+        x = signal[t - 1] * x + spread[t - 1] * z
+        if t in times:
+            kept.append(x)
+    return torch.stack(kept)
+
+
+# %% tags=["check"]
+# NBVAL_CHECK_OUTPUT
+check("01-snapshots", snapshots)
+
+# %% [markdown]
+# Mended, it agrees with your chain, and data of variance 1 keep their variance.
+
+# %%
+agree("snapshots and chain, same draws", snapshots(few, betas, z, shown), chain[shown])
+unit = dc.Noise(8, per_sample=False).randn(5_000, dtype=torch.float64)
+draws = dc.Noise(9, per_sample=False).randn(T, 5_000, dtype=torch.float64)
+for t, x in zip((1, 100, 1000), snapshots(unit, betas, draws, [1, 100, 1000]), strict=True):
+    near(f"t = {t:4}, mean square", x**2, 1.0)
 
 # %%
 quiz.ask("01-q2")

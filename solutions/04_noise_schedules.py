@@ -675,6 +675,81 @@ plots.filmstrip(
 quiz.ask("04-q2")
 
 # %% [markdown]
+# ### Few steps, none of them large
+#
+# The mended linear schedule comes to noise in few steps. But are they good steps? The steps must be small in the sense
+# of {{section What a schedule must fulfil}}, and the clock that counts is $\lambda_t = \ln\mathrm{SNR}(t)$. Now you
+# design a schedule.
+#
+# ### Exercise {{04-even_betas}}
+#
+# Find a schedule of $T = 50$ steps whose largest step in log-SNR is as small as you can make it. It must keep three
+# bounds:
+#
+# - every $\beta_t$ lies between 0 and 1;
+# - it begins at a nearly clean image: $\beta_1 \le 0.002$;
+# - it ends in noise: $D_\text{KL}(q(x_T \mid x_0) \,\|\, \mathcal N(0, I)) \le$ $0.01$ nats, for an image of $d = 784$
+#   pixels that are all $1$ or $-1$, so that $\|x_0\|^2 = d$.
+#
+# Its score is the largest rise of log-SNR on the way back, $\max_{t \ge 2}\,(\lambda_{t-1} - \lambda_t)$; lower is better.
+# The marks are {{marks 04-even_betas}}. Which of the schedules of this chapter keep the bounds, and where is their largest
+# step? The check gives your score, so try.
+#
+# *Hint.* You may prescribe $\beta_t$, $\bar\alpha_t$ or $\lambda_t$, whichever makes the task easy, and compute the betas
+# from it: $\bar\alpha = \mathrm{sigmoid}(\lambda)$, and $\beta_t = 1 - \bar\alpha_t / \bar\alpha_{t-1}$ with
+# $\bar\alpha_0 = 1$.
+
+
+# %%
+# EXERCISE 04-even_betas (keep this line)
+def even_betas(T):
+    """Return beta_1 .. beta_T, float64, of a schedule of T steps without a large one.
+
+    T: the number of steps. Returns (T,).
+    """
+    ### BEGIN SOLUTION
+    # The mean of the steps is (lambda_1 - lambda_T) / (T - 1), and the largest is never below the mean. So the best
+    # schedule has equal steps, a straight line in lambda, between the two ends that the bounds allow.
+    d = 784
+    alpha_bar_T = 1 - math.exp(-2 * 0.01 / d)  # KL = -d / 2 ln(1 - alpha_bar_T), since ||x_0||^2 = d
+    first, last = (torch.tensor(a, dtype=f64).logit() for a in (1 - 0.002, alpha_bar_T))
+    log_snr = torch.linspace(0, 1, T, dtype=f64) * (last - first) + first
+    alpha_bar = log_snr.sigmoid()
+    return 1 - alpha_bar / torch.cat([torch.ones(1, dtype=f64), alpha_bar[:-1]])
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+# NBVAL_CHECK_OUTPUT
+check("04-even_betas", even_betas)
+
+# %% [markdown]
+# Your schedule beside two others of 50 steps.
+
+# %%
+short = {
+    "yours": schedule_of(even_betas(50)),
+    "linear, mended": schedule_of(dc.schedules.linear(50) * 1000 / 50),
+    "cosine": schedule_of(dc.schedules.cosine(50)),
+}
+for name, s in short.items():
+    rise = -s.snr.log().diff()
+    print(f"{name:15} rise of log-SNR in one step: largest {rise.max():.2f}, smallest {rise.min():.2f}")
+plots.curves(
+    torch.arange(1, 51),
+    {name: s.snr.log() for name, s in short.items()},
+    title="Three schedules of 50 steps",
+    xlabel="t",
+    ylabel=r"$\lambda_t$, log SNR",
+)
+
+# %% [markdown]
+# The mended linear schedule takes its largest step at the clean end, where $\beta_2 > \beta_1$ halves the SNR and more;
+# the cosine at the other end, where the clip at 0.999 stands in for a division by nearly nothing. A schedule whose steps
+# are all equal is a straight line in $\lambda$. Whether equal steps are also what the samples want is another question:
+# the next section measures where the information is.
+
+# %% [markdown]
 # ## 6. Which steps carry the information?
 #
 # ### A schedule is a clock

@@ -4,12 +4,18 @@ import ast
 import re
 from collections.abc import Collection, Mapping
 from copy import deepcopy
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
 
 from nbformat import NotebookNode
 
 from . import handout
 from .ids import function_of
+from .terms import Marks, scaled
 from .wording import fill
+
+NOTHING: Mapping = MappingProxyType({})
 
 GIVEN = """\
 # Not an exercise in this edition: the course's own function does the work.
@@ -26,37 +32,57 @@ def worth(notebook: NotebookNode, points: Mapping[str, int], hidden: Collection[
     return {e.id: points.get(e.id, e.points) for e in exercises if e.id not in hidden}
 
 
-def adapt(notebook: NotebookNode, new: Mapping[str, int]) -> NotebookNode:
+def adapt(
+    notebook: NotebookNode, new: Mapping[str, int], said: Mapping[str, Mapping[str, Any]] = NOTHING
+) -> NotebookNode:
     """A copy of a chapter in which the exercises in `new` have these points, and the others are given.
 
+    said: exercise -> the other terms that are not the course's own: "marks" and "variant".
     Every copy gets nbgrader's metadata; nothing else changes where the points are the old ones.
     """
     exercises, old = handout.exercises(notebook), worth(notebook, {}, ())
     adapted = deepcopy(notebook)
-    if new != old:
+    if new != old or said:
+        told = [_under(e, new.get(e.id, e.points), **said.get(e.id, {})) for e in exercises.values()]
         for cell in adapted.cells:
             if template := handout.template(cell):  # without the badge: it opens the course's own edition
-                cell.source = fill(template, list(exercises.values()), new)
-        adapted.cells = [kept for cell in adapted.cells if (kept := _code(cell, old, new)) is not None]
+                cell.source = fill(template, told, new)
+            if (e := handout.exercise_of(cell)) in new:
+                cell.metadata.course |= _written(next(one for one in told if one.id == e))
+        adapted.cells = [kept for cell in adapted.cells if (kept := _code(cell, old, new, said)) is not None]
     for cell in adapted.cells:
         _mark(cell, new)
     return adapted
 
 
-def _code(cell: NotebookNode, old: Mapping[str, int], new: Mapping[str, int]) -> NotebookNode | None:
+def _under(exercise: handout.Exercise, points: int, marks: Marks = (), variant: int = 0) -> handout.Exercise:
+    return replace(exercise, points=points, marks=marks or scaled(exercise.marks, points), variant=variant)
+
+
+def _written(exercise: handout.Exercise) -> dict[str, Any]:
+    """The terms of an exercise as its cell has them: only what there is."""
+    return {key: value for key, value in exercise.terms.items() if value}
+
+
+def _code(
+    cell: NotebookNode,
+    old: Mapping[str, int],
+    new: Mapping[str, int],
+    said: Mapping[str, Mapping[str, Any]],
+) -> NotebookNode | None:
     """A cell of a changed chapter: as it was, with the new points, given, or (the check of what is given) gone."""
     exercise, checked = handout.exercise_of(cell), _checked(cell)
     if exercise and exercise not in new:
         cell.source = _given(cell.source, exercise)
         cell.id, cell.metadata = f"{exercise}-given", NotebookNode()
-    elif exercise:
-        cell.metadata.course.points = new[exercise]
     elif checked and checked not in new:
         return None
-    elif checked and new[checked] != old[checked]:
+    elif checked:
+        terms = {"points": new[checked]} if new[checked] != old[checked] else {}
+        words = "".join(f", {key}={value!r}" for key, value in {**terms, **said.get(checked, {})}.items())
         call = f'check("{checked}", {function_of(checked)}'
-        cell.source = cell.source.replace(f"{call})", f"{call}, points={new[checked]})")
-    elif cell.cell_type == "code":
+        cell.source = cell.source.replace(f"{call})", f"{call}{words})")
+    elif not exercise and cell.cell_type == "code":
         lines = "".join(f'    "{exercise}": {points},\n' for exercise, points in new.items())
         mapping = f"{{\n{lines}}}" if lines else "{}"
         cell.source = re.sub(r"^check_all\(\)$", f"check_all({mapping})", cell.source, flags=re.MULTILINE)
@@ -83,7 +109,9 @@ def _mark(cell: NotebookNode, new: Mapping[str, int]) -> None:
     marks = {"schema_version": 3, "grade": False, "solution": False, "locked": False, "task": False}
     exercise, checked = handout.exercise_of(cell), _checked(cell)
     if exercise:
-        cell.metadata.nbgrader = NotebookNode(marks, grade_id=exercise, solution=True)
+        # nbgrader empties a cell of this kind: of a repair it would take the code away that is to be mended.
+        repair = cell.metadata.course.get("repair", False)
+        cell.metadata.nbgrader = NotebookNode(marks, grade_id=exercise, solution=not repair)
     elif checked:
         graded = {"grade": True, "locked": True, "points": new[checked], "cell_type": "code"}
         cell.metadata.nbgrader = NotebookNode(marks, grade_id=f"{checked}-check", **graded)

@@ -17,10 +17,10 @@ from nbformat import NotebookNode
 
 from ..errors import CourseError, unknown
 from . import handout, texts, wording
+from .blanks import BEGIN, END, handed_out, planted
 from .checks import CHECKS, Check
 from .ids import chapter_of, function_of
 
-BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 FIRST = re.compile(r"# EXERCISE (\S+) \(keep this line\)")
 
 
@@ -105,8 +105,10 @@ def _exercise(cell: NotebookNode, following: NotebookNode | None, number: str) -
     if name not in CHECKS:
         raise unknown("exercise", name, CHECKS)
     check, function = CHECKS[name], function_of(name)
+    for variant in check.variants if check.repair else ():
+        planted(cell.source, check, variant.edits)  # an edition may ask for any of them
     try:
-        body = ast.parse(blank(cell.source, name)).body
+        body = ast.parse(handed_out(cell.source, check)).body
     except SyntaxError as error:
         raise CourseError(f"the student's version is not valid Python: {error}") from None
     match body:
@@ -124,6 +126,10 @@ def _exercise(cell: NotebookNode, following: NotebookNode | None, number: str) -
         "minutes": check.minutes,
         "level": check.level,
     }
+    if check.marks:
+        cell.metadata.course.marks = [list(mark) for mark in check.marks]
+    if check.repair:
+        cell.metadata.course.repair = True
     return check
 
 
@@ -152,32 +158,6 @@ def _check_text(chapter: str, cells: Sequence[NotebookNode], exercises: Sequence
         )
     if exercises and wording.TOTAL not in text:
         raise CourseError(f"{chapter}: want {wording.TOTAL!r} in the text: it tells how many, and the points")
-
-
-def blank(source: str, name: str) -> str:
-    """The exercise with each solution replaced by a line that says what to do."""
-    lines, inside, count = [], False, 0
-    for line in source.split("\n"):
-        marker = line.strip()
-        if marker not in (BEGIN, END):
-            if marker.startswith((BEGIN, END)):
-                raise CourseError(f"a solution marker must stand alone on its line, got {marker!r}")
-            if not inside:
-                lines.append(line)
-            continue
-        if inside == (marker == BEGIN):
-            raise CourseError(f"{marker!r} without {END if inside else BEGIN!r} before it")
-        inside = marker == BEGIN
-        if inside:
-            count += 1
-            indent = line[: len(line) - len(line.lstrip())]
-            todo = f"Exercise {name} is still to be written: replace this line with your code."
-            lines += [f"{indent}# Your code here.", f'{indent}raise NotImplementedError("{todo}")']
-    if inside:
-        raise CourseError(f"{BEGIN!r} without {END!r} after it")
-    if not count:
-        raise CourseError(f"an exercise needs a solution between {BEGIN!r} and {END!r}")
-    return "\n".join(lines)
 
 
 def _identify(cells: list[NotebookNode]) -> None:

@@ -1,6 +1,7 @@
 """The two notebooks of a chapter: solved, and the student's.
 
-They differ only in what stands between `### BEGIN SOLUTION` and `### END SOLUTION`, in cells tagged `solution-only`, and in outputs.
+They differ only in what stands between `### BEGIN SOLUTION` and `### END SOLUTION`, in the slip of a repair, in cells tagged
+`solution-only`, and in outputs.
 """
 
 import tomllib
@@ -12,7 +13,8 @@ import nbformat
 from nbformat import NotebookNode
 
 from . import handout, wording
-from .chapters import Chapter, blank, tags
+from .blanks import handed_out
+from .chapters import Chapter, tags
 
 # Colab opens the notebook with a GPU when the reader's account has one.
 METADATA = {
@@ -42,9 +44,10 @@ def edition(chapter: Chapter, folder: str) -> NotebookNode:
     cells = deepcopy(chapter.cells)
     if folder == "notebooks":
         cells = [cell for cell in cells if "solution-only" not in tags(cell)]
+        checks = {exercise.id: exercise for exercise in chapter.exercises}
         for cell in cells:
             if exercise := handout.exercise_of(cell):
-                cell.source = blank(cell.source, exercise)
+                cell.source = handed_out(cell.source, checks[exercise])
     points = {exercise.id: exercise.points for exercise in chapter.exercises}
     for cell in cells:
         if cell.cell_type == "code":

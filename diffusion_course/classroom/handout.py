@@ -4,10 +4,11 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import CourseError, unknown
 from .ids import chapter_of
+from .terms import Marks
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -24,13 +25,23 @@ course = setup()"""
 
 @dataclass(frozen=True)
 class Exercise:
-    """One exercise of a student notebook. level: 1 easy, 2 medium, 3 hard. blank: the cell's source as it was handed out."""
+    """One exercise of a student notebook. level: 1 easy, 2 medium, 3 hard. blank: the cell's source as it was handed out.
+
+    marks: of a design. variant: the number of its version; 0 is the course's own.
+    """
 
     id: str
     points: int
     minutes: int
     level: int
     blank: str
+    marks: Marks = ()
+    variant: int = 0
+
+    @property
+    def terms(self) -> dict[str, Any]:
+        """What the check is told of this edition, as plain data."""
+        return {"points": self.points, "marks": [list(mark) for mark in self.marks], "variant": self.variant}
 
 
 def folder() -> Path:
@@ -113,7 +124,8 @@ def _exercise(name: str, cell: "NotebookNode") -> Exercise:
         raise CourseError(
             f"{name}: its cell's metadata must say points, minutes and level, as `build` wrote them"
         )
-    return Exercise(name, points, minutes, level, cell.source)
+    marks = tuple((p, bar) for p, bar in cell.metadata.course.get("marks", ()))
+    return Exercise(name, points, minutes, level, cell.source, marks, cell.metadata.course.get("variant", 0))
 
 
 def _names(place: Path) -> list[str]:

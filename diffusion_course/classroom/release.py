@@ -19,7 +19,7 @@ from nbformat import NotebookNode
 
 from ..errors import CourseError, check_integer, unknown
 from ..files import write_text
-from . import handout
+from . import handout, variants
 from .adapt import adapt, worth
 from .ids import chapter_of, chosen
 from .wording import in_points
@@ -34,15 +34,17 @@ def release(
     out: Path,
     nbgrader: bool = False,
     say: Callable[[str], None] = print,
+    variant: str = "",
 ) -> None:
     """Write the chapters (numbers or names, default: all that are installed) to `out`, and say each one's exercises and points.
 
-    points: a YAML file, exercise id -> points; what it does not name keeps its own. hide: exercises that are given to the students.
-    nbgrader: write nbgrader's source assignments instead, with the solutions, to out/source/; needs a checkout.
+    points: a YAML file, exercise id -> points, or the marks of a design; what it does not name keeps its own. hide: exercises that are
+    given to the students. nbgrader: write nbgrader's source assignments instead, with the solutions, to out/source/; needs a checkout.
+    variant: a seed that draws the slips of repairs and other numbers; "" takes the course's own, to which the solution is public.
     Raises CourseError for what is unknown or contradictory, and when `out` holds anything but an earlier release.
     """
     names = chosen(words, handout.names())
-    changed = _points(points)
+    changed, marks = _points(points)
     for option, named in (("--points", list(changed)), ("--hide", hide)):
         for exercise in named:
             _known(option, exercise, names)
@@ -53,20 +55,27 @@ def release(
         )
 
     new = {name: worth(handout.read(chapter_of(name)), changed, hide) for name in names}
+    every = {e: number for exercises in new.values() for e, number in exercises.items()}
+    drawn = variants.draw(variant, every)
+    said = variants.terms(drawn, marks, every)
     files = {}
     for name, exercises in new.items():
-        base = _solved(name) if nbgrader else handout.read(chapter_of(name))
-        files[f"source/{name}/{name}.ipynb" if nbgrader else f"{name}.ipynb"] = _file(adapt(base, exercises))
-    _write(out, {LIST: _listing(new, sorted(set(hide)), files), **files})
+        base = variants.vary(_solved(name) if nbgrader else handout.read(chapter_of(name)), drawn)
+        terms = {e: said[e] for e in exercises if e in said}
+        files[f"source/{name}/{name}.ipynb" if nbgrader else f"{name}.ipynb"] = _file(
+            adapt(base, exercises, terms)
+        )
+    _write(out, {LIST: _listing(new, sorted(set(hide)), drawn, files), **files})
     for name, exercises in new.items():
         say(f"{name}: {len(exercises)} exercises, {in_points(sum(exercises.values()))}")
     total = sum(sum(exercises.values()) for exercises in new.values())
     say(f"{len(new)} chapters, {in_points(total)}: {out}")
 
 
-def _points(path: Path | None) -> dict[str, int]:
+def _points(path: Path | None) -> tuple[dict[str, int], dict[str, dict[Any, Any]]]:
+    """Exercise -> points, and exercise -> marks as the file has them, whose most points are the exercise's."""
     if path is None:
-        return {}
+        return {}, {}
     try:
         text = path.read_text(encoding="utf-8")
         read = yaml.safe_load(text)
@@ -81,9 +90,11 @@ def _points(path: Path | None) -> dict[str, int]:
     twice = next((key for key in keys if keys.count(key) > 1), None)
     if twice:
         raise CourseError(f"--points: {path} names {twice} twice")
-    for exercise, number in read.items():
-        check_integer(f"--points: {exercise}", number, 1)
-    return read
+    marks = {exercise: told for exercise, told in read.items() if isinstance(told, dict)}
+    for exercise, told in read.items():
+        for number in (told or [None]) if exercise in marks else [told]:
+            check_integer(f"--points: {exercise}", number, 1)
+    return {exercise: max(told) if exercise in marks else told for exercise, told in read.items()}, marks
 
 
 def _known(option: str, exercise: str, names: Sequence[str]) -> None:
@@ -106,7 +117,10 @@ def _solved(name: str) -> NotebookNode:
 
     chapter = chapters.read(source)
     notebook = editions.edition(chapter, "notebooks")
-    solved = {cell.id: cell.source for cell in chapter.cells if handout.exercise_of(cell)}
+    repairs = {exercise.id for exercise in chapter.exercises if exercise.repair}
+    solved = {
+        cell.id: cell.source for cell in chapter.cells if handout.exercise_of(cell) not in {"", *repairs}
+    }
     for cell in notebook.cells:
         cell.source = solved.get(cell.id, cell.source)
     return notebook
@@ -117,9 +131,12 @@ def _file(notebook: NotebookNode) -> str:
     return nbformat.writes(notebook) + "\n"
 
 
-def _listing(new: Mapping[str, dict[str, int]], hidden: list[str], files: Mapping[str, str]) -> str:
+def _listing(
+    new: Mapping[str, dict[str, int]], hidden: list[str], drawn: Mapping[str, int], files: Mapping[str, str]
+) -> str:
     digests = {name: _digest(text.encode()) for name, text in files.items()}
-    return json.dumps({"chapters": new, "hidden": hidden, "files": digests}, indent=1) + "\n"
+    listing = {"chapters": new, "hidden": hidden, "variants": drawn, "files": digests}
+    return json.dumps(listing, indent=1) + "\n"
 
 
 def _digest(content: bytes) -> str:

@@ -1,7 +1,8 @@
 """What the course says of its exercises: points, minutes and levels in words. Needs no torch.
 
 A chapter's source leaves three things to be filled in: `### Exercise {{03-eps_loss}}`, the heading of an exercise, `{{exercises}}`,
-how many there are for how many points, and `{{minutes}}`, how many minutes they take together. `build` fills in what each `Check` says, and `release` the points of an edition.
+how many there are for how many points, and `{{minutes}}`, how many minutes they take together. The text of a design also has
+`{{marks 04-even_betas}}`, its points and scores. `build` fills in what each `Check` says, and `release` what an edition changes.
 """
 
 import re
@@ -9,12 +10,14 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from .ids import function_of
+from .terms import Marks
 
 HEADING = re.compile(r"^### Exercise \{\{([^{}\n]*)\}\}$", re.MULTILINE)
 TOTAL = "{{exercises}}"
 # The next chapter; its file lies beside this one.
 NEXT = re.compile(r"^Next: `(\d\d_[a-z0-9_]+)`", re.MULTILINE)
 MINUTES = "{{minutes}}"
+MARKS = re.compile(r"\{\{marks ([^{}\n]*)\}\}")
 LEVELS = {1: "easy", 2: "medium", 3: "hard"}
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 GIVEN = """\
@@ -35,6 +38,8 @@ class Described(Protocol):
     def minutes(self) -> int: ...
     @property
     def level(self) -> int: ...
+    @property
+    def marks(self) -> Marks: ...
 
 
 def in_points(number: int) -> str:
@@ -49,15 +54,23 @@ def fill(text: str, exercises: Sequence[Described], points: Mapping[str, int]) -
     """Markdown with headings, totals and the link to the next chapter filled in.
 
     exercises: all of the chapter, in its order. points: exercise id -> points; what is not among them is given to the students.
-    Raises KeyError for a heading of no exercise of the chapter.
+    Raises KeyError for a heading or marks of no exercise of the chapter.
     """
     headings = {
         exercise.id: _heading(number, exercise, points) for number, exercise in enumerate(exercises, 1)
     }
     text = HEADING.sub(lambda found: headings[found[1]], text)
+    marks = {exercise.id: exercise.marks for exercise in exercises}
+    text = MARKS.sub(lambda found: _listed(marks[found[1]]), text)
     text = NEXT.sub(r"Next: [\1](\1.ipynb)", text)
     minutes = sum(exercise.minutes for exercise in exercises if exercise.id in points)
     return text.replace(MINUTES, counted(minutes, "minute")).replace(TOTAL, _total(list(points.values())))
+
+
+def _listed(marks: Marks) -> str:
+    """The marks of a design: "2 points for 1.5, 4 for 0.75"."""
+    (first, bar), *others = marks
+    return ", ".join([f"{in_points(first)} for {bar:g}", *(f"{p} for {b:g}" for p, b in others)])
 
 
 def _heading(number: int, exercise: Described, points: Mapping[str, int]) -> str:

@@ -453,3 +453,57 @@ def test_a_notebook_needs_only_torch_to_check():
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert run.stdout == "[]\n"
+
+
+# ---- a machine: a path is judged at its first wrong state
+
+
+def walk(x, betas):
+    return torch.stack([x, *(x * column(b, x) for b in betas.cumprod(0)[:, None])])
+
+
+WALK = Check(
+    id="00-walk",
+    points=1,
+    minutes=1,
+    level=1,
+    reference=walk,
+    inputs=lambda d: (d.x(), d.betas()),
+    where="x_t = beta_t x_{t-1}.",
+    path="x_{}",
+    mutants=[
+        Mutant("a step that is not taken.", lambda x, b: walk(x, torch.where(b == b[3], 1, b))),
+        Mutant("betas turned round.", lambda x, b: walk(x, b.flip(0))),
+    ],
+)
+
+
+def changed_from(first, change, function=walk):
+    """The states of a walk, those from number `first` on changed."""
+
+    def answer(x, betas):
+        states = function(x, betas)
+        return torch.cat([states[:first], change(states[first:])])
+
+    return answer
+
+
+def test_a_wrong_loop_is_told_at_the_first_step_that_leaves_the_path():
+    text = message(WALK, changed_from(4, lambda v: v + 1))
+    assert text.startswith("00-walk: right up to x_3; then x_4[")
+    assert "Every entry of the first wrong state is 1 too large.\nLook at" in text
+    assert message(WALK, changed_from(0, lambda v: v + 1)).startswith("00-walk: x_0[")
+    text = message(WALK, changed_from(5, lambda v: v * float("nan")))
+    assert text.startswith("00-walk: right up to x_4; then x_5 holds NaN in ")
+
+
+def test_a_mutant_is_recognised_by_where_it_leaves_the_path_whatever_comes_later():
+    first, second = WALK.mutants
+    two = changed_from(6, lambda v: 3 * v, first.function)
+    assert message(WALK, two).endswith(f"\nThis looks like {first.hint}")
+    assert message(WALK, changed_from(1, lambda v: 3 * v, second.function)).endswith(f"Look at {WALK.where}")
+
+
+def test_a_path_with_a_state_too_few_or_in_a_list_is_told():
+    assert ": one entry too few" in message(WALK, lambda x, b: walk(x, b)[1:])
+    assert "make one tensor of it, as torch.stack does" in message(WALK, lambda x, b: list(walk(x, b)))

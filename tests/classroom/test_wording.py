@@ -48,6 +48,15 @@ def test_a_heading_of_what_is_given_says_so_and_the_text_stays():
     assert text.endswith("\n\nWrite it.")
 
 
+def test_the_marks_of_a_design_are_those_of_the_edition():
+    design = Exercise("04-f_1", 4, 1, 1, "", marks=((1, 1.5), (4, 0.36)))
+    assert (
+        fill("The marks are {{marks 04-f_1}}.", [design], {}) == "The marks are 1 point for 1.5, 4 for 0.36."
+    )
+    with pytest.raises(KeyError):
+        fill("{{marks 04-f_2}}", [design], {})
+
+
 def test_other_text_stays():
     for text in (
         "### Exercise 3",

@@ -9,13 +9,15 @@ from collections.abc import Callable, Mapping
 
 from ...errors import check_integer, unknown
 from ..ids import chapter_of
+from ..terms import Marks, reached
 from ..wording import in_points
-from .data import Check, CheckFailed, Mutant, NotDone
-from .engine import examine
+from .data import Check, CheckFailed, Mutant, NotDone, Variant
+from .design import summary
+from .engine import examine, score
 from .stale import slip, unchanged
 from .unwritten import go_on, notebook
 
-__all__ = ["CHECKS", "Check", "CheckFailed", "Mutant", "NotDone", "check", "check_all", "examine"]
+__all__ = ["CHECKS", "Check", "CheckFailed", "Mutant", "NotDone", "Variant", "check", "check_all", "examine"]
 
 CHECKS: dict[str, Check] = {
     exercise.id: exercise
@@ -29,39 +31,59 @@ WRONG = "not right yet"
 NOT_WRITTEN = "not written yet"
 # What happened in this kernel: exercise id -> what the last check found.
 _found: dict[str, str] = {}
+# The points that it gave.
+_points: dict[str, int] = {}
 # And the points that the last check was told.
 _worth: dict[str, int] = {}
 
 
-def check(exercise: str, answer: Callable, seed: int | str = 0, points: int | None = None) -> None:
+def check(
+    exercise: str,
+    answer: Callable,
+    seed: int | str = 0,
+    points: int | None = None,
+    marks: Marks = (),
+    variant: int = 0,
+) -> None:
     """Test your function for one exercise, e.g. `check("01-diffuse", diffuse)`.
 
     Prints one line when the answer is right. The random inputs come from `seed`; grading uses other seeds.
-    points: what the exercise is worth, >= 1, where an edition of the course changes that.
-    In a notebook a function that is still a stub is told in a box, and the course's own takes its place there for no points.
+    points: what the exercise is worth, >= 1; marks: (points, score) of a design; variant: its number. An edition of the course
+    writes them where it changes them.
+    In a notebook a function that is still a stub, or a repair that is still wrong, is told in a box, and the course's own takes its place there for no points.
     Raises CheckFailed with a hint; elsewhere NotDone for a stub; CourseError for an unknown id or points that are no whole number.
     """
     if exercise not in CHECKS:
         raise unknown("exercise", exercise, CHECKS)
-    if points is not None:
-        check_integer("points", points, 1)
-    asked, shell = CHECKS[exercise], notebook()
-    _worth[exercise] = asked.points if points is None else points
-    _found[exercise] = WRONG
+    asked, shell = CHECKS[exercise].under(points, marks, variant), notebook()
+    _worth[exercise], _found[exercise] = asked.points, WRONG
     try:
         examine(asked, answer, seed)
     except NotDone:
         _found[exercise] = NOT_WRITTEN
         if shell is None:
             raise
-        go_on(asked, answer, _worth[exercise], shell, slip(asked, shell))
+        go_on(asked, answer, asked.points, shell, slip(asked, shell))
     except CheckFailed as failed:
         if advice := slip(asked, shell) or unchanged(asked, answer):
             failed.args = (f"{failed}\n{advice}",)
-        raise
+        if shell is None or not asked.repair or shell.user_ns.get(asked.function) is not answer:
+            raise
+        go_on(
+            asked, answer, asked.points, shell, str(failed)
+        )  # it is handed out wrong, and must strand nobody
     else:
         _found[exercise] = RIGHT
-        print(f"{exercise}: correct, {in_points(_worth[exercise])}")
+        _points[exercise], words = _reached(asked, answer, seed)
+        print(f"{exercise}: {words}")
+
+
+def _reached(asked: Check, answer: Callable, seed: int | str) -> tuple[int, str]:
+    """The points of an answer that was accepted, and what is said of it."""
+    if not asked.score:
+        return asked.points, f"correct, {in_points(asked.points)}"
+    number = score(asked, answer, seed)
+    return reached(asked.marks, number, asked.lower), summary(asked, number)
 
 
 def check_all(points: Mapping[str, int] | None = None) -> None:
@@ -83,13 +105,14 @@ def check_all(points: Mapping[str, int] | None = None) -> None:
         )
         return
     width = max(map(len, listed))
-    total = reached = 0
+    total = mine = 0
     for exercise, worth in listed.items():
         found = _found.get(exercise, "not checked yet")
-        got = worth if found == RIGHT else 0
-        total, reached = total + worth, reached + got
+        # A part of the points is of what they were when it was checked.
+        got = _points[exercise] * worth // _worth[exercise] if found == RIGHT else 0
+        total, mine = total + worth, mine + got
         print(f"{exercise:{width}}  {got:2} of {worth:2}  {found}".rstrip())
-    print(f"{'total':{width}}  {reached:2} of {total:2}")
+    print(f"{'total':{width}}  {mine:2} of {total:2}")
     print(
         "Grading runs these checks again in a fresh kernel, on hidden seeds: other random inputs than here."
     )

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
+from .ch01_chain import FORWARD_CHAIN
+from .ch01_repair import SNAPSHOTS
 from .ch01_slips import (
     ADDED,
     BOUNDED,
@@ -365,4 +367,4 @@ SNR = Check(
     ],
 )
 
-CHECKS = [ALPHA_BAR_FROM_BETAS, DIFFUSE, SNR]
+CHECKS = [FORWARD_CHAIN, ALPHA_BAR_FROM_BETAS, DIFFUSE, SNAPSHOTS, SNR]

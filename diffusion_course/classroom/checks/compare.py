@@ -17,6 +17,7 @@ class Kind(Enum):
     FORM = "type, dtype or device"
     SHAPE = "shape"
     NUMBERS = "numbers"
+    SCORE = "a bound, or a score below the first mark"
     GRADIENT = "gradients"
     COUNT = "too many evaluations"
 
@@ -35,15 +36,20 @@ TOLERANCE = {torch.float64: (1e-9, 1e-11), torch.float32: (1e-3, 1e-3)}
 
 
 def value_fault(
-    outputs: Sequence[str], got: object, want: object, t: object = None, same_dtype: bool = True
+    outputs: Sequence[str],
+    got: object,
+    want: object,
+    t: object = None,
+    same_dtype: bool = True,
+    path: str = "",
 ) -> Fault | None:
     """Compare a returned value with the reference's. `outputs` names the results: one tensor, or a tuple.
 
     want: in the dtype of the inputs and on the device that the answer must have. t: the (B,) times of the case, if any.
-    same_dtype: is a float64 result refused where the inputs are float32?
+    same_dtype: is a float64 result refused where the inputs are float32? path: see Check.
     """
     if len(outputs) == 1:
-        return tensor_fault(outputs[0], got, want, t, same_dtype)
+        return tensor_fault(outputs[0], got, want, t, same_dtype, path)
     names = ", ".join(outputs)
     if not isinstance(got, tuple | list):
         return Fault(Kind.FORM, f"the function returned {kind(got)}, want a tuple ({names})")
@@ -58,10 +64,20 @@ def value_fault(
 
 
 def tensor_fault(
-    name: str, got: object, want: object, t: object = None, same_dtype: bool = True
+    name: str, got: object, want: object, t: object = None, same_dtype: bool = True, path: str = ""
 ) -> Fault | None:
-    """Compare one tensor: type, shape, device, dtype, NaN, and last the numbers."""
+    """Compare one tensor: its form, NaN, and last the numbers; of a path those of its first wrong state."""
     assert isinstance(want, Tensor)
+    fault = form_fault(name, got, want, same_dtype)
+    if fault:
+        return fault
+    assert isinstance(got, Tensor)
+    got = plain(got)
+    return state_fault(path, got, want) if path else entries_fault(name, got, want, t)
+
+
+def form_fault(name: str, got: object, want: Tensor, same_dtype: bool = True) -> Fault | None:
+    """Compare all but the numbers: type, shape, device, dtype."""
     if not is_tensor(got):
         return Fault(Kind.FORM, f"{name} is {kind(got)}, want a tensor of shape {tuple(want.shape)}")
     got = plain(got)
@@ -83,6 +99,28 @@ def tensor_fault(
         return Fault(
             Kind.FORM, f"{name} has dtype {short(got.dtype)}, want {short(want.dtype)}{dtype_hint(got, want)}"
         )
+    return None
+
+
+def state_fault(path: str, got: Tensor, want: Tensor) -> Fault | None:
+    """Where a path leaves the right one, and what is wrong with the state there."""
+    first = leaves_at(got, want)
+    if first is None:
+        return None
+    fault = entries_fault(path.format(first), got[first], want[first])
+    assert fault
+    before = f"right up to {path.format(first - 1)}; then " if first else ""
+    return Fault(fault.kind, f"{before}{fault.text}")
+
+
+def leaves_at(got: Tensor, want: Tensor) -> int | None:
+    """The first state, along the first axis, in which a path is not the right one; None where all are right."""
+    off = ~close(got, want).flatten(1).all(1) if got.ndim > 1 else ~close(got, want)
+    return int(off.nonzero()[0]) if bool(off.any()) else None
+
+
+def entries_fault(name: str, got: Tensor, want: Tensor, t: object = None) -> Fault | None:
+    """NaN and infinity, and wrong numbers."""
     if not bool(torch.isfinite(got).all()):
         bad = ~torch.isfinite(got)
         return Fault(
@@ -166,7 +204,7 @@ def shape_hint(got: Tensor, want: Tensor) -> str:
         return ": two axes are swapped"
     if got.numel() == want.numel():
         return ": the same entries, reshape them"
-    if got.ndim == want.ndim == 1 and abs(len(got) - len(want)) == 1:
+    if got.ndim == want.ndim and got.shape[1:] == want.shape[1:] and abs(len(got) - len(want)) == 1:
         return ": one entry too many" if len(got) > len(want) else ": one entry too few"
     if got.ndim > want.ndim:
         return (
@@ -185,19 +223,23 @@ def kind(value: object) -> str:
         return "a Python number; keep it a tensor, without .item() or float()"
     if isinstance(value, tuple):
         return f"a tuple of {len(value)}"
+    if isinstance(value, list):
+        return f"a list of {len(value)}; make one tensor of it, as torch.stack does of tensors"
     if isinstance(value, Tensor):
         return f"one tensor of shape {tuple(value.shape)}"
     return f"of type {type(value).__name__}"
 
 
 def describe(names: Sequence[str], args: Sequence) -> str:
-    """The inputs of a case in one line: shapes of float tensors, values of integers."""
+    """The inputs of a case in one line: shapes of float tensors, values of integers and of lists."""
     parts = []
     for name, arg in zip(names, args, strict=True):
         if isinstance(arg, Tensor):
             parts.append(
                 f"{name} {tuple(arg.shape)}" if arg.is_floating_point() else f"{name} = {arg.tolist()}"
             )
+        elif isinstance(arg, list):
+            parts.append(f"{name} = {arg}")
         elif isinstance(arg, bool | int | float):
             parts.append(f"{name} = {arg:g}" if isinstance(arg, float) else f"{name} = {arg}")
     dtypes = {short(a.dtype): None for a in args if isinstance(a, Tensor) and a.is_floating_point()}

@@ -2,11 +2,13 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
-from ...errors import CourseError
+from ...errors import CourseError, check_integer
 from ..ids import chapter_of, function_of
+from ..terms import Marks, scaled
 from .inputs import Draw
 
 
@@ -36,6 +38,14 @@ class Mutant:
 
 
 @dataclass(frozen=True)
+class Variant:
+    """A version of an exercise. edits: what stands in its source -> what stands there instead. changes: fields of its Check."""
+
+    edits: Mapping[str, str] = field(default_factory=dict)
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Check:
     """One exercise, as data.
 
@@ -46,10 +56,17 @@ class Check:
     mutants: the classic mistakes, at least three.
     fixed: the cases that are the same on every seed, from where the chapter uses the function: label -> arguments, in float64.
     outputs: names of the results, for the messages. Several mean that the answer returns a tuple.
+    path: of a machine, what a state of its path is called, "x_{}": the result's entry k, from 0 on, is x_k. It is judged at the first
+        state that is wrong, since all later ones follow from that.
     grad: names of the arguments (tensors or models) that gradients must reach, where the text asks for them.
     evaluations: model argument -> a function of all arguments: how many samples the model may be shown at most.
     inference: does it run under torch.inference_mode()? Not where the exercise itself takes a gradient.
     same_dtype: does the text ask for the dtype of the inputs? Where it does not, float64 is welcome for float32.
+    score: of a design, a number for (result, *arguments). It raises CourseError, in words, for a result that breaks a bound.
+        Then the reference is one design of full marks, and no numbers are compared with it.
+    scored: what the score is, in words. lower: is a lower one better? marks: (points, the score from which they are given), up to `points`.
+    variants: the versions of which an edition has one; the first is the course's own. Each version of a repair plants a slip in the
+        solution, and a mutant's hint says what is seen of it, not where it is.
     library: functions of the course that do the exercise's whole work, e.g. "gaussian.diffuse": grading takes them away.
         A table of NoiseSchedule is computed by the function behind it, "schedules.NoiseSchedule.snr.func". Helpers are not named.
     """
@@ -64,11 +81,37 @@ class Check:
     mutants: Sequence[Mutant]
     fixed: Callable[[Draw], Iterable[tuple[str, tuple]]] = lambda d: ()
     outputs: Sequence[str] = ("result",)
+    path: str = ""
     grad: Sequence[str] = ()
     evaluations: Mapping[str, Callable[..., int]] = field(default_factory=dict)
     inference: bool = True
     same_dtype: bool = False
+    score: Callable[..., float] | None = None
+    scored: str = ""
+    lower: bool = True
+    marks: Marks = ()
+    variants: Sequence[Variant] = ()
     library: Sequence[str] = ()
+
+    def under(self, points: int | None = None, marks: Marks = (), variant: int = 0) -> "Check":
+        """The check under the terms of an edition. Raises CourseError for terms that are none."""
+        if variant:
+            check_integer("variant", variant, 0, len(self.variants) - 1)
+            return replace(self, **self.variants[variant].changes).under(points, marks)
+        if points is not None:
+            check_integer("points", points, 1)
+        if marks or points is not None:
+            worth = max(p for p, _ in marks) if marks else points or self.points
+            others = (
+                tuple((p, bar) for p, bar in marks) if marks else self.marks and scaled(self.marks, worth)
+            )
+            return replace(self, points=worth, marks=others)
+        return self
+
+    @property
+    def repair(self) -> bool:
+        """Is code handed out in which a slip is planted?"""
+        return bool(self.variants and self.variants[0].edits)
 
     @cached_property
     def parameters(self) -> list[str]:

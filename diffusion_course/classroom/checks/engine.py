@@ -4,32 +4,22 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, product
 
 import torch
 from torch import Tensor
 
 from .call import Outcome, call, fresh, isolated, other_data, scattered
-from .compare import Fault, Kind, alike, describe
-from .data import Check, CheckFailed, Mutant
-from .faults import call_fault, gradient_fault, not_done, repeat_fault, said, signature_fault, wanted
+from .compare import Fault, Kind, describe
+from .data import Check, CheckFailed
+from .design import worst
+from .diagnose import Trial, diagnosis
+from .faults import call_fault, gradient_fault, not_done, repeat_fault, signature_fault, wanted
 from .faults import result_fault as _result_fault
 from .inputs import PLANS, Draw
 from .observe import Tried, observation
 from .unwritten import is_given
-
-
-@dataclass(frozen=True)
-class Trial:
-    """The answer on one case: the inputs, the outcome of the call, and what is wrong (None if nothing).
-
-    label: what is special about the case, "" for a random one.
-    """
-
-    args: tuple
-    label: str
-    outcome: Outcome
-    fault: Fault | None
 
 
 @dataclass(frozen=True)
@@ -84,6 +74,13 @@ def examine(check: Check, answer: Callable, seed: int | str = 0) -> None:
                 raise _refusal(check, answer, failed, trials, device)
 
 
+def score(check: Check, answer: Callable, seed: int | str = 0) -> float:
+    """The score of a design that `examine` accepts: the worst of its cases."""
+    with isolated():
+        tried = [(args, call(answer, fresh(args)).value) for args in cases(check, seed)]
+        return worst(check, [(args, value) for args, value in tried if isinstance(value, Tensor)])
+
+
 def accepts(check: Check, answer: Callable, seed: int | str = 0, fixed: bool = True) -> bool:
     """Would `examine` accept it on the CPU? Quicker, for nothing is explained. fixed: are the fixed cases asked, too?"""
     if signature_fault(check, answer):
@@ -120,8 +117,10 @@ def _cases(check: Check, seed: int | str, device: str = "cpu") -> Iterator[tuple
 
 
 def _random(check: Check, seed: int | str, device: str = "cpu") -> Iterator[tuple[str, tuple]]:
-    for index in range(len(PLANS)):
+    for index in range(1 if check.score else len(PLANS)):  # of a design nothing is drawn
         yield "", check.inputs(Draw(check.id, seed, index, device))
+    if check.score:
+        return
     # The shapes and numbers of the first case, with other data: an answer may keep nothing between calls.
     yield "", other_data(check.inputs(Draw(check.id, seed, 0, device)))
 
@@ -147,6 +146,8 @@ def _mannered(
     check: Check, answer: Callable, seed: int | str, device: str, fixed: bool = True
 ) -> Iterator[Trial]:
     """The manners in which the answer fails."""
+    if check.score:  # the course calls it once
+        return
     chosen = [check.inputs(Draw(check.id, seed, index, device)) for index in MANNERED]
     for manner, args in product(MANNERS, chosen):
         if manner.context is torch.inference_mode and not check.inference:
@@ -173,17 +174,19 @@ def _refusal(
     sys.stdout.write(failed.outcome.printed)
     where = f" ({failed.label})" if failed.label else ""
     inputs = f"{describe(check.parameters, failed.args)}{where}"
-    told = failed.fault.kind in (Kind.STOPPED, Kind.SHAPE, Kind.NUMBERS, Kind.FORM)
-    diagnosis = _diagnosis(check, answer, trials) if told and device == "cpu" else ""
-    advice = f"This looks like {diagnosis}" if diagnosis else ""
+    told = failed.fault.kind in (Kind.STOPPED, Kind.SHAPE, Kind.NUMBERS, Kind.FORM, Kind.SCORE)
+    hint = (
+        diagnosis(check, trials, partial(_with_fixed, check, answer, trials))
+        if told and device == "cpu"
+        else ""
+    )
+    advice = f"This looks like {hint}" if hint else ""
     # A wrong type, an argument changed in place, an exception: there the formula would only distract.
-    if not advice and failed.fault.kind in (Kind.SHAPE, Kind.NUMBERS):
-        seen = _observation(check, answer, trials) if device == "cpu" else ""
+    if not advice and failed.fault.kind in (Kind.SHAPE, Kind.NUMBERS, Kind.SCORE):
+        seen = _observation(check, answer, trials) if device == "cpu" and not check.score else ""
         advice = f"{seen}\nLook at {check.where}" if seen else f"Look at {check.where}"
     message = f"{check.id}: {failed.fault.text}\nInputs: {inputs}."
-    return CheckFailed(
-        f"{message}\n{advice}" if advice else message, failed.fault.text, inputs, advice, diagnosis
-    )
+    return CheckFailed(f"{message}\n{advice}" if advice else message, failed.fault.text, inputs, advice, hint)
 
 
 def _observation(check: Check, answer: Callable, trials: Sequence[Trial]) -> str:
@@ -194,38 +197,7 @@ def _observation(check: Check, answer: Callable, trials: Sequence[Trial]) -> str
     )
 
 
-def _diagnosis(check: Check, answer: Callable, trials: Sequence[Trial]) -> str:
-    """The hint of the mutant that does what the answer did; '' if there is none. The fixed cases decide between several."""
-    found = [mutant for mutant in check.mutants if _matches(mutant, trials)]
-    if len(found) > 1:
-        more = _with_fixed(check, answer, trials)
-        found = [mutant for mutant in found if _matches(mutant, more)] or found
-    return found[0].hint if found else ""
-
-
 def _with_fixed(check: Check, answer: Callable, trials: Sequence[Trial]) -> Sequence[Trial]:
     if any(trial.label for trial in trials):
         return trials
     return [*trials, *(_trial(check, answer, *case) for case in _fixed(check))]
-
-
-def _matches(mutant: Mutant, trials: Sequence[Trial]) -> bool:
-    """Does the answer do what the mutant does on every random case, and on every fixed one where it is wrong?
-
-    Equal values, or the same type of error. On the others it may differ: there two slips of one kind part by rounding. A narrow
-    mutant must therefore stand before a wide one.
-    """
-    seen = False
-    for trial in (t for t in trials if t.fault or not t.label):
-        theirs = trial.outcome
-        try:
-            ours, error = mutant.function(*fresh(trial.args)), None
-        except Exception as caught:  # of a mutant, which we wrote
-            ours, error = None, caught
-        if theirs.error and error and type(theirs.error) is type(error):
-            seen = seen or said(theirs.error) == said(error)
-        elif theirs.error or error or not alike(theirs.value, ours):
-            return False
-        else:
-            seen = True
-    return seen

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from .call import Outcome, blamed_line, call, fresh, in_float64, leaves
 from .compare import Fault, Kind, alike, numbers_fault, value_fault
 from .data import Check, NotDone
+from .design import design_fault
 
 
 def signature_fault(check: Check, answer: object) -> str:
@@ -81,7 +82,9 @@ def result_fault(check: Check, args: tuple, value: object, evaluated: dict[str, 
     """
     t = dict(zip(check.parameters, args, strict=True)).get("t")
     try:
-        fault = value_fault(check.outputs, value, wanted(check, args), t, check.same_dtype)
+        if check.score:
+            return design_fault(check, args, value, wanted(check, args))
+        fault = value_fault(check.outputs, value, wanted(check, args), t, check.same_dtype, check.path)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a returned object may pretend to be a tensor and raise anything

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .compare import alike, close, dense, is_tensor, plain
+from .compare import alike, close, dense, is_tensor, leaves_at, plain
 from .data import Check
 from .inputs import column
 from .suppose import supposition
@@ -17,6 +17,7 @@ from .suppose import supposition
 CLOSE = 1e-6  # relative; of numbers in float64
 TINY = 1e-11  # absolute: what is left of a difference that should be 0
 MOST_CASES = 4  # that a supposition must explain
+STATE = "the first wrong state"  # of a path: what an observation is about
 WHOLE = "the result"  # what an observation is about, where a function returns one thing
 SINGLE = 3e-6  # what is left of numbers that went through float32
 
@@ -54,7 +55,7 @@ def observation(check: Check, tried: Sequence[Tried]) -> str:
         seen = [one for case in wrong for one in _seen(check, case, number)]
         # Entries that are right in every case say nothing; another output may be the wrong one.
         if seen and not all(alike(one.got, one.want) for one in seen):
-            subject = name if len(check.outputs) > 1 else WHOLE
+            subject = name if len(check.outputs) > 1 else STATE if check.path else WHOLE
             said = next(filter(None, (look(seen, subject) for look in LOOKS)), "")
             everywhere = [one for case in double for one in _seen(check, case, number)]
             said = said or boundary(everywhere)
@@ -154,6 +155,10 @@ def _seen(check: Check, case: Tried, number: int) -> Iterator[Seen]:
         return
     got = plain(got).detach()
     if dense(got) and got.dtype == want.dtype == torch.float64:
+        if check.path and got.shape == want.shape:
+            first = leaves_at(got, want)
+            number = len(want) - 1 if first is None else first
+            got, want = got[number], want[number]
         yield Seen(dict(zip(check.parameters, args, strict=True)), got, want)
 
 

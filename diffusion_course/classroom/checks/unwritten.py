@@ -41,20 +41,20 @@ def notebook() -> Any:
 def go_on(check: Check, answer: Callable, worth: int, shell: Any, slip: str = "") -> None:
     """Put the course's function in the place of the stub `answer` in the notebook of `shell`, and show a box that says so.
 
-    slip: what is wrong with the cell that was last run for it, "" for nothing.
+    slip: what is wrong with the cell that was last run for it, or with a repair; "" for nothing.
     """
     name = check.function
     going = shell.user_ns.get(name) is answer
     if going and not is_given(answer):
         shell.user_ns[name] = _stand_in(check, answer)
     head = f"To do: {check.id} (0 of {in_points(worth)} so far)"
-    text = slip or f"{name} is not written yet."
+    text = slip or f"{name} is not {'mended' if check.repair else 'written'} yet."
     if going:
         text += (
             f" From here on the chapter uses the course's own {name}, so that you can read and run the rest. "
             "That earns no points."
         )
-    text += f" When you have written {name} above, run its cell, then this one again."
+    text += f" When you have {'mended' if check.repair else 'written'} {name} above, run its cell, then this one again."
     data = {
         "text/plain": f"{head}\n{text}",
         "text/html": BOX.format(head=html.escape(head), text=html.escape(text)),

@@ -7,6 +7,7 @@ import builtins
 import hmac
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from nbformat import NotebookNode
 
@@ -19,7 +20,8 @@ from .scope import Scope, hoisted, scope, statements
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to run. part: "chapter", "own" or "verdict". cell: the number of the student's cell. exercise: whose verdict.
+    """One thing to run. part: "chapter", "own" or "verdict". cell: the number of the student's cell. exercise: whose verdict, and under
+    which terms of the edition.
 
     needed: does an answer depend on it? pure: is it the chapter's, and depends on nothing of the student's?
     """
@@ -27,6 +29,7 @@ class Step:
     part: str
     source: str = ""
     exercise: str = ""
+    terms: dict[str, Any] = field(default_factory=dict)
     cell: int = -1
     needed: bool = True
     pure: bool = False
@@ -43,6 +46,10 @@ class Plan:
     definers: dict[str, frozenset[int]] = field(default_factory=dict)
     needs: dict[str, frozenset[int]] = field(default_factory=dict)
     unknown: dict[str, frozenset[str]] = field(default_factory=dict)
+
+    def terms(self, exercise: str) -> dict[str, Any]:
+        """What the edition says of an exercise."""
+        return next((step.terms for step in self.steps if step.exercise == exercise), {})
 
     def sources(self, exercise: str) -> list[str]:
         """The student's own cells that an exercise depends on."""
@@ -72,6 +79,7 @@ def plan(pristine: NotebookNode, cells: Sequence[Cell], found: Found) -> Plan:
     after: dict[int, list[str]] = {}
     for e in definers:
         after.setdefault(_ready(definers[e], needs[e], scopes), []).append(e)
+    handed = handout.exercises(pristine)
     steps: list[Step] = []
     moved: dict[int, int] = {}
     needed = set().union(*needs.values())
@@ -80,7 +88,7 @@ def plan(pristine: NotebookNode, cells: Sequence[Cell], found: Found) -> Plan:
         if i in kept:
             moved[i] = len(steps)
             steps.append(replace(step, source=clean(step.source), needed=i in needed, pure=i in pure))
-        steps += [Step("verdict", exercise=e) for e in after.get(i, [])]
+        steps += [Step("verdict", exercise=e, terms=handed[e].terms) for e in after.get(i, [])]
     provided = set().union(*(scopes[i].provided for i in kept), dir(builtins), CHECKS, NOTEBOOK)
     return Plan(
         tuple(steps),

@@ -117,7 +117,9 @@ def _judged(
 
 
 def _looked_at_again(name: str, of: int, verdict: Verdict | None, rules: Rules) -> Mark:
-    """The mark of an answer that was right in the notebook."""
+    """The mark of an answer that was right in the notebook. The score of a design is known only here."""
+    worth = of if verdict is None or verdict.points is None else verdict.points
+    state = State.RIGHT if worth == of else State.PART
     if verdict is not None and verdict.machine:
         return Mark(name, of, of, State.RIGHT, "", (Flag(Kind.MACHINE, verdict.machine),))
     if verdict is not None and verdict.uses:
@@ -125,15 +127,15 @@ def _looked_at_again(name: str, of: int, verdict: Verdict | None, rules: Rules) 
         right = rules.library != "zero"
         hint = f"Your function calls the course's own function for this{' in the check' if named else ''}."
         flags = (Flag(Kind.CHECKS if named else Kind.LIBRARY),) if named or rules.library != "allow" else ()
-        state = State.RIGHT if right else State.WRONG
-        return Mark(name, of if right else 0, of, state, hint if flags else "", flags)
+        words = "\n".join(filter(None, [verdict.told, hint if flags else ""]))
+        return Mark(name, worth if right else 0, of, state if right else State.WRONG, words, flags)
     if verdict is None or verdict.fault:
         fault = verdict.fault if verdict else "was not run again"
         flags = (Flag(Kind.DIFFERS, fault.split("\n")[0][:300]),)
         return Mark(
             name, 0, of, State.WRONG, f"Run by itself on other inputs: {fault}", flags, _numberless(fault)
         )
-    return Mark(name, of, of, State.RIGHT)
+    return Mark(name, worth, of, state, verdict.told)
 
 
 def _remarks(pristine: NotebookNode, work: Plan, run: Trial) -> Iterable[str]:

@@ -165,8 +165,8 @@ def _plain(words: str) -> str:
 def _cell(step: Step, seeds: dict[str, str]) -> NotebookNode:
     if step.part != "verdict":
         return _compared(step.source)
-    source = verdict.CELL.format(exercise=step.exercise, seed=seeds[step.exercise])
-    return _compared(source, verdict.right(step.exercise))
+    source = verdict.CELL.format(exercise=step.exercise, seed=seeds[step.exercise], terms=step.terms)
+    return _compared(source, verdict.right(step.exercise, step.terms))
 
 
 def _compared(source: str, expected: str = "") -> NotebookNode:

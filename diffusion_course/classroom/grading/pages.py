@@ -25,6 +25,7 @@ HEADING = re.compile(r"^#{1,6} ", re.MULTILINE)
 TASK = re.compile(r"^#{1,6} Exercise\b", re.MULTILINE)  # as `wording` writes it
 STATES = {
     State.RIGHT: "✓",
+    State.PART: "◐",
     State.WRONG: "✗",
     State.NOT_DONE: "○",
     State.STOPPED: "■",

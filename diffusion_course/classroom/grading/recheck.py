@@ -11,9 +11,11 @@ from typing import Any
 
 from torch import Tensor
 
-from ..checks import CHECKS
+from ..checks import CHECKS, Check
+from ..checks.design import summary, worst
 from ..checks.engine import cases, result_fault
 from ..ids import chapter_of, function_of
+from ..terms import reached
 from . import folders, processes, sandbox, wire, without
 from .assembly import Plan
 from .nbval_run import Error
@@ -29,6 +31,7 @@ class Verdict:
     """fault: "" where the answer is right. uses: "library" or "checks" where it needs what was taken out, else "".
 
     absent: was there no result at all? machine: why nothing runs here, whatever the answer. asked: what it asked for of what was taken out.
+    points, told: of a right design, what its score gives, and that in words.
     """
 
     fault: str = ""
@@ -36,6 +39,8 @@ class Verdict:
     absent: bool = False
     machine: str = ""
     asked: frozenset[str] = frozenset()
+    points: int | None = None
+    told: str = ""
 
 
 def look(
@@ -95,14 +100,17 @@ class _Run:
 
     def on(self, exercises: Collection[str], package: Path) -> dict[str, Verdict]:
         """One run of the plan with `package` in the place of the course's."""
-        inputs = {e: [case for seed in self.seeds[e] for case in cases(CHECKS[e], seed)] for e in exercises}
+        checks = {e: CHECKS[e].under(**self.plan.terms(e)) for e in exercises}
+        inputs = {e: [case for seed in self.seeds[e] for case in cases(checks[e], seed)] for e in exercises}
         with sandbox.workplace(self.scratch) as folder:
             out = folder / "s"
             line = sandbox.command([WORKER, str(out)], out, self.limits, self.isolation, package)
             wall = 30 + self.limits.cell * (1 + len(exercises))
             given = _given(self.plan, inputs, self.limits.cell)
             done = processes.run(line, wall, self.limits, folder, given=given)
-            return {e: self._verdict(e, inputs[e], out / e, done.why or done.printed) for e in exercises}
+            return {
+                e: self._verdict(checks[e], inputs[e], out / e, done.why or done.printed) for e in exercises
+            }
 
     def machine_fault(self) -> str:
         """Why not even an empty list of cells runs here; "" where it does."""
@@ -112,11 +120,13 @@ class _Run:
             done = processes.run(line, 60, self.limits, folder, given=_given(Plan(), {}, self.limits.cell))
             return done.why or (_last_line(done.printed) if done.code else "")
 
-    def _verdict(self, exercise: str, inputs: list[tuple], path: Path, printed: str) -> Verdict:
+    def _verdict(self, check: Check, inputs: list[tuple], path: Path, printed: str) -> Verdict:
         try:
             told, tensors = wire.part(folders.open_result(path, LARGEST))
             asked = frozenset(str(name) for name in told["asked"])
-            fault = _fault(exercise, inputs, told, tensors, self.plan)
+            fault = _fault(check, inputs, told, tensors, self.plan)
+            if check.score and not fault:
+                return _scored(check, inputs, told, tensors, asked)
         except FileNotFoundError:
             return Verdict(f"does not run by itself: {_last_line(printed)}", absent=True)
         except (OSError, wire.NotData, KeyError, TypeError, ValueError, AttributeError, IndexError):
@@ -139,12 +149,20 @@ def _given(plan: Plan, inputs: Mapping[str, list[tuple]], seconds: int) -> bytes
     return wire.join({"steps": steps, "seconds": seconds}, tensors)
 
 
-def _fault(exercise: str, inputs: list[tuple], told: Any, tensors: dict[str, Tensor], plan: Plan) -> str:
+def _scored(
+    check: Check, inputs: list[tuple], told: Any, tensors: dict[str, Tensor], asked: frozenset[str]
+) -> Verdict:
+    """What a right design is worth. Its score is computed here, from the numbers that came out."""
+    values = [wire.unpack(called["value"], tensors) for called in told["calls"]]
+    score = worst(check, zip(inputs, values, strict=True))
+    return Verdict(asked=asked, points=reached(check.marks, score, check.lower), told=summary(check, score))
+
+
+def _fault(check: Check, inputs: list[tuple], told: Any, tensors: dict[str, Tensor], plan: Plan) -> str:
     """The first thing that is wrong with what came out; "" if nothing is."""
-    check = CHECKS[exercise]
     if not told["defined"]:
         errors = {int(n): Error(str(e[0]), str(e[1])) for n, e in told["errors"].items()}
-        return undefined(exercise, plan, errors)
+        return undefined(check.id, plan, errors)
     if len(told["calls"]) != len(inputs):
         raise wire.NotData("another number of cases")
     for case, called in zip(inputs, told["calls"], strict=True):

@@ -9,6 +9,7 @@ class State(StrEnum):
     """What became of an exercise."""
 
     RIGHT = "right"
+    PART = "partly right"
     WRONG = "wrong"
     NOT_DONE = "not done"
     STOPPED = "stopped"

@@ -162,14 +162,15 @@ def _arguments(check: Check, number: int, generator: torch.Generator) -> tuple:
     def pick(*choices: object) -> object:
         return choices[int(torch.randint(len(choices), (), generator=generator))]
 
-    betas = schedules.linear(1000) if number % 2 else schedules.cosine(1000)
+    steps = 40 if "noise" in check.parameters else 1000  # a path is walked step by step
+    betas = schedules.linear(steps) if number % 2 else schedules.cosine(steps)
     B, shape = 5, ((5, 3), (5, 1, 4, 4))[number % 2]
     whole = (
         int(torch.randint(1, 1001, (), generator=generator)) if number % 3 else (1, 2, 3, 1000)[number % 4]
     )
     labels = torch.randint(0, 10, (B,), generator=generator)
     sigma = torch.exp(uniform(math.log(0.002), math.log(80), 1))[0]
-    steps = number % 4 == 0
+    last = number % 4 == 0
     known = {
         "betas": betas,
         "alpha_bar": torch.cumprod(1 - betas, 0),
@@ -180,7 +181,7 @@ def _arguments(check: Check, number: int, generator: torch.Generator) -> tuple:
         "mse": uniform(1e-4, 10, 1000),
         "u": uniform(0, 1, 50) if check.id != "06-drop_labels" else uniform(0, 1, B),
         "sigma": sigma,
-        "sigma_next": torch.zeros((), dtype=torch.float64) if steps else sigma * uniform(0.2, 0.9, 1)[0],
+        "sigma_next": torch.zeros((), dtype=torch.float64) if last else sigma * uniform(0.2, 0.9, 1)[0],
         "logvar1": uniform(-14, 2, *shape),
         "logvar2": uniform(-14, 2, *shape),
         "eps_model": ToyEps(uniform(0.5, 1.5, 3)),
@@ -200,6 +201,7 @@ def _arguments(check: Check, number: int, generator: torch.Generator) -> tuple:
         "steepness": pick(0.5, 3.0, 6.0),
         "T": pick(1000, 100, 10),
         "n": pick(2, 10) if number % 5 else pick(18, 1000) if check.id == "09-karras_sigmas" else 2,
+        "times": [1, 2, 17, 40],
         "power": pick(1, 2),
         "sigma_min": pick(0.002, 0.03),
         "sigma_max": pick(80.0, 14.0),
@@ -209,7 +211,7 @@ def _arguments(check: Check, number: int, generator: torch.Generator) -> tuple:
         "s_min": pick(0.0, 0.05),
         "s_max": pick(50.0, math.inf),
         "s_noise": pick(1.0, 1.003),
-        "noise": None,
+        "noise": normal(len(betas), *shape) if "betas" in check.parameters else None,
     }
     return tuple(known[name] if name in known else normal(*shape) for name in check.parameters)
 

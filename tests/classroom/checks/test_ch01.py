@@ -48,7 +48,36 @@ def by_einsum(x0, t, eps, alpha_bar):
     return torch.einsum("b,b...->b...", a**0.5, x0) + torch.einsum("b,b...->b...", (1 - a) ** 0.5, eps)
 
 
+def chain_into_a_table(x0, betas, noise):
+    states = x0.new_empty(len(betas) + 1, *x0.shape)
+    states[0] = x0
+    for t in range(1, len(betas) + 1):
+        states[t] = torch.sqrt(1 - betas[t - 1]) * states[t - 1] + torch.sqrt(betas[t - 1]) * noise[t - 1]
+    return states
+
+
+def chain_unrolled(x0, betas, noise):
+    """x_t = sqrt(alpha_bar_t) (x_0 + sum_s sqrt(beta_s / alpha_bar_s) z_s)."""
+    double = betas.double()  # the quotients of a long chain are large
+    kept = torch.cumprod(1 - double, 0)
+    column = (-1, *[1] * x0.ndim)
+    added = torch.cumsum((double / kept).sqrt().reshape(column) * noise, 0)
+    return torch.cat([x0[None], kept.sqrt().reshape(column) * (x0 + added)]).to(x0.dtype)
+
+
+def chain_by_the_library(x0, betas, noise):
+    schedule, states = schedule_of(betas), [x0]
+    for t, z in enumerate(noise, 1):
+        states.append(gaussian.forward_step(states[-1], t, z, schedule))
+    return torch.stack(states)
+
+
 ALTERNATIVES = {
+    "01-snapshots": [
+        lambda x0, betas, noise, times: chain_into_a_table(x0, betas, noise)[list(times)],
+        lambda x0, betas, noise, times: chain_unrolled(x0, betas, noise)[list(times)],
+    ],
+    "01-forward_chain": [chain_into_a_table, chain_unrolled],
     "01-alpha_bar_from_betas": [
         loop_product,
         lambda b: torch.log1p(-b).cumsum(0).exp(),
@@ -67,6 +96,8 @@ ALTERNATIVES = {
 }
 
 LIBRARY = {
+    "01-snapshots": lambda x0, betas, noise, times: chain_by_the_library(x0, betas, noise)[list(times)],
+    "01-forward_chain": chain_by_the_library,
     "01-alpha_bar_from_betas": lambda betas: schedule_of(betas).alpha_bar,
     "01-diffuse": lambda x0, t, eps, a: gaussian.diffuse(x0, t, eps, schedule_of_alpha_bar(a)),
     "01-snr": lambda a: schedule_of_alpha_bar(a).snr if bool((a.diff() < 0).all()) else None,

@@ -3,10 +3,15 @@
 import math
 
 import numpy as np
+import pytest
 import torch
 from formulas import schedule_of_alpha_bar
 
-from diffusion_course import elbo, schedules
+from diffusion_course import NoiseSchedule, elbo, schedules
+from diffusion_course.classroom.checks import CHECKS, CheckFailed, examine
+from diffusion_course.classroom.checks.ch04_even import even_betas, largest_step, line_in_log_snr
+from diffusion_course.classroom.checks.engine import score
+from diffusion_course.errors import CourseError
 
 
 def cosine_by_half_angle(u, s):
@@ -69,6 +74,27 @@ def cosine_by_the_library(u, s):
     return (1 - schedules.cosine(T, s, max_beta=1.0)).cumprod(0)[(u * T).round().long() - 1]
 
 
+def even_by_odds(T):
+    """The odds of noise to signal grow by the same factor in every step."""
+    first, last = 0.002 / 0.998, 1 / -math.expm1(-0.02 / 784) - 1
+    odds = torch.tensor([first * (last / first) ** (k / (T - 1)) for k in range(T)], dtype=torch.float64)
+    alpha_bar = 1 / (1 + odds)
+    return 1 - alpha_bar / alpha_bar.roll(1).index_fill(0, torch.tensor(0), 1.0)
+
+
+def even_by_search(T):
+    """Multiply the odds, one step at a time, and halve the interval of factors until the end is met."""
+    low, high = 1.0, 3.0
+    for _ in range(60):
+        factor = (low + high) / 2
+        odds = torch.tensor([0.002 / 0.998 * factor**k for k in range(T)], dtype=torch.float64)
+        enough = 392 * math.log1p(1 / odds[-1].item()) <= 0.01
+        low, high = (low, factor) if enough else (factor, high)
+    odds = 0.002 / 0.998 * high ** torch.arange(T, dtype=torch.float64)
+    kept = torch.cat([torch.ones(1, dtype=torch.float64), 1 / (1 + odds)])
+    return (kept[:-1] - kept[1:]) / kept[:-1]
+
+
 ALTERNATIVES = {
     "04-cosine_alpha_bar": [cosine_by_half_angle, cosine_in_degrees, cosine_by_sine, cosine_with_numpy],
     "04-sigmoid_betas": [
@@ -78,9 +104,50 @@ ALTERNATIVES = {
         sigmoid_between,
     ],
     "04-prior_kl": [prior_kl_by_distributions, kl_by_row, kl_with_einsum],
+    "04-even_betas": [even_by_odds, even_by_search],
 }
 
+
+def test_the_score_is_the_librarys_largest_rise_and_the_bound_its_kl():
+    d = torch.rand(50, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    for betas in (schedules.linear(50) * 20, schedules.cosine(50), 1e-3 + 0.5 * d * torch.linspace(0, 1, 50)):
+        schedule = NoiseSchedule.from_betas(betas)
+        rise = -schedule.snr.log().diff().min()
+        assert largest_step(betas, 50, math.inf) == pytest.approx(rise.item(), rel=1e-9)
+        kl = elbo.prior_kl(torch.ones(1, 784, dtype=torch.float64), schedule).item()
+        assert largest_step(betas, 50, kl * (1 + 1e-9)) > 0
+        with pytest.raises(CourseError, match=r"KL.* nats, want at most"):
+            largest_step(betas, 50, kl * (1 - 1e-4))
+
+
+def test_no_schedule_is_better_than_the_straight_line():
+    best = largest_step(even_betas(50), 50)
+    for seed in range(20):
+        noise = torch.randn(50, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        moved = line_in_log_snr(50, 0.01).mul(1 + 0.01 * noise)
+        moved[0], moved[-1] = 0.002, 0.999  # which keeps the bounds
+        assert largest_step(moved, 50) > best
+
+
+@pytest.mark.parametrize("variant", [0, 1, 2])
+def test_in_every_version_the_line_has_all_marks_and_the_last_is_near_its_score(variant):
+    check = CHECKS["04-even_betas"].under(variant=variant)
+    best = score(check, check.reference)
+    assert check.marks[-1][0] == check.points
+    assert 1 < check.marks[-1][1] / best < 1.1
+    linear, cosine = (check.mutants[n].function for n in (1, 2))
+    for answer in (
+        linear,
+        cosine,
+        *([even_betas] if variant else []),
+    ):  # the public design answers no other version
+        with pytest.raises(CheckFailed):
+            examine(check, answer)
+
+
 LIBRARY = {
+    # No function of the library designs one; what it must agree with is tested above.
+    "04-even_betas": even_betas,
     "04-cosine_alpha_bar": cosine_by_the_library,
     "04-sigmoid_betas": lambda u, low, high, k: schedules.sigmoid(len(u), low, high, k),
     "04-prior_kl": lambda x0, a: elbo.prior_kl(x0, schedule_of_alpha_bar(a)),

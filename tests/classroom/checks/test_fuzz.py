@@ -100,6 +100,7 @@ RAISES = [
 ]
 CHEAP = [
     "01-diffuse",
+    "01-forward_chain",
     "02-posterior_mean_variance",
     "03-eps_loss",
     "06-drop_labels",

@@ -100,3 +100,19 @@ def test_a_cell_that_could_not_be_read_is_told(run, before):
     out = run(before, RIGHT + ")", CHECK)
     assert "The cell of snr was run last with a SyntaxError in its line 2, so it changed nothing." in out
     assert "SyntaxError" not in run(before, CHECK)
+
+
+def test_a_repair_that_is_still_wrong_is_told_what_is_seen_and_strands_nobody(run):
+    source = (
+        "def snapshots(x0, betas, noise, times):\n    import torch\n    kept, x = [], x0\n"
+        "    for t, z in enumerate(noise, 1):\n        x = (1 - betas[t - 1]).sqrt() * x + betas[t - 1]{} * z\n"
+        "        kept += [x] if t in times else []\n    return torch.stack(kept)"
+    )
+    ask = 'check("01-snapshots", snapshots)'
+    out = run(source.format(""), ask)
+    assert out.startswith("To do: 01-snapshots (0 of 3 points so far)\n01-snapshots: states[")
+    assert "This looks like too little noise" in out
+    assert "Error" not in out
+    assert "snapshots is not mended yet" in run(ask)  # the course's own stands in its place
+    assert "0 of 3" in " ".join(run("check_all()").split())
+    assert "01-snapshots: correct, 3 points" in run(source.format(".sqrt()"), ask)

@@ -1,6 +1,7 @@
 """Submissions of chapter 01 of every kind that grading must survive, each with the points and the remark it must get.
 
-Each kind is a student of that name. The answers of chapter 01 are short, so a kind is the few lines in which it differs.
+Each kind is a student of that name. Three answers of chapter 01 are short, so a kind is the few lines in which it differs; the
+other exercises stay as they were handed out.
 """
 
 import io
@@ -52,13 +53,15 @@ class Kind:
 
 
 def notebook(**changes: str) -> dict:
-    """The student notebook of chapter 01, solved, with other answers: `snr="..."`."""
+    """The student notebook of chapter 01, its exercises of 7 points solved, with other answers: `snr="..."`."""
     made = json.loads((handout.folder() / NAME).read_text(encoding="utf-8"))
     answers = {e: changes.get(e[3:], source) for e, source in RIGHT.items()}
     for cell in made["cells"]:
         exercise = cell["metadata"].get("course", {}).get("id")
         if exercise:
-            cell["source"] = f"# EXERCISE {exercise} (keep this line)\n{answers[exercise]}"
+            handed_out = "".join(cell["source"])
+            solved = f"# EXERCISE {exercise} (keep this line)\n{answers.get(exercise)}"
+            cell["source"] = solved if exercise in answers else handed_out
     return made
 
 

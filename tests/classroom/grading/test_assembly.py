@@ -73,8 +73,8 @@ def test_a_cell_of_the_chapter_that_was_changed_comes_after_its_original():
 
 
 def test_a_loop_that_fills_a_list_comes_with_the_list():
-    steps = order(planned(notebook(snr=f"{RIGHT[SNR]}\nprint(chain)")))
-    assert any(s.startswith("for t in range(1, T + 1):\n    beta_t") for s in steps)
+    steps = order(planned(notebook(snr=f"{RIGHT[SNR]}\nprint(factor)")))
+    assert any(s.startswith("for alpha_t, beta_t in zip(alphas, betas") for s in steps)
     assert not any("source = dc.Noise(3" in s for s in steps)  # another cell's
 
 

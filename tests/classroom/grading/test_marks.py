@@ -35,6 +35,16 @@ def test_both_runs_make_full_marks():
     assert (full.points, full.of, full.state, full.hint, full.flags) == (2, 2, State.RIGHT, "", ())
 
 
+def test_a_design_gets_what_its_score_gives_and_is_told_it():
+    part = mark(verdict=Verdict(points=1, told="1 of 2 points: the score is 3"))
+    assert (part.points, part.state, part.hint) == (1, State.PART, "1 of 2 points: the score is 3")
+    assert mark(verdict=Verdict(points=2, told="correct")).state == State.RIGHT
+    used = mark(verdict=Verdict(points=1, told="the score is 3", uses="library"))
+    assert (used.points, used.state, [flag.kind for flag in used.flags]) == (1, State.PART, [Kind.LIBRARY])
+    assert used.hint.startswith("the score is 3\nYour function calls")
+    assert mark(verdict=Verdict(points=1, uses="library"), library="zero").points == 0
+
+
 @pytest.mark.parametrize(
     ("said", "state", "hint", "kind"),
     [
@@ -145,6 +155,14 @@ def test_what_was_not_touched_is_not_run(monkeypatch):
     done = marks.grade(
         Submission("ann", "01", "a.ipynb", "0", notebook=cells), handout.read("01"), Rules("s")
     )
-    assert [one.state for one in done.marks] == [State.MISSING, State.NOT_DONE, State.NOT_DONE]
-    assert (sum(one.points for one in done.marks), sum(one.of for one in done.marks), done.peak) == (0, 7, 0)
+    there = {"01-diffuse", "01-snr"}
+    assert {one.exercise: one.state for one in done.marks} == {
+        e: State.NOT_DONE if e in there else State.MISSING for e in blank
+    }
+    most = sum(exercise.points for exercise in blank.values())
+    assert (sum(one.points for one in done.marks), sum(one.of for one in done.marks), done.peak) == (
+        0,
+        most,
+        0,
+    )
     assert finding.find(cells, handout.read("01")).own == ()

@@ -13,8 +13,18 @@ from diffusion_course.errors import CourseError
 
 nbgraderformat = pytest.importorskip("nbgrader.nbgraderformat")
 
-POINTS = {"01-alpha_bar_from_betas": 2, "01-diffuse": 5}
+POINTS = {e: x.points for e, x in handout.exercises(handout.read("01")).items() if e != "01-snr"} | {
+    "01-diffuse": 5
+}
 EVERY = ["grade", "grade_id", "locked", "schema_version", "solution", "task"]
+
+
+def repairs(notebook):
+    """The exercises whose code is handed out: nbgrader must not empty their cells."""
+    return {c.id for c in notebook.cells if c.metadata.get("course", {}).get("repair")}
+
+
+SOLVED = POINTS.keys() - repairs(handout.read("01"))
 
 
 def marks(notebook):
@@ -40,7 +50,7 @@ def test_every_released_notebook_is_valid_by_nbgraders_validator(tmp_path):
         )  # raises where it is not
         found, exercises = marks(notebook), handout.exercises(notebook)
         assert found["setup"].locked
-        assert {e for e, mark in found.items() if mark.solution} == set(exercises)
+        assert {e for e, mark in found.items() if mark.solution} == set(exercises) - repairs(notebook)
         points = {e: mark.points for e, mark in found.items() if mark.grade}
         assert points == {f"{e.id}-check": e.points for e in exercises.values()}
         assert all(mark.locked for e, mark in found.items() if e.endswith(("-check", "-given")))
@@ -72,7 +82,7 @@ def test_the_source_is_the_edition_with_the_solutions_in_it(course, tmp_path):
     students = nbformat.read(tmp_path / "students" / "01_forward_process.ipynb", 4)
     assert [cell.id for cell in source.cells] == [cell.id for cell in students.cells]
     for cell, other in zip(source.cells, students.cells, strict=True):
-        if cell.id in POINTS:
+        if cell.id in SOLVED:
             lines = cell.source.split("\n")
             assert [line.strip() for line in lines if "SOLUTION" in line] == [
                 "### BEGIN SOLUTION",
@@ -98,7 +108,7 @@ def test_generate_assignment_takes_it(course, tmp_path, run_python):
     path = course / "release" / "01_forward_process" / "01_forward_process.ipynb"
     notebook = nbgraderformat.reads(path.read_text(encoding="utf-8"), as_version=4)
     source = nbformat.read(course / "source" / "01_forward_process" / "01_forward_process.ipynb", 4)
-    answers = {cell.id: cell.source for cell in source.cells if cell.id in POINTS}
+    answers = {cell.id: cell.source for cell in source.cells if cell.id in SOLVED}
     for cell in notebook.cells:
         assert "SOLUTION" not in cell.source
         if (answer := answers.get(cell.metadata.get("nbgrader", {}).get("grade_id"))) is not None:

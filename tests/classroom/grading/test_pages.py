@@ -615,3 +615,16 @@ def test_the_summary_leads_to_the_pages(opened, tmp_path):
     page.locator("#eye + table a", has_text="Zoë").click()
     assert page.locator("h1").inner_text() == "Chapter 03: 2 of 8 points"
     assert {url.split(":")[0] for url in asked} == {"file"}
+
+
+def test_part_of_the_points_is_shown_with_the_score():
+    part = Mark(
+        SECOND, 1, 3, State.PART, "1 of 3 points: the score is 0.9; the marks are 1 point from 1 down"
+    )
+    graded = Graded("ann", "03", "a.ipynb", "ann/03", marks=(part,), cells=((SECOND, "x = 1"),))
+    page = pages.feedback(graded, WORTH)
+    assert "◐ partly right" in page
+    assert "1 of 3 points" in page
+    assert "the score is 0.9" in page
+    (row,) = gradebook.students([Graded.from_json(graded.as_json())])
+    assert row.total == 1

@@ -3,10 +3,12 @@
 import json
 
 import pytest
+import torch
 
 from diffusion_course.classroom import handout
 from diffusion_course.classroom.checks import CHECKS
 from diffusion_course.classroom.checks.call import call
+from diffusion_course.classroom.checks.design import summary
 from diffusion_course.classroom.checks.engine import cases
 from diffusion_course.classroom.grading import assembly, finding, recheck, sandbox, wire, without
 from diffusion_course.classroom.grading.assembly import Plan
@@ -16,6 +18,7 @@ from diffusion_course.classroom.grading.sandbox import Isolation, Limits
 
 SEEDS = ["a", "b"]
 SNR = CHECKS["01-snr"]
+DESIGN = CHECKS["04-even_betas"]
 POSTERIOR = CHECKS["02-posterior_mean_variance"]
 GARBAGE = "wrote something else than its results"
 
@@ -38,13 +41,14 @@ def leave(path, check, answer, **changes):
 
 def verdict(check, path, printed=""):
     run = recheck._Run(Plan(), {}, Limits(), Isolation("limits"), None)
-    return run._verdict(check.id, inputs(check), path / check.id, printed)
+    return run._verdict(check, inputs(check), path / check.id, printed)
 
 
 @pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
 def test_right_numbers_are_right(check, tmp_path):
     leave(tmp_path, check, check.reference)
-    assert verdict(check, tmp_path) == Verdict()
+    found = verdict(check, tmp_path)
+    assert (found.fault, found.points) == ("", check.points if check.score else None)
 
 
 def test_a_wrong_number_is_a_fault(tmp_path):
@@ -118,6 +122,27 @@ def test_a_link_and_a_folder_are_refused_and_not_followed(tmp_path):
 def test_nothing_tells_the_last_line_that_was_printed(tmp_path):
     got = verdict(SNR, tmp_path, "Traceback\nNameError: x\n")
     assert (got.fault, got.absent) == ("does not run by itself: NameError: x", True)
+
+
+def test_the_score_of_a_design_is_computed_here_under_the_terms_of_the_edition(tmp_path):
+    ramp = torch.linspace(0.002**0.5, 0.495**0.5, 50, dtype=torch.float64) ** 2
+    leave(tmp_path, DESIGN, lambda T: ramp)
+    told = verdict(DESIGN, tmp_path)
+    assert (told.points, told.told) == (2, summary(DESIGN, 0.99229))
+    assert verdict(DESIGN.under(points=3), tmp_path).points == 1
+    assert verdict(DESIGN.under(marks=((1, 2.0), (9, 1.0))), tmp_path).points == 9
+    assert "the marks are 3 points from 0.5 down" in verdict(DESIGN.under(marks=((3, 0.5),)), tmp_path).fault
+    assert "want (60,)" in verdict(DESIGN.under(variant=2), tmp_path).fault
+
+
+@pytest.mark.parametrize(
+    "value", [None, 3, "x", [1.0], torch.ones(50), torch.zeros(3), torch.tensor(float("nan"))]
+)
+def test_a_design_that_is_none_is_a_fault(value, tmp_path):
+    leave(tmp_path, DESIGN, lambda T: value)
+    found = verdict(DESIGN, tmp_path)
+    assert found.fault
+    assert found.points is None
 
 
 # ---- what runs when: the runs themselves are made up

@@ -52,6 +52,17 @@ def test_a_name_that_a_student_uses_for_something_else_is_no_tampering(mine):
     assert verdict._text(judge({"snr": SNR.reference, "check": mine})) == verdict.right("01-snr")
 
 
+def test_the_terms_of_an_edition_reach_the_verdict_and_the_canaries():
+    design = CHECKS["04-even_betas"]
+    linear = design.mutants[1].function  # 1.81, which the course's own marks refuse
+    assert judge({"even_betas": linear}, design.id)["state"] == "wrong"
+    terms = {"points": 4, "marks": [[1, 2.0], [4, 0.5]], "variant": 0}
+    for answer in (linear, design.reference):
+        said = verdict.judge(design.id, {"even_betas": answer, "check": check}, "s", terms)
+        assert verdict._text(said) == verdict.right(design.id, terms)
+    assert verdict.judge(design.id, {"even_betas": design.reference}, "s", {"variant": 1})["state"] == "wrong"
+
+
 @pytest.mark.parametrize("student", [f"student {n}" for n in range(5)])
 @pytest.mark.parametrize("exercise", ["01-alpha_bar_from_betas", "01-diffuse", "01-snr"])
 def test_a_checker_that_compares_no_longer_shows_for_every_student(student, exercise, monkeypatch):

@@ -41,7 +41,7 @@ def below_the_stub() -> dict:
     cells = []
     for cell in made["cells"]:
         exercise = cell["metadata"].get("course", {}).get("id")
-        cells += [cell | {"source": stubs[exercise]}, code(RIGHT[exercise])] if exercise else [cell]
+        cells += [cell | {"source": stubs[exercise]}, code(RIGHT[exercise])] if exercise in RIGHT else [cell]
     return made | {"cells": cells}
 
 
@@ -49,7 +49,7 @@ def remarked(change: Callable[[str], str], keep: bool = True) -> dict:
     """The exercises' cells with their sources changed; their metadata may go."""
     made = notebook()
     for cell in made["cells"]:
-        if cell["metadata"].get("course", {}).get("id"):
+        if cell["metadata"].get("course", {}).get("id") in RIGHT:
             cell["source"] = change(cell["source"])
         if not keep:
             cell["metadata"] = {}

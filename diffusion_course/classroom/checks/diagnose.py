@@ -1,0 +1,78 @@
+"""Which classic mistake is it? A mutant that does on every case what the answer does, or leaves a right path with it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from .call import Outcome, fresh
+from .compare import Fault, alike, dense, is_tensor, leaves_at, plain
+from .data import Check, Mutant
+from .faults import said, wanted
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The answer on one case: the inputs, the outcome of the call, and what is wrong (None if nothing).
+
+    label: what is special about the case, "" for a random one.
+    """
+
+    args: tuple
+    label: str
+    outcome: Outcome
+    fault: Fault | None
+
+
+def diagnosis(check: Check, trials: Sequence[Trial], more: Callable[[], Sequence[Trial]]) -> str:
+    """The hint of the mutant that does what the answer did; '' if there is none.
+
+    more: the trials with those on the fixed cases, which decide between several mutants.
+    """
+    found = [mutant for mutant in check.mutants if _matches(mutant, trials)]
+    if len(found) > 1:
+        found = [mutant for mutant in found if _matches(mutant, more())] or found
+    if not found and check.path:
+        found = [mutant for mutant in check.mutants if _leaves_alike(check, mutant, trials)]
+    return found[0].hint if found else ""
+
+
+def _matches(mutant: Mutant, trials: Sequence[Trial]) -> bool:
+    """Does the answer do what the mutant does on every random case, and on every fixed one where it is wrong?
+
+    Equal values, or the same type of error. On the others it may differ: there two slips of one kind part by rounding. A narrow
+    mutant must therefore stand before a wide one.
+    """
+    seen = False
+    for trial in (t for t in trials if t.fault or not t.label):
+        theirs = trial.outcome
+        try:
+            ours, error = mutant.function(*fresh(trial.args)), None
+        except Exception as caught:  # of a mutant, which we wrote
+            ours, error = None, caught
+        if theirs.error and error and type(theirs.error) is type(error):
+            seen = seen or said(theirs.error) == said(error)
+        elif theirs.error or error or not alike(theirs.value, ours):
+            return False
+        else:
+            seen = True
+    return seen
+
+
+def _leaves_alike(check: Check, mutant: Mutant, trials: Sequence[Trial]) -> bool:
+    """Does the answer leave the right path where the mutant does, with the same state? Later on it may have other faults, too."""
+    wrong = [trial for trial in trials if trial.fault]
+    return bool(wrong) and all(map(partial(_leaves_one_alike, check, mutant), wrong))
+
+
+def _leaves_one_alike(check: Check, mutant: Mutant, trial: Trial) -> bool:
+    want, got = wanted(check, trial.args), trial.outcome.value
+    try:
+        theirs = mutant.function(*fresh(trial.args))
+    except Exception:  # of a mutant, which we wrote
+        return False
+    if not is_tensor(got) or not is_tensor(theirs) or not dense(got := plain(got)):
+        return False
+    if not got.shape == theirs.shape == want.shape:
+        return False
+    first = leaves_at(got, want)
+    return first is not None and alike(got[: first + 1], theirs[: first + 1])

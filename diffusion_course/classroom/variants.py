@@ -1,0 +1,103 @@
+"""Versions of an exercise: a slip planted in a repair, or other numbers. A seed draws them for a class.
+
+They are data of the checks, which load torch: these are asked only where an edition needs them.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from typing import Any
+
+from nbformat import NotebookNode
+
+from ..errors import CourseError
+from . import handout
+from .terms import read_marks, scaled
+from .wording import HEADING
+
+
+def plant(code: str, edits: Mapping[str, str]) -> str:
+    """The code with a slip. Raises CourseError unless what is changed stands there once."""
+    for right, wrong in edits.items():
+        if code.count(right) != 1:
+            raise CourseError(f"a slip changes {right!r}, which must stand in the code once")
+        code = code.replace(right, wrong)
+    return code
+
+
+def mend(code: str, edits: Mapping[str, str]) -> str:
+    """The code without the slip that `plant` made."""
+    return plant(code, {wrong: right for right, wrong in edits.items()})
+
+
+def draw(seed: str, exercises: Iterable[str]) -> dict[str, int]:
+    """Exercise -> the number of its version, never 0, the course's own; of those alone that have others. None without a seed."""
+    if not seed:
+        return {}
+    from .checks import CHECKS
+
+    others = {e: len(CHECKS[e].variants) - 1 for e in exercises}
+    return {e: 1 + _number(f"{seed}\n{e}") % n for e, n in others.items() if n > 0}
+
+
+def terms(
+    drawn: Mapping[str, int], marks: Mapping[str, Mapping[Any, Any]], points: Mapping[str, int]
+) -> dict[str, dict[str, Any]]:
+    """Exercise -> what its check must be told: its version, and marks. An exercise with another slip needs no more, and has {}.
+
+    marks: exercise -> points -> score, of a points file. points: of every exercise. Raises CourseError for marks that are none.
+    """
+    if not drawn and not marks:
+        return {}
+    from .checks import CHECKS
+
+    for exercise in marks:
+        if not CHECKS[exercise].score:
+            raise CourseError(f"--points: {exercise} has no score, so it has points and no marks")
+    found: dict[str, dict[str, Any]] = {}
+    for e in {**drawn, **marks}:
+        number = drawn.get(e, 0)
+        changes = CHECKS[e].variants[number].changes if number else {}
+        found[e] = {"variant": number} if changes else {}
+        if e in marks:
+            found[e]["marks"] = read_marks(f"--points: {e}", marks[e], CHECKS[e].lower)
+        elif "marks" in changes:
+            found[e]["marks"] = scaled(changes["marks"], points[e])
+    return found
+
+
+def vary(notebook: NotebookNode, drawn: Mapping[str, int]) -> NotebookNode:
+    """A copy of a chapter with these versions in its text and its code."""
+    varied = deepcopy(notebook)
+    for cell in varied.cells if drawn else ():
+        if (exercise := handout.exercise_of(cell)) in drawn:
+            cell.source = _code(cell.source, exercise, drawn[exercise])
+        for headed in HEADING.findall(handout.template(cell)):
+            if headed in drawn:
+                cell.metadata.course.template = _text(handout.template(cell), headed, drawn[headed])
+    return varied
+
+
+def _code(source: str, exercise: str, number: int) -> str:
+    from .checks import CHECKS
+
+    check = CHECKS[exercise]
+    edits = check.variants[number].edits
+    return plant(mend(source, check.variants[0].edits), edits) if check.repair else _edited(source, edits)
+
+
+def _text(text: str, exercise: str, number: int) -> str:
+    from .checks import CHECKS
+
+    check = CHECKS[exercise]
+    return text if check.repair else _edited(text, check.variants[number].edits)
+
+
+def _edited(text: str, edits: Mapping[str, str]) -> str:
+    for old, new in edits.items():
+        text = text.replace(old, new)
+    return text
+
+
+def _number(words: str) -> int:
+    return int.from_bytes(hashlib.sha256(words.encode()).digest()[:8], "big")
