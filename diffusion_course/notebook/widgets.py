@@ -25,6 +25,7 @@ from . import access
 from .controls import LAYOUT, Spec, make, shown, summary, words
 
 SLOW = 0.25  # seconds; a drawing slower than this is redrawn when the slider is let go, not while it moves
+LARGE = 250_000  # bytes of a page of static pictures, beyond which it is stored at the resolution of an ordinary screen
 
 
 class Live:
@@ -239,8 +240,12 @@ def _show(live: Live, settings: Sequence[Mapping[str, Any]], pictures: Sequence[
     captions = [live.told(setting) for setting in settings]
     alt = f"{live.description}: {'; '.join(captions)}."
     page = join(captions, pictures)
+    plain = plain_png(page)
     note = f'<div style="font-size: 0.9em; opacity: 0.75">{html.escape(text)}</div>'
-    instead: dict[str, str | bytes] = {"text/html": as_html(page, alt) + note, "image/png": plain_png(page)}
+    instead: dict[str, str | bytes] = {
+        "text/html": as_html(page if len(page) <= LARGE else plain, alt) + note,
+        "image/png": plain,
+    }
     show(live.box, f"{alt}\n{text}", instead)
 
 
