@@ -686,12 +686,13 @@ quiz.ask("04-q2")
 # Find a schedule of $T = 50$ steps whose largest step in log-SNR is as small as you can make it. It must keep three
 # bounds:
 #
-# - every $\beta_t$ lies between 0 and 1;
+# - every $\beta_t$ lies strictly between 0 and 1;
 # - it begins at a nearly clean image: $\beta_1 \le 0.002$;
 # - it ends in noise: $D_\text{KL}(q(x_T \mid x_0) \,\|\, \mathcal N(0, I)) \le$ $0.01$ nats, for an image of $d = 784$
 #   pixels that are all $1$ or $-1$, so that $\|x_0\|^2 = d$.
 #
 # Its score is the largest rise of log-SNR on the way back, $\max_{t \ge 2}\,(\lambda_{t-1} - \lambda_t)$; lower is better.
+# (At $t = 0$ log-SNR is infinite, so the step from $x_1$ to $x_0$ does not count.)
 # The marks are {{marks 04-even_betas}}. Which of the schedules of this chapter keep the bounds, and where is their largest
 # step? The check gives your score, so try.
 #
@@ -703,7 +704,7 @@ quiz.ask("04-q2")
 # %%
 # EXERCISE 04-even_betas (keep this line)
 def even_betas(T):
-    """Return beta_1 .. beta_T, float64, of a schedule of T steps without a large one.
+    """Return beta_1 .. beta_T of a schedule of T steps without a large one.
 
     T: the number of steps. Returns (T,).
     """
@@ -744,7 +745,7 @@ plots.curves(
 )
 
 # %% [markdown]
-# The mended linear schedule takes its largest step at the clean end, where $\beta_2 > \beta_1$ halves the SNR and more;
+# The mended linear schedule takes its largest step at the clean end, from $t = 2$ to $t = 1$, where the SNR changes by a factor of six;
 # the cosine at the other end, where the clip at 0.999 stands in for a division by nearly nothing. A schedule whose steps
 # are all equal is a straight line in $\lambda$. Whether equal steps are also what the samples want is another question:
 # the next section measures where the information is.

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import CourseError, check_integer
 
+ROUNDING = 1e-9
 Marks = Sequence[tuple[int, float]]  # (points, the score from which they are given), points rising
 
 
@@ -21,8 +22,9 @@ def scaled(marks: Marks, points: int) -> Marks:
 
 
 def reached(marks: Marks, score: float, lower: bool) -> int:
-    """The points of a score. lower: is a lower score better?"""
-    return max((p for p, bar in marks if (score <= bar if lower else score >= bar)), default=0)
+    """The points of a score; who aims at a mark does not miss it by rounding. lower: is a lower score better?"""
+    sign = 1 if lower else -1
+    return max((p for p, bar in marks if sign * (score - bar) <= ROUNDING * max(1, abs(bar))), default=0)
 
 
 def told(marks: Marks, lower: bool) -> str:

@@ -15,6 +15,7 @@ from .data import Check, Mutant, Variant
 
 PIXELS = 784  # of an image whose pixels are 1 or -1: ||x_0||^2 is their number
 FIRST = 0.002  # the largest beta_1
+BOUND = 1e-4  # relative: a rule of thumb that leads to a bound keeps it
 LAST = 0.01  # nats: the largest KL at the end
 
 
@@ -40,16 +41,16 @@ def largest_step(betas: Tensor, T: int, kl: float = LAST) -> float:
     if bool(outside.any()):
         t = int(outside.nonzero()[0]) + 1
         raise CourseError(f"beta_{t} is {betas[t - 1]:.4g}, want every beta between 0 and 1")
-    if betas[0] > FIRST * (1 + 1e-6):
+    if betas[0] > FIRST * (1 + BOUND):
         raise CourseError(
-            f"beta_1 is {betas[0]:.4g}, want at most {FIRST:g}: the chain begins at a nearly clean image"
+            f"beta_1 is {betas[0]:.6g}, want at most {FIRST:g}: the chain begins at a nearly clean image"
         )
     rest = torch.log1p(-betas).cumsum(0)  # log alpha_bar
     noise = -torch.expm1(rest)
     end = -PIXELS / 2 * noise[-1].log().item()
-    if end > kl * (1 + 1e-6):
+    if end > kl * (1 + BOUND):
         raise CourseError(
-            f"KL(q(x_T | x_0) || N(0, I)) is {end:.4g} nats, want at most {kl:g}: alpha_bar_T is {rest[-1].exp():.3g}"
+            f"KL(q(x_T | x_0) || N(0, I)) is {end:.6g} nats, want at most {kl:g}: alpha_bar_T is {rest[-1].exp():.3g}"
         )
     return (rest - noise.log()).diff().neg().max().item()
 

@@ -31,7 +31,7 @@ def design_fault(check: Check, args: tuple, value: object, like: Tensor) -> Faul
         return Fault(Kind.SCORE, str(broken))
     if reached(check.marks, score, check.lower):
         return None
-    return Fault(Kind.SCORE, f"all bounds are kept, and {check.scored} is {score:.4g}; {marks_of(check)}")
+    return Fault(Kind.SCORE, f"all bounds are kept, and {check.scored} is {score:.5g}; {marks_of(check)}")
 
 
 def score_of(check: Check, args: tuple, value: Tensor) -> float:
@@ -61,4 +61,4 @@ def summary(check: Check, score: float) -> str:
         else f"{points} of {in_points(check.points)}"
     )
     more = "" if points == check.points else f"; {marks_of(check)}"
-    return f"{share}: {check.scored} is {score:.4g}{more}"
+    return f"{share}: {check.scored} is {score:.5g}{more}"
