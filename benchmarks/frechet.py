@@ -1,4 +1,4 @@
-"""The cross term of the Frechet distance, tr (S_a S_b)^(1/2): by symmetric eigenvalues, as the course has it, beside SciPy's sqrtm, as pytorch-fid has it.
+"""The cross term of the Fréchet distance, tr (S_a S_b)^(1/2): by symmetric eigenvalues, as the course has it, beside SciPy's sqrtm, as pytorch-fid has it.
 
     python benchmarks/frechet.py [dims] [runs]
 

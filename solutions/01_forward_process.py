@@ -902,7 +902,7 @@ approximation = 0.5 * alpha_bar[steps - 1] * many.flatten(1).square().sum(1).mea
 plots.curves(
     steps,
     {"mean of 1,000 digits": kl.mean(1), "largest": kl.max(1).values, "½ ᾱ ‖x₀‖², mean": approximation},
-    title="KL(q(x_t | x_0) ‖ N(0, I)) for real digits, linear schedule",
+    title=r"$\mathrm{KL}(q(x_t \mid x_0)\,\Vert\,\mathcal{N}(0, I))$ for real digits, linear schedule",
     xlabel="t",
     ylabel="nats",
     logy=True,
@@ -960,7 +960,7 @@ for n in lengths:
 plots.curves(
     lengths,
     {"β from 0.0001 to 0.02": same, "β multiplied by 1000/T": scaled},
-    title="KL(q(x_T | x_0) ‖ N(0, I)) for real digits against T",
+    title=r"$\mathrm{KL}(q(x_T \mid x_0)\,\Vert\,\mathcal{N}(0, I))$ for real digits against T",
     xlabel="T",
     ylabel="nats, mean of 1,000 digits",
     logx=True,

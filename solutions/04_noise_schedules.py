@@ -688,7 +688,7 @@ quiz.ask("04-q2")
 #
 # - every $\beta_t$ lies strictly between 0 and 1;
 # - it begins at a nearly clean image: $\beta_1 \le 0.002$;
-# - it ends in noise: $D_\text{KL}(q(x_T \mid x_0) \,\|\, \mathcal N(0, I)) \le$ $0.01$ nats, for an image of $d = 784$
+# - it ends in noise: $\text{KL}(q(x_T \mid x_0) \,\|\, \mathcal N(0, I)) \le$ $0.01$ nats, for an image of $d = 784$
 #   pixels that are all $1$ or $-1$, so that $\|x_0\|^2 = d$.
 #
 # Its score is the largest rise of log-SNR on the way back, $\max_{t \ge 2}\,(\lambda_{t-1} - \lambda_t)$; lower is better.

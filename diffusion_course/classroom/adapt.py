@@ -45,7 +45,7 @@ def adapt(
     if new != old or said:
         told = [_under(e, new.get(e.id, e.points), **said.get(e.id, {})) for e in exercises.values()]
         for cell in adapted.cells:
-            if template := handout.template(cell):  # without the badge: it opens the course's own edition
+            if template := handout.template(cell):  # without the link to Colab, to the course's own edition
                 cell.source = fill(template, told, new)
             if (e := handout.exercise_of(cell)) in new:
                 cell.metadata.course |= _written(next(one for one in told if one.id == e))

@@ -55,7 +55,7 @@ def edition(chapter: Chapter, folder: str) -> NotebookNode:
         if cell.cell_type == "markdown":
             _write(cell, wording.fill(cell.source, chapter.exercises, points))
     title, _, rest = cells[0].source.partition("\n")
-    _write(cells[0], f"{title}\n\n{_badge(chapter, folder)}\n{rest}".rstrip())
+    _write(cells[0], f"{title}\n\n{_colab_link(chapter, folder)}\n{rest}".rstrip())
     setup = nbformat.v4.new_code_cell(
         SETUP.format(repository=repository(), start=handout.START),
         id="setup",
@@ -83,11 +83,11 @@ def _tag(cell: NotebookNode) -> None:
         cell.metadata.tags = [*tags(cell), NBVAL[first.strip()]]
 
 
-def _badge(chapter: Chapter, folder: str) -> str:
+def _colab_link(chapter: Chapter, folder: str) -> str:
+    # Words, and not Colab's badge: without a network that is a broken picture.
     # github.com/OWNER/REPO -> colab's path github/OWNER/REPO
     target = f"{repository().removeprefix('https://github.com/')}/blob/main/{folder}/{chapter.name}.ipynb"
-    image = "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
-    return f"{image}(https://colab.research.google.com/github/{target})"
+    return f"[Open in Colab](https://colab.research.google.com/github/{target})"
 
 
 def repository() -> str:

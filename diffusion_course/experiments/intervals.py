@@ -50,7 +50,7 @@ class Difference:
 
 
 def difference(a: Mapping[str, Any], b: Mapping[str, Any]) -> Difference:
-    """Frechet distance of row a minus that of row b, as `quality` measures them from the same noise: a paired t test.
+    """Fréchet distance of row a minus that of row b, as `quality` measures them from the same noise: a paired t test.
 
     Both distances lose the same tenth of the samples in turn, and the jackknife sees the scatter of their difference.
     Raises CourseError for rows of different numbers of samples.

@@ -131,6 +131,6 @@ def measure(model: nn.Module, data_name: str, device: torch.device) -> dict[str,
         report[f"guidance {w:g}"] = quality(drawn.images, drawn.labels, data_name, device)
     report["how"] = (
         "1,000 samples, 100 a class, EDM (Heun) sampler, 20 steps = 39 evaluations, judged by the shipped judge; "
-        "Frechet distance in its features against the test set"
+        "Fréchet distance in its features against the test set"
     )
     return report

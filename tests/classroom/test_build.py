@@ -139,13 +139,13 @@ def test_student_edition_is_a_clean_notebook_for_any_machine(course):
     assert not any(cell.get("outputs") or cell.get("execution_count") for cell in notebook.cells)
 
 
-def test_badge_follows_the_title_and_the_setup_cell_comes_second(course):
+def test_the_link_to_colab_follows_the_title_and_the_setup_cell_comes_second(course):
     chapter = chapters.read(course() / "solutions" / "01_small.py")
     for folder in ("notebooks", "solutions"):
         first, setup = editions.edition(chapter, folder).cells[:2]
         lines = first.source.split("\n")
         assert lines[0] == "# 1. A small chapter"
-        assert lines[2].startswith("[![Open in Colab](")
+        assert lines[2].startswith("[Open in Colab](")
         assert lines[2].endswith(f"/blob/main/{folder}/01_small.ipynb)")
         assert lines[-1] == "Some prose with $x^2$, one exercise (3 points)."
         assert setup.id == "setup"

@@ -17,7 +17,7 @@ from .sources import Images
 
 TENTHS = 10
 SMALLEST = 20  # pictures, for error bars and neighbours
-ENOUGH = 5  # pictures for each dimension, below which a Frechet distance is mostly its bias
+ENOUGH = 5  # pictures for each dimension, below which a Fréchet distance is mostly its bias
 
 
 @dataclass(frozen=True)

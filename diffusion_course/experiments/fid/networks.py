@@ -19,7 +19,7 @@ DIMS = {64: 0, 192: 1, 768: 2, 2048: 3}  # number of features: the block of Ince
 
 @dataclass(frozen=True)
 class FeatureNet:
-    """of: pixels (B, C, H, W), uint8, C = 1 or 3 -> features (B, dims). distance: what a Frechet distance of them is called."""
+    """of: pixels (B, C, H, W), uint8, C = 1 or 3 -> features (B, dims). distance: what a Fréchet distance of them is called."""
 
     distance: str
     dims: int

@@ -26,7 +26,7 @@ def wilson(successes: int, n: int, z: float = 1.96) -> tuple[float, float]:
 def jackknife(statistic: Callable[[Tensor], float], n: int, groups: int = 10, seed: int = 0) -> float:
     """Standard error of statistic(rows), where rows picks some of n samples: by leaving out each group once.
 
-    It also fits statistics, such as the Frechet distance, that a bootstrap would bias by its repeated samples.
+    It also fits statistics, such as the Fréchet distance, that a bootstrap would bias by its repeated samples.
     Raises CourseError unless 2 <= groups <= n, so that each group holds a sample, and where the statistic is not finite.
     """
     return scatter(leave_out(statistic, n, groups, seed))

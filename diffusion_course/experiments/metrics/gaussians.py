@@ -1,4 +1,4 @@
-"""The Frechet distance of two Gaussians, and the two moments of features that it needs, in float64."""
+"""The Fréchet distance of two Gaussians, and the two moments of features that it needs, in float64."""
 
 import struct
 import zipfile
@@ -99,7 +99,7 @@ def frechet_distance(a: Gaussian, b: Gaussian) -> float:
 
 
 def frechet(a: Tensor, b: Tensor) -> float:
-    """Frechet distance of two Gaussians fitted to features (N, d) and (M, d), >= 0. See `frechet_distance`.
+    """Fréchet distance of two Gaussians fitted to features (N, d) and (M, d), >= 0. See `frechet_distance`.
 
     It is biased: it falls as N grows, so compare at equal N. In other features it is on another scale.
     Raises CourseError unless both are finite, (N, d) with one d, and N, M >= 2.

@@ -19,7 +19,7 @@ from .study import Row, Study
 T = 1000
 TIMES = (1, 3, 10, 25, *range(50, 951, 50), 975, 990, 997, 1000)  # closer where a log-SNR falls fast
 SAMPLES = {100: 200, 200: 200, 500: 100, 1000: 100}  # steps -> samples; fewer where each costs most
-FEW = 100  # samples that every row has: Frechet distances can be compared at an equal number only
+FEW = 100  # samples that every row has: Fréchet distances can be compared at an equal number only
 
 
 def measure_loss(setting: Row, device: torch.device) -> Row:
@@ -53,7 +53,7 @@ def _squared_error(eps_model: EpsModel, x0: Tensor, t: int, eps: Tensor, schedul
 
 
 def measure_samples(setting: Row, device: torch.device) -> Row:
-    """How many ancestral samples the judge recognises, and the Frechet distance of the first FEW of them."""
+    """How many ancestral samples the judge recognises, and the Fréchet distance of the first FEW of them."""
     judge = zoo.judge(setting["data"], device)
     sigmas = strided_grid(setting["schedule"], setting["steps"])
     drawn = draw(

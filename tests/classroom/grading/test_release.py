@@ -125,7 +125,9 @@ def test_one_point_is_singular_and_exercises_are_counted(edition):
 
 
 def test_a_chapter_with_changes_has_no_link_to_the_notebook_without_them(edition):
-    linked = {name for name, notebook in edition.items() if "colab-badge" in text_of(notebook, "markdown")}
+    linked = {
+        name for name, notebook in edition.items() if "[Open in Colab]" in text_of(notebook, "markdown")
+    }
     assert linked == {"00_start_here"}
 
 

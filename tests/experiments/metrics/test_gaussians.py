@@ -1,4 +1,4 @@
-"""The Frechet distance against closed forms and pytorch-fid; moments against NumPy; files of statistics."""
+"""The Fréchet distance against closed forms and pytorch-fid; moments against NumPy; files of statistics."""
 
 import contextlib
 import inspect
