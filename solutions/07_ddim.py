@@ -754,7 +754,10 @@ def show(rows, keys, caption):
         low, high = row["recognised"]["wilson 95 %"]
         share = f"{row['recognised']['share']:.3f} ({low:.3f} to {high:.3f})"
         distance = f"{row['frechet']:.2f} ± {intervals.reach(row['frechet standard error']):.2f}"
-        lines.append((*(row[key] for key in keys), share, distance))
+        setting = (
+            f"{row[key]:.3f}" if key in ("precision", "recall", "mean pixel") else row[key] for key in keys
+        )
+        lines.append((*setting, share, distance))
     show_table([*keys, "recognised (95 % interval)", "Fréchet distance ± 95 %"], lines, caption)
 
 

@@ -1141,7 +1141,7 @@ lines = []
 for name in PAIRS:
     cells = []
     for k in range(4):
-        d, star = differences[name, k], "*" if p[name, k] < 0.05 else ""
+        d, star = differences[name, k], "*" if p[name, k] < 0.05 else " "
         cells.append(f"{d.value:+.2f} ({d.low:+.2f} to {d.high:+.2f}){star}")
     lines.append((name, *cells))
 show_table(["difference of the distances", *(f"NFE {n}" for n in nfe.tolist())], lines)

@@ -9,9 +9,8 @@ from IPython.display import display
 
 from ..errors import CourseError
 
-NUMBER = re.compile(
-    r"[<+\-−]?\d.*|"
-)  # how a cell begins that is aligned to the right; an empty one may stand among them
+# 1e-3, 0.5 ± 0.1, 0.4 (0.3 to 0.5); an empty cell may stand among them
+NUMBER = re.compile(r"([<+\-−]?\d([^A-Za-z]|e|to)*)?")
 
 
 def show_table(head: Sequence[object], rows: Sequence[Sequence[object]], caption: str = "") -> None:

@@ -35,10 +35,15 @@ def test_in_a_notebook_it_is_html_with_the_same_text(capsys, monkeypatch):
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("number", ["-1.5 (-2 to 1)", "+0.2*", "−3", "", "10"])
+@pytest.mark.parametrize("number", ["-1.5 (-2 to 1)", "+0.2*", "−3", "", "10", "1e-06", "0.8 ± 0.1"])
 def test_numbers_stand_on_the_right(number, capsys):
-    show_table(["a long name"], [[number]])
-    assert capsys.readouterr().out.split("\n")[1] == number.rjust(11).rstrip()
+    show_table(["a rather long name"], [[number]])
+    assert capsys.readouterr().out.split("\n")[1] == number.rjust(18).rstrip()
+
+
+def test_words_that_begin_with_a_number_stand_on_the_left(capsys):
+    show_table(["a rather long name"], [["10 steps"]])
+    assert capsys.readouterr().out.split("\n")[1] == "10 steps"
 
 
 def test_a_row_of_another_length_is_refused():
