@@ -447,7 +447,7 @@ claim(
 claim("recall is highest at scale 2", max(by_noisy.rows, key=lambda r: r["recall"])["scale"] == 2)
 
 # %% [markdown]
-# The last lines compare neighbouring rows. All rows start from the same noise, so each sample of one row has a partner in
+# The second table compares neighbouring rows. All rows start from the same noise, so each sample of one row has a partner in
 # the other; the difference of the two distances, with its own 95 % interval, leaves out what they have in common. The p values
 # are corrected for the number of tests (Holm 1979).
 #
