@@ -559,7 +559,7 @@ networks = {p: train(p) for p in (0.0, 0.1, 0.5)}
 # %%
 # NBVAL_IGNORE_OUTPUT
 clean, y = mixture.sample(2000, dc.Noise(6, per_sample=False))
-print("   p   error with label   error without label")
+lines = []
 for p, net in networks.items():
     errors = torch.zeros(2)
     for level in (0.3, 1.0, 3.0):
@@ -569,7 +569,8 @@ for p, net in networks.items():
             (net(noisy_x, level, torch.full_like(y, 3)), mixture(noisy_x, level)),
         ]
         errors += torch.tensor([(a - b).square().mean() / b.var(0).mean() for a, b in pairs]) / 3
-    print(f"{p:4.1f}   {errors[0]:16.4f}   {errors[1]:19.4f}")
+    lines.append((p, f"{errors[0]:.4f}", f"{errors[1]:.4f}"))
+show_table(["p", "error with label", "error without label"], lines)
 
 # %% [markdown]
 # With a label, the three networks differ little: a few per cent of samples without label hardly disturb the rest.
@@ -707,13 +708,14 @@ plots.filmstrip(
 
 # %%
 # NBVAL_IGNORE_OUTPUT
-print("sigma   cosine   length, noisy classifier / implicit")
+lines = []
 for level in (0.1, 0.3, 1.0, 3.0, 10.0, 40.0):
     s = torch.tensor(level)
     at = some + s * dc.Noise(8).like(some)
     a, b = implicit(at, s, wrong).flatten(1), explicit(at, s, wrong).flatten(1)
     cosines, ratio = F.cosine_similarity(a, b), b.norm(dim=1) / a.norm(dim=1)
-    print(f"{level:5.1f}   {cosines.mean():6.2f}   {ratio.median():6.2f}")
+    lines.append((level, f"{cosines.mean():.2f}", f"{ratio.median():.2f}"))
+show_table(["sigma", "cosine", "length, noisy classifier / implicit"], lines)
 
 # %% [markdown]
 # At large $\sigma$, 10 and more, the two have much the same direction and length. At $\sigma = 3$ the cosine is about a half, that is 57
@@ -1026,13 +1028,16 @@ log_prior, log_class = mixture.log_density(every), mixture.classify(every)[:, Y]
 x = torch.tensor(
     [[-0.2, -0.2], [-0.9, -0.9]], dtype=torch.float64
 )  # between the classes, and the mean of class 1
-print("sigma   E[p(y|x_0)|x] = p(y|x)   needed: ratio of E[p^3|x]   guided: ratio of p(y|x)^3")
+lines = []
 for level in (0.02, 0.25, 0.5, 1.0, 2.0, 5.0, 20.0):
     posterior = (log_prior - torch.cdist(x, every) ** 2 / (2 * level**2)).softmax(1)
     average, p = posterior @ log_class.exp(), log_prob(x, level).exp()
     needed = posterior @ (W * log_class).exp()
     same = bool((average - p).abs().max() < 0.003)
-    print(f"{level:5.2f}   {same!s:22}   {needed[0] / needed[1]:25.2f}   {(p[0] / p[1]) ** 3:24.2f}")
+    lines.append((level, same, f"{needed[0] / needed[1]:.2f}", f"{(p[0] / p[1]) ** 3:.2f}"))
+show_table(
+    ["sigma", "E[p(y|x_0)|x] = p(y|x)", "needed: ratio of E[p^3|x]", "guided: ratio of p(y|x)^3"], lines
+)
 
 # %% [markdown]
 # The second column confirms the step from $p(y \mid x)$ to an average of the clean classifier. The other two compare
