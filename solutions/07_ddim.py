@@ -514,7 +514,7 @@ for name, fresh in members.items():
 # %%
 start_noise = dc.Noise(22, per_sample=False).randn(20_000, 1, dtype=f64)
 bumps_eps = dc.denoisers.as_eps(bumps, linear)
-print("steps   variance at eta = 0   at eta = 1   share of samples between the bumps, |x| < 0.5 (eta = 0)")
+lines = []
 for n in (2, 5, 10, 50):
     few = dc.schedules.uniform_timesteps(1000, n)
     made = [
@@ -522,9 +522,13 @@ for n in (2, 5, 10, 50):
         for eta in (0.0, 1.0)
     ]
     between = (made[0].abs() < 0.5).double().mean()
-    print(f"{n:5}   {made[0].var():19.2f}   {made[1].var():10.2f}   {between:10.3f}")
+    lines.append((n, f"{made[0].var():.2f}", f"{made[1].var():.2f}", f"{between:.3f}"))
 between = (bumps.sample(20_000, dc.Noise(24, per_sample=False))[0].abs() < 0.5).double().mean()
-print(f" data   {1.04:19.2f}   {1.04:10.2f}   {between:10.3f}")
+lines.append(("data", 1.04, 1.04, f"{between:.3f}"))
+show_table(
+    ["steps", "variance at eta = 0", "at eta = 1", "share of samples between the bumps, |x| < 0.5 (eta = 0)"],
+    lines,
+)
 
 # %% [markdown]
 # With two steps the first guess is the mean of all data, and every sample ends on it, between the bumps, where almost no

@@ -253,12 +253,14 @@ def wrapped(param, sigma):
     return param.c_in(sigma) * x, (x0 - param.c_skip(sigma) * x) / param.c_out(sigma)
 
 
-print("\n sigma   var(x)  var(input)  var(target)   omega * c_out^2")
+lines = []
 for sigma in torch.tensor([0.002, 0.05, 0.6, 5.0, 80.0], dtype=torch.float64):
     given, target = wrapped(P, sigma)
     weight = (s**2 + sigma**2) / (s * sigma) ** 2 * P.c_out(sigma) ** 2
     variance = (x0 + sigma * eps).var()
-    print(f"{sigma:6g} {variance:8.2f} {given.var():11.2f} {target.var():12.2f} {weight:17.2f}")
+    values = (variance, given.var(), target.var(), weight)
+    lines.append((f"{sigma:g}", *(f"{value:.2f}" for value in values)))
+show_table(["sigma", "var(x)", "var(input)", "var(target)", "omega * c_out^2"], lines)
 
 # %%
 sigma = torch.logspace(-2, 2, 60, dtype=torch.float64)
