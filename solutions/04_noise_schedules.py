@@ -392,13 +392,16 @@ widgets.slide(
 # Requirements 2 to 5 can be printed. The largest drop of $\lambda$ leaves out the first and the last step.
 
 # %%
-print(f"{'':10} sigma_1 in grey levels   alpha_bar_T   largest drop of lambda   steps with alpha_bar < 0.01")
-drops, ends, late = {}, {}, {}
+drops, ends, late, lines = {}, {}, {}, []
 for name, s in tables.items():
     drop = (-s.snr.log().diff()[1:-1]).max()
     wasted = int((s.alpha_bar < 0.01).sum())
     drops[name], ends[name], late[name] = drop.item(), s.alpha_bar[-1].item(), wasted
-    print(f"{name:10} {127.5 * s.sigmas[0]:22.2f}   {s.alpha_bar[-1]:11.1e}   {drop:22.2f}   {wasted:27}")
+    lines.append((name, f"{127.5 * s.sigmas[0]:.2f}", f"{s.alpha_bar[-1]:.1e}", f"{drop:.2f}", wasted))
+show_table(
+    ["", "sigma_1 in grey levels", "alpha_bar_T", "largest drop of lambda", "steps with alpha_bar < 0.01"],
+    lines,
+)
 claim("the quadratic schedule keeps most of the signal at the end", max(ends, key=ends.get) == "quadratic")
 claim(
     "the cosine takes the largest steps in lambda, and wastes the fewest",
