@@ -35,6 +35,7 @@ from diffusion_course.experiments import data, metrics, zoo
 from diffusion_course.guidance import cfg
 from diffusion_course.notebook import grids, quiz, widgets
 from diffusion_course.notebook.claims import claim
+from diffusion_course.notebook.tables import show_table
 
 # %% [markdown]
 # ## 1. Noise becomes digits
@@ -45,10 +46,14 @@ from diffusion_course.notebook.claims import claim
 # %%
 digits = zoo.load("mnist-flow", course.device)
 card = zoo.cards()["mnist-flow"]
-for entry in ("command", "data", "parameters", "steps"):
-    print(f"{entry:>10}: {card[entry]}")
+made = [(entry, card[entry]) for entry in ("command", "data")]
+made += [(entry, f"{card[entry]:,}") for entry in ("parameters", "steps")]
 for scale in ("guidance 1", "guidance 2"):
-    print(f"{scale:>10}: recognised {card['metrics'][scale]['recognised']}")
+    found = card["metrics"][scale]["recognised"]
+    low, high = found["wilson 95 %"]
+    seen = f"{found['share']:.1%} of {found['n']:,} samples (95 % interval {low:.1%} to {high:.1%})"
+    made.append((f"recognised, {scale}", seen))
+show_table(["", "the card of mnist-flow"], made)
 
 # %% [markdown]
 # Three objects do all the work of this course:

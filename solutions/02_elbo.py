@@ -44,6 +44,7 @@ from diffusion_course.classroom import check, check_all
 from diffusion_course.linear_gaussian import ForwardChain, ReverseChain, exact_points
 from diffusion_course.notebook import plots, quiz, widgets
 from diffusion_course.notebook.claims import claim
+from diffusion_course.notebook.tables import show_table
 
 f64 = torch.float64
 
@@ -881,8 +882,7 @@ models = {
 cosine = dc.NoiseSchedule.from_betas(dc.schedules.cosine(100))
 decoder = dc.elbo.pixel_decoder(scale=cosine.sigma(1).item())
 
-scores, bits = {}, {}
-print("bits/dim                   L_T   sum L_(t-1)       L_0     bound")
+scores, bits, lines = {}, {}, []
 for name, D in models.items():
     for split, images in [("training", train.images[:32]), ("test", test.images)]:
         found = dc.elbo.vlb_terms(D, images, cosine, dc.Noise(0, per_sample=False), decoder)
@@ -890,7 +890,8 @@ for name, D in models.items():
         parts = found.prior, found.kl.sum(1), found.decoder, found.total
         row = [dc.elbo.bits_per_dim(part, pixels).mean() for part in parts]
         bits[name, split] = row[1], row[3]
-        print(f"{name:9} {split:10}  {row[0]:8.3f}      {row[1]:8.2f}  {row[2]:8.2f}  {row[3]:8.2f}")
+        lines.append((name, split, f"{row[0]:.3f}", *(f"{value:.2f}" for value in row[1:])))
+show_table(["model", "images", "L_T", "sum of L_(t-1)", "L_0", "bound"], lines, "bits/dim")
 
 naming = math.log2(1000) / pixels
 print(f"naming one of 1,000 images: log2(1000) / {pixels} = {naming:.3f} bits/dim")
@@ -1035,7 +1036,7 @@ prior, kl, last = bound_terms(schedule)
 v_1 = s**2 * schedule.sigmas[0] ** 2 / (s**2 + schedule.sigmas[0] ** 2)
 sampled = dc.elbo.vlb_terms(D, x0, schedule, dc.Noise(11, per_sample=False), dc.elbo.gaussian_decoder(v_1))
 
-print("T = 100            closed form   Monte Carlo (4,000 samples)   apart, in standard errors")
+lines = []
 for name, form, draws in [
     ("L_T", prior, sampled.prior),
     ("sum of L_(t-1)", kl.sum(), sampled.kl.sum(1)),
@@ -1043,9 +1044,10 @@ for name, form, draws in [
     ("bound", prior + kl.sum() + last, sampled.total),
 ]:
     apart = (draws.mean() - form) / (draws.std() / math.sqrt(len(draws)))
-    print(f"{name:16} {form:10.3f}      {with_error(draws)}        {apart:16.1f}")
+    lines.append((name, f"{form:.3f}", with_error(draws), f"{apart:.1f}"))
 paired = sampled.total - nll  # of the same sample: the noise that both share cancels
-print(f"bound minus exact  {prior + kl.sum() + last - exact:8.3f}      {with_error(paired)}")
+lines.append(("bound minus exact", f"{prior + kl.sum() + last - exact:.3f}", with_error(paired), ""))
+show_table(["T = 100", "closed form", "Monte Carlo (4,000 samples)", "apart, in standard errors"], lines)
 
 # %% [markdown]
 # The last column should stay within ±3. $L_0$ is negative, and nothing is wrong with that: given $x_1$, the data lie in a region of size 0.1, where their density is far above 1. The last line is the number this section is about: how far the bound lies above the truth. Where does it come from?
@@ -1072,9 +1074,10 @@ values = {"exact NLL": exact, "bound with the integral": prior + integral + last
 values |= {
     f"bound, T = {T}": sum(part.sum() for part in bound_terms(schedule_of(T))) for T in (10, 100, 1000)
 }
-print("                              nats   bits/dim")
-for name, nats in values.items():
-    print(f"{name:26} {nats:8.3f}   {dc.elbo.bits_per_dim(nats, d):8.4f}")
+show_table(
+    ["", "nats", "bits/dim"],
+    [(name, f"{nats:.3f}", f"{dc.elbo.bits_per_dim(nats, d):.4f}") for name, nats in values.items()],
+)
 
 # %% [markdown]
 # The bound comes down to the integral, and the integral comes down almost to the truth. (These are bits of a *density*. They can be negative, and compare only with other densities of the same data in the same units; for probabilities of pixels use (16).)

@@ -57,6 +57,7 @@ from diffusion_course.experiments.studies.schedules import loss_per_t, strided_g
 from diffusion_course.guidance import clip
 from diffusion_course.notebook import plots, quiz, widgets
 from diffusion_course.notebook.claims import claim
+from diffusion_course.notebook.tables import show_table
 
 f64 = torch.float64
 
@@ -391,13 +392,16 @@ widgets.slide(
 # Requirements 2 to 5 can be printed. The largest drop of $\lambda$ leaves out the first and the last step.
 
 # %%
-print(f"{'':10} sigma_1 in grey levels   alpha_bar_T   largest drop of lambda   steps with alpha_bar < 0.01")
-drops, ends, late = {}, {}, {}
+drops, ends, late, lines = {}, {}, {}, []
 for name, s in tables.items():
     drop = (-s.snr.log().diff()[1:-1]).max()
     wasted = int((s.alpha_bar < 0.01).sum())
     drops[name], ends[name], late[name] = drop.item(), s.alpha_bar[-1].item(), wasted
-    print(f"{name:10} {127.5 * s.sigmas[0]:22.2f}   {s.alpha_bar[-1]:11.1e}   {drop:22.2f}   {wasted:27}")
+    lines.append((name, f"{127.5 * s.sigmas[0]:.2f}", f"{s.alpha_bar[-1]:.1e}", f"{drop:.2f}", wasted))
+show_table(
+    ["", "sigma_1 in grey levels", "alpha_bar_T", "largest drop of lambda", "steps with alpha_bar < 0.01"],
+    lines,
+)
 claim("the quadratic schedule keeps most of the signal at the end", max(ends, key=ends.get) == "quadratic")
 claim(
     "the cosine takes the largest steps in lambda, and wastes the fewest",
@@ -897,13 +901,15 @@ plots.curves(
 
 # %%
 spots = torch.tensor([-8.0, -6, -4, -2, 0, 2, 4, 6, 8], dtype=f64)
-print("loss at lambda =      " + "".join(f"{v:8.0f}" for v in spots))
-for (name, schedule), r in rows.items():
-    print(f"{name + ', ' + schedule:22}" + "".join(f"{v:8.4f}" for v in at_lambda(r, spots)))
+lines = [
+    (f"{name}, {schedule}", *(f"{v:.4f}" for v in at_lambda(r, spots)))
+    for (name, schedule), r in rows.items()
+]
 ratios = {}
 for name in ("mnist", "fashion-mnist"):
     ratios[name] = at_lambda(rows[name, "cosine"], spots) / at_lambda(rows[name, "linear"], spots)
-    print(f"{name + ', cosine/linear':22}" + "".join(f"{v:8.2f}" for v in ratios[name]))
+    lines.append((f"{name}, cosine / linear", *(f"{v:.2f}" for v in ratios[name])))
+show_table(["loss at lambda =", *(f"{v:.0f}" for v in spots)], lines)
 both = torch.stack(list(ratios.values()))
 claim(
     "from lambda = -4 up the two schedules differ by less than 20 %",
@@ -1010,15 +1016,16 @@ quiz.ask("04-q3")
 # %%
 study = studies.load("schedules")
 print(f"{study.command}: {sum(r['n'] for r in study.rows)} samples, seed {study.rows[0]['seed']}")
-print(
-    f"{'data':14}{'schedule':9}{'steps':>6}{'n':>5}   recognised (95 % interval)   Fréchet distance of 100 (floor)"
-)
+lines = []
 for r in study.rows:
     low, high = r["recognised"]["wilson 95 %"]
-    print(
-        f"{r['data']:14}{r['schedule']:9}{r['steps']:6}{r['n']:5}   {r['recognised']['share']:.3f} ({low:.3f} to {high:.3f})"
-        f"       {r['frechet of 100']:.2f} ± {reach(r['standard error']):.2f} ({r['floor']:.2f})"
-    )
+    share = f"{r['recognised']['share']:.3f} ({low:.3f} to {high:.3f})"
+    distance = f"{r['frechet of 100']:.2f} ± {reach(r['standard error']):.2f}"
+    lines.append((r["data"], r["schedule"], r["steps"], r["n"], share, distance, f"{r['floor']:.2f}"))
+show_table(
+    ["data", "schedule", "steps", "n", "recognised (95 % interval)", "Fréchet distance of 100", "floor"],
+    lines,
+)
 
 # %%
 # NBVAL_IGNORE_OUTPUT
@@ -1078,19 +1085,19 @@ for data_name in ("mnist", "fashion-mnist"):
 
 
 # %%
-def in_pairs(pairs):
-    """For each name the marks (a, b) of the same noises: prints the counts, p, and p corrected by Holm; returns both."""
+def in_pairs(pairs, first, second):
+    """For each name the marks (a, b) of the same noises: shows the counts of those that only first or only second has right, p,
+    and p corrected by Holm; returns both."""
     p = {name: mcnemar(a, b) for name, (a, b) in pairs.items()}
     corrected = holm(p)
+    lines = []
     for name, (a, b) in pairs.items():
-        first, second = (sum(x > y for x, y in zip(*two, strict=True)) for two in ((a, b), (b, a)))
-        print(
-            f"{name:28} {first:3} to {second:2} of {len(a):3} pairs, p = {p[name]:.3f}, corrected {corrected[name]:.3f}"
-        )
+        alone = (sum(x > y for x, y in zip(*two, strict=True)) for two in ((a, b), (b, a)))
+        lines.append((name, *alone, len(a), f"{p[name]:.3f}", f"{corrected[name]:.3f}"))
+    show_table(["", f"only {first} right", f"only {second} right", "pairs", "p", "corrected"], lines)
     return p, corrected
 
 
-print("right with linear and wrong with cosine, to the opposite")
 p, corrected = in_pairs(
     {
         f"{r['data']}, {r['steps']} steps": (
@@ -1098,7 +1105,9 @@ p, corrected = in_pairs(
             study.one(data=r["data"], schedule="cosine", steps=r["steps"])["each"],
         )
         for r in study.where(schedule="linear")
-    }
+    },
+    "linear",
+    "cosine",
 )
 claim(
     "the smallest p would count alone, and does not count as one of eight",
@@ -1112,17 +1121,15 @@ claim(
 # And the number of steps? Compare 100 with 1000 steps of the same network, on the first 100 noises.
 
 # %%
-print("right with 100 steps and wrong with 1000, to the opposite")
 few_and_many = {}
 for data_name, schedule in rows:
     marks = [study.one(data=data_name, schedule=schedule, steps=n)["each"][:100] for n in (100, 1000)]
     few_and_many[f"{data_name}, {schedule}"] = marks
-_, corrected = in_pairs(few_and_many)
+_, corrected = in_pairs(few_and_many, "100 steps", "1000 steps")
 claim("no network gains or loses beyond chance", min(corrected.values()) > 0.05)
 
 # %%
-print("Fréchet distance, linear minus cosine, with its 95 % interval")
-lower = 0
+lower, lines = 0, []
 for r in study.where(schedule="linear"):
     other = study.one(data=r["data"], schedule="cosine", steps=r["steps"])
     gap, error = (
@@ -1130,9 +1137,9 @@ for r in study.where(schedule="linear"):
         math.hypot(r["standard error"], other["standard error"]),
     )
     lower += r["data"] == "fashion-mnist" and gap > 0
-    print(
-        f"{r['data']:14} {r['steps']:4} steps: {gap:+.2f} ({gap - reach(error):+.2f} to {gap + reach(error):+.2f})"
-    )
+    ends = f"{gap - reach(error):+.2f} to {gap + reach(error):+.2f}"
+    lines.append((r["data"], r["steps"], f"{gap:+.2f}", ends))
+show_table(["data", "steps", "difference", "95 % interval"], lines, "Fréchet distance, linear minus cosine")
 claim("on Fashion-MNIST the cosine's distance is the lower one at every number of steps", lower == 4)
 
 # %% [markdown]
@@ -1148,10 +1155,13 @@ claim("on Fashion-MNIST the cosine's distance is the lower one at every number o
 # %%
 # NBVAL_IGNORE_OUTPUT
 cards = {name: card["metrics"] for name, card in zoo.cards().items() if "-eps-" in name}
+lines = []
 for name, measured in cards.items():
     for scale in ("guidance 1", "guidance 2"):
         found = measured[scale]["recognised"]
-        print(f"{name:26} {scale}: {found['share']:.3f} of {found['n']}, interval {found['wilson 95 %']}")
+        low, high = found["wilson 95 %"]
+        lines.append((name, scale, f"{found['share']:.3f}", f"{low:.3f} to {high:.3f}", found["n"]))
+show_table(["network", "sampled with", "recognised", "95 % interval", "n"], lines)
 
 
 def spread(scale, data_name):

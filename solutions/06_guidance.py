@@ -63,6 +63,8 @@ from diffusion_course.experiments import data, intervals, metrics, studies, zoo
 from diffusion_course.guidance import clip
 from diffusion_course.nets.mlp import MLP
 from diffusion_course.notebook import plots, quiz, widgets
+from diffusion_course.notebook.claims import claim
+from diffusion_course.notebook.tables import show_table
 
 
 def agree(name, a, b, tol):
@@ -401,39 +403,51 @@ plots.filmstrip(
 
 # %%
 def table(results, name, **wanted):
-    """Print the rows of a study, with its origin."""
+    """Show the rows of a study, with its origin."""
     print(f"{results.command}  (device {results.device}, {results.date})")
     rows = results.where(**wanted)
-    print(
-        f"{rows[0]['n']} samples per row, {rows[0]['steps']} steps; floor of the distance {rows[0]['floor']:.2f}\n"
-    )
-    print(f"{name:>5}  recognised (95 % interval)   distance ± 95 %   precision  recall  mean pixel")
+    lines = []
     for r in rows:
         low, high = r["recognised"]["wilson 95 %"]
         share = f"{r['recognised']['share']:.3f} ({low:.3f} to {high:.3f})"
-        distance = f"{r['frechet']:6.2f} ± {intervals.reach(r['frechet standard error']):.2f}"
-        rest = f"{r['precision']:9.3f}  {r['recall']:6.3f}  {r['mean pixel']:10.3f}"
-        print(f"{r[name]:5g}  {share:27}  {distance:16}  {rest}")
+        distance = f"{r['frechet']:.2f} ± {intervals.reach(r['frechet standard error']):.2f}"
+        rest = (f"{r[key]:.3f}" for key in ("precision", "recall", "mean pixel"))
+        lines.append((f"{r[name]:g}", share, distance, *rest))
+    head = [name, "recognised (95 % interval)", "distance ± 95 %", "precision", "recall", "mean pixel"]
+    first = rows[0]
+    set_up = (
+        f"{first['n']} samples per row, {first['steps']} steps; floor of the distance {first['floor']:.2f}"
+    )
+    show_table(head, lines, f"{wanted['data']}: {set_up}" if "data" in wanted else set_up)
 
 
-def compare(rows, key):
-    """Print what the distance of each row is more than that of the row before: same noise, in pairs, corrected (Holm)."""
+def compare(rows, key, caption=""):
+    """Show what the distance of each row is more than that of the row before: same noise, in pairs, corrected (Holm)."""
     found = {
         f"{key} {a[key]:g} minus {key} {b[key]:g}": intervals.difference(a, b)
         for b, a in itertools.pairwise(rows)
     }
     p = intervals.holm({name: difference.p for name, difference in found.items()})
-    for name, d in found.items():
-        print(f"{name:22} {d.value:+6.2f} ({d.low:+.2f} to {d.high:+.2f}), p = {p[name]:.1g}")
+    lines = [
+        (name, f"{d.value:+.2f}", f"{d.low:+.2f} to {d.high:+.2f}", f"{p[name]:.1g}")
+        for name, d in found.items()
+    ]
+    show_table(["rows", "difference of the distances", "95 % interval", "p"], lines, caption)
+    return found, p
 
 
 by_noisy = studies.load("classifier-guidance")
 table(by_noisy, "scale")
-print(f"\nmean pixel of the test digits of section 3: {images.mean():.2f}\n")
-compare(by_noisy.rows, "scale")
+print(f"mean pixel of the test digits of section 3: {images.mean():.2f}")
+found, p = compare(by_noisy.rows, "scale")
+claim(
+    "the distance falls from scale to scale, after the correction, too",
+    all(d.value < 0 and p[name] < 0.05 for name, d in found.items()),
+)
+claim("recall is highest at scale 2", max(by_noisy.rows, key=lambda r: r["recall"])["scale"] == 2)
 
 # %% [markdown]
-# The last lines compare neighbouring rows. All rows start from the same noise, so each sample of one row has a partner in
+# The second table compares neighbouring rows. All rows start from the same noise, so each sample of one row has a partner in
 # the other; the difference of the two distances, with its own 95 % interval, leaves out what they have in common. The p values
 # are corrected for the number of tests (Holm 1979).
 #
@@ -545,7 +559,7 @@ networks = {p: train(p) for p in (0.0, 0.1, 0.5)}
 # %%
 # NBVAL_IGNORE_OUTPUT
 clean, y = mixture.sample(2000, dc.Noise(6, per_sample=False))
-print("   p   error with label   error without label")
+lines = []
 for p, net in networks.items():
     errors = torch.zeros(2)
     for level in (0.3, 1.0, 3.0):
@@ -555,7 +569,8 @@ for p, net in networks.items():
             (net(noisy_x, level, torch.full_like(y, 3)), mixture(noisy_x, level)),
         ]
         errors += torch.tensor([(a - b).square().mean() / b.var(0).mean() for a, b in pairs]) / 3
-    print(f"{p:4.1f}   {errors[0]:16.4f}   {errors[1]:19.4f}")
+    lines.append((p, f"{errors[0]:.4f}", f"{errors[1]:.4f}"))
+show_table(["p", "error with label", "error without label"], lines)
 
 # %% [markdown]
 # With a label, the three networks differ little: a few per cent of samples without label hardly disturb the rest.
@@ -693,13 +708,14 @@ plots.filmstrip(
 
 # %%
 # NBVAL_IGNORE_OUTPUT
-print("sigma   cosine   length, noisy classifier / implicit")
+lines = []
 for level in (0.1, 0.3, 1.0, 3.0, 10.0, 40.0):
     s = torch.tensor(level)
     at = some + s * dc.Noise(8).like(some)
     a, b = implicit(at, s, wrong).flatten(1), explicit(at, s, wrong).flatten(1)
     cosines, ratio = F.cosine_similarity(a, b), b.norm(dim=1) / a.norm(dim=1)
-    print(f"{level:5.1f}   {cosines.mean():6.2f}   {ratio.median():6.2f}")
+    lines.append((level, f"{cosines.mean():.2f}", f"{ratio.median():.2f}"))
+show_table(["sigma", "cosine", "length, noisy classifier / implicit"], lines)
 
 # %% [markdown]
 # At large $\sigma$, 10 and more, the two have much the same direction and length. At $\sigma = 3$ the cosine is about a half, that is 57
@@ -787,7 +803,6 @@ variety("fashion-mnist", 5, "sandals")
 # %%
 free = studies.load("guidance")
 table(free, "w", data="mnist")
-print()
 table(free, "w", data="fashion-mnist")
 
 # %%
@@ -802,9 +817,8 @@ plots.curves(
     ylim=(0, 1.02),
 )
 
+
 # %%
-
-
 def over_floor(name):
     """Distance / floor of each scale, and its 95 % interval: (n,), (n, 2)."""
     rows = free.where(data=name)
@@ -824,9 +838,36 @@ plots.curves(
 )
 
 # %%
-for name in SETS:
-    print(name)
-    compare(free.where(data=name), "w")
+rows_of = {name: free.where(data=name) for name in SETS}
+neighbours = {name: compare(rows, "w", name) for name, rows in rows_of.items()}
+
+
+def best(name, measure, pick=max):
+    """The scale of the best row of a data set."""
+    return pick(rows_of[name], key=lambda r: r[measure])["w"]
+
+
+found, p = neighbours["mnist"]
+claim(
+    "mnist: the distance is least at w = 1.5, and w = 2 cannot be told from it",
+    best("mnist", "frechet", min) == 1.5 and p["w 2 minus w 1.5"] > 0.05,
+)
+claim(
+    "mnist: from w = 2 on the distance rises from scale to scale, beyond chance",
+    all(
+        found[f"w {b} minus w {a}"].value > 0 and p[f"w {b} minus w {a}"] < 0.05
+        for a, b in ((2, 3), (3, 4), (4, 6), (6, 10))
+    ),
+)
+claim(
+    "mnist: recall is highest at w = 1, precision at a scale between the ends",
+    best("mnist", "recall") == 1 and 1 < best("mnist", "precision") < 10,
+)
+found, p = neighbours["fashion-mnist"]
+claim(
+    "fashion-mnist: the distance is least at w = 3 or 4, and w = 2 cannot be told from w = 3",
+    best("fashion-mnist", "frechet", min) in (3, 4) and p["w 3 minus w 2"] > 0.05,
+)
 
 # %% [markdown]
 # Precision and recall are shares of 500 points as well. Their Wilson intervals below take the real images as fixed
@@ -987,13 +1028,16 @@ log_prior, log_class = mixture.log_density(every), mixture.classify(every)[:, Y]
 x = torch.tensor(
     [[-0.2, -0.2], [-0.9, -0.9]], dtype=torch.float64
 )  # between the classes, and the mean of class 1
-print("sigma   E[p(y|x_0)|x] = p(y|x)   needed: ratio of E[p^3|x]   guided: ratio of p(y|x)^3")
+lines = []
 for level in (0.02, 0.25, 0.5, 1.0, 2.0, 5.0, 20.0):
     posterior = (log_prior - torch.cdist(x, every) ** 2 / (2 * level**2)).softmax(1)
     average, p = posterior @ log_class.exp(), log_prob(x, level).exp()
     needed = posterior @ (W * log_class).exp()
     same = bool((average - p).abs().max() < 0.003)
-    print(f"{level:5.2f}   {same!s:22}   {needed[0] / needed[1]:25.2f}   {(p[0] / p[1]) ** 3:24.2f}")
+    lines.append((level, same, f"{needed[0] / needed[1]:.2f}", f"{(p[0] / p[1]) ** 3:.2f}"))
+show_table(
+    ["sigma", "E[p(y|x_0)|x] = p(y|x)", "needed: ratio of E[p^3|x]", "guided: ratio of p(y|x)^3"], lines
+)
 
 # %% [markdown]
 # The second column confirms the step from $p(y \mid x)$ to an average of the clean classifier. The other two compare

@@ -58,6 +58,8 @@ from diffusion_course.experiments import data, intervals, metrics, studies, zoo
 from diffusion_course.experiments.studies import ddim as study
 from diffusion_course.guidance import clip
 from diffusion_course.notebook import plots, quiz, widgets
+from diffusion_course.notebook.claims import claim
+from diffusion_course.notebook.tables import show_table
 
 f64 = torch.float64
 cosine = dc.NoiseSchedule.from_betas(dc.schedules.cosine(1000))
@@ -512,7 +514,7 @@ for name, fresh in members.items():
 # %%
 start_noise = dc.Noise(22, per_sample=False).randn(20_000, 1, dtype=f64)
 bumps_eps = dc.denoisers.as_eps(bumps, linear)
-print("steps   variance at eta = 0   at eta = 1   share of samples between the bumps, |x| < 0.5 (eta = 0)")
+lines = []
 for n in (2, 5, 10, 50):
     few = dc.schedules.uniform_timesteps(1000, n)
     made = [
@@ -520,9 +522,13 @@ for n in (2, 5, 10, 50):
         for eta in (0.0, 1.0)
     ]
     between = (made[0].abs() < 0.5).double().mean()
-    print(f"{n:5}   {made[0].var():19.2f}   {made[1].var():10.2f}   {between:10.3f}")
+    lines.append((n, f"{made[0].var():.2f}", f"{made[1].var():.2f}", f"{between:.3f}"))
 between = (bumps.sample(20_000, dc.Noise(24, per_sample=False))[0].abs() < 0.5).double().mean()
-print(f" data   {1.04:19.2f}   {1.04:10.2f}   {between:10.3f}")
+lines.append(("data", 1.04, 1.04, f"{between:.3f}"))
+show_table(
+    ["steps", "variance at eta = 0", "at eta = 1", "share of samples between the bumps, |x| < 0.5 (eta = 0)"],
+    lines,
+)
 
 # %% [markdown]
 # With two steps the first guess is the mean of all data, and every sample ends on it, between the bumps, where almost no
@@ -745,22 +751,24 @@ for eta in (0.0, 1.0):
 
 
 # %%
-def show(rows, keys):
-    """Print rows of the study: the keys that tell them apart, and the results with their errors."""
-    width = {key: max(len(str(row[key])) for row in rows) for key in keys}
+def show(rows, keys, caption):
+    """Show rows of the study: the keys that tell them apart, and the results with their errors."""
+    lines = []
     for row in rows:
-        setting = "  ".join(f"{key} {row[key]!s:>{width[key]}}" for key in keys)
         low, high = row["recognised"]["wilson 95 %"]
         share = f"{row['recognised']['share']:.3f} ({low:.3f} to {high:.3f})"
-        distance = f"{row['frechet']:5.2f} ± {intervals.reach(row['frechet standard error']):.2f}"
-        print(f"{setting}   recognised {share}   Fréchet {distance}")
+        distance = f"{row['frechet']:.2f} ± {intervals.reach(row['frechet standard error']):.2f}"
+        setting = (
+            f"{row[key]:.3f}" if key in ("precision", "recall", "mean pixel") else row[key] for key in keys
+        )
+        lines.append((*setting, share, distance))
+    show_table([*keys, "recognised (95 % interval)", "Fréchet distance ± 95 %"], lines, caption)
 
 
 table = studies.load("ddim")
-print(f"{table.command}, on {table.device}, {table.date}; floor {table.rows[0]['floor']:.2f}\n")
+print(f"{table.command}, on {table.device}, {table.date}; floor {table.rows[0]['floor']:.2f}")
 for name in study.SCHEDULES:
-    print(name)
-    show(table.where(model=name, timesteps="uniform"), ["eta", "steps"])
+    show(table.where(model=name, timesteps="uniform"), ["eta", "steps"], name)
 
 
 # %%
@@ -806,25 +814,28 @@ frechet_against_steps("mnist-eps-cosine")
 
 # %%
 def compare(pairs):
-    """Print distance of row a minus distance of row b, for name -> (a, b); p values corrected for their number."""
+    """Show distance of row a minus distance of row b, for name -> (a, b); p values corrected for their number. Returns both."""
     found = {name: intervals.difference(*rows) for name, rows in pairs.items()}
     p = intervals.holm({name: difference.p for name, difference in found.items()})
-    for name, d in found.items():
-        print(f"{name}: {d.value:+6.2f} ({d.low:+6.2f} to {d.high:+6.2f}), p = {p[name]:.2g}")
-    below = sum(d.value < 0 for d in found.values())
-    print(f"the first is nearer in {below} of {len(found)}, with p < 0.05 in", end=" ")
-    print(sum(d.value < 0 and p[name] < 0.05 for name, d in found.items()))
+    lines = [
+        (name, f"{d.value:+.2f}", f"{d.low:+.2f} to {d.high:+.2f}", f"{p[name]:.2g}")
+        for name, d in found.items()
+    ]
+    show_table(["rows", "difference of the distances", "95 % interval", "p"], lines)
+    return found, p
 
 
-compare(
+found, p = compare(
     {
-        f"{row['model']:16} {row['steps']:2} steps, eta 1 minus eta 0": (
+        f"{row['model']}, {row['steps']} steps, eta 1 minus eta 0": (
             row,
             table.one(model=row["model"], timesteps="uniform", eta=0.0, steps=row["steps"]),
         )
         for row in table.where(timesteps="uniform", eta=1.0)
     }
 )
+claim("eta = 1 is the nearer one in every row", all(d.value < 0 for d in found.values()))
+claim("after the correction, one of the differences is not certain", sum(v >= 0.05 for v in p.values()) == 1)
 
 # %% [markdown]
 # The grid matters as well ({{section Which times}}). So here are both again, on another one, the Karras grid of chapter 9, with the
@@ -833,19 +844,27 @@ compare(
 
 # %%
 equal_cost = studies.load("solvers")
-print(f"{equal_cost.command}, on {equal_cost.device}, {equal_cost.date}\n")
+print(f"{equal_cost.command}, on {equal_cost.device}, {equal_cost.date}")
 on_karras = {
     sampler: equal_cost.where(model="mnist-edm", sampler=sampler, grid="karras")
     for sampler in ("euler", "eta 1")
 }
-for eta, rows in enumerate(on_karras.values()):
-    show([{**row, "eta": eta} for row in rows], ["eta", "evaluations", "precision", "recall"])
-print()
-compare(
+by_eta = [{**row, "eta": eta} for eta, rows in enumerate(on_karras.values()) for row in rows]
+show(by_eta, ["eta", "evaluations", "precision", "recall"], "mnist-edm on the Karras grid")
+found, p = compare(
     {
         f"{a['evaluations']} evaluations, eta 1 minus eta 0": (a, b)
         for a, b in zip(on_karras["eta 1"], on_karras["euler"], strict=True)
     }
+)
+claim(
+    "on the Karras grid eta = 1 is the nearer one at every budget, too, after the correction",
+    all(d.value < 0 and p[name] < 0.05 for name, d in found.items()),
+)
+few = {eta: rows[0] for eta, rows in enumerate(on_karras.values())}  # 10 evaluations
+claim(
+    "with 10 evaluations the precision of eta = 1 is the higher one, and its recall the lower one",
+    few[1]["precision"] > few[0]["precision"] and few[1]["recall"] < few[0]["recall"],
 )
 
 # %% [markdown]
@@ -880,14 +899,15 @@ compare(
 # The same study, at $\eta = 0$. A mean pixel nearer to 1 is a brighter image.
 
 # %%
+short = {}
 for name in ("mnist-eps-cosine", "mnist-eps-linear"):
-    print(name)
     rows = [row for row in table.where(model=name, eta=0.0) if row["steps"] <= 10]
-    show(sorted(rows, key=lambda row: row["steps"]), ["steps", "timesteps", "mean pixel"])
-print(f"\nmean pixel of the real digits in mnist-5k: {data.load('mnist-5k').images.mean():.3f}\n")
-compare(
+    short[name] = sorted(rows, key=lambda row: row["steps"])
+    show(short[name], ["steps", "timesteps", "mean pixel"], name)
+print(f"mean pixel of the real digits in mnist-5k: {data.load('mnist-5k').images.mean():.3f}")
+found, p = compare(
     {
-        f"{name} {row['steps']:2} steps, {row['timesteps']:9} minus uniform": (
+        f"{name}, {row['steps']} steps, {row['timesteps']} minus uniform": (
             row,
             table.one(model=name, eta=0.0, steps=row["steps"], timesteps="uniform"),
         )
@@ -895,6 +915,24 @@ compare(
         for row in table.where(model=name, eta=0.0)
         if row["timesteps"] != "uniform"
     }
+)
+worst = [
+    max((row for row in rows if row["steps"] == n), key=lambda row: row["frechet"])["timesteps"]
+    for rows in short.values()
+    for n in (5, 10)
+]
+claim("quadratic is the worst of the four in all four comparisons", set(worst) == {"quadratic"})
+claim(
+    "on the linear schedule no distance differs from that of uniform times by as much as 1",
+    all(abs(d.value) < 1 for name, d in found.items() if name.startswith("mnist-eps-linear")),
+)
+claim(
+    "trailing is nearer than uniform at 5 steps, beyond chance, and not told from it at 10, on both schedules",
+    all(
+        (found[key := f"{name}, {n} steps, trailing minus uniform"].value < 0 and p[key] < 0.05) == (n == 5)
+        for name in short
+        for n in (5, 10)
+    ),
 )
 
 # %% [markdown]

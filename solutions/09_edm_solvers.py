@@ -55,6 +55,7 @@ from diffusion_course.experiments import data, intervals, metrics, studies, zoo
 from diffusion_course.experiments.studies import solvers
 from diffusion_course.notebook import plots, quiz, widgets
 from diffusion_course.notebook.claims import claim
+from diffusion_course.notebook.tables import show_table
 
 linear = dc.NoiseSchedule.from_betas(dc.schedules.linear(1000))  # Ho et al. 2020
 
@@ -252,12 +253,14 @@ def wrapped(param, sigma):
     return param.c_in(sigma) * x, (x0 - param.c_skip(sigma) * x) / param.c_out(sigma)
 
 
-print("\n sigma   var(x)  var(input)  var(target)   omega * c_out^2")
+lines = []
 for sigma in torch.tensor([0.002, 0.05, 0.6, 5.0, 80.0], dtype=torch.float64):
     given, target = wrapped(P, sigma)
     weight = (s**2 + sigma**2) / (s * sigma) ** 2 * P.c_out(sigma) ** 2
     variance = (x0 + sigma * eps).var()
-    print(f"{sigma:6g} {variance:8.2f} {given.var():11.2f} {target.var():12.2f} {weight:17.2f}")
+    values = (variance, given.var(), target.var(), weight)
+    lines.append((f"{sigma:g}", *(f"{value:.2f}" for value in values)))
+show_table(["sigma", "var(x)", "var(input)", "var(target)", "omega * c_out^2"], lines)
 
 # %%
 sigma = torch.logspace(-2, 2, 60, dtype=torch.float64)
@@ -507,10 +510,13 @@ plots.curves(
 
 # %%
 bands = {"above 20": (20, math.inf), "2 to 20": (2, 20), "0.1 to 2": (0.1, 2), "below 0.1": (0, 0.1)}
-print("steps that begin at sigma".ljust(34) + "".join(f"{band:>12}" for band in bands))
-for name, grid in grids.items():
-    begun = [int(((grid[:-1] >= low) & (grid[:-1] < high)).sum()) for low, high in bands.values()]
-    print(f"{name:34}" + "".join(f"{count:12}" for count in begun))
+show_table(
+    ["steps that begin at sigma", *bands],
+    [
+        (name, *(int(((grid[:-1] >= low) & (grid[:-1] < high)).sum()) for low, high in bands.values()))
+        for name, grid in grids.items()
+    ],
+)
 
 # %% [markdown]
 # Equal steps in $\sigma$ spend most of their steps above 20, where the image is not touched yet, and then jump over
@@ -766,9 +772,10 @@ for name, e in exact_medians.items():
 print("on another image (error above 0.3), of 40 samples:")
 for name, e in exact_errors.items():
     print(f"{name:12}", ", ".join(f"{count:7}" for count in (e > 0.3).sum(1).tolist()))
-for k, nfe in enumerate(budgets.tolist()):
-    ranked = sorted(exact_medians, key=lambda name: exact_medians[name][k])
-    print(f"{nfe:3} evaluations, from best to worst:", ", ".join(ranked))
+ranked = [sorted(exact_medians, key=lambda name, k=k: exact_medians[name][k]) for k in range(len(budgets))]
+claim("with 9 evaluations Heun is the worst", ranked[0][-1] == "Heun")
+claim("from 33 on Heun is ahead of Euler", all(r.index("Heun") < r.index("Euler = DDIM") for r in ranked[2:]))
+claim("from 17 on DPM++(2M) is the best of the three", all(r[0] == "DPM++(2M)" for r in ranked[1:]))
 log_log(budgets, exact_medians, "Exact denoiser: error at equal numbers of evaluations")
 
 # %% [markdown]
@@ -1055,11 +1062,12 @@ results = studies.load("solvers")
 
 
 def table(title, cell):
-    """Print cell(row) for every sampler (lines) and budget (columns)."""
-    print(f"\n{title:32}" + "".join(f"{f'NFE {k}':>20}" for k in (10, 20, 40, 80)))
-    for (model, sampler, grid), name in NAMES.items():
-        rows = results.where(model=model, sampler=sampler, grid=grid)
-        print(f"{name:32}" + "".join(f"{cell(row):>20}" for row in rows))
+    """Show cell(row) for every sampler (lines) and budget (columns)."""
+    lines = [
+        (name, *(cell(row) for row in results.where(model=model, sampler=sampler, grid=grid)))
+        for (model, sampler, grid), name in NAMES.items()
+    ]
+    show_table([title, *(f"NFE {k}" for k in (10, 20, 40, 80))], lines)
 
 
 def recognised(row):
@@ -1132,17 +1140,17 @@ differences = {
     for k in range(4)
 }
 p = intervals.holm({key: d.p for key, d in differences.items()})
-print("".ljust(24) + "".join(f"{f'NFE {n}':>26}" for n in nfe.tolist()))
+lines = []
 for name in PAIRS:
     cells = []
     for k in range(4):
         d, star = differences[name, k], "*" if p[name, k] < 0.05 else " "
         cells.append(f"{d.value:+.2f} ({d.low:+.2f} to {d.high:+.2f}){star}")
-    print(f"{name:24}" + "".join(f"{cell:>26}" for cell in cells))
+    lines.append((name, *cells))
+show_table(["difference of the distances", *(f"NFE {n}" for n in nfe.tolist())], lines)
 
 distance = {sampler: [row["frechet"] for row in found] for sampler, found in rows.items()}
 nearest = [min(distance, key=lambda sampler, k=k: distance[sampler][k]) for k in range(4)]
-print()
 claim("DDPM is the nearest to real digits at every budget", set(nearest) == {"eta 1"})
 claim(
     "DDPM is nearer than Euler and DPM++(2M) at every budget, after the correction",
@@ -1209,7 +1217,7 @@ print(f"to {max(row['frechet'] for row in solved):.2f}")
 # %%
 ddim = studies.load("ddim-steps")
 print(f"{ddim.command}, {ddim.device}, {ddim.date}; median over 16 samples, rms per pixel")
-steps = [5, 10, 20, 50, 100, 250, 1000]
+steps, SOUND = [5, 10, 20, 50, 100, 250, 1000], ("uniform", "quadratic", "karras")
 
 
 def median_errors(denoiser, grid):
@@ -1217,38 +1225,49 @@ def median_errors(denoiser, grid):
     return torch.tensor([torch.tensor(row["errors"]).quantile(0.5) for row in rows])
 
 
-for name in ("exact", "mnist-edm"):
-    for grid in ("uniform", "quadratic", "karras"):
-        e = median_errors(name, grid)
-        print(f"{name:10} {grid:10}", " ".join(f"{n}: {v:.4f} " for n, v in zip(steps, e, strict=True)))
+show_table(
+    ["denoiser", "grid", *(f"{n} steps" for n in steps)],
+    [
+        (name, grid, *(f"{v:.4f}" for v in median_errors(name, grid)))
+        for name in ("exact", "mnist-edm")
+        for grid in SOUND
+    ],
+)
 
 # %%
-lines = {
-    f"{name}, {grid}": median_errors(name, grid)
-    for name in ("exact", "mnist-edm")
-    for grid in ("uniform", "quadratic", "karras")
-}
+lines = {f"{name}, {grid}": median_errors(name, grid) for name in ("exact", "mnist-edm") for grid in SOUND}
 figure = log_log(torch.tensor(steps), lines, "DDIM: distance to the converged solution (median of 16)")
 figure.axes[0].set_xlabel("steps of DDIM = evaluations (log scale)")
 figure
 
 # %%
-print("betas made for T = n, beta_max left at 0.02:")
 own = ddim.where(denoiser="mnist-edm", grid="own betas")
+lines = []
 for row in own:
     first = solvers.ddim_grid("own betas", row["steps"])[0]
     error, seen = torch.tensor(row["errors"]).quantile(0.5), row["recognised"]
-    print(
-        f"T = {row['steps']:4}: sigma_T = {first:5.2f}, error {error:.3f}, recognised {seen['share']:.2f} "
-        f"[{seen['wilson 95 %'][0]:.2f}, {seen['wilson 95 %'][1]:.2f}]"
-    )
-print("the sound grids (uniform, quadratic, Karras), recognised of 16:")
-for n in steps:
-    counts = [
-        ddim.one(denoiser="mnist-edm", grid=grid, steps=n)["recognised"]["share"] * 16
-        for grid in ("uniform", "quadratic", "karras")
-    ]
-    print(f"{n:8} steps: " + ", ".join(f"{count:.0f}" for count in counts))
+    low, high = seen["wilson 95 %"]
+    share = f"{seen['share']:.2f} [{low:.2f}, {high:.2f}]"
+    lines.append((row["steps"], f"{first:.2f}", f"{error:.3f}", share, round(16 * seen["share"])))
+show_table(
+    ["T", "sigma_T", "error", "recognised [95 % interval]", "of 16"],
+    lines,
+    "betas made for T = n, beta_max left at 0.02",
+)
+show_table(
+    ["steps", "uniform", "quadratic", "Karras"],
+    [
+        (
+            n,
+            *(
+                round(16 * ddim.one(denoiser="mnist-edm", grid=grid, steps=n)["recognised"]["share"])
+                for grid in SOUND
+            ),
+        )
+        for n in steps
+    ],
+    "the sound grids, recognised of 16",
+)
 
 # %% [markdown]
 # First the sound grids. The error falls like $1/n$, as Euler's must. For the network, 20 steps give a median error
