@@ -72,8 +72,8 @@ def curves(
         axes.axvline(at, linestyle=dash, color="0.4", label=label)
     axes.set(xscale="log" if logx else "linear", yscale="log" if logy else "linear")
     axes.minorticks_off()
-    if logx and _apart(xs):
-        axes.set_xticks(xs, [f"{value:g}" for value in xs])
+    if logx and _apart(xs, names := [f"{value:g}" for value in xs]):
+        axes.set_xticks(xs, names)
     if ylim is not None:
         axes.set_ylim(*ylim)
     if len(lines) > 1 or marks:
@@ -214,8 +214,10 @@ def _beside(xs: Array, labels: list[str], logx: bool) -> dict[str, Array]:
     return {label: np.exp(at + s) if logx else at + s for label, s in zip(labels, shifts, strict=True)}
 
 
-def _apart(xs: Array) -> bool:
-    """Is there room for a label at each of the points of a logarithmic axis?"""
+def _apart(xs: Array, names: list[str]) -> bool:
+    """Is there room for a name at each of the points of a logarithmic axis?"""
+    if len(max(names, key=len)) > 5:
+        return False
     gaps = np.diff(np.sort(np.log(xs)))
     return 1 < len(xs) <= 9 and bool(gaps.min() > 0.07 * gaps.sum()) and 0.01 <= xs.min() <= xs.max() < 1e5
 

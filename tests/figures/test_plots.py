@@ -75,6 +75,11 @@ def test_error_bars_of_two_lines_stand_side_by_side():
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["1", "10", "100"]
 
 
+def test_long_numbers_are_no_labels_of_a_logarithmic_axis():
+    axes = plots.curves([0.0307256, 0.290068, 2.73842], {"a": [1, 2, 3]}, logx=True, **WORDS).axes[0]
+    assert "0.0307256" not in [label.get_text() for label in axes.get_xticklabels()]
+
+
 def test_few_points_are_large_and_lie_on_top():
     figure = plots.vector_field(CLOUD, -CLOUD, clouds={"many": CLOUD, "means": CLOUD[:3]}, **WORDS)
     many, means, arrows = figure.axes[0].collections
