@@ -8,7 +8,7 @@ import torch
 from diffusion_course.classroom import handout
 from diffusion_course.classroom.checks import CHECKS
 from diffusion_course.classroom.checks.call import call
-from diffusion_course.classroom.checks.design import summary
+from diffusion_course.classroom.checks.design import score_of, summary
 from diffusion_course.classroom.checks.engine import cases
 from diffusion_course.classroom.grading import assembly, finding, recheck, sandbox, wire, without
 from diffusion_course.classroom.grading.assembly import Plan
@@ -128,7 +128,7 @@ def test_the_score_of_a_design_is_computed_here_under_the_terms_of_the_edition(t
     ramp = torch.linspace(0.002**0.5, 0.495**0.5, 50, dtype=torch.float64) ** 2
     leave(tmp_path, DESIGN, lambda T: ramp)
     told = verdict(DESIGN, tmp_path)
-    assert (told.points, told.told) == (2, summary(DESIGN, 0.99229))
+    assert (told.points, told.told) == (2, summary(DESIGN, score_of(DESIGN, (50,), ramp)))
     assert verdict(DESIGN.under(points=3), tmp_path).points == 1
     assert verdict(DESIGN.under(marks=((1, 2.0), (9, 1.0))), tmp_path).points == 9
     assert "the marks are 3 points from 0.5 down" in verdict(DESIGN.under(marks=((3, 0.5),)), tmp_path).fault

@@ -107,7 +107,7 @@ def test_new_points_are_everywhere(edition):
     markdown, code = text_of(notebook, "markdown"), text_of(notebook, "code")
     assert "### Exercise 2: `eps_loss` (12 points, about 10 minutes, medium)" in markdown
     assert "### Exercise 1: `x0_from_eps` (2 points, about 5 minutes, easy)" in markdown
-    assert "reading and two exercises (14 points)" in markdown
+    assert "15 minutes for two exercises (14 points)" in markdown
     assert 'check("03-eps_loss", eps_loss, points=12)' in code
     assert 'check("03-x0_from_eps", x0_from_eps)' in code
     total = next(cell.source for cell in notebook.cells if "check_all({" in cell.source)
@@ -177,7 +177,7 @@ def test_a_hidden_exercise_is_given(edition):
     markdown = text_of(notebook, "markdown")
     assert re.search(r"^### Given here: `ddpm_step`$", markdown, re.M)
     assert "Write one step of Algorithm 2" in markdown
-    assert "15 minutes" not in markdown
+    assert "about 15 minutes" not in markdown
 
 
 @pytest.mark.parametrize("name", WITH_EXERCISES)
