@@ -266,6 +266,7 @@ quiz.ask("00-q3")
 # with the course's own function, for no points, so that every chapter can be read and run to its end before anything is written.
 
 # %%
+# NBVAL_SKIP
 from diffusion_course.classroom import check
 
 

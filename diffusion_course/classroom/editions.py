@@ -36,7 +36,11 @@ if importlib.util.find_spec("diffusion_course") is None:
 
 
 # nbval obeys a tag as it does the comment in a source; a reader need not see it.
-NBVAL = {"# NBVAL_CHECK_OUTPUT": "nbval-check-output", "# NBVAL_IGNORE_OUTPUT": "nbval-ignore-output"}
+NBVAL = {
+    "# NBVAL_CHECK_OUTPUT": "nbval-check-output",
+    "# NBVAL_IGNORE_OUTPUT": "nbval-ignore-output",
+    "# NBVAL_SKIP": "nbval-skip",
+}
 
 
 def edition(chapter: Chapter, folder: str) -> NotebookNode:
