@@ -202,10 +202,10 @@ def test_a_film_plays_to_its_end(page):
 
 def test_a_quiz_is_answered_by_arrow_keys(page):
     quiz = page.locator(".jp-OutputArea-output .widget-vbox", has_text="01-q1").last
-    quiz.get_by_label("a) √0.2", exact=True).check()
+    quiz.get_by_label("a) √0.20", exact=True).check()
     quiz.get_by_role("button", name="Check").click()
     quiz.get_by_text("a) is not right.").wait_for()
-    quiz.get_by_label("a) √0.2", exact=True).focus()
+    quiz.get_by_label("a) √0.20", exact=True).focus()
     page.keyboard.press("ArrowDown")  # JupyterLab would go to the next cell
     assert quiz.locator("input:checked").evaluate("input => input.parentElement.textContent").startswith("b)")
     quiz.get_by_role("button", name="Check").focus()
