@@ -106,7 +106,9 @@ def test_an_answer_of_another_shape_is_refused(answer):
         def forward(self, x, c_noise, labels=None):
             return answer
 
-    wrong = lambda x, sigma: answer  # noqa: E731
+    def wrong(x, sigma):
+        return answer
+
     calls = {
         "net": lambda: Preconditioned(Wrong(), edm_param())(X, 1.0),
         "eps_model": lambda: from_eps(wrong, S)(X, 1.0),

@@ -11,4 +11,4 @@ import sys
 # nbformat imports jsonschema, which asks for this checker of internationalised addresses. Its grammar takes 2
 # s to compile, in every process anew, and a notebook has no such address. None: the import fails, and
 # jsonschema goes on without it.
-sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # the types know modules alone

@@ -5,6 +5,7 @@ its own, with GROUP beside its own group; 0: stay, or no such group. PROCESSES: 
 """
 
 import gc
+import importlib
 import os
 import resource
 import runpy
@@ -36,7 +37,7 @@ def main() -> None:
         _become(user, group, folder)
     # All that runs here needs torch. Its import takes a fifth less without the garbage collector, and leaves it nothing to collect.
     gc.disable()
-    import torch  # noqa: F401
+    importlib.import_module("torch")
 
     gc.freeze()
     gc.enable()

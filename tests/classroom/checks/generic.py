@@ -8,6 +8,7 @@ import copy
 import math
 from collections.abc import Callable, Iterator
 from functools import wraps
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -66,9 +67,9 @@ class Asked(torch.nn.Module):
         super().__init__()
         self.model, self.times = model, times
 
-    def forward(self, *args: object) -> Tensor:
+    def forward(self, *args: Any) -> Tensor:
         answers = [self.model(*args) for _ in range(self.times)]
-        return answers[-1] if answers else torch.zeros_like(args[0])  # type: ignore[call-overload]
+        return answers[-1] if answers else torch.zeros_like(args[0])
 
 
 def mutants(check: Check) -> Iterator[tuple[str, Callable]]:

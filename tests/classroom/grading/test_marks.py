@@ -23,9 +23,10 @@ STEPS = (
 )
 PLAN = Plan(STEPS, {SNR.id: frozenset([2])}, {SNR.id: frozenset([0, 1, 2])}, {SNR.id: frozenset(["ratio"])})
 PASSED = Said("right", passed=True)
+UNSEEN = Verdict()
 
 
-def mark(said=PASSED, verdict=Verdict(), library="flag", errors=(), ended=()):  # noqa: B008
+def mark(said=PASSED, verdict=UNSEEN, library="flag", errors=(), ended=()):
     run = Trial({SNR.id: said} if said else {}, dict(errors), dict(ended))
     return marks._mark(SNR, Answer(2, (2,)), PLAN, run, verdict, Rules("s", library))
 
