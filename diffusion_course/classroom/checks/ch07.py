@@ -1,7 +1,8 @@
-"""Checks of chapter 07: the DDIM step, sub-sequences of times, and interpolation on the sphere."""
+"""Checks of chapter 07: the DDIM step and its loop, sub-sequences of times, and interpolation on the sphere."""
 
 from .ch07_ddim import DDIM_STEP
+from .ch07_sample import DDIM_SAMPLE
 from .ch07_slerp import SLERP
 from .ch07_times import SUBSEQUENCE
 
-CHECKS = [DDIM_STEP, SUBSEQUENCE, SLERP]
+CHECKS = [DDIM_STEP, DDIM_SAMPLE, SUBSEQUENCE, SLERP]

@@ -18,7 +18,7 @@ from .sandbox import PACKAGE
 
 # What of the classroom is there: the toys that stand in for networks, how a function is called, and what runs cells in the sandbox.
 KEPT = (
-    *("checks/toys.py", "checks/call.py"),
+    *("checks/toys.py", "checks/toy_steps.py", "checks/call.py"),
     *(f"grading/{name}.py" for name in ("missing", "wire", "recheck_worker")),
 )
 STUBS = {

@@ -1,0 +1,97 @@
+"""A sampler's loop whose step may be another one: what right samplers, wrong ones and the suspects of chapter 07 have in common."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...denoisers import EpsModel
+from .ch03 import predict
+from .ch07_ddim import fresh_std, kept, right_step
+from .data import Mutant
+
+
+@dataclass(frozen=True)
+class Part:
+    """What step k = 1..n of a sampler knows: the state x at time t, the next time p, and all that the sampler was given."""
+
+    model: EpsModel
+    x: Tensor
+    t: int
+    p: int
+    eta: float
+    z: Tensor
+    ab: Tensor
+    k: int
+    noise: Tensor
+    x_T: Tensor
+    first: int
+
+    @property
+    def n(self) -> int:
+        return len(self.noise)
+
+    def begin(self) -> "Part":
+        """The same with x_T as the state."""
+        return replace(self, x=self.x_T)
+
+
+Step = Callable[[Part], Tensor]
+
+
+def swap(
+    eps: Callable[[Part], Tensor] | None = None,
+    asked: Callable[[Part], int] = lambda q: q.t,
+    **other: Callable[[Part], Any],
+) -> Step:
+    """The right step, in which other(part) stands for p, z or eta. asked: what the model is told. eps: its own prediction."""
+
+    def step(part: Part) -> Tensor:
+        predicted = eps(part) if eps else predict(part.model, part.x, asked(part))
+        q = replace(part, **{name: change(part) for name, change in other.items()})
+        return right_step(q.x, predicted, *kept(q.t, q.p, q.ab), q.eta, q.z)
+
+    return step
+
+
+def cut(
+    ending: Callable[[Part, Tensor, Tensor, Tensor], Tensor], most: float = 0, scaled: bool = True
+) -> Step:
+    """A step with its own ending(part, eps, ab_prev, s). most: clips the guess x0, if above 0. scaled: by sqrt(ab_prev)?"""
+
+    def step(q: Part) -> Tensor:
+        a, b = kept(q.t, q.p, q.ab)
+        eps = predict(q.model, q.x, q.t)
+        x0 = (q.x - (1 - a).sqrt() * eps) / a.sqrt()
+        x0 = x0.clamp(-most, most) if most else x0
+        return (b.sqrt() if scaled else 1) * x0 + ending(q, eps, b, fresh_std(a, b, q.eta))
+
+    return step
+
+
+RIGHT = swap()
+
+
+def walk(
+    eps_model: EpsModel,
+    x_T: Tensor,
+    times: Tensor,
+    eta: float,
+    noise: Tensor,
+    alpha_bar: Tensor,
+    step: Step = RIGHT,
+) -> Tensor:
+    """x_T, and the states after each step, down to time 0: (n + 1, B, *S)."""
+    states = [x_T]
+    told = [*times.tolist(), 0]
+    for k, (t, p) in enumerate(pairwise(told), 1):
+        part = Part(eps_model, states[-1], t, p, eta, noise[k - 1], alpha_bar, k, noise, x_T, told[0])
+        states.append(step(part))
+    return torch.stack(states)
+
+
+def walked(hint: str, step: Step) -> Mutant:
+    return Mutant(hint, lambda *args: walk(*args, step=step))
