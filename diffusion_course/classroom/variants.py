@@ -68,11 +68,14 @@ def terms(
 
 def vary(notebook: NotebookNode, drawn: Mapping[str, int]) -> NotebookNode:
     """A copy of a chapter with these versions in its text and its code."""
-    varied = deepcopy(notebook)
+    varied, current = deepcopy(notebook), ""
     for cell in varied.cells if drawn else ():
         if (exercise := handout.exercise_of(cell)) in drawn:
-            cell.source = _code(cell.source, exercise, drawn[exercise])
+            cell.source, current = _code(cell.source, exercise, drawn[exercise]), ""
+        elif current in drawn and cell.cell_type == "code":  # what the exercise is about, between its heading and its cell
+            cell.source = _text(cell.source, current, drawn[current])
         for headed in HEADING.findall(handout.template(cell)):
+            current = headed
             if headed in drawn:
                 cell.metadata.course.template = _text(handout.template(cell), headed, drawn[headed])
     return varied

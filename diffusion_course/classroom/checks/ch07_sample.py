@@ -9,7 +9,7 @@ from torch import Tensor
 from ...denoisers import EpsModel
 from .ch03 import predict
 from .ch07_ddim import clean, fresh_std, kept, neighbours, neighbours_beta, right_step
-from .ch07_walks import Part, cut, swap, walk, walked
+from .ch07_walks import Part, cut, last_noise, swap, walk, walked
 from .data import Check, Mutant
 from .inputs import Draw
 from .slips import argument_slip, result_slip
@@ -54,16 +54,17 @@ def runs(d: Draw) -> Iterator[tuple[str, tuple]]:
                 at = torch.tensor(times, device=d.device)
                 yield f"{name}, {table}", (d.eps_model(), d.normal(2, 3), at, eta, noise, alpha_bar)
     every = torch.arange(20, 0, -1, device=d.device)
-    table = torch.cumprod(1 - d.linear(20), 0)
-    yield "all 20 of 20 times", (d.eps_model(), d.wide(2, 1, 3, 3), every, 1.0, d.wide(20, 2, 1, 3, 3), table)
+    short = torch.cumprod(1 - d.linear(20), 0)
+    yield "all 20 of 20 times", (d.eps_model(), d.wide(2, 1, 3, 3), every, 1.0, d.wide(20, 2, 1, 3, 3), short)
 
 
-def read(hint: str, at: Callable) -> Mutant:
+def read(hint: str, at: Callable[[int, int, Tensor], tuple[Tensor, Tensor]]) -> Mutant:
     """A mutant that reads (alpha_bar of t, of t_prev) = at(t, t_prev, alpha_bar)."""
 
     def step(part: Part) -> Tensor:
         eps = predict(part.model, part.x, part.t)
-        return right_step(part.x, eps, *at(part.t, part.p, part.ab), part.eta, part.z)
+        a, b = at(part.t, part.p, part.ab)
+        return right_step(part.x, eps, a, b, part.eta, part.z)
 
     return walked(hint, step)
 
@@ -71,13 +72,6 @@ def read(hint: str, at: Callable) -> Mutant:
 def draw(hint: str, z: Callable[[Part], Tensor]) -> Mutant:
     """A mutant with another noise z(part) in its steps."""
     return walked(hint, swap(z=z))
-
-
-def last_noise(part: Part) -> Tensor:
-    """The right step, and fresh noise of the last time in the step to 0."""
-    x = swap()(part)
-    a = part.ab[part.t - 1]
-    return x if part.p else x + part.eta * (1 - a).sqrt() * part.z
 
 
 def of_eq_12(hint: str, ending: Callable[[Part, Any, Any, Any], Tensor], most: float = 0) -> Mutant:

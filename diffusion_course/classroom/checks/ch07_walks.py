@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -72,6 +73,12 @@ def cut(
     return step
 
 
+def last_noise(q: Part) -> Tensor:
+    """The right step, and fresh noise in the step to 0, as of a variance beta of that step, 1 - ab_t."""
+    x = RIGHT(q)
+    return x if q.p else x + q.eta * (1 - q.ab[q.t - 1]).sqrt() * q.z
+
+
 RIGHT = swap()
 
 
@@ -94,4 +101,4 @@ def walk(
 
 
 def walked(hint: str, step: Step) -> Mutant:
-    return Mutant(hint, lambda *args: walk(*args, step=step))
+    return Mutant(hint, partial(walk, step=step))

@@ -8,6 +8,8 @@ from typing import TypeGuard
 import torch
 from torch import Tensor
 
+from .toy_steps import Each
+
 
 class Kind(Enum):
     """What a fault is about. Only after wrong numbers or shapes does it help to be shown the formula."""
@@ -238,6 +240,8 @@ def describe(names: Sequence[str], args: Sequence) -> str:
             parts.append(
                 f"{name} {tuple(arg.shape)}" if arg.is_floating_point() else f"{name} = {arg.tolist()}"
             )
+        elif isinstance(arg, Each):
+            parts.append(f"{name}, {len(arg)} of them")
         elif isinstance(arg, list):
             parts.append(f"{name} = {arg}")
         elif isinstance(arg, bool | int | float):

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+Formula = Callable[[dict[str, Any]], Any]
+
 MOST_CALLS = 300  # of one step, by one call of a test
 OPERATORS: dict[type, Callable] = {
     ast.Add: operator.add,
@@ -27,7 +29,6 @@ FUNCTIONS: dict[str, Callable] = {
     "clip": lambda x, most: x.clamp(-most, most),
     "first": lambda x: x[:1].expand_as(x),
     "min": min,
-    "max": max,
 }
 
 
@@ -39,7 +40,7 @@ class ToyStep:
     """
 
     def __init__(self, words: str):
-        self.words, self.calls = words, 0
+        self.words, self.calls, self.__name__ = words, 0, "step"
 
     def __deepcopy__(self, memo: dict) -> "ToyStep":
         return ToyStep(self.words)
@@ -48,9 +49,9 @@ class ToyStep:
         return "<step>"
 
     @cached_property
-    def _lines(self) -> list[tuple[str, ast.expr]]:
+    def _lines(self) -> list[tuple[str, Formula]]:
         body = ast.parse(self.words).body
-        return [(line.targets[0].id, line.value) for line in body]  # type: ignore[attr-defined]  # all are "name = formula"
+        return [(line.targets[0].id, _compiled(line.value)) for line in body]  # type: ignore[attr-defined]  # all are "name = formula"
 
     def __call__(
         self, eps_model: Callable, x_t: Tensor, t: int, t_prev: int, eta: float, z: Tensor, alpha_bar: Tensor
@@ -58,32 +59,41 @@ class ToyStep:
         self.calls += 1
         if self.calls > MOST_CALLS:
             raise RuntimeError(f"one step was called more than {MOST_CALLS} times; choose fewer inputs")
-        names: dict[str, Any] = {"x": x_t, "z": z, "t": t, "p": t_prev, "eta": eta, "T": len(alpha_bar)}
+        given = {"x": x_t, "z": z, "t": t, "p": t_prev, "eta": eta, "T": len(alpha_bar)}
+        names: dict[str, Any] = FUNCTIONS | given
         names["model"] = lambda x, t: eps_model(x, torch.full((len(x),), t, device=x.device))
         names["entry"] = lambda i: alpha_bar[i % len(alpha_bar)]
         value = x_t
         for name, formula in self._lines:
-            value = names[name] = _value(formula, names | FUNCTIONS)
+            value = names[name] = formula(names)
         return value
 
 
-def _value(node: ast.expr, names: dict[str, Any]) -> Any:
+def _compiled(node: ast.expr) -> Formula:
+    """A formula as a function of what its names stand for."""
     match node:
         case ast.Constant(value=number):
-            return number
+            return lambda names: number
         case ast.Name(id=name):
-            return names[name]
+            return lambda names: names[name]
         case ast.UnaryOp(op=op, operand=one):
-            return OPERATORS[type(op)](_value(one, names))
+            return _applied(OPERATORS[type(op)], [one])
         case ast.BinOp(left=left, op=op, right=right):
-            return OPERATORS[type(op)](_value(left, names), _value(right, names))
+            return _applied(OPERATORS[type(op)], [left, right])
         case ast.Compare(left=left, ops=[op], comparators=[right]):
-            return OPERATORS[type(op)](_value(left, names), _value(right, names))
-        case ast.IfExp(test=test, body=body, orelse=other):
-            return _value(body if _value(test, names) else other, names)
-        case ast.Call(func=ast.Name(id=name), args=args):
-            return names[name](*[_value(arg, names) for arg in args])
+            return _applied(OPERATORS[type(op)], [left, right])
+        case ast.IfExp():
+            test, body, other = map(_compiled, (node.test, node.body, node.orelse))
+            return lambda names: body(names) if test(names) else other(names)
+        case ast.Call(func=ast.Name(id=name), args=arguments):
+            values = [_compiled(argument) for argument in arguments]
+            return lambda names: names[name](*[value(names) for value in values])
     raise ValueError(f"a formula has no {type(node).__name__}")
+
+
+def _applied(function: Callable, arguments: Sequence[ast.expr]) -> Formula:
+    values = [_compiled(argument) for argument in arguments]
+    return lambda names: function(*[value(names) for value in values])
 
 
 class Each:
