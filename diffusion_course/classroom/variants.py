@@ -72,7 +72,9 @@ def vary(notebook: NotebookNode, drawn: Mapping[str, int]) -> NotebookNode:
     for cell in varied.cells if drawn else ():
         if (exercise := handout.exercise_of(cell)) in drawn:
             cell.source, current = _code(cell.source, exercise, drawn[exercise]), ""
-        elif current in drawn and cell.cell_type == "code":  # what the exercise is about, between its heading and its cell
+        elif (
+            current in drawn and cell.cell_type == "code"
+        ):  # what the exercise is about, between its heading and its cell
             cell.source = _text(cell.source, current, drawn[current])
         for headed in HEADING.findall(handout.template(cell)):
             current = headed

@@ -2,9 +2,9 @@
 
 from .ch07_ddim import DDIM_STEP
 from .ch07_faults import NAME_FAULTS
+from .ch07_is_right import IS_RIGHT
 from .ch07_sample import DDIM_SAMPLE
 from .ch07_slerp import SLERP
-from .ch07_tests import IS_RIGHT
 from .ch07_times import SUBSEQUENCE
 
 CHECKS = [DDIM_STEP, DDIM_SAMPLE, IS_RIGHT, SUBSEQUENCE, NAME_FAULTS, SLERP]
