@@ -1075,7 +1075,7 @@ for eta in (0.0, 1.0):
 #
 # 1. The network is told the time that the step goes to, and not that of the state it is shown.
 # 2. The last step is left out: the state at the last of the times is returned for the image.
-# 3. The amount of fresh noise is that of the step from $t$ to $t - 1$, however long the step is.
+# 3. The amount of fresh noise is that of the step from $t$ to $t - 1$, however long the step is; in the last step it is 0.
 # 4. The old noise does not make room for the fresh noise: no $s^2$ is subtracted under the root.
 # 5. Fresh noise is added in the last step too.
 # 6. No fresh noise is added, whatever $\eta$ is.
@@ -1108,11 +1108,17 @@ plots.filmstrip(
 # nothing of a step but the part that you suspect?* Use the cell below, and add others.
 
 # %%
-# Your experiments: here with a model that predicts 0, on three numbers.
-x_T, z = torch.zeros(1, 1, dtype=f64), torch.ones(3, 1, 1, dtype=f64)
+# Your experiments: to begin with, one number, a model that is no network, and eta = 0.
 for name, sampler in {"yours": ddim_sample, **samplers}.items():
-    states = sampler(lambda x, t: 0 * x, x_T, torch.tensor([900, 500, 100]), 1.0, z, cosine.alpha_bar)
-    print(f"{name:5}", " ".join(f"{value:8.4f}" for value in states.flatten().tolist()))
+    states = sampler(
+        lambda x, t: torch.sin(x + t[:, None] / 200),
+        torch.ones(1, 1, dtype=f64),  # x_T
+        torch.tensor([900, 500, 100]),
+        0.0,
+        torch.ones(3, 1, 1, dtype=f64),  # the draws
+        cosine.alpha_bar,
+    )
+    print(f"{name:5} ends at {states[-1].item():.4f}")
 
 # %% [markdown]
 # **Your answer** is the list of the five numbers, for A to E. The score is how many are right; the marks are {{marks 07-name_faults}}. The function returns the numbers
@@ -1136,13 +1142,14 @@ def name_faults():
 check("07-name_faults", name_faults)
 
 # %% [markdown] tags=["solution-only"]
-# **How to find them.** In the pictures two rows are speckled, B and C, both by noise that is left at the end; one is grey, D; E and A
-# draw digits. That is a beginning, and no more: 2 and 5 both leave noise, and 3, 4, 6, 7 all touch the amount of noise on the way. Each fault changes one part, so isolate the parts,
+# **How to find them.** In the pictures D is nothing but noise, E is grey with white specks, A draws other digits with thicker strokes, and B and C look alike:
+# your digits with fine specks. At $\eta = 0$ A and B agree with yours to the last digit, so their faults are in the fresh noise (3, 4, 5, 6
+# or 7), and those of C, D and E are not. That is a beginning. 2 and 5 leave the same specks; 3, 4, 6 and 7 all change the amount of noise on the way. Each fault changes one part, so isolate the parts,
 # one experiment each:
 #
 # | experiment | what is seen | names |
 # |---|---|---|
-# | a model that writes down each time that it is told | E is told 500, 100, 0 for the states at 900, 500, 100; D asks once | 1, 8 |
+# | a model that writes down each time that it is told | E is told 500, 100, 1 for the states at 900, 500, 100; D asks once | 1, 8 |
 # | compare the last two states | equal: no last step | 2 |
 # | the same run with $\eta = 0$ and $\eta = 1$ | equal states: no fresh noise | 6 |
 # | $x_T = 0$ and a model that predicts 0: the first state is $s z$ | read off $s$ and compare with `fresh_std` | 3 |
@@ -1150,7 +1157,7 @@ check("07-name_faults", name_faults)
 # | the same, other noise in the second step only | the second state does not change: one draw for all | 7 |
 # | $z = 0$ and a model that predicts 1: what is left is the direction | its root lacks $s^2$ | 4 |
 #
-# The first row alone separates 1 and 8 from the rest. The cell runs four of them.
+# The cell runs the first, the second, the fourth and the fifth: these four already name all five.
 
 
 # %% tags=["solution-only"]

@@ -10,21 +10,29 @@ from torch import Tensor
 
 from ...errors import CourseError
 from .ch03 import predict
-from .ch07_ddim import neighbours
-from .ch07_walks import Step, cut, last_noise, swap
+from .ch07_ddim import fresh_std, kept
+from .ch07_walks import Part, Step, cut, last_noise, swap
 from .data import Check, Mutant, Variant
 
 LETTERS = "ABCDE"
+
+
+def short_of_noise(q: Part) -> Tensor:
+    """A step with the s of t -> t - 1. Near T of the cosine schedule that is more than there is room for."""
+    s = fresh_std(q.ab[q.t - 1], kept(q.t, q.t - 1, q.ab)[1], q.eta)
+    return cut(lambda q, eps, b, _: (1 - b - s**2).clamp(min=0).sqrt() * eps + s * q.z)(q)
+
+
 # The chapter's text lists them in these words and this order.
 FAULTS: dict[str, Step] = {
     "The network is told the time that the step goes to, and not that of the state it is shown.": swap(
-        asked=lambda q: q.p
+        asked=lambda q: max(q.p, 1)  # a network knows no time 0
     ),
     "The last step is left out: the state at the last of the times is returned for the image.": lambda q: (
         swap()(q) if q.p else q.x
     ),
-    "The amount of fresh noise is that of the step from t to t - 1, however long the step is.": lambda q: (
-        neighbours(q.model, q.x, q.t, q.p, q.eta, q.z, q.ab)
+    "The amount of fresh noise is that of the step from t to t - 1, however long the step is; in the last step it is 0.": lambda q: (
+        short_of_noise(q) if q.p else swap()(q)
     ),
     "The old noise does not make room for the fresh noise: no s^2 is subtracted under the root.": cut(
         lambda q, eps, b, s: (1 - b).sqrt() * eps + s * q.z

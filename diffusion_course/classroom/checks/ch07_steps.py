@@ -101,16 +101,16 @@ WRONG = (
     Wrong(LAST, END, f"{END}out = out if p > 0 else x\n"),
     Wrong(LAST, END, f"{END}out = out if p > 0 else out + eta * sqrt(1 - a) * z\n"),
     Wrong(FIRST_TIME, "if p > 0", "if p > 1"),
-    Wrong(ASKED, "model(x, t)", "model(x, p)"),
-    Wrong(ASKED, "model(x, t)", "model(x, t - 1)"),
-    Wrong(ASKED, "model(x, t)", "model(x, t + 1)"),
+    Wrong(ASKED, "model(x, t)", "model(x, max(p, 1))"),
+    Wrong(ASKED, "model(x, t)", "model(x, max(t - 1, 1))"),
+    Wrong(ASKED, "model(x, t)", "model(x, min(t + 1, T))"),
     Wrong(BATCH, "model(x, t)", "first(model(x, t))"),
     Wrong(BATCH, "+ s * z", "+ s * first(z)"),
     Wrong(LARGE, GUESS, f"{GUESS}g = clip(g, 1)\n"),
     Wrong(LARGE, GUESS, f"{GUESS}g = clip(g, 5 + 10 * C)\n"),
 )  # fmt: skip
 # What a formula knows, and what it may call: these are no names of its own.
-KNOWN = {"x", "z", "t", "p", "T", "C", "eta", "model", "entry", "sqrt", "clip", "first", "min", "if", "else"}
+KNOWN = {"x", "z", "t", "p", "T", "C", "eta", "model", "entry", "sqrt", "clip", "first", "min", "max", "if", "else"}
 
 
 class Specimens(Each):

@@ -29,6 +29,7 @@ FUNCTIONS: dict[str, Callable] = {
     "clip": lambda x, most: x.clamp(-most, most),
     "first": lambda x: x[:1].expand_as(x),
     "min": min,
+    "max": max,
 }
 
 
