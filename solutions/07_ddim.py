@@ -1107,11 +1107,16 @@ plots.filmstrip(
 # make experiments. You choose the model, the noise, the times and $\eta$, and see every state. *Which input leaves
 # nothing of a step but the part that you suspect?* Use the cell below, and add others.
 
+
 # %%
 # Your experiments: to begin with, one number, a model that is no network, and eta = 0.
+def wave(x, t):
+    return torch.sin(x + t[:, None] / 200)
+
+
 for name, sampler in {"yours": ddim_sample, **samplers}.items():
     states = sampler(
-        lambda x, t: torch.sin(x + t[:, None] / 200),
+        wave,
         torch.ones(1, 1, dtype=f64),  # x_T
         torch.tensor([900, 500, 100]),
         0.0,
@@ -1143,7 +1148,7 @@ check("07-name_faults", name_faults)
 
 # %% [markdown] tags=["solution-only"]
 # **How to find them.** In the pictures D is nothing but noise, E is grey with white specks, A draws other digits with thicker strokes, and B and C look alike:
-# your digits with fine specks. At $\eta = 0$ A and B agree with yours to the last digit, so their faults are in the fresh noise (3, 4, 5, 6
+# your digits with fine specks. At $\eta = 0$ A and B agree with yours, so their faults are in the fresh noise (3, 4, 5, 6
 # or 7), and those of C, D and E are not. That is a beginning. 2 and 5 leave the same specks; 3, 4, 6 and 7 all change the amount of noise on the way. Each fault changes one part, so isolate the parts,
 # one experiment each:
 #
@@ -1167,7 +1172,7 @@ def recorded(sampler, model, eta=1.0, z=(0.0, 0.0, 0.0), x_T=0.0):
 
     def watched(x, t):
         told.append(t.item())
-        return model(x)
+        return model(x, t)
 
     noise = torch.tensor(z, dtype=f64).reshape(3, 1, 1)
     start_at = torch.full((1, 1), x_T, dtype=f64)
@@ -1176,19 +1181,32 @@ def recorded(sampler, model, eta=1.0, z=(0.0, 0.0, 0.0), x_T=0.0):
 
 
 s_right = float(fresh_std(900, 500, 1.0, cosine))
-rows = []
+rows, without_eta = [], {}
 for name, sampler in {"yours": ddim_sample, **samplers}.items():
-    told = recorded(sampler, torch.sin)[1]
-    first = recorded(sampler, torch.zeros_like, z=(1.0, 0.0, 0.0))[0][1]
-    last = recorded(sampler, torch.zeros_like, z=(0.0, 0.0, 1.0))[0]
-    states = recorded(sampler, torch.sin, x_T=1.0)[0]
-    rows.append(
-        (name, told, f"{first / s_right:.2f}", f"{last[-1]:.2f}", "yes" if states[-1] == states[-2] else "no")
-    )
+    states, told = recorded(sampler, wave, x_T=1.0)
+    s = recorded(sampler, lambda x, t: 0 * x, z=(1.0, 0.0, 0.0))[0][1] / s_right
+    last = recorded(sampler, lambda x, t: 0 * x, z=(0.0, 0.0, 1.0))[0][-1]
+    rows.append((name, told, f"{s:.2f}", f"{last:.2f}", "yes" if states[-1] == states[-2] else "no"))
+    without_eta[name] = recorded(sampler, wave, eta=0.0, x_T=1.0)[0][-1]
 show_table(
     ["sampler", "times told", "s of the first step / right s", "noise in the last step", "last states equal"],
     rows,
 )
+claim(
+    "at eta = 0 A and B agree with yours, and C, D and E do not",
+    [name for name, end in without_eta.items() if (end - without_eta["yours"]).abs() < 1e-9]
+    == ["yours", "A", "B"],
+)
+claim(
+    "E is told the times of the next states, and D asks once",
+    [r[1] for r in rows[4:]] == [[900], [500, 100, 1]],
+)
+claim(
+    "the s of A is too small, and right for all others",
+    [r[2] == "1.00" for r in rows] == [True, False, True, True, True, True],
+)
+claim("B alone adds noise in the last step", [r[0] for r in rows if r[3] != "0.00"] == ["B"])
+claim("C alone leaves the last step out", [r[0] for r in rows if r[4] == "yes"] == ["C"])
 
 # %%
 quiz.ask("07-q2")

@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 
 from ...errors import CourseError
-from .ch03 import predict
 from .ch07_ddim import fresh_std, kept
-from .ch07_walks import Part, Step, cut, last_noise, swap
+from .ch07_walks import Part, Step, cut, first_prediction, last_noise, swap
 from .data import Check, Mutant, Variant
 
 LETTERS = "ABCDE"
@@ -41,7 +40,7 @@ FAULTS: dict[str, Step] = {
     "No fresh noise is added, whatever eta is.": swap(eta=lambda q: 0.0),
     "One draw is the fresh noise of every step.": swap(z=lambda q: q.noise[0]),
     "The network is asked once, in the first step, and its prediction is used in all.": swap(
-        eps=lambda q: predict(q.model, q.x_T, q.first)
+        eps=first_prediction
     ),
 }
 OWN = "amber"

@@ -9,7 +9,7 @@ from torch import Tensor
 from ...denoisers import EpsModel
 from .ch03 import predict
 from .ch07_ddim import clean, fresh_std, kept, neighbours, neighbours_beta, right_step
-from .ch07_walks import Part, cut, last_noise, swap, walk, walked
+from .ch07_walks import Part, cut, first_prediction, last_noise, swap, walk, walked
 from .data import Check, Mutant
 from .inputs import Draw
 from .slips import argument_slip, result_slip
@@ -174,7 +174,7 @@ STEPS = [
     ),
     walked(
         "a prediction that is made once, in the first step, and used in all: every step shows the model its own state.",
-        swap(eps=lambda q: predict(q.model, q.x_T, q.first)),
+        swap(eps=first_prediction),
     ),
     walked("a model that is shown x_T in every step: it is shown the state.", swap(eps=lambda q: predict(q.model, q.x_T, q.t))),
     walked("every step taken from x_T: step k begins at the state of step k - 1.", lambda q: swap()(q.begin())),

@@ -110,7 +110,24 @@ WRONG = (
     Wrong(LARGE, GUESS, f"{GUESS}g = clip(g, 5 + 10 * C)\n"),
 )  # fmt: skip
 # What a formula knows, and what it may call: these are no names of its own.
-KNOWN = {"x", "z", "t", "p", "T", "C", "eta", "model", "entry", "sqrt", "clip", "first", "min", "max", "if", "else"}
+KNOWN = {
+    "x",
+    "z",
+    "t",
+    "p",
+    "T",
+    "C",
+    "eta",
+    "model",
+    "entry",
+    "sqrt",
+    "clip",
+    "first",
+    "min",
+    "max",
+    "if",
+    "else",
+}
 
 
 class Specimens(Each):

@@ -29,7 +29,7 @@ class Part:
     k: int
     noise: Tensor
     x_T: Tensor
-    first: int
+    kept: dict[str, Tensor]  # what a sampler keeps from step to step
 
     @property
     def n(self) -> int:
@@ -73,6 +73,13 @@ def cut(
     return step
 
 
+def first_prediction(q: Part) -> Tensor:
+    """The prediction of the first step, which is made once."""
+    if q.k == 1:
+        q.kept["eps"] = predict(q.model, q.x, q.t)
+    return q.kept["eps"]
+
+
 def last_noise(q: Part) -> Tensor:
     """The right step, and fresh noise in the step to 0, as of a variance beta of that step, 1 - ab_t."""
     x = RIGHT(q)
@@ -92,10 +99,10 @@ def walk(
     step: Step = RIGHT,
 ) -> Tensor:
     """x_T, and the states after each step, down to time 0: (n + 1, B, *S)."""
-    states = [x_T]
+    states, own = [x_T], dict[str, Tensor]()
     told = [*times.tolist(), 0]
     for k, (t, p) in enumerate(pairwise(told), 1):
-        part = Part(eps_model, states[-1], t, p, eta, noise[k - 1], alpha_bar, k, noise, x_T, told[0])
+        part = Part(eps_model, states[-1], t, p, eta, noise[k - 1], alpha_bar, k, noise, x_T, own)
         states.append(step(part))
     return torch.stack(states)
 
