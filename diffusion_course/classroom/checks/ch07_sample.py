@@ -112,6 +112,10 @@ TIMES = [
         "a model that is told the number of the step: it is told the time t.",
         swap(asked=lambda q: q.k),
     ),
+    walked(
+        "the numbers n, ..., 1 in the place of the times: step k goes from times[k - 1] to times[k].",
+        swap(asked=lambda q: q.n - q.k + 1, t=lambda q: q.n - q.k + 1, p=lambda q: q.n - q.k),
+    ),
     argument_slip(
         "times from the last to the first: they fall, and the walk begins at times[0].", ddim_sample, "times",
         lambda times: times.flip(0),
@@ -126,6 +130,16 @@ TIMES = [
     ),
 ]  # fmt: skip
 NOISE = [
+    draw("noise[:, k - 1], an entry of the batch: its first axis counts the steps, so step k takes noise[k - 1].", lambda q: q.noise[:, q.k - 1]),
+    walked("the state and the draw exchanged: the draw is the z of the step.", swap(x=lambda q: q.z, z=lambda q: q.x, eps=lambda q: predict(q.model, q.z, q.t))),
+    walked(
+        "no fresh noise in the last step but one: s is 0 in the very last step alone.",
+        swap(z=lambda q: q.z * (q.k != q.n - 1)),
+    ),
+    walked(
+        "a smaller eta in the last step but one: s is 0 in the very last step alone.",
+        swap(eta=lambda q: q.eta * (q.k < q.n - 1)),
+    ),
     draw("noise[k] in step k: step k takes noise[k - 1].", lambda q: q.noise[q.k % q.n]),
     draw("noise[k] in step k, beyond the last entry: step k takes noise[k - 1].", lambda q: q.noise[q.k]),
     draw("noise[k - 2] in step k: step k takes noise[k - 1].", lambda q: q.noise[q.k - 2]),
