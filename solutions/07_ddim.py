@@ -106,10 +106,9 @@ for t in range(1, 401):
         print("equal within 4 standard errors:", bool(gap.abs() < 4 * error))
 
 # %% [markdown]
-# The two processes are as different as can be, and the loss is the same. So the network was never told which of
-# them it belongs to: **every joint process with these marginals has the same loss, and the same best network.** That
-# does not make each of them a good sampler. A sampler does not know $x_0$ and puts the network's guess in its place;
-# what that costs depends on the process, and {{section The step}} computes it.
+# The two processes are as different as can be, and the loss is the same: **every joint process with these marginals has the same
+# loss, and the same best network.** That does not make each of them a good sampler. A sampler does not know $x_0$ and puts the
+# network's guess in its place; {{section The step}} computes what that costs.
 #
 # ## 2. The family
 #
@@ -871,8 +870,7 @@ for eta in (0.0, 1.0):
 # %% [markdown]
 # ### The table
 #
-# Ten pictures show what happens, and no more. The table below was measured on 300 samples a row, with the shipped
-# judge. *Recognised* is the share that it gives the wanted label, with its 95 % Wilson interval. *Fréchet* is the
+# The table below was measured on 300 samples a row, with the shipped judge. *Recognised* is the share that it gives the wanted label, with its 95 % Wilson interval. *Fréchet* is the
 # Fréchet distance between the judge's features of the samples and of the test set (lower is better), ± its 95 %
 # interval. The *floor* is what 300 real training images score.
 
@@ -919,9 +917,8 @@ def frechet_against_steps(name):
 frechet_against_steps("mnist-eps-cosine")
 
 # %% [markdown]
-# The rows of one network start from the same noise, sample by sample. So compare them in pairs: the next cell takes the
-# difference of two distances with its own 95 % interval, which leaves out what both sets of samples have in common. Ten such
-# tests are made at once, and one of twenty comes out "significant" by chance, so their p values are corrected for
+# The rows of one network start from the same noise, sample by sample. So compare them in pairs: the difference of two distances has
+# an interval of its own, without what both sets of samples have in common. Ten such tests are made at once, so their p values are corrected for
 # their number (Holm 1979).
 
 # %%
@@ -991,9 +988,6 @@ claim(
 # Against it stands the larger error of long noisy steps. Which of them wins must be measured, for each network and
 # data set. The order in the table is not a law, and neither is the opposite one.
 #
-# Read the shares with their intervals, too. At 10 steps on the cosine network, 0.95 and 0.90 are barely told apart by 300
-# samples; at 20 steps, 0.93 and 0.91 are not. The Fréchet distances tell them apart.
-#
 # ### The choice of times
 #
 # The same study, at $\eta = 0$. A mean pixel nearer to 1 is a brighter image.
@@ -1046,11 +1040,7 @@ claim(
 # - On the *linear* schedule the choice matters less: no distance differs from that of uniform times by as much as 1, and leading
 #   loses nothing, since at $t = 801$ only 4 % of the image is left to be missed.
 #
-# Without the pairs one would have seen little of this: at 10 steps on the linear schedule, 4.1 and 3.6 lie within each other's
-# intervals, and the difference of the pairs is clear: from the same noise, quadratic times end farther off.
-#
-# So the choice of times can matter more than $\eta$ (20.1 with 5 quadratic steps on the cosine network, 6.5 with
-# uniform ones), or hardly at all. It must fit the schedule.
+# So the choice of times can matter more than $\eta$, or hardly at all. It must fit the schedule.
 #
 # ### Is the table real?
 #

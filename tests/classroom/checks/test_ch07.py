@@ -309,15 +309,27 @@ def test_one_false_refusal_costs_all():
     assert "False of 1 of the 8 right steps, and one is enough to lose all points" in said
 
 
+# ---- what the chapter says of them
+
+
+def chapter():
+    (path,) = (Path(__file__).parents[3] / "solutions").glob("07_*.py")
+    return re.sub(r"\s*\n# +", " ", path.read_text(encoding="utf-8")).replace("$", "").replace("`", "")
+
+
+def test_the_text_counts_the_steps():
+    assert len(ch07_steps.RIGHT) == 8
+    assert "There are eight right ones" in chapter()
+    assert f"There are {len(ch07_steps.WRONG)} wrong ones" in chapter()
+    assert f"Your test may call each step {MOST_CALLS} times at most" in chapter()
+
+
 # ---- the line-ups
 
 
 def test_the_text_lists_the_faults_in_these_words():
-    (path,) = (Path(__file__).parents[3] / "solutions").glob("07_*.py")
-    text = re.sub(r"\s*\n# +", " ", path.read_text(encoding="utf-8")).replace("$", "").replace("'", "_prev")
     for number, words in enumerate(ch07_faults.FAULTS, 1):
-        assert f"{number}. " in text
-        assert words.split(":")[0].split(",")[0] in text, words
+        assert f"{number}. {words.replace('eta', chr(92) + 'eta')}" in chapter()
 
 
 @pytest.mark.parametrize("variant", range(len(CHECKS["07-name_faults"].variants)))
