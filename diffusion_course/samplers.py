@@ -311,11 +311,10 @@ def states(
         step = step.begin()
     grid = sigmas.unbind()  # once: picking a number out of a tensor takes as long as a small addition
     for i in progress(range(len(grid) - 1)):
-        spent, counted.first = counted.nfe, None
+        spent = counted.nfe
         x_next = step(counted, x, grid[i], grid[i + 1], noise)
-        seen = torch.full_like(x, torch.nan) if counted.first is None else counted.first
         # The state before the step is complete only now: its x_0 is the step's first evaluation.
-        yield State(x.to(dtype), grid[i], seen.to(dtype), spent)
+        yield State(x.to(dtype), grid[i], counted.take_first(x).to(dtype), spent)
         check_answer("step", x_next, x)
         watch.see(x_next)
         x = x_next
@@ -353,6 +352,11 @@ class _Counted:
         if self.first is None:
             self.first = x0
         return x0
+
+    def take_first(self, x: Tensor) -> Tensor:
+        """The first answer since this was last asked, NaN where there is none. It is not kept: memory that is free again is fast."""
+        first, self.first = self.first, None
+        return torch.full_like(x, torch.nan) if first is None else first
 
 
 class Watch:
