@@ -123,7 +123,7 @@ IS_RIGHT = Check(
     scored="the share of the wrong steps that it refuses",
     missed=passed,
     lower=False,
-    marks=((2, 0.75), (4, 0.9), (6, 1.0)),
+    marks=((2, 0.9), (4, 0.95), (6, 1.0)),
     mutants=[
         Mutant(
             "a test that says True of every step, as one does that compares shapes, or a step with itself: compare numbers with eq. 12.",
@@ -164,6 +164,17 @@ IS_RIGHT = Check(
         ),
         weak("a model that predicts 0: then all terms with eps vanish.", model=lambda x, t: 0 * x),
         weak("an x_t of zeros, and a model that answers them with 0: then fresh noise is all that is left.", x_scale=0, model=lambda x, t: x),
+        weak(
+            "one step in the middle alone: the last step, and the step to t = 1, have indices of their own.",
+            jumps=[(500, 400)],
+            etas=[0.5],
+        ),
+        weak(
+            "one step in the middle, with a model that never looks at t: whether it is told the right time does not show.",
+            jumps=[(500, 400)],
+            etas=[0.5],
+            model=lambda x, t: 0.1 * x,
+        ),
         weak("a single step from T: other times tell other steps apart.", jumps=[(1000, 999)], etas=[1.0]),
     ],
 )  # fmt: skip

@@ -12,7 +12,7 @@ from .call import Outcome, blamed_line, call, fresh, in_float64, leaves
 from .compare import Fault, Kind, alike, numbers_fault, value_fault
 from .data import Check, NotDone
 from .design import design_fault
-from .toy_steps import asked
+from .toy_steps import Each, asked
 
 
 def signature_fault(check: Check, answer: object) -> str:
@@ -56,9 +56,11 @@ def call_fault(check: Check, answer: Callable, args: tuple, outcome: Outcome) ->
         what = f"your function stopped with {type(outcome.error).__name__}: {said(outcome.error)}"
         return Fault(Kind.STOPPED, f"{what}\nin {line}" if line else what)
     if outcome.touched:
+        own = any(isinstance(arg, Each) for arg in args)  # a test makes its own inputs
+        use = "draw from dc.Noise(seed) or a torch.Generator" if own else "use only the arguments"
         return Fault(
             Kind.CHANGED,
-            f"the function changed {outcome.touched}; use only the arguments, and leave global state alone",
+            f"the function changed {outcome.touched}; {use}, and leave global state alone",
         )
     if outcome.changed:
         name = check.parameters[outcome.changed[0]]

@@ -49,6 +49,9 @@ class ToyStep:
     def __repr__(self) -> str:
         return "<step>"
 
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"a step has no {name}; call it, and look at what it does")
+
     @cached_property
     def _lines(self) -> list[tuple[str, Formula]]:
         body = ast.parse(self.words).body
@@ -113,8 +116,17 @@ class Each:
 def asked(function: Callable, args: Sequence) -> Any:
     """function(*args); for one `Each` the verdicts on all that it holds: (n,), bool."""
     if len(args) == 1 and isinstance(args[0], Each):
-        return torch.tensor([verdict(function(thing)) for thing in args[0]])
+        return torch.tensor([verdict(_said(function, thing)) for thing in args[0]])
     return function(*args)
+
+
+def _said(test: Callable, thing: Any) -> Any:
+    try:
+        return test(thing)
+    except AssertionError as wrong:
+        raise TypeError(
+            "it raised AssertionError, want True or False; of a wrong one return False"
+        ) from wrong
 
 
 def verdict(value: object) -> bool:

@@ -277,6 +277,17 @@ def test_anything_else_is_told(value, why):
     assert why in refused("07-is_right", lambda step: value)
 
 
+def test_a_test_that_asserts_or_looks_behind_a_step_is_told():
+    def asserts(step):
+        assert step is None, "not what I expected"
+
+    assert "of a wrong one return False" in refused("07-is_right", asserts)
+    assert refused("07-is_right", asserts).endswith("as assert does: return False.")
+    for name in ("__code__", "__qualname__", "formula"):
+        said = refused("07-is_right", lambda step, name=name: getattr(step, name) is None)
+        assert f"a step has no {name}; call it, and look at what it does" in said
+
+
 def test_a_test_must_not_change_its_mind():
     seen = iter(range(10**6))
     right = CHECKS["07-is_right"].reference
@@ -287,7 +298,7 @@ def test_a_test_must_not_change_its_mind():
 
 
 def test_part_of_the_marks_says_what_passes():
-    """A test that forgets t_prev = 1 and batches has the second mark."""
+    """A test that forgets t_prev = 1 and batches has the first mark."""
 
     def is_right(step):
         cases = ((wave, x[:1], t, p, eta, z[:1], table) for x, t, p, eta, z, table in _inputs() if p != 1)
@@ -296,7 +307,7 @@ def test_part_of_the_marks_says_what_passes():
     share, words = appraisal(CHECKS["07-is_right"], is_right)
     assert share == pytest.approx(1 - 3 / 38)
     assert words.startswith(
-        "4 of 6 points: the share of the wrong steps that it refuses is 0.92105; the marks are"
+        "2 of 6 points: the share of the wrong steps that it refuses is 0.92105; the marks are"
     )
     assert words.endswith("are wrong: 1 at t_prev = 1; 2 in batches of several samples.")
 
