@@ -514,7 +514,7 @@ check("07-is_right", is_right)
 
 
 # %% [markdown]
-# Your test on your own step, and on two slips that the comparison with the posterior would have let pass.
+# Your test on your own step, and on three slips that the comparison with the posterior lets pass.
 
 
 # %%
@@ -526,8 +526,26 @@ def eta_squared(eps_model, x_t, t, t_prev, eta, z, alpha_bar):
     return ddim_step(eps_model, x_t, t, t_prev, eta**2, z, alpha_bar)
 
 
-for name, step in {"ddim_step": ddim_step, "t - 1 for t'": to_the_neighbour, "eta^2": eta_squared}.items():
+def told_the_next_time(eps_model, x_t, t, t_prev, eta, z, alpha_bar):
+    def model(x, t):
+        return eps_model(x, torch.full_like(t, max(t_prev, 1)))
+
+    return ddim_step(model, x_t, t, t_prev, eta, z, alpha_bar)
+
+
+slips = {"t - 1 for t'": to_the_neighbour, "eta^2": eta_squared, "another time": told_the_next_time}
+for name, step in {"ddim_step": ddim_step, **slips}.items():
     print(f"{name:12} is right: {bool(is_right(step))}")
+claim(
+    "where the comparison looked, the three slips give what your step gives",
+    all(
+        torch.equal(
+            *(f(lambda x, t: eps, x_t, t, t - 1, 1.0, z, cosine.alpha_bar) for f in (step, ddim_step))
+        )
+        for step in slips.values()
+        for t in range(1, 1001, 37)
+    ),
+)
 
 # %% [markdown] tags=["solution-only"]
 # **How to come to such a test.** Do not begin with inputs. Begin with the mistakes, and ask of each where it shows:
@@ -1063,7 +1081,7 @@ for eta in (0.0, 1.0):
 # Somebody has written five samplers, A to E. Each is called as your `ddim_sample`, `sampler(eps_model, x_T, times, eta, noise, alpha_bar)`, and returns
 # all states. Each has **one** of these eight faults, and no two have the same:
 #
-# 1. The network is told the time that the step goes to, and not that of the state it is shown.
+# 1. The network is told the time that the step goes to (in the last step, 1), and not that of the state it is shown.
 # 2. The last step is left out: the state at the last of the times is returned for the image.
 # 3. The amount of fresh noise is that of the step from $t$ to $t - 1$, however long the step is; in the last step it is 0.
 # 4. The old noise does not make room for the fresh noise: no $s^2$ is subtracted under the root.
@@ -1079,7 +1097,8 @@ for eta in (0.0, 1.0):
 samplers = line_up("amber")
 x, y = start(10, seed=25)
 times = dc.schedules.trailing_timesteps(1000, 10)
-draws = torch.stack([(noise := dc.Noise(26)).like(x)] + [noise.like(x) for _ in times[1:]])
+noise = dc.Noise(26)
+draws = torch.stack([noise.like(x) for _ in times])
 with torch.no_grad():
     made = {
         name: sampler(eps_of(y), x, times, 1.0, draws, cosine.alpha_bar)[-1]

@@ -24,7 +24,7 @@ def short_of_noise(q: Part) -> Tensor:
 
 # The chapter's text lists them in these words and this order.
 FAULTS: dict[str, Step] = {
-    "The network is told the time that the step goes to, and not that of the state it is shown.": swap(
+    "The network is told the time that the step goes to (in the last step, 1), and not that of the state it is shown.": swap(
         asked=lambda q: max(q.p, 1)  # a network knows no time 0
     ),
     "The last step is left out: the state at the last of the times is returned for the image.": lambda q: (
