@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from diffusion_course import cli
 from diffusion_course.classroom import blanks, build, chapters, handout, variants
 from diffusion_course.classroom.checks import CHECKS, CheckFailed, examine
-from diffusion_course.classroom.grading import assembly, finding
+from diffusion_course.classroom.grading import assembly, finding, submissions
 from diffusion_course.classroom.grading.reading import Cell
 from diffusion_course.classroom.ids import chapter_of
 from diffusion_course.errors import CourseError
@@ -166,6 +166,24 @@ def test_an_untouched_repair_is_not_written_and_a_changed_one_is(course):
     place = next(n for n, cell in enumerate(cells) if REPAIRS[0] in cell.source)
     cells[place] = Cell("code", cells[place].source + "  # looked at")
     assert finding.find(cells, notebook).answers[REPAIRS[0]].definers == (place,)
+
+
+@pytest.mark.parametrize("seed", ["spring", "autumn"])
+def test_a_release_that_comes_back_as_it_was_is_not_touched(course, tmp_path, seed):
+    number = chapter_of(REPAIRS[0])
+    edition = released(tmp_path, "--variant", seed)
+    place = tmp_path / "in" / "ann"
+    place.mkdir(parents=True)
+    name = next(course.glob(f"{number}_*")).name
+    nbformat.write(edition[number], place / name)
+    for handed in (edition, {}):  # graded with `--release`, and without
+        (one,) = submissions.find(tmp_path / "in", edition=handed).submissions
+        assert one.touched == (handed == {})
+    cell = next(c for c in edition[number].cells if c.id == REPAIRS[0])
+    cell.source += "  # looked at"
+    nbformat.write(edition[number], place / name)
+    (one,) = submissions.find(tmp_path / "in", edition=released(tmp_path, "--variant", seed)).submissions
+    assert one.touched
 
 
 def test_nbgrader_does_not_clear_a_repair(course, tmp_path):
