@@ -39,10 +39,14 @@ class Mutant:
 
 @dataclass(frozen=True)
 class Variant:
-    """A version of an exercise. edits: what stands in its source -> what stands there instead. changes: fields of its Check."""
+    """A version of an exercise. edits: what stands in its source -> what stands there instead. changes: fields of its Check.
+
+    calls: where its function takes another number for an argument, argument -> what the rest of the chapter gives, "{} - 1".
+    """
 
     edits: Mapping[str, str] = field(default_factory=dict)
     changes: Mapping[str, Any] = field(default_factory=dict)
+    calls: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
