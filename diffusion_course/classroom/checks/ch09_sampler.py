@@ -62,13 +62,14 @@ def samplings(d: Draw) -> Iterator[tuple[str, tuple]]:
         ("s_min below all sigmas", (3.0, 0.001, 60.5, 1.0)),
     ):
         yield words, run_of(d, karras_sigmas(18, 0.002, 80.0, 7.0), knobs, 2, 3)
-    halves = torch.tensor([16.0, 8.0, 4.0, 2.0, 1.0, 0.5, 0.0])
+    halves = torch.tensor([16.4, 8.2, 4.1, 2.05, 1.025, 0.5125, 0.0], dtype=torch.float64)
     for words, knobs in (
         ("no churn", (0.0, 0.0, math.inf, 1.0)),
         ("a little churn", (1e-3, 0.05, 50.0, 1.5)),
         ("an s_noise of 0", (1.0, 0.0, math.inf, 0.0)),
         ("gamma at its cap", (6 * (math.sqrt(2) - 1), 0, 80.0, 1)),
-        ("s_min and s_max are sigmas of the grid", (1.0, 1.0, 8.0, 1.1)),
+        ("s_min and s_max are sigmas of the grid", (1.0, 1.025, 8.2, 1.1)),
+        ("s_min above 1, s_max just above a sigma", (1.0, 3.0, 8.3, 1.1)),
     ):
         yield words, run_of(d, halves, knobs, 3, 2)
     yield "two steps", run_of(d, torch.tensor([3.0, 1.0, 0.0]), (1.0, 0.002, 80, 1.003), 2, 3)
@@ -113,6 +114,12 @@ DRAWS = [
     slip("noise read backwards: step i takes noise[i].", draw=lambda noise, i: noise[-1 - i]),
 ]  # fmt: skip
 CHURNS = [
+    churn_slip(
+        "s_churn and s_noise swapped: churn takes (x, sigma, eps, num_steps, s_churn, s_min, s_max, s_noise).",
+        s_churn=lambda p: p.s_noise,
+        s_noise=lambda p: p.s_churn,
+    ),
+    churn_slip("draws multiplied by sigma: noise[i] is standard normal, as churn takes it.", z=lambda p: p.s * p.z),
     slip("no churn at all: raise the noise before each Heun step.", raise_=lambda p: (p.x, p.s)),
     slip(
         "a raised sigma without noise, or a step from x and not from x_hat: the step begins at x_hat, which has the new noise.",
@@ -232,6 +239,11 @@ STATES = [
     Mutant(
         "a grid read backwards: sampling goes from sigmas[0] down to 0.",
         lambda D, x, sigmas, *rest: edm_sampler(D, x, sigmas[:-1].flip(0), *rest),
+    ),
+    after(
+        "states that are kept before the step and not after it: the first is there twice, and the last is missing.",
+        edm_sampler,
+        lambda v: torch.cat([v[:1], v[:-1]]),
     ),
     after("states without the first: return N + 1 of them, the first is sigmas[0] x.", edm_sampler, lambda v: v[1:]),
     after("states without the last: N steps lead to N + 1 states.", edm_sampler, lambda v: v[:-1]),
