@@ -107,9 +107,10 @@ def state_fault(path: str, got: Tensor, want: Tensor) -> Fault | None:
     first = leaves_at(got, want)
     if first is None:
         return None
-    fault = entries_fault(path.format(first), got[first], want[first])
+    called = [path.format(k, left=len(want) - 1 - k) for k in (first - 1, first)]
+    fault = entries_fault(called[1], got[first], want[first])
     assert fault
-    before = f"right up to {path.format(first - 1)}; then " if first else ""
+    before = f"right up to {called[0]}; then " if first else ""
     return Fault(fault.kind, f"{before}{fault.text}")
 
 

@@ -56,8 +56,8 @@ class Check:
     mutants: the classic mistakes, at least three.
     fixed: the cases that are the same on every seed, from where the chapter uses the function: label -> arguments, in float64.
     outputs: names of the results, for the messages. Several mean that the answer returns a tuple.
-    path: of a machine, what a state of its path is called, "x_{}": the result's entry k, from 0 on, is x_k. It is judged at the first
-        state that is wrong, since all later ones follow from that.
+    path: of a machine, what a state of its path is called, "x_{}": the result's entry k, from 0 on, is x_k; "x_{left}": the last entry
+        is x_0, the one before it x_1. It is judged at the first state that is wrong, since all later ones follow from that.
     grad: names of the arguments (tensors or models) that gradients must reach, where the text asks for them.
     evaluations: model argument -> a function of all arguments: how many samples the model may be shown at most.
     inference: does it run under torch.inference_mode()? Not where the exercise itself takes a gradient.
