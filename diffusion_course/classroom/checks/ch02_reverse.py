@@ -1,6 +1,6 @@
 """Checks of chapter 02, the fourth: the chain backwards, a sampler made of the posterior and a guess of x_0."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -28,6 +28,14 @@ def chains(d: Draw) -> Iterator[tuple[str, tuple]]:
         yield f"{name} schedule, 30 steps", (d.guess(), d.wide(2, 3), betas, d.wide(30, 2, 3))
     for words, T in {"one step": 1, "two steps": 2}.items():
         yield words, (d.guess(), d.wide(3, 1, 2, 2), d.uniform(0.1, 0.9, T), d.wide(T, 3, 1, 2, 2))
+
+
+def cut_off(most: float) -> Callable[[Tensor, int, Tables], Tensor]:
+    return lambda x, t, c: right_step(x, t, c).clamp(-most, most)
+
+
+def kept_above(least: float) -> Callable[[int, Tables], Tensor]:
+    return lambda t, c: c.variance[t - 1].clamp(min=least)
 
 
 def stale(guess: Guess, x_T: Tensor, betas: Tensor, noise: Tensor) -> Tensor:
@@ -111,12 +119,7 @@ MEANS = [
         lambda x, t, c: c.kept_before[t - 1].sqrt() * c.ask(x, t)
         + ((1 - c.kept_before[t - 1]) / (1 - c.kept[t - 1])).sqrt() * (x - c.kept[t - 1].sqrt() * c.ask(x, t)),
     ),
-    *(
-        slip(
-            f"a state cut to [-{k}, {k}]: a state may be any number.", lambda x, t, c, k=k: right_step(x, t, c).clamp(-k, k)
-        )
-        for k in (1, 3)
-    ),
+    *(slip(f"a state cut to [-{k}, {k}]: a state may be any number.", cut_off(k)) for k in (1, 3)),
 ]  # fmt: skip
 SPREADS = [
     spread_slip(
@@ -139,9 +142,7 @@ SPREADS = [
         lambda t, c: c.variance[min(max(t, 2), c.T) - 1],
     ),
     *(
-        spread_slip(
-            f"a variance kept above {k:g}: at t = 1 it is 0, and x_0 is the guess.", lambda t, c, k=k: c.variance[t - 1].clamp(min=k)
-        )
+        spread_slip(f"a variance kept above {k:g}: at t = 1 it is 0, and x_0 is the guess.", kept_above(k))
         for k in (1e-4, 1e-6, 1e-8)
     ),
 ]  # fmt: skip
@@ -215,7 +216,7 @@ STATES = [
 REVERSE_CHAIN = Check(
     id="02-reverse_chain",
     points=5,
-    minutes=30,
+    minutes=25,
     level=2,
     reference=reverse_chain,
     inputs=lambda d: (d.guess(), d.x(), d.betas(), d.normal(d.T, d.B, *d.event)),

@@ -1,6 +1,7 @@
 """The chain backwards, with any one of its parts replaced: the guess, the posterior, the noise, the times."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -58,7 +59,7 @@ def walk(
 
 def slip(hint: str, step: Callable[[Tensor, int, Tables], Tensor]) -> Mutant:
     """A mutant with another step(x_t, t, tables)."""
-    return Mutant(hint, lambda *args: walk(*args, step=step))
+    return Mutant(hint, partial(walk, step=step))
 
 
 def spread_slip(hint: str, variance: Callable[[int, Tables], Tensor]) -> Mutant:
@@ -83,6 +84,6 @@ def asked_slip(hint: str, x0_hat: Callable[[Tensor, int, Tables], Tensor]) -> Mu
     return slip(hint, lambda x, t, c: c.draw(*c.posterior(x0_hat(x, t, c), x, t), t))
 
 
-def loop_slip(hint: str, times: Callable[[int], range], step: Callable = right_step) -> Mutant:
+def loop_slip(hint: str, times: Callable[[int], range]) -> Mutant:
     """A mutant that runs over other times."""
-    return Mutant(hint, lambda *args: walk(*args, step=step, times=times))
+    return Mutant(hint, partial(walk, times=times))
