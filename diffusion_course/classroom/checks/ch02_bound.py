@@ -9,7 +9,9 @@ from torch import Tensor
 from .ch01_slips import after, altered, in_float32
 from .ch02_paths import (
     Both,
+    all_turned,
     bound,
+    each_for_itself,
     first,
     kl,
     last,
@@ -19,6 +21,7 @@ from .ch02_paths import (
     of_steps,
     of_terms,
     of_whole,
+    one_read_wrong,
     posterior,
     whole,
 )
@@ -51,6 +54,10 @@ def line_4(q: Tensor, p: Tensor, prior: Tensor, x0: int) -> Both:
     steps = sum((laws[t - 1] @ (q[t] * (q[t] / p[t].T).log()).sum(1) for t in (1, 2)), 0 * q[0, 0, 0])
     ends = -(laws[2] @ prior.log()), steps, q[0, x0] @ (q[0, x0] / p[0, :, x0]).log()
     return whole(q, p, prior, x0), torch.stack(ends)
+
+
+def swapped(table: Tensor) -> Tensor:
+    return table.mT
 
 
 WHOLES = [
@@ -124,6 +131,7 @@ TERMS = [
         "KLs the other way round: L_{t-1} is KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)).",
         lambda before, step, after, p: after @ kl(p, posterior(before, step)),
     ),
+    Mutant("all KLs the other way round: a KL here is of q to p, and averages over q.", all_turned),
     of_steps(
         "q(x_{t-1} | x_0) in the place of the posterior q(x_{t-1} | x_t, x_0): it must know x_t, too.",
         lambda before, step, after, p: after @ kl(before, p),
@@ -131,6 +139,10 @@ TERMS = [
     of_steps(
         "q(x_t | x_{t-1}) in the place of the posterior q(x_{t-1} | x_t, x_0): both parts of a KL are laws of x_{t-1}.",
         lambda before, step, after, p: after @ kl(step, p),
+    ),
+    of_steps(
+        "KLs of q(x_t | x_{t-1}), weighted with q(x_{t-1} | x_0): a term has the posterior q(x_{t-1} | x_t, x_0), averaged over x_t.",
+        lambda before, step, after, p: before @ kl(step, p),
     ),
     of_steps(
         "Bayes' rule without q(x_{t-1} | x_0): the posterior that knows x_0 is q(x_t | x_{t-1}) q(x_{t-1} | x_0) / q(x_t | x_0).",
@@ -184,16 +196,19 @@ TERMS = [
     ),
     after("the terms from L_0 to L_T: return L_T, the sum of the L_{t-1}, L_0.", bound, lambda v: of_last(v, lambda terms: terms.flip(0))),
     after("the sum of the terms: return the three of them.", bound, lambda v: of_last(v, torch.sum)),
-    Mutant(
-        "each L_{t-1} for itself: return three numbers, L_T, the sum of the L_{t-1}, L_0.",
-        lambda q, p, prior, x0: of_last(bound(q, p, prior, x0), lambda v: torch.cat([
-            v[:1], *(marginals(q, x0)[t] @ kl(posterior(marginals(q, x0)[t - 1], q[t]), p[t])[:, None] for t in (2, 1)), v[2:],
-        ])),
+    *(
+        Mutant(f"each L_{{t-1}} for itself, {words}: return three numbers, L_T, the sum of the L_{{t-1}}, L_0.", each_for_itself(times))
+        for words, times in (("downwards", (2, 1)), ("upwards", (1, 2)))
     ),
 ]  # fmt: skip
 READINGS = [
-    altered("p read as p[t-1, x_{t-1}, x_t]: the row is the state that is given, here x_t.", bound, p=lambda p: p.mT),
-    altered("q read as q[t-1, x_t, x_{t-1}]: the row is the state that is given, here x_{t-1}.", bound, q=lambda q: q.mT),
+    altered("p read as p[t-1, x_{t-1}, x_t]: the row is the state that is given, here x_t.", bound, p=swapped),
+    altered("q read as q[t-1, x_t, x_{t-1}]: the row is the state that is given, here x_{t-1}.", bound, q=swapped),
+    *(
+        Mutant(f"{name} with its rows and columns swapped in {words} alone: the row is the state that is given.", one_read_wrong(place, **{name: swapped}))
+        for place, words in enumerate(("the expectation", "the terms"))
+        for name in ("p", "q")
+    ),
     altered("p read from the back: p[t - 1] is the step from x_t to x_{t-1}.", bound, p=lambda p: p.flip(0)),
     altered("q read from the back: q[t - 1] is the step from x_{t-1} to x_t.", bound, q=lambda q: q.flip(0)),
     altered("q[0] in all steps: step t has q[t - 1].", bound, q=lambda q: q[:1].expand(3, 3, 3)),

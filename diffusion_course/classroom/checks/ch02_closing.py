@@ -11,6 +11,8 @@ from .ch02_paths import law
 from .data import Check, Mutant
 from .inputs import Draw
 
+Laws = Callable[[Tensor, Tensor], list[Tensor]]
+
 
 def closing_q(p: Tensor, prior: Tensor) -> Tensor:
     return by_step(p, prior, bayes)
@@ -39,9 +41,15 @@ def slip(hint: str, formula: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Muta
     return Mutant(hint, lambda p, prior: by_step(p, prior, formula))
 
 
-def law_slip(hint: str, laws: Callable[[Tensor, Tensor], list[Tensor]]) -> Mutant:
-    """A mutant with other laws(p, prior) of x_0, ..., x_3."""
+def law_slip(hint: str, laws: Laws) -> Mutant:
+    """A mutant with other laws(p, prior) of x_0, ..., x_3, and rows made to add up to 1."""
     return Mutant(hint, lambda p, prior: law(by_step(p, prior, bayes, laws)))
+
+
+def law_slips(hint: str, laws: Laws) -> Iterator[Mutant]:
+    """The same with rows that are left as they come, too."""
+    yield law_slip(hint, laws)
+    yield Mutant(f"{hint} And the rows must add up to 1.", lambda p, prior: by_step(p, prior, bayes, laws))
 
 
 def forwards(p: Tensor, prior: Tensor) -> list[Tensor]:
@@ -88,22 +96,24 @@ CLOSING_Q = Check(
             lambda p, prior: [prior] * 4,
         ),
         law_slip("a uniform prior: p(x_3) is given.", lambda p, prior: laws_of(p, torch.full_like(prior, 1 / 3))),
-        law_slip(
+        *law_slips(
             "laws that begin with the prior at t = 0: it is p(x_3), and the model runs from there down.", forwards
         ),
-        law_slip("laws in the reverse order: the prior is that of x_3.", lambda p, prior: laws_of(p, prior)[::-1]),
+        *law_slips("laws in the reverse order: the prior is that of x_3.", lambda p, prior: laws_of(p, prior)[::-1]),
         law_slip(
             "the laws one step off, p(x_{t-1}) in the place of p(x_t): the column x_t is weighted with the law of x_t.",
             lambda p, prior: [laws_of(p, prior)[0], *laws_of(p, prior)[:3]],
         ),
-        law_slip(
+        *law_slips(
             "laws that take p's steps in the wrong order: the way down from x_3 begins with p[2].",
             lambda p, prior: laws_of(p.flip(0), prior),
         ),
-        law_slip(
+        *law_slips(
             "laws made with p's columns: p(x_{t-1}) = sum over x_t of p(x_t) p(x_{t-1} | x_t), which is law @ p[t - 1].",
             lambda p, prior: laws_of(p.mT, prior),
         ),
+        Mutant("uniform tables: q has to fit the model that is given.", lambda p, prior: torch.full_like(p, 1 / 3)),
+        Mutant("the inverse matrices of p: a law is turned round by Bayes' rule.", lambda p, prior: torch.linalg.inv(p)),
         altered("p read from the back: p[t - 1] is the step from x_t to x_{t-1}.", closing_q, p=lambda p: p.flip(0)),
         after("the steps in the reverse order: entry t - 1 is the step from x_{t-1} to x_t.", closing_q, lambda q: q.flip(0)),
         after("logarithms: return the probabilities.", closing_q, torch.log),

@@ -3,7 +3,7 @@
 q[t - 1, i, j] = q(x_t = j | x_{t-1} = i), p[t - 1, j, i] = p(x_{t-1} = i | x_t = j): the row is the state that is given.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -108,3 +108,36 @@ def of_steps(hint: str, step: Callable[..., Tensor]) -> Mutant:
         return step(laws[0], q[1], laws[1], p[1]) + step(laws[1], q[2], laws[2], p[2])
 
     return of_terms(hint, 1, formula)
+
+
+def each_for_itself(times: Sequence[int]) -> Callable[..., Both]:
+    """Four terms, those between the ends at these indices of q."""
+
+    def function(q: Tensor, p: Tensor, prior: Tensor, x0: int) -> Both:
+        laws, (one, terms) = marginals(q, x0), bound(q, p, prior, x0)
+        steps = [laws[t] @ kl(posterior(laws[t - 1], q[t]), p[t]) for t in times]
+        return one, torch.stack([terms[0], *steps, terms[2]])
+
+    return function
+
+
+def one_read_wrong(place: int, **changes: Callable[[Tensor], Tensor]) -> Callable[..., Both]:
+    """Result `place` made with changed tables, the other with the right ones."""
+
+    def function(q: Tensor, p: Tensor, prior: Tensor, x0: int) -> Both:
+        right = bound(q, p, prior, x0)
+        wrong = bound(changes.get("q", same)(q), changes.get("p", same)(p), prior, x0)
+        return (wrong[0], right[1]) if place == 0 else (right[0], wrong[1])
+
+    return function
+
+
+def same(table: Tensor) -> Tensor:
+    return table
+
+
+def all_turned(q: Tensor, p: Tensor, prior: Tensor, x0: int) -> Both:
+    """Every KL the other way round."""
+    laws, (one, terms) = marginals(q, x0), bound(q, p, prior, x0)
+    steps = [laws[t] @ kl(p[t], posterior(laws[t - 1], q[t])) for t in (1, 2)]
+    return one, torch.stack([kl(prior, laws[2]), steps[0] + steps[1], terms[2]])

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from .ch01_slips import after, altered, in_float32
+from .ch02_posterior import POSTERIOR_MEAN_VARIANCE
 from .ch02_walk import (
     Guess,
     Tables,
@@ -36,6 +37,28 @@ def cut_off(most: float) -> Callable[[Tensor, int, Tables], Tensor]:
 
 def kept_above(least: float) -> Callable[[int, Tables], Tensor]:
     return lambda t, c: c.variance[t - 1].clamp(min=least)
+
+
+# What goes wrong where the posterior is written out again, by the beginnings of its hints.
+WRITTEN_OUT = (
+    "alpha_bar[t - 2] for",
+    "alpha_t in the place of alpha_bar_t, alphas without",
+    "missing square roots in the mean",
+    "a missing square root in the weight of",
+    "a mean that is not divided",
+    "sqrt(alpha_bar_t) in the weight of",
+    "a variance without its denominator",
+)
+
+
+def posterior_slip(mutant: Mutant) -> Mutant:
+    """The chain with the posterior of that mutant."""
+
+    def step(x: Tensor, t: int, c: Tables) -> Tensor:
+        mean, variance = mutant.function(c.ask(x, t), x, c.times(x, t), c.betas)
+        return c.draw(mean, variance, t)
+
+    return slip(mutant.hint, step)
 
 
 def stale(guess: Guess, x_T: Tensor, betas: Tensor, noise: Tensor) -> Tensor:
@@ -103,17 +126,10 @@ MEANS = [
         lambda x, t, c: c.draw(*c.posterior(c.ask(x, t), x, min(t + 1, c.T)), t),
     ),
     slip(
-        "alpha_bar_t in the place of alpha_t in the weight of x_t: it is sqrt(alpha_t) (1 - alpha_bar_{t-1}) / (1 - alpha_bar_t).",
-        lambda x, t, c: c.draw(
-            c.posterior(c.ask(x, t), c.kept[t - 1].sqrt() / (1 - c.betas[t - 1]).sqrt() * x, t)[0], c.variance[t - 1], t
-        ),
+        "a t that is one too small everywhere, counted from T - 1 down to 0: guess and posterior count from 1, only noise[t - 1] is read from 0.",
+        lambda x, t, c: c.draw(*c.posterior(c.ask(x, t - 1), x, t - 1), t),
     ),
-    slip(
-        "alpha_bar_t in the place of alpha_bar_{t-1} in the weight of x_0: it is sqrt(alpha_bar_{t-1}) beta_t / (1 - alpha_bar_t).",
-        lambda x, t, c: c.draw(
-            c.posterior((1 - c.betas[t - 1]).sqrt() * c.ask(x, t), x, t)[0], c.variance[t - 1], t
-        ),
-    ),
+    *(posterior_slip(mutant) for mutant in POSTERIOR_MEAN_VARIANCE.mutants if mutant.hint.startswith(WRITTEN_OUT)),
     slip(
         "the deterministic step of DDIM (chapter 07): this chain adds the noise sqrt(beta-tilde_t) z_t.",
         lambda x, t, c: c.kept_before[t - 1].sqrt() * c.ask(x, t)
@@ -138,6 +154,10 @@ SPREADS = [
     spread_slip("the variance of the step before, that of t - 1: step t has its own.", lambda t, c: c.variance[max(t - 1, 1) - 1]),
     spread_slip("noise without a factor: it is multiplied by sqrt(variance).", lambda t, c: torch.ones_like(c.betas[0])),
     spread_slip(
+        "noise in the last step, without a factor: at t = 1 the variance is 0, and x_0 is the guess.",
+        lambda t, c: c.variance[t - 1] if t > 1 else torch.ones_like(c.variance[0]),
+    ),
+    spread_slip(
         "noise in the last step, with the factor of the step before: at t = 1 the variance is 0, and x_0 is the guess.",
         lambda t, c: c.variance[min(max(t, 2), c.T) - 1],
     ),
@@ -151,6 +171,10 @@ NOISES = [
     noise_slip(
         "noise read from the front, noise[0] first: the first step is that of t = T, and takes z_T, which is noise[T - 1].",
         lambda t, c: c.noise[c.T - t],
+    ),
+    slip(
+        "two mistakes at once: noise read from the front, where step t takes noise[t - 1], and a variance used as a standard deviation.",
+        lambda x, t, c: c.posterior(c.ask(x, t), x, t)[0] + c.variance[t - 1] * c.noise[c.T - t],
     ),
     noise_slip("one noise for all steps: step t takes z_t, which is noise[t - 1].", lambda t, c: c.noise[0]),
     noise_slip("the last noise in all steps: step t takes z_t, which is noise[t - 1].", lambda t, c: c.noise[-1]),

@@ -27,8 +27,12 @@ class Tables:
         self.weight_0, self.variance = posterior_mean_variance(one, 0 * one, t, betas)
         self.weight_t, _ = posterior_mean_variance(0 * one, one, t, betas)
 
+    @staticmethod
+    def times(x: Tensor, t: int) -> Tensor:
+        return torch.full((len(x),), t, device=x.device)
+
     def ask(self, x: Tensor, t: int) -> Tensor:
-        return self.guess(x, torch.full((len(x),), t, device=x.device))
+        return self.guess(x, self.times(x, t))
 
     def posterior(self, x0: Tensor, x: Tensor, t: int) -> tuple[Tensor, Tensor]:
         """Mean and variance of x_{t-1}."""

@@ -80,7 +80,8 @@ def supposition(check: Check, seen: Sequence[tuple[tuple, object]]) -> str:
     for mutant in check.mutants:
         if len(seen) > 2 and all(_same(mutant.function, [], args, got) for args, got in seen):
             return f"Where it is wrong, this looks like {mutant.hint}"
-    besides = [*singles, *_afterwards(check, SCALED)]
+    # Whole paths are slow, and a mutant is recognised by its first wrong state: no pairs of mistakes are tried there.
+    besides = [] if check.path else [*singles, *_afterwards(check, SCALED)]
     for mutant, change in product(check.mutants if len(seen) > 2 else (), besides):
         if all(_same(mutant.function, [change], args, got) for args, got in seen):
             return f"These look like two mistakes: {mutant.hint} And {change.words}."
