@@ -712,7 +712,7 @@ plots.curves(
 #
 # Nothing in (8), (9) and (12) asks for Gaussians: only the product rule, Bayes' rule and the Markov property are used. So here is a chain of which you can
 # do all by hand. It has three states, 0, 1 and 2, and $T=3$ steps, hence $3^4=81$ paths $(x_0,x_1,x_2,x_3)$; 27 of them begin at a given $x_0$. Densities become
-# probabilities, and integrals become sums. The laws are rows of tables; the row is the state that is given:
+# probabilities, and integrals become sums. The laws are rows of tables, each with the sum 1; the row is the state that is given:
 #
 # - `q[t - 1, i, j]` is $q(x_t=j\mid x_{t-1}=i)$, the forward chain;
 # - `p[t - 1, j, i]` is $p(x_{t-1}=i\mid x_t=j)$, the model;
@@ -723,7 +723,7 @@ plots.curves(
 # Compute $L_\text{VLB}(x_0)$ in two ways. `whole` is one expectation, over the 27 paths from $x_0$ (line 1 of (12), with $x_0$ given). `terms` holds the three kinds of term of line 9, $L_T$, the sum $L_1+L_2$, and $L_0$;
 # they need no path, only $q(x_t\mid x_0)$, $q(x_{t-1}\mid x_t,x_0)$ from (10), and KLs of rows, $\sum_i a_i\log(a_i/b_i)$. The check compares both with the right numbers, on random tables.
 #
-# *Hint.* `itertools.product(range(3), repeat=3)` gives the paths. The row $q(x_2\mid x_0)$ is `q[0, x0] @ q[1]`. Two of the tests that you can make yourself: `whole` is `terms.sum()`; and where all laws are
+# *Hint.* `itertools.product(range(3), repeat=3)` gives the paths. The row $q(x_2\mid x_0)$ is `q[0, x0] @ q[1]`. Two tests of your own: `whole` is `terms.sum()`; and where all laws are
 # uniform, `whole` is $\ln 3$ and `terms` are $(0, 0, \ln 3)$.
 
 
@@ -826,6 +826,9 @@ for k in range(3):
     print(f"L_T {terms[0]:.3f}, L_1 + L_2 {terms[1]:.3f}, L_0 {terms[2]:.3f}")
 agree("bound and exact, with your q", bound(closed, count_p, count_prior, 2)[0], count_nll[2])
 claim("no term but the sum has become 0", terms.min() > 0.01)
+
+# %% [markdown]
+# Answer in a sentence each: your tables do not know $x_0$; why can one $q$ serve all three? And why does no diffusion model choose its $q$ like this?
 
 # %% [markdown] tags=["solution-only"]
 # **The reasoning.** Line 1 of (8) names the gap: it is $\text{KL}\big(q(x_{1:3}\mid x_0)\,\|\,p(x_{1:3}\mid x_0)\big)$, what is lost when the paths that lead from $x_0$ are drawn from $q$ and not from the model's own posterior. A KL is 0 only between equal laws, so there is one $q$ to find:
@@ -936,12 +939,17 @@ figure.axes[0].invert_xaxis()
 figure
 
 # %%
+told = {}
 for t in (90, 60, 40, 20, 5):
     sigma = hundred.sigma(t)
     likely = bumps.classify(dc.gaussian.to_ve(path[100 - t][:, None], sigma), sigma).argmax(1)
-    print(
-        f"t = {t:2}: the likeliest bump, given x_t, is where the path ends: {(likely == ends).double().mean():.0%}"
-    )
+    told[t] = (likely == ends).double().mean()
+    print(f"t = {t:2}: the likeliest bump, given x_t, is where the path ends: {told[t]:.0%}")
+claim("at t = 90 that is hardly more than a bet on the largest bump", abs(told[90] - shares.max()) < 0.05)
+claim(
+    "at t = 60 it holds for fewer than 6 paths of 10, at t = 20 for more than 8",
+    told[60] < 0.6 and told[20] > 0.8,
+)
 plots.histogram(
     {"your samples": path[-1]},
     densities={"the data": lambda x: bumps.log_density(x[:, None]).exp()},
@@ -950,7 +958,7 @@ plots.histogram(
 )
 
 # %% [markdown]
-# They fall into place in the second half. At $t=90$ the likeliest bump is hardly more than a bet on the largest one.
+# They fall into place in the second half.
 #
 # Is the law of your samples right? Compare the share in the middle bump with the true 0.5, and, to see all of the law, the largest difference $K=\max_x|F(x)-G(x)|$ between the share $F(x)$ of samples below $x$ and the true probability $G(x)$. For $n$ right samples $K$ stays below $1.36/\sqrt n$ with
 # probability 0.95 (Kolmogorov). **Predict, then run.** The guess is exact. Will 5 steps be enough? 20?
@@ -964,18 +972,19 @@ def distance(samples):
     return (below - (torch.arange(n) + 0.5) / n).abs().max() + 0.5 / n
 
 
-n, lines, found = 4000, [], {}
+n, lines, found, too_many = 4000, [], {}, {}
 for T in (5, 20, 100, 300):
     made = sample_path(bumps, dc.NoiseSchedule.from_betas(dc.schedules.cosine(T)), T, n, 1)[-1, :, 0]
     middle = ((made > -0.6) & (made < 0.4)).double()
-    found[T] = distance(made)
+    found[T], too_many[T] = distance(made), middle.mean() - 0.5 - 1.96 * middle.std() / n**0.5
     lines.append((str(T), f"{middle.mean():.3f} ± {1.96 * middle.std() / n**0.5:.3f}", f"{found[T]:.3f}"))
 show_table(["T", "share in the middle bump (0.5)", f"K (right: below {1.36 / n**0.5:.3f})"], lines)
 claim("with 5 and with 20 steps the law is wrong", min(found[5], found[20]) > 1.36 / n**0.5)
+claim("there too many samples are in the middle", min(too_many[5], too_many[20]) > 0)
 claim("with 300 steps these samples cannot tell it from the truth", found[300] < 1.36 / n**0.5)
 
 # %% [markdown]
-# With few steps the law is wrong though the guess is exact: paths end too near the middle. For (13) puts *one* Gaussian of variance $\tilde\beta_t$ where the true $q(x_{t-1}\mid x_t)$ also carries the doubt about $x_0$. Small steps leave little doubt to carry. {{Section The bound against the truth}} measures this in nats.
+# With few steps the law is wrong though the guess is exact. For (13) puts *one* Gaussian of variance $\tilde\beta_t$ where the true $q(x_{t-1}\mid x_t)$ also carries the doubt about $x_0$. Small steps leave little doubt to carry. {{Section The bound against the truth}} measures this in nats.
 #
 # Back to the bound. Both Gaussians of $L_{t-1}$ now have the variance $\tilde\beta_t$, so (4) leaves the means only (Ho et al. 2020, eq. 8):
 #
