@@ -29,8 +29,9 @@ from .data import Check, Mutant
 from .inputs import Draw
 
 
-def chain(d: Draw, least: float = 0.1) -> tuple[Tensor, Tensor, Tensor]:
-    return law(d.uniform(least, 1, 3, 3, 3)), law(d.uniform(least, 1, 3, 3, 3)), law(d.uniform(least, 1, 3))
+def chain(d: Draw) -> tuple[Tensor, Tensor, Tensor]:
+    """q, p and prior."""
+    return law(d.uniform(0.1, 1, 3, 3, 3)), law(d.uniform(0.1, 1, 3, 3, 3)), law(d.uniform(0.1, 1, 3))
 
 
 def chains(d: Draw) -> Iterator[tuple[str, tuple]]:
