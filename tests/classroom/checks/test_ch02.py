@@ -206,11 +206,12 @@ LIBRARY = {
 
 
 def test_a_chain_that_ends_at_x_0_is_told_at_its_first_wrong_state():
-    path, right = CHECKS["02-reverse_chain"].path, torch.zeros(4, 2)
+    right = torch.zeros(4, 2)
+    states = CHECKS["02-reverse_chain"].states((), 4)
     late, early = right.clone(), right + 1
     late[-2:] = 1
-    assert state_fault(path, late, right).text.startswith("right up to x_2; then x_1[0] is 1, want 0")
-    assert state_fault(path, early, right).text.startswith("x_3[0] is 1, want 0")
+    assert state_fault(states, late, right).text.startswith("right up to x_2; then x_1[0] is 1, want 0")
+    assert state_fault(states, early, right).text.startswith("x_3[0] is 1, want 0")
 
 
 def test_a_guess_that_is_asked_twice_for_one_state_is_told():
