@@ -60,8 +60,8 @@ class Check:
     mutants: the classic mistakes, at least three.
     fixed: the cases that are the same on every seed, from where the chapter uses the function: label -> arguments, in float64.
     outputs: names of the results, for the messages. Several mean that the answer returns a tuple.
-    path: of a machine, what a state of its path is called, "x_{}": the result's entry k, from 0 on, is x_k. It is judged at the first
-        state that is wrong, since all later ones follow from that. path_at: the argument that holds the numbers of the states, where
+    path: of a machine, what a state of its path is called, "x_{}": the result's entry k, from 0 on, is x_k; "x_{left}": the last
+        is x_0. It is judged at the first state that is wrong, since all later ones follow from that. path_at: the argument that holds the numbers of the states, where
         these are not 0, 1, 2, ....
     grad: names of the arguments (tensors or models) that gradients must reach, where the text asks for them.
     evaluations: model argument -> a function of all arguments: how many samples the model may be shown at most.
@@ -129,7 +129,7 @@ class Check:
     def states(self, args: Sequence, count: int) -> list[str]:
         """What the `count` states of a path are called, in the case of these arguments; empty where it is no path."""
         numbers = args[self.parameters.index(self.path_at)] if self.path_at else range(count)
-        return [self.path.format(k) for k in numbers] if self.path else []
+        return [self.path.format(k, left=count - 1 - k) for k in numbers] if self.path else []
 
     @property
     def chapter(self) -> str:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from diffusion_course import schedules
 from diffusion_course.classroom.checks import Check
-from diffusion_course.classroom.checks.toys import Toy, ToyDenoiser, ToyEps, ToyLabelled, ToyLogProb
+from diffusion_course.classroom.checks.toys import Toy, ToyDenoiser, ToyEps, ToyGuess, ToyLabelled, ToyLogProb
 
 FLOATS: dict[str, Callable[[Tensor], Tensor]] = {
     **{
@@ -163,7 +163,8 @@ def _arguments(check: Check, number: int, generator: torch.Generator) -> tuple:
     def pick(*choices: object) -> object:
         return choices[int(torch.randint(len(choices), (), generator=generator))]
 
-    steps = 40 if "noise" in check.parameters else 1000  # a path is walked step by step
+    # A path is walked step by step, and of one that asks a model every step is dear.
+    steps = 12 if "guess" in check.parameters else 40 if "noise" in check.parameters else 1000
     betas = schedules.linear(steps) if number % 2 else schedules.cosine(steps)
     B, shape = 5, ((5, 3), (5, 1, 4, 4))[number % 2]
     whole = (
@@ -188,6 +189,7 @@ def _arguments(check: Check, number: int, generator: torch.Generator) -> tuple:
         "logvar1": uniform(-14, 2, *shape),
         "logvar2": uniform(-14, 2, *shape),
         "eps_model": ToyEps(uniform(0.5, 1.5, 3)),
+        "guess": ToyGuess(uniform(0.5, 1.5, 3)),
         "D": ToyDenoiser(uniform(0.5, 1.5, 3)),
         "model": ToyLabelled(uniform(0.5, 1.5, 4)),
         "log_prob": ToyLogProb(uniform(0.5, 1.5, 3)),
@@ -217,6 +219,10 @@ def _arguments(check: Check, number: int, generator: torch.Generator) -> tuple:
         "noise": normal(draws, *shape) if draws else None,
         "sigmas": schedules.karras(6, 0.002, (80.0, 14.0)[number % 2]),
     }
+    if "prior" in check.parameters:  # the chains that can be counted
+        laws = uniform(0.02, 1, 7, 3, 3)
+        laws /= laws.sum(-1, keepdim=True)
+        known |= {"q": laws[:3], "p": laws[3:6], "prior": laws[6, 0], "x0": number % 3}
     return tuple(known[name] if name in known else normal(*shape) for name in check.parameters)
 
 
