@@ -1,8 +1,10 @@
 """Chapter 06: other right answers, and the same quantities from the library."""
 
+import pytest
 import torch
 
-from diffusion_course import guidance
+from diffusion_course import guidance, losses
+from diffusion_course.classroom.checks import CHECKS, CheckFailed, examine
 
 
 @torch.enable_grad()
@@ -73,7 +75,37 @@ def cfg_by_the_library(model, x, sigma, y, w, no_label):
     return guidance.cfg(cond, uncond, w)(x, sigma)
 
 
+def loss_by_weight(model, x0, labels, sigma, eps, u, p, no_label):
+    """The error of x_0, with the weight 1 / sigma^2."""
+    s = sigma.reshape(-1, *[1] * (x0.ndim - 1))
+    left = labels.clone()
+    left[u < p] = no_label
+    return ((model(x0 + s * eps, sigma, left) - x0) ** 2 / s**2).mean()
+
+
+def loss_by_function(model, x0, labels, sigma, eps, u, p, no_label):
+    s = sigma[(..., *[None] * (x0.ndim - 1))]
+    x = torch.addcmul(x0, s, eps)
+    implied = (x - model(x, sigma, labels=labels.masked_fill(u < p, no_label))) / s
+    return torch.nn.functional.mse_loss(implied, eps)
+
+
+def loss_sample_by_sample(model, x0, labels, sigma, eps, u, p, no_label):
+    losses = []
+    for i in range(len(x0)):
+        y = torch.full_like(labels[:1], no_label) if u[i] < p else labels[i : i + 1]
+        x = x0[i : i + 1] + sigma[i] * eps[i : i + 1]
+        losses.append((((x - model(x, sigma[i], y)) / sigma[i] - eps[i]) ** 2).mean())
+    return sum(losses) / len(losses)
+
+
+def loss_by_the_library(model, x0, labels, sigma, eps, u, p, no_label):
+    kept = labels_one_by_one(labels, u, p, no_label)
+    return losses.denoising_loss(lambda x, s: model(x, s, kept), x0, sigma, eps, lambda s: s**-2)
+
+
 ALTERNATIVES = {
+    "06-conditional_loss": [loss_by_weight, loss_by_function, loss_sample_by_sample],
     "06-classifier_guidance": [
         guidance_with_one_graph,
         guidance_by_backward,
@@ -90,7 +122,26 @@ ALTERNATIVES = {
 }
 
 LIBRARY = {
+    "06-conditional_loss": loss_by_the_library,
     "06-classifier_guidance": lambda D, log_prob, x, sigma, s: guidance.classifier(D, log_prob, s)(x, sigma),
     "06-drop_labels": labels_one_by_one,  # the library has no function for it
     "06-cfg": cfg_by_the_library,
 }
+
+
+def spoiled(model, x0, labels, sigma, eps, u, p, no_label):
+    labels[u < p] = no_label
+    return loss_by_weight(model, x0, labels, sigma, eps, u, 0.0, no_label)
+
+
+def detached(*args):
+    return loss_by_weight(*args).detach()
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [(spoiled, "changed its argument labels in place"), (detached, "no gradient flows back")],
+)
+def test_what_a_training_step_would_suffer_from_is_told(answer, words):
+    with pytest.raises(CheckFailed, match=words):
+        examine(CHECKS["06-conditional_loss"], answer)
