@@ -1,5 +1,7 @@
 """Two classes of points in the plane whose denoisers have a formula: what a guidance scale buys there, and what it costs."""
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -51,5 +53,12 @@ def trade_off(scales: Tensor, std: float = STD) -> tuple[float, float]:
     """The share of samples that the exact classifier recognises, and recall: the share of the wanted class near which there
     are samples (`metrics.precision_recall`). Both from fixed noise, so that equal scales give equal numbers. Arguments as of `guided`.
     """
-    made, real = guided(scales, std), denoisers(std)[0].sample(SAMPLES, Noise(21, per_sample=False))[0]
+    return _trade_off(tuple(scales.tolist()), std)
+
+
+@lru_cache
+def _trade_off(scales: tuple[float, ...], std: float) -> tuple[float, float]:
+    """A check asks for the same scales several times."""
+    made = guided(torch.tensor(scales, dtype=torch.float64), std)
+    real = denoisers(std)[0].sample(SAMPLES, Noise(21, per_sample=False))[0]
     return recognised(made, std).double().mean().item(), precision_recall(real, made)[1]
