@@ -35,8 +35,7 @@ def guided(scales: Tensor, std: float = STD) -> Tensor:
 
     scales: (20,), finite. Raises CourseError for anything else.
     """
-    if scales.shape != SIGMAS.shape or not bool(scales.isfinite().all()):
-        raise CourseError(f"scales: got shape {tuple(scales.shape)}, want {len(SIGMAS)} finite numbers")
+    _check(scales)
     cond, uncond = denoisers(std)
     table = dict(zip(SIGMAS.tolist(), scales.double(), strict=True))
     D: Denoiser = guidance.cfg(cond, uncond, lambda sigma: table[sigma.item()])
@@ -53,6 +52,7 @@ def trade_off(scales: Tensor, std: float = STD) -> tuple[float, float]:
     """The share of samples that the exact classifier recognises, and recall: the share of the wanted class near which there
     are samples (`metrics.precision_recall`). Both from fixed noise, so that equal scales give equal numbers. Arguments as of `guided`.
     """
+    _check(scales)
     return _trade_off(tuple(scales.tolist()), std)
 
 
@@ -62,3 +62,8 @@ def _trade_off(scales: tuple[float, ...], std: float) -> tuple[float, float]:
     made = guided(torch.tensor(scales, dtype=torch.float64), std)
     real = denoisers(std)[0].sample(SAMPLES, Noise(21, per_sample=False))[0]
     return recognised(made, std).double().mean().item(), precision_recall(real, made)[1]
+
+
+def _check(scales: Tensor) -> None:
+    if scales.shape != SIGMAS.shape or not bool(scales.isfinite().all()):
+        raise CourseError(f"scales: got shape {tuple(scales.shape)}, want {len(SIGMAS)} finite numbers")

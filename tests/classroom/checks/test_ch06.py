@@ -5,6 +5,9 @@ import torch
 
 from diffusion_course import guidance, losses
 from diffusion_course.classroom.checks import CHECKS, CheckFailed, examine
+from diffusion_course.classroom.checks.ch06_scales import guidance_scales
+from diffusion_course.classroom.checks.engine import score
+from diffusion_course.classroom.terms import reached
 
 
 @torch.enable_grad()
@@ -105,6 +108,11 @@ def loss_by_the_library(model, x0, labels, sigma, eps, u, p, no_label):
 
 
 ALTERNATIVES = {
+    "06-guidance_scales": [
+        lambda sigmas: torch.where(sigmas < 0.1, 7.5, 1.0),
+        lambda sigmas: torch.tensor([1.0] * 17 + [4.3] * 3),
+        lambda sigmas: torch.full_like(sigmas, 2.3),
+    ],
     "06-conditional_loss": [loss_by_weight, loss_by_function, loss_sample_by_sample],
     "06-classifier_guidance": [
         guidance_with_one_graph,
@@ -122,6 +130,7 @@ ALTERNATIVES = {
 }
 
 LIBRARY = {
+    "06-guidance_scales": guidance_scales,  # no function of the library designs one
     "06-conditional_loss": loss_by_the_library,
     "06-classifier_guidance": lambda D, log_prob, x, sigma, s: guidance.classifier(D, log_prob, s)(x, sigma),
     "06-drop_labels": labels_one_by_one,  # the library has no function for it
@@ -145,3 +154,26 @@ def detached(*args):
 def test_what_a_training_step_would_suffer_from_is_told(answer, words):
     with pytest.raises(CheckFailed, match=words):
         examine(CHECKS["06-conditional_loss"], answer)
+
+
+@pytest.mark.parametrize("variant", [0, 1, 2])
+def test_in_every_version_the_last_mark_is_reached_by_an_even_pull_and_the_first_by_a_constant(variant):
+    check = CHECKS["06-guidance_scales"].under(variant=variant)
+    assert score(check, check.reference) >= check.marks[-1][1]
+    assert check.marks[-1][0] == check.points
+    w = {0: 2.3, 1: 2.5, 2: 2.4}[variant]
+    found = score(check, lambda sigmas: torch.full_like(sigmas, w))
+    assert reached(check.marks, found, lower=False) == check.marks[0][0]
+    if variant:  # the public design is below the bar
+        with pytest.raises(CheckFailed, match="are recognised, want at least"):
+            examine(check, guidance_scales)
+
+
+def test_a_design_below_the_bar_is_told_where_it_guides():
+    check = CHECKS["06-guidance_scales"]
+    for answer, words in (
+        (torch.ones_like, "no scale is above 1"),
+        (lambda s: torch.where(s > 2, 3.0, 0.5), "above 1 from sigma = 40 to .*; 9 scales are below 1"),
+    ):
+        with pytest.raises(CheckFailed, match=words):
+            examine(check, lambda sigmas, answer=answer: answer(sigmas))
