@@ -1114,14 +1114,14 @@ show_table(
 # ### Exercise {{06-guidance_scales}}
 #
 # Find a scale for each noise level such that recall is as large as you can make it, while at least $0.98$ of the samples are
-# recognised. (The points have the standard deviation `two_rows.STD` around their components.)
+# recognised. The points have the standard deviation 0.3 around their components: `two_rows.trade_off(scales, std=0.3)`.
 #
 # Its score is recall; higher is better. The marks are {{marks 06-guidance_scales}}. A constant can earn the first. For the last,
 # do not search, think: for which points is $\nabla \log p(y \mid x; \sigma)$ not 0, at large and at small $\sigma$? Which of them
 # need to be moved? And by how much does a scale $w$ move them?
 #
 # *Hint.* `torch.where(sigmas < s, w, 1.0)` guides at the small levels alone; any formula in `sigmas` will do. The check gives your
-# score, and `two_rows.trade_off` both numbers, so try; `two_rows.guided(scales)` gives the samples.
+# score, and `trade_off` both numbers, so try; `two_rows.guided` takes the same and gives the samples.
 
 
 # %%

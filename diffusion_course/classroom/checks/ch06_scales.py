@@ -50,7 +50,9 @@ def version(bar: float, std: float, pull: float, marks: tuple[tuple[int, float],
     def guidance_scales(sigmas: Tensor) -> Tensor:
         return even_pull(sigmas, pull)
 
-    edits = {"at least $0.98$": f"at least ${bar:g}$", "two_rows.STD": f"{std:g}"}
+    edits = {"at least $0.98$": f"at least ${bar:g}$"}
+    if std != two_rows.STD:
+        edits |= {"deviation 0.3": f"deviation {std:g}", "std=0.3": f"std={std:g}"}
     return Variant(
         edits,
         {"score": partial(recall_at, bar=bar, std=std), "reference": guidance_scales, "marks": marks},
