@@ -564,7 +564,8 @@ check("06-conditional_loss", conditional_loss)
 # loss, for three values of $p$. Classes are 0, 1 and 2, and 3 means "no label". Afterwards the network's
 # answers are compared with the exact denoisers. The error is relative to that of a network that knows nothing and
 # answers the mean of the data. (`Preconditioned` and `edm_param` scale the network's input and output so that both have
-# about the variance 1 at every $\sigma$; chapter 9 explains how.)
+# about the variance 1 at every $\sigma$; chapter 9 explains how. The loss in $\varepsilon$ weighs small $\sigma$ more, so the levels are
+# drawn around 3.)
 #
 # **Predict, then run.** For which $p$ is the answer *with* a label best? And what does a network that has never
 # met "no label" ($p = 0$) answer when it is asked without one?
@@ -582,7 +583,7 @@ def train(p, steps=600, batch=256):
     for step in range(steps):
         rows = torch.randint(len(pool), (batch,), generator=generator)
         u = torch.rand(batch, generator=generator)
-        sigma = torch.randn(batch, generator=generator).mul(1.2).exp()
+        sigma = torch.randn(batch, generator=generator).mul(1.2).add(1.2).exp()
         eps = torch.randn(batch, 2, generator=generator)
         loss = conditional_loss(net, pool[rows], pool_labels[rows], sigma, eps, u, p, 3)
         optimiser.zero_grad()
@@ -611,10 +612,10 @@ for p, net in networks.items():
 show_table(["p", "error with label", "error without label"], lines)
 
 # %% [markdown]
-# With a label, the three networks differ little: a few per cent of samples without label hardly disturb the rest.
+# With a label, all three are good; the larger $p$, the fewer samples are left to learn it from, and the larger the error.
 # Without a label, the one with $p = 0$ gives an arbitrary answer, since its vector for "no label" is still the random
 # one from the start. Nothing warns you: the call works. With $p = 0.1$ the answer is good, with a tenth of the
-# training samples, and with $p = 0.5$ it is better still. Ho and Salimans found 0.1 and 0.2 about equally good for
+# training samples, and $p = 0.5$ gains nothing more here. Ho and Salimans found 0.1 and 0.2 about equally good for
 # images, and 0.5 worse (Ho & Salimans 2021, section 4.2).
 
 #
