@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from .toy_steps import asked
 from .toys import Toy
 
 
@@ -39,7 +40,7 @@ def call(function: Callable, args: Sequence) -> Outcome:
     value, error, printed = None, None, io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
         try:
-            value = function(*args)
+            value = asked(function, args)
         except KeyboardInterrupt:  # the person at the keyboard
             raise
         except BaseException as caught:  # exit() in an answer must not end the notebook

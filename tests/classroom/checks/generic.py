@@ -170,6 +170,8 @@ def _arguments(check: Check, number: int, generator: torch.Generator) -> tuple:
         int(torch.randint(1, 1001, (), generator=generator)) if number % 3 else (1, 2, 3, 1000)[number % 4]
     )
     labels = torch.randint(0, 10, (B,), generator=generator)
+    lengths = {"betas": len(betas), "sigmas": 6, "times": 4}  # what a path has one draw a step for
+    draws = next((n for name, n in lengths.items() if name in check.parameters), 0)
     sigma = torch.exp(uniform(math.log(0.002), math.log(80), 1))[0]
     last = number % 4 == 0
     known = {
@@ -202,7 +204,7 @@ def _arguments(check: Check, number: int, generator: torch.Generator) -> tuple:
         "steepness": pick(0.5, 3.0, 6.0),
         "T": pick(1000, 100, 10),
         "n": pick(2, 10) if number % 5 else pick(18, 1000) if check.id == "09-karras_sigmas" else 2,
-        "times": [1, 2, 17, 40],
+        "times": torch.tensor([40, 17, 2, 1]) if check.id == "07-ddim_sample" else [1, 2, 17, 40],
         "power": pick(1, 2),
         "sigma_min": pick(0.002, 0.03),
         "sigma_max": pick(80.0, 14.0),
@@ -212,7 +214,8 @@ def _arguments(check: Check, number: int, generator: torch.Generator) -> tuple:
         "s_min": pick(0.0, 0.05),
         "s_max": pick(50.0, math.inf),
         "s_noise": pick(1.0, 1.003),
-        "noise": normal(len(betas), *shape) if "betas" in check.parameters else None,
+        "noise": normal(draws, *shape) if draws else None,
+        "sigmas": schedules.karras(6, 0.002, (80.0, 14.0)[number % 2]),
     }
     return tuple(known[name] if name in known else normal(*shape) for name in check.parameters)
 

@@ -107,6 +107,22 @@ def loss_by_the_library(model, x0, labels, sigma, eps, u, p, no_label):
     return losses.denoising_loss(lambda x, s: model(x, s, kept), x0, sigma, eps, lambda s: s**-2)
 
 
+def cfg_of_the_paper(model, x, sigma, y, w, no_label):
+    return (1 + w) * model(x, sigma, y) - w * model(x, sigma, torch.full_like(y, no_label))
+
+
+def test_in_the_other_convention_the_public_answer_is_told_so_and_each_mutant_its_hint():
+    check = CHECKS["06-cfg"].under(variant=1)
+    for seed in (0, 1, "another"):
+        examine(check, cfg_of_the_paper, seed)
+        for mutant in check.mutants:
+            with pytest.raises(CheckFailed) as caught:
+                examine(check, mutant.function, seed)
+            assert caught.value.diagnosis == mutant.hint
+    with pytest.raises(CheckFailed, match="the course's convention"):
+        examine(check, CHECKS["06-cfg"].reference)
+
+
 ALTERNATIVES = {
     "06-guidance_scales": [
         lambda sigmas: torch.where(sigmas < 0.1, 7.5, 1.0),

@@ -105,6 +105,8 @@ CHEAP = [
     "03-eps_loss",
     "06-drop_labels",
     "07-timestep_subsequence",
+    "07-is_right",
+    "07-name_faults",
     "09-churn",
 ]
 
