@@ -173,7 +173,7 @@ def nothing_heavy(monkeypatch, tmp_path):
     ):
         monkeypatch.setattr(module, name, begin)
     monkeypatch.setattr(sandbox, "available", lambda: isolation)
-    monkeypatch.setattr(runs, "build", lambda config: None)  # a network of the shipped size takes a while
+    monkeypatch.setattr(runs, "network", lambda config: None)  # a network of the shipped size takes a while
     monkeypatch.setattr(handout, "edition", functools.cache(handout.edition))
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 

@@ -9,6 +9,7 @@ from experiments.tiny import CARD, TINY
 
 from diffusion_course.errors import CourseError
 from diffusion_course.experiments import drawing, resume, runs, zoo
+from diffusion_course.experiments.config import Config, read_config
 
 
 @pytest.fixture
@@ -21,6 +22,8 @@ def config(tmp_path):
 def test_a_run_leaves_weights_and_a_card(config, tmp_path):
     card = runs.train(str(config), tmp_path / "run", device="cpu")
     assert card == json.loads((tmp_path / "run" / "tiny.json").read_text())
+    assert card["config"] == yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    assert Config.of(card["config"]) == Config.of(TINY)
     assert card.keys() >= CARD
     assert card["steps"] == 2
     model = zoo.load(str(tmp_path / "run" / "tiny.safetensors"))
@@ -52,7 +55,12 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(config, tmp_path):
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"model": "eps-cosine"}, "model"),
+        (
+            {"model": "eps-cosine"},
+            "loss.kind, noise.kind, noise.mean, noise.std, parametrisation.kind, schedule",
+        ),
+        ({"noise": "uniform"}, "noise.kind, noise.mean, noise.std, noise.t_max, noise.t_min"),
+        ({"loss": {"kind": "min-snr", "gamma": 3}}, "loss.gamma, loss.kind"),
         ({"label_dropout": 0.9}, "label_dropout"),
         ({"net": TINY["net"] | {"widths": [8, 16]}}, "net.widths"),
         ({"net": TINY["net"] | {"dropout": 0.5}}, "net.dropout"),
@@ -66,7 +74,8 @@ def test_a_config_that_was_edited_is_another_run(config, tmp_path, change, named
     config.write_text(yaml.safe_dump(TINY | change))
     with pytest.raises(CourseError, match=f"its run had another {named}; use a new folder"):
         runs.train(str(config), out, device="cpu")
-    assert json.loads((out / "tiny.json").read_text())["config"] == TINY
+    assert Config.of(json.loads((out / "tiny.json").read_text())["config"]) == Config.of(TINY)
+    assert read_config(str(out / "config.yaml")) == Config.of(TINY)
 
 
 def test_code_that_was_edited_makes_another_run(config, tmp_path, monkeypatch):
