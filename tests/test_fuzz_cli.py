@@ -160,6 +160,7 @@ def nothing_heavy(monkeypatch, tmp_path):
     for module, name in (
         (LabApp, "launch_instance"),
         (data, "load"),
+        (data, "stream"),
         (drawing, "draw_paths"),
         (picture_files, "names"),
         (downloads, "fetch"),

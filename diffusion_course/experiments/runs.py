@@ -59,7 +59,7 @@ def train(
         torch.manual_seed(recipe.seed)
         net = network(config)
     check_writable(out / "checkpoint.pt")
-    training_set = data.load(config.data)
+    training_set = data.stream(config.data)
     about = {k: v for k, v in config.as_dict().items() if k != "recipe"} | resume.code(*NOT_TRAINING)
     trainer = Trainer(
         net,

@@ -122,7 +122,7 @@ def test_a_run_says_where_it_stops_where_it_goes_on_and_that_it_is_finished(conf
 )
 def test_folder_and_device_are_looked_at_before_the_data(config, tmp_path, monkeypatch, out, device, told):
     (tmp_path / "file").touch()
-    monkeypatch.setattr(runs.data, "load", lambda name: pytest.fail("the data were read"))
+    monkeypatch.setattr(runs.data, "stream", lambda name: pytest.fail("the data were read"))
     with pytest.raises(CourseError, match=told):
         runs.train(str(config), tmp_path / out, device=device)
 
