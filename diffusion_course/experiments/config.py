@@ -7,7 +7,7 @@ config.noise                          # LogNormal(mean=-0.4, std=1.2)
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from ..files import user_path
 from ..parametrisations import Param, edm_param, eps_param, flow_param, v_param, x0_param
 from ..schedules import BETAS, NoiseSchedule
 from . import config_text, parts
-from .data import SOURCES, Source
+from .data import Source, describe
 from .recipe import Recipe
 
 CONFIGS = Path(__file__).parent.parent / "configs"
@@ -120,9 +120,11 @@ class Config:
         return flow_param()
 
 
-def read_config(source: str, steps: int | None = None) -> Config:
+def read_config(source: str, steps: int | None = None, data: str | None = None) -> Config:
     """A config by name (one of those that ship) or by path of a YAML file, checked whole. steps: instead of the recipe's.
 
+    data: instead of the config's; the network then takes its size, channels and number of classes from there. Pictures
+    shrink to the config's image_size, and have 3 channels where it names none.
     Raises CourseError for one that cannot be read or used.
     """
     if not source.endswith((".yaml", ".yml")):
@@ -134,12 +136,29 @@ def read_config(source: str, steps: int | None = None) -> Config:
         mapping = config_text.load(path)
         if steps is not None and isinstance(mapping, dict) and isinstance(mapping.get("recipe"), dict):
             mapping["recipe"]["steps"] = steps
+        if data is not None and isinstance(mapping, dict):
+            mapping = {**mapping, "data": data}
         config = Config.of(mapping)
-        check_known("data set", config.data, SOURCES)
-        check_fit(config, SOURCES[config.data], mapping)
+        if data is not None:
+            config = _fitted(config, describe(data), mapping)
+        check_fit(config, describe(config.data), mapping)
     except CourseError as error:
         raise CourseError(f"config {path}: {error}") from None
     return config
+
+
+def _fitted(config: Config, data: Source, given: object) -> Config:
+    """The config with a network that fits the data set. given: what the file says."""
+    net = given.get("net") if isinstance(given, Mapping) else None
+    colours = net["channels"] if isinstance(net, Mapping) and "channels" in net else 3
+    sizes = {"image_size": data.size, "channels": data.channels or colours, "num_classes": len(data.classes)}
+    known = {one.name for one in fields(config.net)}
+    change: dict[str, Any] = {
+        name: value for name, value in sizes.items() if value is not None and name in known
+    }
+    if getattr(config.net, "num_classes", 0) == 0:
+        change.pop("num_classes", None)
+    return replace(config, net=replace(config.net, **change))
 
 
 def check_fit(config: Config, data: Source, given: object) -> None:
@@ -148,7 +167,14 @@ def check_fit(config: Config, data: Source, given: object) -> None:
     A class too few would silently make the last one "no label", and one too many is never trained.
     """
     classes = {0, len(data.classes)} if isinstance(config.net, parts.UNetShape) else {len(data.classes)}
-    wanted = {"image_size": {data.size}, "channels": {data.channels}, "num_classes": classes}
+    sizes, channels = {data.size}, {data.channels}
+    if data.size is None:  # pictures, which become what the network takes
+        if not isinstance(config.net, parts.UNetShape):
+            raise CourseError(
+                f"data: a {config.net.kind} takes data sets by name, got the path {config.data}"
+            )
+        sizes, channels = {config.net.image_size}, {1, 3}
+    wanted: dict[str, set] = {"image_size": sizes, "channels": channels, "num_classes": classes}
     for key, values in wanted.items():
         got = getattr(config.net, key, None)
         if got is not None and got not in values:

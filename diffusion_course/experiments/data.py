@@ -6,19 +6,23 @@
 
 import functools
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
-from ..errors import CourseError, check_integer, check_known
+from ..errors import CourseError, check_integer, check_known, unknown
 from ..files import user_path
-from . import torchvision_sets
+from . import own_pictures, torchvision_sets
 from .pixels import scaled
+
+DEFAULT_ROOT = "~/.cache/diffusion_course"
 
 
 @dataclass(frozen=True)
@@ -35,45 +39,78 @@ class Dataset:
 
 
 def load(
-    name: str,
+    name: str | Path,
     split: str = "train",
     size: int | None = None,
     limit: int | None = None,
     root: str | Path | None = None,
 ) -> Dataset:
-    """Load a data set by name: "digits", "mnist-5k", "mnist", "fashion-mnist" or "cifar10".
+    """Load a data set by name: "digits", "mnist-5k", "mnist", "fashion-mnist" or "cifar10"; or pictures by the path of their folder
+    or zip, see `own_pictures`.
 
     split: "train" or "test". Of `digits` and `mnist-5k` every fifth sample of each class is the test set.
-    size: shrink to size x size pixels by averaging. limit: keep this many samples, the same ones each time, in
-    random order. root: folder for torchvision's files; default $DIFFUSION_COURSE_DATA, else ~/.cache/diffusion_course.
+    size: shrink to size x size pixels, a set by averaging; pictures, which need one, are cropped first. limit: keep this many
+    samples, the same ones each time, in random order. root: folder for downloaded files; default $DIFFUSION_COURSE_DATA, else
+    ~/.cache/diffusion_course.
     Raises CourseError for an unknown name or split, a missing or damaged file, no network, or a folder that
     cannot be written.
     """
-    whole = stream(name, split, root)
+    named = isinstance(name, str) and name in SOURCES
+    whole = stream(name, split, root, None if named else size)
     pixels, labels = whole.images, whole.labels
     if limit is not None:
         check_integer("limit", limit, 1, len(pixels), f", the size of {name} ({split})")
         keep = torch.randperm(len(pixels), generator=torch.Generator().manual_seed(0))[:limit]
         pixels, labels = pixels[keep], labels[keep]
     images = scaled(pixels) if pixels.dtype == torch.uint8 else pixels.clone()
-    if size is not None:
+    if size is not None and named:
         check_integer("size", size, 1, images.shape[-1], " pixels")
         images = adaptive_avg_pool2d(images, size)
     # Clones: the pixels and labels that the small sets keep in memory are not the caller's to change.
-    return Dataset(name, images, labels.clone(), whole.classes)
+    return Dataset(whole.name, images, labels.clone(), whole.classes)
 
 
-def stream(name: str, split: str = "train", root: str | Path | None = None) -> Dataset:
+def stream(
+    name: str | Path,
+    split: str = "train",
+    root: str | Path | None = None,
+    size: int | None = None,
+    channels: int = 3,
+    say: Callable[[str], Any] = lambda line: print(line, file=sys.stderr),
+) -> Dataset:
     """Like `load`, with pixels as they are stored: 0..255, uint8, for `pixels.scaled` to scale batch by batch.
 
-    That is a quarter of the memory, and for large sets a file that is mapped into memory and read where it is looked at. Of
+    That is a quarter of the memory, and pictures are a file that is mapped into memory and read where it is looked at. Of
     `digits`, which have values between, float32 in [-1, 1]. The tensors may be shared: they are not to be changed.
+    size, channels: of pictures, 1 is grey. say: takes a line for each picture that is skipped.
     """
-    check_known("data set", name, SOURCES)
+    source = describe(name)
     check_known("split", split, ("train", "test"))
-    source = SOURCES[name]
+    if source.size is None:
+        path = user_path(name)
+        read = own_pictures.read(path, split == "train", size, channels, picture_root(root), say)
+        return Dataset(str(name), *read)
     pixels, labels = source.read(split == "train", root)
-    return Dataset(name, pixels[:, None] if pixels.ndim == 3 else pixels, labels, source.classes)
+    return Dataset(str(name), pixels[:, None] if pixels.ndim == 3 else pixels, labels, source.classes)
+
+
+def describe(name: str | Path) -> "Source":
+    """What is known of a data set, or of pictures at a path, before anything is read or downloaded: its classes, size, channels.
+
+    Raises CourseError for a name that is neither a set nor a path, and for a folder or zip without pictures.
+    """
+    if isinstance(name, str) and name in SOURCES:
+        return SOURCES[name]
+    if isinstance(name, Path) or (isinstance(name, str) and name):
+        path = user_path(name)
+        if os.path.exists(path) or isinstance(name, Path) or "/" in name or "." in name:
+            return Source(_never, own_pictures.find(path, True).classes, None, None)
+    raise unknown("data set", name, SOURCES)
+
+
+def picture_root(root: str | Path | None = None) -> Path:
+    """The folder where shrunk pictures of one's own are kept: in `root`, else in one's own ~/.cache, for data folders are shared."""
+    return user_path(root or DEFAULT_ROOT) / "pictures"
 
 
 def data_root(root: str | Path | None = None) -> Path:
@@ -81,7 +118,7 @@ def data_root(root: str | Path | None = None) -> Path:
 
     Raises CourseError where that is in a home folder and there is none.
     """
-    chosen = root or os.environ.get("DIFFUSION_COURSE_DATA") or "~/.cache/diffusion_course"
+    chosen = root or os.environ.get("DIFFUSION_COURSE_DATA") or DEFAULT_ROOT
     try:
         return user_path(chosen)
     except CourseError as error:
@@ -124,13 +161,17 @@ FASHION = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt",
 class Source:
     """read: (train, root or None) -> pixels 0..255 (N, size, size) or (N, C, size, size), labels (N,) in 0..len(classes) - 1.
 
-    size: in pixels.
+    size: in pixels. size, channels: None for pictures at a path, which have any.
     """
 
     read: Callable[[bool, str | Path | None], tuple[Tensor, Tensor]]
     classes: tuple[str, ...]
-    size: int
-    channels: int = 1
+    size: int | None
+    channels: int | None = 1
+
+
+def _never(train: bool, root: str | Path | None) -> tuple[Tensor, Tensor]:
+    raise AssertionError("pictures at a path are read by `own_pictures`")
 
 
 def _downloaded(read: Callable[[bool, Path], tuple[Tensor, Tensor]]) -> Callable:

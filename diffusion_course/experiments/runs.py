@@ -5,6 +5,7 @@
 
 import datetime
 import json
+import shlex
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -45,21 +46,24 @@ def train(
     device: str | None = None,
     progress: Callable[[range], Iterable] = iter,
     say: Callable[[str], Any] = lambda line: None,
+    data_name: str | None = None,
 ) -> dict[str, Any]:
     """Train as the config `source` says, into the folder `out`; resumes what it finds there. Returns the card.
 
     steps: instead of the config's, e.g. for a trial. device: default CUDA if present, else CPU.
     progress: wraps the range of steps, e.g. tqdm. say: takes a line on where the run begins, and that it measures.
+    data_name: a data set or the path of pictures, instead of the config's.
     Raises CourseError for a bad config, device, folder, data or checkpoint, before any step; KeyboardInterrupt, with a line
     that says at which step, when it is stopped.
     """
-    config = read_config(source, steps)
+    config = read_config(source, steps, data_name)
     recipe, where = config.recipe, devices.choose(device)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         net = network(config)
     check_writable(out / "checkpoint.pt")
-    training_set = data.stream(config.data)
+    size, channels = (getattr(net, name, None) for name in ("image_size", "channels"))
+    training_set = data.stream(config.data, size=size, channels=channels or 3, say=say)
     about = {k: v for k, v in config.as_dict().items() if k != "recipe"} | resume.code(*NOT_TRAINING)
     trainer = Trainer(
         net,
@@ -89,7 +93,9 @@ def train(
     shipped = zoo.read(weights, where)  # what is measured is what was written, in half precision
     card = {
         "name": Path(source).stem,
-        "command": f"diffusion-course train {source}" + (f" --steps {steps}" if steps else ""),
+        "command": f"diffusion-course train {source}"
+        + (f" --steps {steps}" if steps else "")
+        + (f" --data {shlex.quote(data_name)}" if data_name else ""),
         "config": config.as_dict(),
         "data": f"{training_set.name}, {len(training_set):,} images",
         "parameters": sum(w.numel() for w in trainer.ema.parameters()),
