@@ -51,6 +51,7 @@ EDM = {
 }
 
 
+MOST_ALIASES = 20
 PARTS = ("data", "net", "schedule", "parametrisation", "noise", "loss", "label_dropout", "recipe")
 
 
@@ -70,6 +71,17 @@ def load(path: Path) -> object:
 
 class _Loader(yaml.SafeLoader):
     """YAML in which no key stands twice: the first would be lost in silence."""
+
+    aliases = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            self.aliases += 1
+            if self.aliases > MOST_ALIASES:
+                raise CourseError(
+                    f"more than {MOST_ALIASES} aliases (*name); a few kilobytes of them unfold to gigabytes"
+                )
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         seen = set()

@@ -1,7 +1,8 @@
 """Data sets by name: `load("mnist-5k")`. Images come as (N, C, H, W) float32 in [-1, 1], labels as (N,) integers.
 
 `digits` and `mnist-5k` ride in wheels that the course depends on, so they need no network. `mnist`,
-`fashion-mnist` and `cifar10` are torchvision's: a folder that already holds them is used as it is, else they are downloaded.
+`fashion-mnist`, `cifar10` and `food101-64` are torchvision's: a folder that already holds them is used as it is, else they are
+downloaded. And a path names pictures of one's own.
 """
 
 import functools
@@ -10,7 +11,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +19,8 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from ..errors import CourseError, check_integer, check_known, unknown
 from ..files import user_path
-from . import own_pictures, torchvision_sets
+from . import food, own_pictures, torchvision_sets
+from .picture_cache import Say
 from .pixels import scaled
 
 DEFAULT_ROOT = "~/.cache/diffusion_course"
@@ -45,8 +46,8 @@ def load(
     limit: int | None = None,
     root: str | Path | None = None,
 ) -> Dataset:
-    """Load a data set by name: "digits", "mnist-5k", "mnist", "fashion-mnist" or "cifar10"; or pictures by the path of their folder
-    or zip, see `own_pictures`.
+    """Load a data set by name: "digits", "mnist-5k", "mnist", "fashion-mnist", "cifar10" or "food101-64"; or pictures by the
+    path of their folder or zip, see `own_pictures`.
 
     split: "train" or "test". Of `digits` and `mnist-5k` every fifth sample of each class is the test set.
     size: shrink to size x size pixels, a set by averaging; pictures, which need one, are cropped first. limit: keep this many
@@ -76,7 +77,7 @@ def stream(
     root: str | Path | None = None,
     size: int | None = None,
     channels: int = 3,
-    say: Callable[[str], Any] = lambda line: print(line, file=sys.stderr),
+    say: Say = lambda line: print(line, file=sys.stderr),
 ) -> Dataset:
     """Like `load`, with pixels as they are stored: 0..255, uint8, for `pixels.scaled` to scale batch by batch.
 
@@ -86,12 +87,12 @@ def stream(
     """
     source = describe(name)
     check_known("split", split, ("train", "test"))
-    if source.size is None:
+    if source.read is None:
         path = user_path(name)
         read = own_pictures.read(path, split == "train", size, channels, picture_root(root), say)
         return Dataset(str(name), *read)
-    pixels, labels = source.read(split == "train", root)
-    return Dataset(str(name), pixels[:, None] if pixels.ndim == 3 else pixels, labels, source.classes)
+    pixels, labels, classes = source.read(split == "train", root, say)
+    return Dataset(str(name), pixels[:, None] if pixels.ndim == 3 else pixels, labels, classes)
 
 
 def describe(name: str | Path) -> "Source":
@@ -104,7 +105,7 @@ def describe(name: str | Path) -> "Source":
     if isinstance(name, Path) or (isinstance(name, str) and name):
         path = user_path(name)
         if os.path.exists(path) or isinstance(name, Path) or "/" in name or "." in name:
-            return Source(_never, own_pictures.find(path, True).classes, None, None)
+            return Source(None, own_pictures.find(path, True).classes, None, None)
     raise unknown("data set", name, SOURCES)
 
 
@@ -157,33 +158,36 @@ CIFAR = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse"
 FASHION = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot")
 
 
+Read = Callable[[bool, str | Path | None, Say], tuple[Tensor, Tensor, tuple[str, ...]]]
+"""(train, root or None, say) -> pixels (N, size, size) or (N, C, size, size), labels (N,) in 0..len(classes) - 1, and the classes."""
+
+
 @dataclass(frozen=True)
 class Source:
-    """read: (train, root or None) -> pixels 0..255 (N, size, size) or (N, C, size, size), labels (N,) in 0..len(classes) - 1.
+    """What is known of a data set before it is read. size: in pixels.
 
-    size: in pixels. size, channels: None for pictures at a path, which have any.
+    read, size, channels: None for pictures at a path, which `own_pictures` reads, and which have any size.
     """
 
-    read: Callable[[bool, str | Path | None], tuple[Tensor, Tensor]]
+    read: Read | None
     classes: tuple[str, ...]
     size: int | None
     channels: int | None = 1
 
 
-def _never(train: bool, root: str | Path | None) -> tuple[Tensor, Tensor]:
-    raise AssertionError("pictures at a path are read by `own_pictures`")
-
-
-def _downloaded(read: Callable[[bool, Path], tuple[Tensor, Tensor]]) -> Callable:
-    return lambda train, root: read(train, data_root(root))
+def _downloaded(read: Callable[[bool, Path], tuple[Tensor, Tensor]], classes: tuple[str, ...]) -> Read:
+    return lambda train, root, say: (*read(train, data_root(root)), classes)
 
 
 SOURCES = {
-    "digits": Source(lambda train, root: _digits(train), DIGITS, 8),
-    "mnist-5k": Source(lambda train, root: _mnist_5k(train), DIGITS, 28),
-    "mnist": Source(_downloaded(functools.partial(torchvision_sets.mnist_like, "MNIST")), DIGITS, 28),
+    "digits": Source(lambda train, root, say: (*_digits(train), DIGITS), DIGITS, 8),
+    "mnist-5k": Source(lambda train, root, say: (*_mnist_5k(train), DIGITS), DIGITS, 28),
+    "mnist": Source(_downloaded(functools.partial(torchvision_sets.mnist_like, "MNIST"), DIGITS), DIGITS, 28),
     "fashion-mnist": Source(
-        _downloaded(functools.partial(torchvision_sets.mnist_like, "FashionMNIST")), FASHION, 28
+        _downloaded(functools.partial(torchvision_sets.mnist_like, "FashionMNIST"), FASHION), FASHION, 28
     ),
-    "cifar10": Source(_downloaded(torchvision_sets.cifar10), CIFAR, 32, 3),
+    "cifar10": Source(_downloaded(torchvision_sets.cifar10, CIFAR), CIFAR, 32, 3),
+    "food101-64": Source(
+        lambda train, root, say: food.food101_64(train, data_root(root), say), food.CLASSES, 64, 3
+    ),
 }

@@ -6,16 +6,15 @@ holiday/                      holiday.zip
 """
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..errors import CourseError, check_integer, printable
 from . import picture_cache, picture_files
+from .picture_cache import Say
 
 SPLITS = {"train", "test"}
 
@@ -29,7 +28,7 @@ class Found:
     classes: tuple[str, ...]
 
 
-def find(source: Path, train: bool, say: Callable[[str], Any] = lambda line: None) -> Found:
+def find(source: Path, train: bool, say: Say = lambda line: None) -> Found:
     """The pictures of one split; they are not read.
 
     A folder around all is looked through, and so are `train` and `test` below it; without them every picture is for training.
@@ -69,7 +68,7 @@ def find(source: Path, train: bool, say: Callable[[str], Any] = lambda line: Non
 
 
 def read(
-    source: Path, train: bool, size: int | None, channels: int, cache: Path, say: Callable[[str], Any]
+    source: Path, train: bool, size: int | None, channels: int, cache: Path, say: Say
 ) -> tuple[Tensor, Tensor, tuple[str, ...]]:
     """Pixels (N, channels, size, size), uint8, labels (N,), and the classes of one split.
 
@@ -106,7 +105,7 @@ def _around(paths: list[tuple[str, ...]]) -> int:
     return n
 
 
-def _tell_others(folders: set[str], say: Callable[[str], Any]) -> None:
+def _tell_others(folders: set[str], say: Say) -> None:
     for name in sorted(folders):
         say(f"skipped the folder {printable(name)}, which stands beside train and test")
 

@@ -18,6 +18,9 @@ from ..files import alone, write_json
 from .picture_files import decoded, opened
 from .pixels import squared
 
+Say = Callable[[str], Any]
+"""Takes a line, e.g. for each picture that is skipped."""
+
 EVERY = 500  # pictures after which the bytes go to the disk and are noted
 TOLD = 10  # damaged pictures that are told one by one when the cache is read again
 
@@ -28,7 +31,7 @@ def cached(
     source: Path,
     names: Sequence[str],
     shape: tuple[int, int, int],
-    say: Callable[[str], Any],
+    say: Say,
 ) -> tuple[Tensor, list[int]]:
     """The pictures `names` of a folder or zip, `squared`: (n, C, size, size), uint8, and which of the names they are, (n,).
 
@@ -38,7 +41,7 @@ def cached(
     try:
         with alone(folder / "lock"):
             journal = _journal(folder, key, shape, len(names))
-            _tell_again(journal["skipped"], names, say)
+            tell_skipped(journal, names, say)
             if journal["read"] < len(names):
                 _fill(folder, journal, source, names, say)
     except OSError as error:
@@ -83,9 +86,7 @@ def _journal(folder: Path, key: str, shape: tuple[int, int, int], total: int) ->
         return fresh
 
 
-def _fill(
-    folder: Path, journal: dict[str, Any], source: Path, names: Sequence[str], say: Callable[[str], Any]
-) -> None:
+def _fill(folder: Path, journal: dict[str, Any], source: Path, names: Sequence[str], say: Say) -> None:
     from tqdm import tqdm
 
     done, (channels, size, _) = journal["read"], journal["shape"]
@@ -124,7 +125,9 @@ def _note(folder: Path, journal: dict[str, Any], file: Any) -> None:
     write_json(folder / "pictures.json", journal)
 
 
-def _tell_again(skipped: dict[str, str], names: Sequence[str], say: Callable[[str], Any]) -> None:
+def tell_skipped(journal: dict[str, Any], names: Sequence[str], say: Say) -> None:
+    """Tell which pictures could not be read, when the cache was filled."""
+    skipped = journal["skipped"]
     for i, reason in list(skipped.items())[:TOLD]:
         say(f"skipped {printable(names[int(i)])}: {reason}")
     if len(skipped) > TOLD:

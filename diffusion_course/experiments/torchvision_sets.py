@@ -3,6 +3,7 @@
 Each function reads one split: (train, root) -> pixels 0..255, uint8, (N, H, W) or (N, 3, H, W), and labels (N,).
 """
 
+import errno
 import os
 import pickle
 import time
@@ -27,6 +28,7 @@ def held(root: Path) -> list[str]:
     """The names of the sets whose files are all in `root`."""
     files = {name: _mnist_files(kind, root) for name, kind in MNIST_LIKE.items()}
     files["cifar10"] = _cifar_files(root)
+    files["food101-64"] = [root / "food101-64" / split / "pixels.u8" for split in ("train", "test")]
     return [name for name, paths in files.items() if all(map(_is_file, paths))]
 
 
@@ -36,7 +38,7 @@ def mnist_like(kind: str, train: bool, root: Path) -> tuple[Tensor, Tensor]:
 
     source, folder = getattr(datasets, kind), root / kind / "raw"
     expected = 60_000 if train else 10_000
-    found = _opened(
+    found = opened(
         lambda download: source(root, train=train, download=download),
         kind,
         root,
@@ -46,7 +48,7 @@ def mnist_like(kind: str, train: bool, root: Path) -> tuple[Tensor, Tensor]:
     )
     if found.data.shape != (expected, 28, 28) or found.targets.shape != (expected,):
         got = f"{tuple(found.data.shape)} images and {tuple(found.targets.shape)} labels"
-        raise _damaged(kind, folder, f"got {got}, want {expected} of 28 x 28")
+        raise damaged(kind, folder, f"got {got}, want {expected} of 28 x 28")
     _check_labels(found.targets, kind, folder)
     return found.data, found.targets
 
@@ -56,7 +58,7 @@ def cifar10(train: bool, root: Path) -> tuple[Tensor, Tensor]:
     from torchvision.datasets import CIFAR10
 
     folder = root / CIFAR10.base_folder
-    found = _opened(
+    found = opened(
         lambda download: CIFAR10(root, train=train, download=download),
         "CIFAR10",
         root,
@@ -67,7 +69,7 @@ def cifar10(train: bool, root: Path) -> tuple[Tensor, Tensor]:
     pixels, labels = torch.from_numpy(found.data), torch.as_tensor(found.targets)
     if pixels.dtype != torch.uint8 or labels.shape != (len(pixels),):
         got = f"{len(pixels)} images of {pixels.dtype} and {tuple(labels.shape)} labels"
-        raise _damaged("CIFAR10", folder, f"got {got}, want as many labels as images, uint8")
+        raise damaged("CIFAR10", folder, f"got {got}, want as many labels as images, uint8")
     _check_labels(labels, "CIFAR10", folder)
     return pixels.permute(0, 3, 1, 2), labels
 
@@ -75,7 +77,7 @@ def cifar10(train: bool, root: Path) -> tuple[Tensor, Tensor]:
 def _check_labels(labels: Tensor, kind: str, folder: Path) -> None:
     low, high = (int(v) for v in labels.aminmax())
     if low < 0 or high > 9:
-        raise _damaged(kind, folder, f"got label {high if high > 9 else low}, want 0..9")
+        raise damaged(kind, folder, f"got label {high if high > 9 else low}, want 0..9")
 
 
 def _mnist_files(kind: str, root: Path) -> list[Path]:
@@ -98,27 +100,28 @@ def _is_file(path: Path) -> bool:
     return os.path.isfile(path) and os.path.getsize(path) > 0
 
 
-def _opened(make: Make, kind: str, root: Path, folder: Path, files: list[Path], instead: str) -> Any:
-    """torchvision's set, from `files` in `folder`, which are downloaded where one is missing."""
+def opened(make: Make, kind: str, root: Path, folder: Path, files: list[Path], instead: str) -> Any:
+    """torchvision's set, from `files` in `folder`, which are downloaded where one is missing. instead: what else one can do."""
     try:
         return make(False)
     except RuntimeError as error:
         # Either torchvision's "Dataset not found", or content that is not what it should be.
         if all(map(os.path.isfile, files)):
             reason = "a checksum is wrong" if "not found or corrupted" in str(error) else error
-            raise _damaged(kind, folder, reason) from None
+            raise damaged(kind, folder, reason) from None
     except PermissionError as error:
         raise CourseError(f"data folder {root}: cannot be read ({error.strerror})") from None
     except (
         ValueError,
         TypeError,
+        AttributeError,
         KeyError,
         AssertionError,
         EOFError,
         OSError,
         pickle.UnpicklingError,
     ) as error:
-        raise _damaged(kind, folder, error) from None
+        raise damaged(kind, folder, error) from None
     return _download(make, kind, root, files, instead)
 
 
@@ -126,8 +129,9 @@ def _download(make: Make, kind: str, root: Path, files: list[Path], instead: str
     """torchvision's own download (progress bar, checksums), tried twice, with its failures put in one line."""
     started = time.monotonic()
     try:
-        for folder in {path.parent for path in files}:
-            folder.mkdir(parents=True, exist_ok=True)
+        if root.exists() and not root.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        root.mkdir(parents=True, exist_ok=True)
         with alone(root / f".{kind}.lock"):
             try:
                 return _download_once(make, files)
@@ -138,6 +142,8 @@ def _download(make: Make, kind: str, root: Path, files: list[Path], instead: str
                 if silent or (isinstance(error, OSError) and error.errno in UNWRITABLE):
                     raise
                 return _download_once(make, files)
+    except CourseError:
+        raise
     except (RuntimeError, OSError, HTTPException, EOFError, ValueError, AssertionError) as error:
         if isinstance(error, OSError) and error.errno in UNWRITABLE:
             raise CourseError(
@@ -167,7 +173,7 @@ def _download_once(make: Make, files: list[Path]) -> Any:
         raise
 
 
-def _damaged(kind: str, folder: Path, reason: object) -> CourseError:
+def damaged(kind: str, folder: Path, reason: object) -> CourseError:
     first = (str(reason).splitlines() or ["unreadable"])[0]
     return CourseError(
         f"{kind}: a file in {folder} is damaged or of another format ({first}); delete that folder, then load again"

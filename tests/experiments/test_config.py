@@ -200,6 +200,14 @@ def test_a_key_that_stands_twice_is_told_with_its_line(tmp_path, text, told):
     assert refusal(tmp_path, text).startswith(told)
 
 
+def test_aliases_that_unfold_to_gigabytes_are_not_unfolded(tmp_path):
+    levels = [f"a{i}: &a{i} [{', '.join(9 * [f'*a{i - 1}'])}]" for i in range(1, 12)]
+    told = refusal(tmp_path, "\n".join(["a0: &a0 [x]", *levels]))
+    assert told.startswith("more than 20 aliases")
+    shared = "model: flow\ndata: digits\nnet: {image_size: 8, widths: &w [4, 8], attention: *w}\nrecipe: {steps: 1}\n"
+    assert read(tmp_path, shared).net.attention == (4, 8)
+
+
 def test_a_model_is_where_a_config_begins_and_its_parts_can_be_replaced():
     plain = Config.of(TINY | {"model": "eps-linear"})
     assert plain.schedule == parts.Schedule("linear", 1000, {"beta_min": 1e-4, "beta_max": 0.02})

@@ -375,7 +375,7 @@ def test_a_really_unwritable_cache(tmp_path):
     [
         (
             ("minst",),
-            "unknown data set 'minst': did you mean 'mnist'? known: cifar10, digits, fashion-mnist, mnist, mnist-5k",
+            "unknown data set 'minst': did you mean 'mnist'? known: cifar10, digits, fashion-mnist, food101-64, mnist, mnist-5k",
         ),
         ((["mnist"],), "unknown data set ['mnist']"),
         ((None,), "unknown data set None"),

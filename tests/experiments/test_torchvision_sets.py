@@ -124,6 +124,7 @@ def test_two_that_want_the_same_download_make_one(tmp_path, monkeypatch):
     def download(url, download_root, filename, md5):
         asked.append(filename)
         folder = tmp_path / "cifar-10-batches-py"
+        folder.mkdir()
         for name, content in files.items():
             time.sleep(0.02)
             (folder / name).write_bytes(content)
