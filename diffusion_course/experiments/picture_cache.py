@@ -22,6 +22,7 @@ Say = Callable[[str], Any]
 """Takes a line, e.g. for each picture that is skipped."""
 
 EVERY = 500  # pictures after which the bytes go to the disk and are noted
+ENLARGED = "enlarged"
 TOLD = 10  # damaged pictures that are told one by one when the cache is read again
 
 
@@ -48,6 +49,8 @@ def cached(
         raise CourseError(
             f"cannot write the cache {folder}: {error.strerror}; make room, and the same command goes on from there"
         ) from None
+    if small := len(journal["enlarged"]):
+        say(f"{small} of {len(names)} pictures are smaller than {shape[1]} pixels, and were enlarged")
     return kept(folder, journal)
 
 
@@ -74,9 +77,10 @@ def kept(folder: Path, journal: dict[str, Any]) -> tuple[Tensor, list[int]]:
 
 def _journal(folder: Path, key: str, shape: tuple[int, int, int], total: int) -> dict[str, Any]:
     """What is done of this cache; a fresh one where what lies there belongs to another, or is damaged."""
-    fresh = {"key": key, "shape": list(shape), "total": total, "read": 0, "skipped": {}}
+    fresh = {"key": key, "shape": list(shape), "total": total, "read": 0, "skipped": {}, "enlarged": []}
     try:
         journal = json.loads((folder / "pictures.json").read_text(encoding="utf-8"))
+        journal["enlarged"] = [i for i in journal["enlarged"] if i < journal["read"]]
         journal["skipped"] = {i: why for i, why in journal["skipped"].items() if int(i) < journal["read"]}
         same = all(journal[name] == fresh[name] for name in ("key", "shape", "total"))
         right = 0 <= journal["read"] <= total
@@ -99,12 +103,14 @@ def _fill(folder: Path, journal: dict[str, Any], source: Path, names: Sequence[s
                 names[done:], "pictures", total=len(names), initial=done, unit="", delay=2, mininterval=1
             )
             for i, name in enumerate(bar, start=done):
-                picture, reason = _read(read, name, size, channels)
+                picture, note = _read(read, name, size, channels)
                 if picture is not None:
                     file.write(picture.numpy().tobytes())
+                    if note == ENLARGED:
+                        journal["enlarged"].append(i)
                 else:
-                    journal["skipped"][str(i)] = reason
-                    say(f"skipped {printable(name)}: {reason}")
+                    journal["skipped"][str(i)] = note
+                    say(f"skipped {printable(name)}: {note}")
                 journal["read"] = i + 1
                 if journal["read"] % EVERY == 0:
                     _note(folder, journal, file)
@@ -113,8 +119,10 @@ def _fill(folder: Path, journal: dict[str, Any], source: Path, names: Sequence[s
 
 
 def _read(read: Callable[[str], bytes], name: str, size: int, channels: int) -> tuple[Tensor | None, str]:
+    """A picture, or None, and what there is to say of it."""
     try:
-        return squared(decoded(read(name)), size, channels), ""
+        picture = decoded(read(name))
+        return squared(picture, size, channels), ENLARGED if min(picture.shape[1:]) < size else ""
     except Exception as error:  # a decoder may stumble over damaged bytes in any way
         return None, printable((str(error).splitlines() or [type(error).__name__])[0])
 

@@ -113,7 +113,7 @@ class Trainer:
         self.half_done = True
         generator = Generator().manual_seed(mix(mix(r.seed) + s))
         rows = torch.randint(len(self.images), (r.batch_size,), generator=generator)
-        images = scaled(self.images[rows]).to(self.device, memory_format=self.layout)
+        images = scaled(self.images[rows].to(self.device, memory_format=self.layout))
         labels = self.labels[rows].to(self.device)
         for group in self.optimizer.param_groups:
             group["lr"] = r.lr_at(s)

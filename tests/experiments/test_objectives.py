@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import sys
 
 import pytest
 import torch
@@ -11,8 +12,8 @@ from torch.nn import functional as F
 
 from diffusion_course import CourseError, NoiseSchedule, losses, schedules
 from diffusion_course.denoisers import Preconditioned, edm_param, eps_param, flow_param, v_param, x0_param
-from diffusion_course.experiments import objectives, parts
-from diffusion_course.experiments.config import Config
+from diffusion_course.experiments import config_text, objectives, parts
+from diffusion_course.experiments.config import CONFIGS, Config
 from diffusion_course.experiments.models import network
 from diffusion_course.gaussian import diffuse
 
@@ -290,3 +291,22 @@ def test_the_weights_of_eps(loss, times_snr):
     for sigma in (0.05, 0.6, 1.0, 3.0, 40.0):
         got = weight(torch.tensor([sigma], dtype=torch.float64)).item() * sigma**2
         assert got == pytest.approx(times_snr(sigma**-2), rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["mnist-edm", "mnist-flow", "mnist-eps-cosine"])
+def test_from_a_config_to_its_loss_few_files_are_opened(name):
+    """What runs between what a config says and a number: so many files, at most, a reader opens to follow it."""
+    opened, net = set(), Clairvoyant(lambda x, t: x, num_classes=10)
+
+    def note(frame, event, argument):
+        if "diffusion_course/" in frame.f_code.co_filename and event == "call":
+            opened.add(frame.f_code.co_filename)
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        loss = objectives.objective(Config.of(config_text.load(CONFIGS / f"{name}.yaml")))
+        loss(net, torch.zeros(2, 1, 28, 28), torch.tensor([0, 1]), generator())
+    finally:
+        sys.setprofile(before)
+    assert len(opened) <= 10, sorted(opened)

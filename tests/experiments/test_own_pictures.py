@@ -101,6 +101,14 @@ def test_pictures_of_every_size_and_mode_become_one_set(put, channels):
     assert torch.equal(data.load(source, size=8).images, read(source)[0].images.float() / 127.5 - 1)
 
 
+def test_pictures_that_are_too_small_are_counted(put):
+    source = put(PICTURES)  # the smaller sides are 30, 30, 9, 25, 8, 12, 16
+    for _ in range(2):
+        found, said = read(source, size=13)
+        assert said == ["3 of 7 pictures are smaller than 13 pixels, and were enlarged"]
+        assert found.images.shape == (7, 3, 13, 13)
+
+
 def test_a_folder_around_all_is_looked_through(put):
     plain, around = (
         read(put(PICTURES))[0],

@@ -12,6 +12,7 @@ from PIL import Image
 from diffusion_course.errors import CourseError
 from diffusion_course.experiments import drawing, resume, runs, zoo
 from diffusion_course.experiments.config import Config, read_config
+from diffusion_course.schedules import NoiseSchedule, cosine
 
 
 @pytest.fixture
@@ -117,6 +118,23 @@ def test_a_run_says_where_it_stops_where_it_goes_on_and_that_it_is_finished(conf
     assert (out / "tiny.json").stat().st_mtime_ns == before
     (out / "tiny.json").write_text("{")
     assert go()["metrics"] == card["metrics"]  # measured again
+
+
+def test_a_network_with_learned_variances_is_trained_and_drawn_from(tmp_path):
+    path = tmp_path / "hybrid.yaml"
+    net = TINY["net"] | {"learned_variance": True}
+    schedule = {"kind": "cosine", "T": 20}
+    path.write_text(
+        yaml.safe_dump(TINY | {"model": "eps-cosine", "loss": "hybrid", "schedule": schedule, "net": net})
+    )
+    runs.train(str(path), tmp_path / "run", device="cpu")
+    model = zoo.load(str(tmp_path / "run" / "hybrid.safetensors"))
+    assert model.net(torch.zeros(2, 1, 8, 8), torch.ones(2)).shape == (2, 2, 8, 8)
+    assert drawing.draw(model, 2, sigmas=model_grid(20)).images.shape == (2, 1, 8, 8)
+
+
+def model_grid(T):
+    return NoiseSchedule.from_betas(cosine(T)).grid()
 
 
 @pytest.fixture
