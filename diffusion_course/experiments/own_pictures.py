@@ -57,9 +57,8 @@ def find(source: Path, train: bool, say: Say = lambda line: None) -> Found:
         )
     named = tuple(sorted({parts[0] for parts in chosen.values() if len(parts) > 1}))
     inside = [name for name, parts in chosen.items() if len(parts) > 1 or not named]
-    if len(inside) < len(chosen):
-        lost = next(name for name in chosen if name not in set(inside))
-        say(f"skipped {len(chosen) - len(inside)} outside of the class folders, e.g. {printable(lost)}")
+    if lost := sorted(chosen.keys() - set(inside)):
+        say(f"skipped {len(lost)} outside of the class folders, e.g. {printable(lost[0])}")
     prefix = (*next(iter(paths.values()))[:around], *([split] if folders >= SPLITS else []))
     for empty in sorted(_folders_in(source, prefix) - set(named)) if named else []:
         say(f"class folder {printable(empty)}: holds no picture, and is no class")

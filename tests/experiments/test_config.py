@@ -3,6 +3,7 @@
 import copy
 import inspect
 import json
+import re
 from dataclasses import fields
 
 import pytest
@@ -264,6 +265,16 @@ def test_every_schedule_can_be_had_with_its_own_knobs():
         made = Config.of(TINY | {"model": "eps-linear", "schedule": {"kind": kind, "T": 100}})
         assert torch.equal(made.noise_schedule.betas, BETAS[kind](100))
         assert Config.of(made.as_dict()) == made
+
+
+def test_the_readmes_config_is_one(root):
+    text = (root / "README.md").read_text(encoding="utf-8").partition("```yaml\n")[2].partition("```")[0]
+    made = Config.of(yaml.safe_load(text))
+    assert (made.loss, made.noise) == (parts.MinSnrLoss(gamma=5), parts.LogitNormal(std=1.2))
+    assert made.schedule.T == 400
+    for part in ("parametrisation", "noise", "loss"):  # every kind is named
+        line = next(line for line in text.splitlines() if line.startswith(f"{part}:"))
+        assert parts.KINDS[part].keys() - {"cross-entropy"} <= set(re.findall(r"[a-z][\w-]*", line))
 
 
 def test_a_config_in_full_passes_through_yaml_and_json():
