@@ -16,7 +16,12 @@ from ..errors import CourseError, check_integer, printable
 from . import picture_cache, picture_files
 from .picture_cache import Say
 
-SPLITS = {"train", "test"}
+HELD_OUT = (
+    "test",
+    "val",
+    "valid",
+    "validation",
+)  # what people call the folder beside `train`; the first that is there counts
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,7 @@ class Found:
 def find(source: Path, train: bool, say: Say = lambda line: None) -> Found:
     """The pictures of one split; they are not read.
 
-    A folder around all is looked through, and so are `train` and `test` below it; without them every picture is for training.
+    A folder around all is looked through, and so are `train` and `test` (or `val`) below it; without them every picture is for training.
     Pictures outside of the class folders are left out and told to `say`. Raises CourseError as `picture_files.names` does, for a
     split that is not there, and for a class that only one of the splits has.
     """
@@ -40,15 +45,18 @@ def find(source: Path, train: bool, say: Say = lambda line: None) -> Found:
     around = _around(list(paths.values()))
     below = {name: parts[around:] for name, parts in paths.items()}
     folders = {parts[0] for parts in below.values() if len(parts) > 1}
-    split = "train" if train else "test"
-    if folders >= SPLITS:
-        classes = {one: {p[1] for p in below.values() if p[0] == one and len(p) > 2} for one in SPLITS}
-        if odd := classes["train"] ^ classes["test"]:
-            raise CourseError(
-                f"{told}: train and test have other class folders ({', '.join(sorted(odd)[:3])})"
-            )
+    called = {name.lower(): name for name in folders}
+    held_out = next((called[name] for name in HELD_OUT if name in called), "")
+    split = (called["train"] if train else held_out) if "train" in called and held_out else ""
+    if split:
+        both = (called["train"], held_out)
+        first, second = ({p[1] for p in below.values() if p[0] == one and len(p) > 2} for one in both)
+        if odd := sorted(first ^ second):
+            few = printable(", ".join(odd[:3]))
+            raise CourseError(f"{told}: {' and '.join(both)} have other class folders ({few})")
         chosen = {name: parts[1:] for name, parts in below.items() if parts[0] == split}
-        _tell_others(folders - SPLITS, say)
+        for other in sorted(folders - set(both)):
+            say(f"skipped the folder {printable(other)}, which stands beside {' and '.join(both)}")
     elif train:
         chosen = below
     else:
@@ -59,7 +67,7 @@ def find(source: Path, train: bool, say: Say = lambda line: None) -> Found:
     inside = [name for name, parts in chosen.items() if len(parts) > 1 or not named]
     if lost := sorted(chosen.keys() - set(inside)):
         say(f"skipped {len(lost)} outside of the class folders, e.g. {printable(lost[0])}")
-    prefix = (*next(iter(paths.values()))[:around], *([split] if folders >= SPLITS else []))
+    prefix = (*next(iter(paths.values()))[:around], *([split] if split else []))
     for empty in sorted(_folders_in(source, prefix) - set(named)) if named else []:
         say(f"class folder {printable(empty)}: holds no picture, and is no class")
     labels = [named.index(chosen[name][0]) if named else 0 for name in inside]
@@ -102,11 +110,6 @@ def _around(paths: list[tuple[str, ...]]) -> int:
     while len({parts[n] for parts in paths}) == 1 and all(len(parts) > n + 2 for parts in paths):
         n += 1
     return n
-
-
-def _tell_others(folders: set[str], say: Say) -> None:
-    for name in sorted(folders):
-        say(f"skipped the folder {printable(name)}, which stands beside train and test")
 
 
 def _folders_in(source: Path, prefix: tuple[str, ...]) -> set[str]:

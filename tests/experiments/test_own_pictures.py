@@ -130,6 +130,18 @@ def test_train_and_test(put):
     assert "train and test have other class folders (dogs)" in message(read, put(odd, "c"))
 
 
+@pytest.mark.parametrize("called", ["test", "val", "Valid", "validation"])
+def test_what_is_held_out_has_several_names(put, called):
+    train = {f"Train/{k}": v for k, v in PICTURES.items()}
+    source = put(
+        train | {f"{called}/{k}": v for k, v in list(PICTURES.items())[2:4]} | {"more/cats/1.png": content()}
+    )
+    found, said = read(source)
+    assert (len(found), found.classes) == (7, ("cats", "dogs"))
+    assert said == [f"skipped the folder more, which stands beside Train and {called}"]
+    assert read(source, "test")[0].labels.tolist() == [0, 1]
+
+
 def test_pictures_without_classes(put):
     source = put({"1.png": content(), "2.png": content(seed=1)}, "holiday")
     found, _ = read(source)
