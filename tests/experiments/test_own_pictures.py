@@ -364,11 +364,10 @@ def test_private_pictures_stay_out_of_the_shared_data_folder(put, tmp_path, cach
 
 
 def test_cifar10_as_jpeg_files(tmp_path):
-    """The zip beside the checkout: 10 classes, train and test; its pictures have the right size already."""
-    folder = [parent / "shared" / "data" for parent in Path(__file__).parents] + [Path("/work/shared/data")]
-    path = next((one / CIFAR_ZIP for one in folder if (one / CIFAR_ZIP).exists()), None)
-    if path is None:
-        pytest.skip(f"no {CIFAR_ZIP} in a shared data folder")
+    """All of them as JPEG files: 10 classes, train and test; they have the right size already."""
+    path = Path(os.environ.get("DIFFUSION_COURSE_DATA", ".")) / CIFAR_ZIP
+    if not path.exists():
+        pytest.skip(f"DIFFUSION_COURSE_DATA names no folder that holds {CIFAR_ZIP}")
     found = own_pictures.find(path, True)
     assert (len(found.names), len(found.classes)) == (50_000, 10)
     with zipfile.ZipFile(path) as archive, zipfile.ZipFile(tmp_path / "few.zip", "w") as few:
