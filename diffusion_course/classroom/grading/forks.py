@@ -13,7 +13,9 @@ from pathlib import Path
 from . import bubblewrap, folders
 from .walk_in import FIRST
 
-TOLD = "fork.txt"  # beside the folder that a run may write to: the number of the process below which the run is
+TOLD = (
+    "fork.txt"  # beside the folder that a run may write to: the number of the process below which the run is
+)
 START = 120  # seconds to import what all need, on a busy machine
 HERE = Path(__file__).parent
 

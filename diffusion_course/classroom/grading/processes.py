@@ -70,8 +70,10 @@ def run(
         try:
             while process.poll() is None and not why:
                 time.sleep(LOOK)
-                pids = group.members() or [m.pid for m in (process, *_descendants(process.pid))]
-                pids = sorted({*pids, *(m.pid for m in fork.members())} - {fork.pid})
+                pids = group.members() or [
+                    m.pid for m in (process, *_descendants(process.pid), *fork.members())
+                ]
+                pids = [pid for pid in pids if pid != fork.pid()]
                 held, nameless = meter.look(pids[: limits.processes], limits.memory * 1e9)
                 peak = max(peak, held)
                 if time.monotonic() > end:
@@ -105,7 +107,7 @@ def prctl(option: int, value: int) -> None:
 
 
 class _Fork:
-    """What of a run is not below its command, but below a process that its fork server forked for it; nothing where there is none.
+    """What of a run is not below its command, but below a process that a fork server forked for it; nothing if there is none.
 
     That process waits and runs nothing. Its memory is the server's.
     """
@@ -114,15 +116,20 @@ class _Fork:
         self.told = told
         self.process: psutil.Process | None = None
 
-    @property
     def pid(self) -> int:
+        """Its number; 0 as long as there is none."""
+        if self.process is None:
+            with contextlib.suppress(OSError, ValueError, psutil.Error):
+                found = psutil.Process(int(self.told.read_text()))
+                # Without a sandbox, a run could name any process here.
+                if os.getpid() in (above.pid for above in found.parents()):
+                    self.process = found
         return self.process.pid if self.process else 0
 
     def members(self) -> list[psutil.Process]:
-        if self.process is None and self.told.exists():
-            with contextlib.suppress(psutil.Error):
-                self.process = psutil.Process(int(self.told.read_text()))
-        return [*_descendants(self.pid), self.process] if self.process else []
+        if self.pid() and self.process and self.process.is_running():
+            return [*_descendants(self.process.pid), self.process]
+        return []
 
 
 def _kill(process: subprocess.Popen, group: cgroup.Group, fork: _Fork) -> None:
