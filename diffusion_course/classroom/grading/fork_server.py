@@ -110,10 +110,11 @@ def _end(child: int, call: socket.socket) -> int:
 def _go_on(request: dict) -> None:
     """In a fork: become what `limited` would have become."""
     WALK_IN["settle"]()
+    environment, home = request["environment"], request["environment"]["HOME"]
     os.environ.clear()
-    os.environ.update(request["environment"])
-    os.chdir(request["environment"]["HOME"])
-    sys.path.insert(0, request["environment"]["PYTHONPATH"])
+    os.environ.update(environment, PWD=home)
+    os.chdir(home)
+    sys.path.insert(0, environment["PYTHONPATH"])
     sys.modules["numpy"].random.seed()  # else all would draw the same; random sees to itself
     signal.signal(signal.SIGINT, signal.default_int_handler)
     LIMITED["limit"](*request["limits"])
