@@ -1,5 +1,6 @@
 """Runs by the fork server of this process (`fork_server`), which starts when a batch first needs it, and not where it cannot be."""
 
+import contextlib
 import itertools
 import json
 import os
@@ -9,6 +10,7 @@ import sys
 import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
+from subprocess import DEVNULL, PIPE
 
 from . import bubblewrap, folders
 from .walk_in import FIRST
@@ -87,10 +89,12 @@ def _started(scratch: str, request: Request) -> Server:
     with folders.scratch(str(room)) as place:
         (place / "s").mkdir()
         nothing = replace(request, arguments=["timeit", "-n1", "-r1"], writable=place / "s")
-        tried = subprocess.run(server.line(nothing), stdin=subprocess.DEVNULL, capture_output=True)
-    if tried.returncode == 0:
-        return server
-    server.end()
+        tried = subprocess.Popen(server.line(nothing), stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            if tried.wait(START) == 0:
+                return server
+        tried.kill()
+        server.end()
     return Server(scratch, room)
 
 
@@ -100,9 +104,9 @@ def _launched(scratch: str, door: Path, environment: dict[str, str]) -> subproce
     env = {name: value for name, value in environment.items() if name != "PYTHONPATH"}
     process = subprocess.Popen(
         bubblewrap.frozen(program, env, Path(scratch)),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stdin=DEVNULL,
+        stdout=PIPE,
+        stderr=DEVNULL,
     )
     assert process.stdout
     with process.stdout as told:
