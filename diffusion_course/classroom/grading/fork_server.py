@@ -90,21 +90,13 @@ def _attend(call: socket.socket) -> dict:
             os.dup2(stream, number)
         os.closerange(3, os.sysconf("SC_OPEN_MAX"))
         return request
-    code = _end(child, call)
+    select.select([os.pidfd_open(child), call.fileno()], [], [])  # its end, or nobody waits for it any more
     signal.pidfd_send_signal(first, signal.SIGKILL)  # the first process, and with it all that run in there
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])  # without that, the first one would not end
     walls.wait()
-    with suppress(OSError):  # nobody may wait for it any more
-        call.send(str(code).encode())
+    with suppress(OSError):
+        call.send(str(code if code >= 0 else 128 - code).encode())
     os._exit(0)
-
-
-def _end(child: int, call: socket.socket) -> int:
-    """How a fork ended; it may also be that nobody waits for it any more."""
-    ended = os.pidfd_open(child)
-    if ended not in select.select([ended, call.fileno()], [], [])[0]:
-        return 1
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    return code if code >= 0 else 128 - code
 
 
 def _go_on(request: dict) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import subprocess
 import sys
 import time
 
@@ -16,6 +17,7 @@ from diffusion_course.classroom.grading.sandbox import Limits
 
 pytestmark = pytest.mark.skipif(bool(bubblewrap.walls()[1]), reason=f"{bubblewrap.walls()[1]}")
 LIMITS = Limits(processes=16)
+MARK = "dc-left-by-a-fork"  # in the command line of what a run starts
 
 
 @pytest.fixture(scope="module")
@@ -159,12 +161,20 @@ def test_no_run_finds_anything_of_another(run):
 
 def left():
     names = [" ".join(p.info["cmdline"] or []) for p in psutil.process_iter(["cmdline"])]
-    return [name for name in names if "dc-left-by-a-fork" in name]
+    return [name for name in names if MARK in name]
 
 
 def test_no_process_outlives_a_fork(run):
     told(run(LEAVES))
     assert left() == []
+
+
+def soon(happens):
+    """Whether something is so within a minute."""
+    end = time.monotonic() + 60
+    while not happens() and time.monotonic() < end:
+        time.sleep(0.2)
+    return happens()
 
 
 @pytest.mark.parametrize("counted", ["by the kernel", "by looking"])
@@ -203,6 +213,18 @@ def test_its_memory_is_counted_as_that_of_a_run_that_is_started(run):
     assert abs(forked.peak - started.peak) < 150e6
 
 
+def test_when_nobody_waits_for_a_fork_any_more_all_of_it_ends_at_once(scratch):
+    with sandbox.workplace(scratch) as folder:
+        code = f"import os, sys; os.fork() or os.execv(sys.executable, [sys.executable, '-c', 'import time; time.sleep(600)  # {MARK}'])\nimport time; time.sleep(600)"
+        words = ["timeit", "-n1", "-r1", code], folder / "s", LIMITS, sandbox.Isolation("bubblewrap")
+        with subprocess.Popen(sandbox.command(*words, scratch=scratch)) as call:
+            assert soon(lambda: len(left()) == 2)  # the call names it as well
+            fork = psutil.Process(int((folder / forks.TOLD).read_text()))
+            call.kill()
+        assert soon(lambda: not fork.is_running())
+        assert left() == []
+
+
 def test_how_a_fork_ends_is_told(run):
     assert run("import os; os._exit(7)").code == 7
     assert run("import os; os.kill(os.getpid(), 9)").code == 128 + 9
@@ -238,6 +260,31 @@ def test_a_server_ends_when_the_folder_of_its_batch_is_gone(monkeypatch):
         sandbox.command(["this"], folder / "s", LIMITS, sandbox.Isolation("bubblewrap"), scratch=str(folder))
         server = forks._server.process
     assert server.wait(timeout=60) == 0
+
+
+GRADER = """
+import os, sys
+from diffusion_course.classroom.grading import folders, processes, sandbox
+# a grader of forks
+with folders.scratch(sys.argv[1]) as scratch, sandbox.workplace(str(scratch)) as folder:
+    code = f"import os, sys; os.execv(sys.executable, [sys.executable, '-c', 'import time; time.sleep(600)  # {sys.argv[2]}'])"
+    words = ["timeit", "-n1", "-r1", code], folder / "s", sandbox.Limits(), sandbox.Isolation("bubblewrap")
+    processes.run(sandbox.command(*words, scratch=str(scratch)), 600, sandbox.Limits(), folder)
+"""
+
+
+def test_a_grader_that_is_killed_takes_server_and_forks_along(tmp_path):
+    line = [sys.executable, "-c", GRADER, str(tmp_path), MARK]
+    processes.prctl(
+        processes.PR_SET_CHILD_SUBREAPER, 1
+    )  # its orphans come to this process, which waits for them
+    with subprocess.Popen(line, start_new_session=True) as grader:
+        assert soon(lambda: [line for line in left() if "fork" not in line.replace(MARK, "")])
+        below = psutil.Process(grader.pid).children(recursive=True)
+        grader.kill()
+    assert len(below) >= 5
+    assert psutil.wait_procs(below, timeout=60)[1] == []
+    assert left() == []
 
 
 @pytest.mark.parametrize("number", [str(os.getpid()), str(os.getppid()), "1", "", "x"])
