@@ -84,7 +84,9 @@ def result_fault(check: Check, args: tuple, value: object, evaluated: dict[str, 
     try:
         if check.score:
             return design_fault(check, args, value, wanted(check, args))
-        fault = value_fault(check.outputs, value, wanted(check, args), t, check.same_dtype, check.path)
+        want = wanted(check, args)
+        states = check.states(args, len(want)) if check.path else ()
+        fault = value_fault(check.outputs, value, want, t, check.same_dtype, states)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a returned object may pretend to be a tensor and raise anything

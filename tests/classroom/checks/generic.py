@@ -170,6 +170,7 @@ def _arguments(check: Check, number: int, generator: torch.Generator) -> tuple:
         int(torch.randint(1, 1001, (), generator=generator)) if number % 3 else (1, 2, 3, 1000)[number % 4]
     )
     labels = torch.randint(0, 10, (B,), generator=generator)
+    draws = len(betas) if "betas" in check.parameters else 6 if "sigmas" in check.parameters else 0
     sigma = torch.exp(uniform(math.log(0.002), math.log(80), 1))[0]
     last = number % 4 == 0
     known = {
@@ -212,7 +213,8 @@ def _arguments(check: Check, number: int, generator: torch.Generator) -> tuple:
         "s_min": pick(0.0, 0.05),
         "s_max": pick(50.0, math.inf),
         "s_noise": pick(1.0, 1.003),
-        "noise": normal(len(betas), *shape) if "betas" in check.parameters else None,
+        "noise": normal(draws, *shape) if draws else None,
+        "sigmas": schedules.karras(6, 0.002, (80.0, 14.0)[number % 2]),
     }
     return tuple(known[name] if name in known else normal(*shape) for name in check.parameters)
 
