@@ -20,6 +20,7 @@ SLOW = (
     "classroom/checks/test_seeds",
     "classroom/grading/test_batch",
     "classroom/grading/test_bubblewrap",
+    "classroom/grading/test_forks",
     "classroom/grading/test_hostile",
     "classroom/grading/test_nbgrader",
     "classroom/grading/test_processes",
