@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -56,7 +57,7 @@ def built(
     return reduce(error(model(x, told(sigma), drop(labels, u, p, no_label)), x, x0, s, eps))
 
 
-def slip(hint: str, **parts: Callable) -> Mutant:
+def slip(hint: str, **parts: Any) -> Mutant:
     return Mutant(hint, partial(built, **parts))
 
 
