@@ -74,7 +74,7 @@ class Draws:
     """What a step of training draws: times, noise and chances, each kind from a stream of its own.
 
     So neither the order in which the kinds are asked matters, nor in how many pieces a kind is asked. The methods are called as torch's
-    of the same names, without dtype, device and generator; numbers are drawn on the CPU and then moved.
+    of the same names, without dtype, device and generator; numbers are drawn in float32 on the CPU and then moved.
 
     seed: integer >= 0. dtype, device: of what `randn` and `rand` give. Raises CourseError when the seed is not an integer >= 0.
     """
@@ -96,7 +96,7 @@ class Draws:
         """Standard normal numbers."""
         # By the inverse of the normal distribution: a piece of torch.randn is not what a longer one begins with.
         uniform = torch.rand(_shape(*size), generator=self._normal, dtype=torch.float64)
-        return torch.special.ndtri(uniform.clamp(min=2**-54)).to(self.device, self.dtype)
+        return torch.special.ndtri(uniform.clamp(min=2**-54)).float().to(self.device, self.dtype)
 
     def rand(self, *size: Size) -> Tensor:
         """Numbers in [0, 1), uniform."""

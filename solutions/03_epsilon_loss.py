@@ -1245,14 +1245,17 @@ plots.images(rows, title="The same noise, by networks that predict eps, x0 and v
 # ### Exercise {{03-shown_better}}
 #
 # Which of these differences may you believe? The samples are in pairs: sample $n$ of every network grew from one noise, and
-# some noises are hard for all of them. So look at each sample's difference of marks, 1 where network $i$ is recognised and $j$ is
-# not, $-1$ the other way round, else 0. Its mean over the $N$ samples is the difference of the two shares. With $s^2$ for its
-# variance (divided by $N$, not by $N - 1$), the mean has the standard error $s/\sqrt N$, and the interval reaches $z$ of
-# them to either side. The data *show* that $i$ is better than $j$ where the whole interval lies above 0. Else they leave it open,
-# which is not the same as equal.
+# some noises are hard for all of them. So take each sample's difference of marks: $\delta_n = 1$ where network $i$ is recognised
+# and $j$ is not, $-1$ the other way round, else 0. With $N$ samples,
+#
+# $$\bar\delta = \frac1N \sum_{n=1}^N \delta_n, \qquad s^2 = \frac1N \sum_{n=1}^N (\delta_n - \bar\delta)^2, \qquad \text{interval: } \bar\delta \pm k \frac{s}{\sqrt N}.$$
+#
+# $\bar\delta$ is the difference of the two shares, $s/\sqrt N$ its standard error, and $k$ says how many of them the interval
+# reaches to either side. The data *show* that $i$ is better than $j$ where the whole interval lies above 0. Else they leave it
+# open, which is not the same as equal.
 #
 # Write this for all pairs of $M$ methods at once. For two methods with the marks $(1, 1, 1, 0)$ and $(0, 1, 0, 0)$ and
-# $z = 1.5$, `difference[0, 1]` is 0.5, `reach[0, 1]` is 0.375, and `shown[0, 1]` is true; `shown[1, 0]` is not, nor are
+# $k = 1.5$, `difference[0, 1]` is 0.5, `reach[0, 1]` is 0.375, and `shown[0, 1]` is true; `shown[1, 0]` is not, nor are
 # `shown[0, 0]` and `shown[1, 1]`.
 #
 # *Hint.* `marks[:, None] - marks[None]` has the shape `(M, M, N)`.
@@ -1260,18 +1263,18 @@ plots.images(rows, title="The same noise, by networks that predict eps, x0 and v
 
 # %%
 # EXERCISE 03-shown_better (keep this line)
-def shown_better(marks, z):
+def shown_better(marks, k):
     """Which of M methods do N paired samples show to be better than which?
 
     marks: (M, N), floats, 1 where a sample is recognised and 0 where not; column n has the same noise in all rows.
-    z: how many standard errors an interval reaches to either side, > 0.
+    k: how many standard errors an interval reaches to either side, > 0.
     Returns three tensors (M, M): difference, share of i minus share of j; reach, half the width of its interval; and
     shown, bool: does the interval of entry [i, j] lie above 0?
     """
     ### BEGIN SOLUTION
     d = marks[:, None] - marks[None]  # (M, M, N)
     difference = d.mean(-1)
-    reach = z * (d.var(-1, correction=0) / marks.shape[1]).sqrt()
+    reach = k * (d.var(-1, correction=0) / marks.shape[1]).sqrt()
     return difference, reach, difference > reach
     ### END SOLUTION
 
@@ -1281,14 +1284,14 @@ def shown_better(marks, z):
 check("03-shown_better", shown_better)
 
 # %% [markdown]
-# One interval of 95 % takes $z = 1.96$. Here are three of them, and *all* shall hold in 95 of 100 repetitions. Then each may
-# fail in $5/3$ % of them only, which takes $z = 2.39$ (Bonferroni).
+# One interval of 95 % takes $k = 1.96$. Here are three of them, and *all* shall hold in 95 of 100 repetitions. Then each may
+# fail in $5/3$ % of them only, which takes $k = 2.39$ (Bonferroni).
 
 # %%
 # NBVAL_IGNORE_OUTPUT
 kinds = list(compared)
 all_marks = torch.tensor([[float(m) for m in marked(images, y)] for images in compared.values()])
-difference, reach, shown = shown_better(all_marks, z=2.39)
+difference, reach, shown = shown_better(all_marks, k=2.39)
 for i, j in itertools.combinations(range(3), 2):
     verdict = "open" if not (shown[i, j] or shown[j, i]) else f"{kinds[i if shown[i, j] else j]} is better"
     print(f"{kinds[i]} - {kinds[j]}: {difference[i, j]:+.3f} ± {reach[i, j]:.3f}   {verdict}")
@@ -1296,7 +1299,9 @@ for i, j in itertools.combinations(range(3), 2):
 ranked = [kinds.index(kind) for kind in MY_RANKING]
 yours = list(itertools.combinations(ranked, 2))
 kept, broken = (sum(bool(shown[p]) for p in pairs) for pairs in (yours, [p[::-1] for p in yours]))
-print(f"of the 3 pairs of your ranking {kept} are shown, {broken} are contradicted, {3 - kept - broken} stay open")
+print(
+    f"of the 3 pairs of your ranking {kept} are shown, {broken} are contradicted, {3 - kept - broken} stay open"
+)
 claim("the network that predicts x0 is shown to be worse than one of the others", shown[:, 1].any())
 claim("no network is shown to be better than the one that predicts v", not shown[:, 2].any())
 

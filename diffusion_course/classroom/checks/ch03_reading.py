@@ -13,8 +13,8 @@ from .slips import argument_slip
 Spread = Callable[[Tensor, Tensor], Tensor]
 
 
-def shown_better(marks: Tensor, z: float) -> tuple[Tensor, Tensor, Tensor]:
-    return reading(marks, z)
+def shown_better(marks: Tensor, k: float) -> tuple[Tensor, Tensor, Tensor]:
+    return reading(marks, k)
 
 
 def each_pair(marks: Tensor) -> Tensor:
@@ -33,14 +33,14 @@ def beyond(difference: Tensor, reach: Tensor) -> Tensor:
 
 def reading(
     marks: Tensor,
-    z: float,
+    k: float,
     pairs: Callable[[Tensor], Tensor] = each_pair,
     spread: Spread = standard_error,
     decide: Callable[[Tensor, Tensor], Tensor] = beyond,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """difference, reach and decision, in parts that a mutant has another of."""
     d = pairs(marks)
-    difference, reach = d.mean(-1), z * spread(d, marks)
+    difference, reach = d.mean(-1), k * spread(d, marks)
     return difference, reach, decide(difference, reach)
 
 
@@ -62,11 +62,11 @@ def drawn(d: Draw, methods: int, samples: int) -> Tensor:
 
 def measurements(d: Draw) -> Iterator[tuple[str, tuple]]:
     """Measurements as the chapter makes them, ties, and few samples."""
-    for words, methods, samples, z in (
+    for words, methods, samples, k in (
         ("three methods, 200 samples", 3, 200, 2.394),
         ("four methods, 1000 samples", 4, 1000, 1.96),
     ):
-        yield words, (drawn(d, methods, samples), z)
+        yield words, (drawn(d, methods, samples), k)
     few = drawn(d, 2, 12)
     yield "twice the same method, and one that fails always", (torch.stack([*few, few[0], 0 * few[0]]), 1.96)
     shared = drawn(d, 1, 400)[0]
@@ -86,7 +86,7 @@ SHOWN_BETTER = Check(
     inputs=lambda d: (drawn(d, d.size(), 20 + d.T), d.integer(9, 30) / 9.7),
     fixed=measurements,
     where='section 11 of this notebook ("Find out: noise, clean image or v?"): the differences d_n = marks[i, n] - marks[j, n] have '
-    "the mean d and the variance s^2 (divided by N); the reach is z s / sqrt(N).",
+    "the mean d and the variance s^2 (divided by N); the reach is k s / sqrt(N).",
     outputs=("difference", "reach", "shown"),
     mutants=[
         slip(
@@ -132,7 +132,7 @@ SHOWN_BETTER = Check(
             spread=lambda d, marks: (d.square().mean(-1) / d.shape[-1]).sqrt(),
         ),
         slip(
-            "the whole width of the interval: reach is half of it, z standard errors.",
+            "the whole width of the interval: reach is half of it, k standard errors.",
             spread=lambda d, marks: 2 * standard_error(d, marks),
         ),
         slip(
@@ -140,13 +140,13 @@ SHOWN_BETTER = Check(
             spread=lambda d, marks: standard_error(d.abs(), marks),
         ),
         argument_slip(
-            "z = 1.96, whatever z is: use the argument, several pairs take a larger one.",
+            "k = 1.96, whatever k is: use the argument, several pairs take a larger one.",
             shown_better,
-            "z",
-            lambda z: 1.96,
+            "k",
+            lambda k: 1.96,
         ),
         argument_slip(
-            "one standard error: the interval reaches z of them.", shown_better, "z", lambda z: 1.0
+            "one standard error: the interval reaches k of them.", shown_better, "k", lambda k: 1.0
         ),
         slip(
             "differences the wrong way round: entry [i, j] is method i minus method j.",

@@ -218,7 +218,7 @@ def _arguments(check: Check, number: int, generator: torch.Generator) -> tuple:
         "s_max": pick(50.0, math.inf),
         "s_noise": pick(1.0, 1.003),
         "marks": (normal(1, 30) + normal(3, 30) > 0).double(),
-        "z": pick(1.0, 1.96, 2.39),
+        "k": pick(1.0, 1.96, 2.39),
         "noise": normal(len(betas), *shape) if "betas" in check.parameters else None,
     }
     if check.machine == "training":

@@ -108,7 +108,7 @@ def step_sample_by_sample(
     optimizer.step()
     new = net.state_dict()
     ema.load_state_dict({k: decay * v + (1 - decay) * new[k] for k, v in ema.state_dict().items()})
-    return float(loss)
+    return float(loss.detach())
 
 
 def step_with_data(
@@ -155,23 +155,23 @@ def training_by_the_library(
     return loss.item()
 
 
-def shown_by_counting(marks, z):
+def shown_by_counting(marks, k):
     """From how often each of two was right alone."""
     N = marks.shape[1]
     alone = marks @ (1 - marks).T  # [i, j]: i right, j wrong
     difference = (alone - alone.T) / N
-    reach = z * ((alone + alone.T) / N - difference**2).clamp(min=0).sqrt() / N**0.5
+    reach = k * ((alone + alone.T) / N - difference**2).clamp(min=0).sqrt() / N**0.5
     return difference, reach, difference - reach > 0
 
 
-def shown_pair_by_pair(marks, z):
+def shown_pair_by_pair(marks, k):
     M, N = marks.shape
     difference, reach = marks.new_zeros(M, M), marks.new_zeros(M, M)
     for i in range(M):
         for j in range(M):
             d = marks[i] - marks[j]
             difference[i, j] = d.sum() / N
-            reach[i, j] = z * (d - d.mean()).norm() / N
+            reach[i, j] = k * (d - d.mean()).norm() / N
     return difference, reach, torch.gt(difference, reach)
 
 
