@@ -424,6 +424,10 @@ def tables(d: Draw) -> Iterator[tuple[str, tuple]]:
     )
     yield "no label is dropped, ema keeps all", case(d, short, (5, 3), "eps", drop=0.0, decay=1.0)
     yield "all labels are dropped, ema keeps nothing", case(d, short, (5, 3), "v", drop=1.0, decay=0.0, max_norm=2.0)  # fmt: skip
+    yield (
+        "the first steps of the linear schedule",
+        case(d, torch.cumprod(1 - d.linear(), 0)[:9], (6, 2), "x0", max_norm=0.5, decay=0.5),
+    )
     yield "few labels are dropped", case(d, short, (7, 2), "eps", drop=0.1, decay=0.99, max_norm=1.0)
 
 

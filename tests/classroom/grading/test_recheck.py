@@ -12,7 +12,7 @@ from diffusion_course.classroom.checks.call import call
 from diffusion_course.classroom.checks.design import score_of, summary
 from diffusion_course.classroom.checks.engine import cases
 from diffusion_course.classroom.grading import assembly, finding, recheck, sandbox, wire, without
-from diffusion_course.classroom.grading.assembly import Plan
+from diffusion_course.classroom.grading.assembly import Plan, Step
 from diffusion_course.classroom.grading.reading import Cell
 from diffusion_course.classroom.grading.recheck import Verdict
 from diffusion_course.classroom.grading.sandbox import Isolation, Limits
@@ -233,12 +233,11 @@ def test_a_machine_calls_the_answer_where_no_check_is():
     source = next(cell.source for cell in solved.cells if cell.id == "03-training_step")
     late = source.replace("    optimizer.zero_grad()\n", "")
     assert late != source
-    pristine = handout.read("03")
     for text, fault in (
         (source, ""),
         (late, "right up to step 2, learning rate that optimizer.step() meets; then"),
     ):
-        plan = assembly.plan(pristine, cells := [Cell("code", text)], finding.find(cells, pristine))
+        plan = Plan((Step("own", f"import torch\n{text}"), Step("verdict", exercise="03-training_step")))
         run = recheck._Run(plan, {"03-training_step": SEEDS}, Limits(cell=20), Isolation("limits"), None)
         found = run.on(["03-training_step"], without.package(without.library(CHECKS), None))
         assert found["03-training_step"].fault.startswith(fault)
