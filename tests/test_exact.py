@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from oracles import denoise_a_dataset
 from shared import F64, close, draws, mixture
 
-from diffusion_course import CourseError, Noise
+from diffusion_course import CourseError, Noise, exact
 from diffusion_course.exact import DatasetDenoiser, GaussianMixture
 
 # ---- the denoiser of a data set
@@ -25,6 +25,15 @@ def test_a_dataset_denoiser_is_the_plain_weighted_mean(N, dims, sigma, chunk):
         mean, log_density = denoise_a_dataset(x[i].numpy(), data.numpy(), sigma)
         close(D(x, sigma)[i], mean)
         close(D.log_density(x, sigma)[i], log_density)
+
+
+def test_a_data_set_too_large_for_a_copy_gives_the_same(monkeypatch):
+    data, x = draws(40, 3).float(), draws(5, 3, seed=1).float()
+    kept, converted = DatasetDenoiser(data, chunk=16), DatasetDenoiser(data, chunk=16)
+    answer = kept(x, 0.7)
+    monkeypatch.setattr(exact, "KEPT", 8 * data.numel() - 1)
+    assert torch.equal(converted(x, 0.7), answer)
+    assert (kept._points.dtype, converted._points.dtype) == (F64, torch.float32)
 
 
 def test_tiny_and_huge_sigma():
