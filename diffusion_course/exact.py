@@ -128,6 +128,23 @@ class DatasetDenoiser:
         return mean / total[:, None], top + total.log(), flat, s
 
 
+def blurred(D: Callable[[Tensor, Tensor], Tensor], h: float) -> Callable[[Tensor, Tensor | float], Tensor]:
+    """The exact denoiser of data that are blurred with N(0, h^2 I), from the exact denoiser of the data themselves.
+
+    Of the noise in x, of variance sigma^2 + h^2, the share h^2 / (sigma^2 + h^2) belongs to the blurred data. D: x (B, *S), sigma (),
+    or (B,) -> (B, *S). h: a number > 0. Raises CourseError for another h, and for a sigma that does not fit.
+    """
+    if not h > 0:
+        raise CourseError(f"h: got {h}, want a number > 0")
+
+    def of_the_blurred(x: Tensor, sigma: Tensor | float) -> Tensor:
+        variance = number(sigma).double() ** 2 + h**2
+        mean = D(x, variance.sqrt())
+        return mean + expand(h**2 / variance, x).to(x) * (x - mean)
+
+    return of_the_blurred
+
+
 class GaussianMixture:
     """A mixture of isotropic Gaussians, with its exact denoiser, score and density.
 

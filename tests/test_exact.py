@@ -11,7 +11,7 @@ from oracles import denoise_a_dataset
 from shared import F64, close, draws, mixture
 
 from diffusion_course import CourseError, Noise, exact
-from diffusion_course.exact import DatasetDenoiser, GaussianMixture
+from diffusion_course.exact import DatasetDenoiser, GaussianMixture, blurred
 
 # ---- the denoiser of a data set
 
@@ -142,6 +142,16 @@ def test_points_are_a_mixture_of_zero_width():
     points, D = GaussianMixture(data, 0.0), DatasetDenoiser(data)
     close(points(x, 0.8), D(x, 0.8))
     close(points.log_density(x, 0.8), D.log_density(x, 0.8))
+
+
+@pytest.mark.parametrize("sigma", [0.3, torch.tensor([0.01, 0.5, 20.0, 3.0])])
+def test_blurred_points_are_a_mixture_of_that_width(sigma):
+    points, x = Noise(1).randn(5, 2, 3, dtype=torch.float64), Noise(2).randn(4, 2, 3, dtype=torch.float64)
+    found = blurred(DatasetDenoiser(points), 0.2)(x, sigma)
+    torch.testing.assert_close(found, GaussianMixture(points, 0.2)(x, sigma), rtol=1e-9, atol=1e-9)
+    assert blurred(DatasetDenoiser(points), 0.2)(x.float(), sigma).dtype == torch.float32
+    with pytest.raises(CourseError, match="h: got 0, want a number > 0"):
+        blurred(DatasetDenoiser(points), 0)
 
 
 def test_python_numbers_are_not_rounded_to_float32():

@@ -1,8 +1,10 @@
 """Chapter 06: other right answers, and the same quantities from the library."""
 
+import pytest
 import torch
 
 from diffusion_course import guidance
+from diffusion_course.classroom.checks import CHECKS, CheckFailed, examine
 
 
 @torch.enable_grad()
@@ -71,6 +73,22 @@ def labels_one_by_one(labels, u, p, no_label):
 def cfg_by_the_library(model, x, sigma, y, w, no_label):
     cond, uncond = (lambda x, s, k=k: model(x, s, k) for k in (y, torch.full_like(y, no_label)))
     return guidance.cfg(cond, uncond, w)(x, sigma)
+
+
+def cfg_of_the_paper(model, x, sigma, y, w, no_label):
+    return (1 + w) * model(x, sigma, y) - w * model(x, sigma, torch.full_like(y, no_label))
+
+
+def test_in_the_other_convention_the_public_answer_is_told_so_and_each_mutant_its_hint():
+    check = CHECKS["06-cfg"].under(variant=1)
+    for seed in (0, 1, "another"):
+        examine(check, cfg_of_the_paper, seed)
+        for mutant in check.mutants:
+            with pytest.raises(CheckFailed) as caught:
+                examine(check, mutant.function, seed)
+            assert caught.value.diagnosis == mutant.hint
+    with pytest.raises(CheckFailed, match="the course's convention"):
+        examine(check, CHECKS["06-cfg"].reference)
 
 
 ALTERNATIVES = {
