@@ -211,14 +211,10 @@ def test_colab_can_keep_its_versions(index, wheel, tmp_path):
     assert {name: found.get(name) for name in COLAB} == COLAB
 
 
-@pytest.mark.network
-@pytest.mark.parametrize("extra", ["", "[lab]"])
-def test_install_on_colab_moves_nothing(index, wheel, tmp_path, extra):
-    """pip keeps what is installed only where it may: in an environment that holds Colab's versions, it must choose to.
-
-    Everything else is taken at its newest, which is harder than on Colab, where most of it is installed, too.
-    """
-    environment = tmp_path / "colab"
+@pytest.fixture(scope="session")
+def colab(tmp_path_factory) -> Path:
+    """A Python whose environment holds Colab's versions, as far as pip can tell."""
+    environment = tmp_path_factory.mktemp("colab")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True, timeout=120)
     python = environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     where = [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
@@ -229,7 +225,17 @@ def test_install_on_colab_moves_nothing(index, wheel, tmp_path, extra):
         (record / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
         (record / "INSTALLER").write_text("pip\n")
         (record / "RECORD").write_text("")
-    found = pip_would_install(f"{wheel}{extra}", before=("--python", python))
+    return python
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("extra", ["", "[lab]"])
+def test_install_on_colab_moves_nothing(index, wheel, colab, extra):
+    """pip keeps what is installed only where it may: in an environment that holds Colab's versions, it must choose to.
+
+    Everything else is taken at its newest, which is harder than on Colab, where most of it is installed, too.
+    """
+    found = pip_would_install(f"{wheel}{extra}", before=("--python", colab))
     assert found["diffusion-course"] == PROJECT["version"]
     assert not set(COLAB) & set(found), {name: found[name] for name in set(COLAB) & set(found)}
 

@@ -28,6 +28,7 @@ from torch import nn
 
 from diffusion_course import CourseError
 from diffusion_course.experiments import training
+from diffusion_course.experiments.pixels import scaled
 from diffusion_course.experiments.training import Recipe, Trainer, amp_dtype
 
 HERE = Path(__file__).parent
@@ -118,6 +119,16 @@ def test_a_loop_has_a_loss_or_an_update(update):
     assert "want one of them" in message(
         trainer, loss=None if update is None else lambda *_: 0.0, update=update
     )
+
+
+def test_bytes_are_scaled_batch_by_batch_to_the_same_run():
+    pixels = torch.randint(
+        0, 256, (40, 2, 4, 4), generator=torch.Generator().manual_seed(0), dtype=torch.uint8
+    )
+    in_advance, by_batch = (run(trainer(images=images, steps=3)) for images in (scaled(pixels), pixels))
+    assert scaled(pixels).min() == -1
+    assert scaled(pixels).max() == 1
+    assert_same(in_advance, by_batch)
 
 
 def test_progress_counts_steps_and_seconds():

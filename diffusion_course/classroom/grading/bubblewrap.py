@@ -24,9 +24,10 @@ SYSTEM = (
 )
 # Files in memory, and their shares of what may be written.
 MEMORY = {HOME: 0.5, "/tmp": 0.25, "/dev/shm": 0.25}
+NOBODY = ["--uid", "65534", "--gid", "65534", "--cap-drop", "ALL"]
 WALLS = [
     *("--die-with-parent", "--new-session", "--unshare-all", "--unshare-user"),
-    *("--uid", "65534", "--gid", "65534", "--cap-drop", "ALL", "--as-pid-1"),
+    *(*NOBODY, "--as-pid-1"),
 ]
 
 
@@ -78,6 +79,20 @@ def line(inner: list[str], env: dict[str, str], writable: Path, package: Path, d
     for path in [*hidden, "/dev", "/proc", "/"]:
         line += ["--remount-ro", path]
     return [*line, "--chdir", HOME, *inner]
+
+
+def frozen(inner: list[str], env: dict[str, str], writable: Path) -> list[str]:
+    """The command line that runs `inner` on this machine as it is, but read-only, without a right and without network.
+
+    For what of ours makes sandboxes of its own: /proc is the machine's, since no process may mount one where some of it is covered.
+    """
+    options, _ = walls()
+    line = [options[0], "--die-with-parent", "--unshare-user", "--unshare-net", "--unshare-ipc"]
+    line += [*NOBODY, *("--ro-bind", "/", "/"), *("--dev", "/dev"), *("--bind", "/proc", "/proc")]
+    line += ["--bind", str(writable), str(writable), "--clearenv"]
+    for key, value in env.items():
+        line += ["--setenv", key, value]
+    return [*line, *inner]
 
 
 def _read(path: str, inside: str = "") -> list[str]:

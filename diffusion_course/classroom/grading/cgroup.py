@@ -12,7 +12,11 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-ENTER = 'while [ "$1" != -- ]; do echo 0 > "$1"; shift; done 2>/dev/null; shift; exec "$@"'
+DOORS = "DIFFUSION_COURSE_GROUPS"  # what a run is told of its group, for a part of it that is not started below it
+ENTER = f"""{DOORS}=
+while [ "$1" != -- ]; do echo 0 > "$1"; {DOORS}="${DOORS}$1
+"; shift; done 2>/dev/null; shift; export {DOORS}; exec "$@"
+"""
 _numbers = count()
 
 

@@ -10,12 +10,24 @@ import os
 import resource
 import runpy
 import sys
+from collections.abc import Sequence
 
 
 def main() -> None:
-    cpu, memory, processes, disk = (float(word) for word in sys.argv[1:5])
-    user, group = int(sys.argv[5]), int(sys.argv[6])
-    folder = sys.argv[7]
+    user, group, folder = int(sys.argv[5]), int(sys.argv[6]), sys.argv[7]
+    limit(*map(float, sys.argv[1:5]))
+    if os.getpid() == 1:
+        _go_on_as_child()
+    beside("seccomp.py")["forbid"]()  # before the change of user, who may not be able to read this
+    if user:
+        _become(user, group, folder)
+    load(["torch"])
+    gc.enable()
+    go_on(sys.argv[8:])
+
+
+def limit(cpu: float, memory: float, processes: float, disk: float) -> None:
+    """Limits of this process and of all it will start. Units: see sandbox.Limits; processes: 0 for no limit."""
     for kind, value in (
         (resource.RLIMIT_CPU, cpu),
         (resource.RLIMIT_DATA, memory * 1e9),  # memory it can write to; address space says little of torch
@@ -29,20 +41,28 @@ def main() -> None:
     if processes:
         threads = int(2 * processes)  # they count as well
         resource.setrlimit(resource.RLIMIT_NPROC, (threads, threads))
-    if os.getpid() == 1:
-        _go_on_as_child()
-    # Before the change of user, who may not be able to read this.
-    runpy.run_path(os.path.join(os.path.dirname(os.path.abspath(__file__)), "seccomp.py"))["forbid"]()
-    if user:
-        _become(user, group, folder)
-    # All that runs here needs torch. Its import takes a fifth less without the garbage collector, and leaves it nothing to collect.
-    gc.disable()
-    importlib.import_module("torch")
 
+
+def load(modules: Sequence[str]) -> None:
+    """Import what all that runs here needs, and leave the garbage collector off.
+
+    An import of torch takes a fifth less without it, and leaves it nothing to collect.
+    """
+    gc.disable()
+    for module in modules:
+        importlib.import_module(module)
     gc.freeze()
-    gc.enable()
-    sys.argv = sys.argv[8:]
+
+
+def go_on(arguments: list[str]) -> None:
+    """Go on as `python -m ARGUMENTS`."""
+    sys.argv = arguments
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+
+
+def beside(name: str) -> dict:
+    """The names of a file beside this one, which need not be in a package here."""
+    return runpy.run_path(os.path.join(os.path.dirname(os.path.abspath(__file__)), name))
 
 
 def _go_on_as_child() -> None:
@@ -67,4 +87,5 @@ def _become(user: int, group: int, folder: str) -> None:
     os.setuid(user)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -184,7 +184,8 @@ def _once(
     with sandbox.workplace(scratch) as folder:
         shared, specs = folder / "s", folder / "j" / "kernels" / "graded"
         specs.mkdir(parents=True)
-        inner = sandbox.command(["ipykernel_launcher", "-f", f"{shared}/k.json"], shared, limits, isolation)
+        kernel = ["ipykernel_launcher", "-f", f"{shared}/k.json"]
+        inner = sandbox.command(kernel, shared, limits, isolation, sandbox.PACKAGE, scratch)
         spec = {"argv": inner, "display_name": "graded", "language": "python", "interrupt_mode": "message"}
         (specs / "kernel.json").write_text(json.dumps(spec))
         graded, results = folder / "graded.ipynb", folder / "results.jsonl"

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from . import cgroup, folders, memory
+from .forks import TOLD
 from .sandbox import Limits
 
 LOOK = 0.1  # seconds between two looks at the tree
@@ -63,12 +64,16 @@ def run(
             start_new_session=True,
         )
         _running.add(process.pid)
+        fork = _Fork(folder / TOLD)
         why, peak, end = "", 0, time.monotonic() + wall
         meter = memory.Meter(folder.stat().st_dev)
         try:
             while process.poll() is None and not why:
                 time.sleep(LOOK)
-                pids = group.members() or [process.pid, *(member.pid for member in _descendants(process.pid))]
+                pids = group.members() or [
+                    m.pid for m in (process, *_descendants(process.pid), *fork.members())
+                ]
+                pids = [pid for pid in pids if pid != fork.pid()]
                 held, nameless = meter.look(pids[: limits.processes], limits.memory * 1e9)
                 peak = max(peak, held)
                 if time.monotonic() > end:
@@ -82,7 +87,7 @@ def run(
                 elif folders.size(folder / "s") + nameless > limits.disk * 1e6:
                     why = f"wrote more than {limits.disk} MB or {folders.MOST_FILES} files"
         finally:
-            _kill(process, group)
+            _kill(process, group, fork)
             _running.discard(process.pid)
         why = why or (_full(limits) if group.full() else "")
         # By its descriptor: what its name leads to by now is for the command to say.
@@ -101,14 +106,40 @@ def prctl(option: int, value: int) -> None:
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
-def _kill(process: subprocess.Popen, group: cgroup.Group) -> None:
+class _Fork:
+    """What of a run is not below its command, but below a process that a fork server forked for it; nothing if there is none.
+
+    That process waits and runs nothing. Its memory is the server's.
+    """
+
+    def __init__(self, told: Path):
+        self.told = told
+        self.process: psutil.Process | None = None
+
+    def pid(self) -> int:
+        """Its number; 0 as long as there is none."""
+        if self.process is None:
+            with contextlib.suppress(OSError, ValueError, psutil.Error):
+                found = psutil.Process(int(self.told.read_text()))
+                # Without a sandbox, a run could name any process here.
+                if os.getpid() in (above.pid for above in found.parents()):
+                    self.process = found
+        return self.process.pid if self.process else 0
+
+    def members(self) -> list[psutil.Process]:
+        if self.pid() and self.process and self.process.is_running():
+            return [*_descendants(self.process.pid), self.process]
+        return []
+
+
+def _kill(process: subprocess.Popen, group: cgroup.Group, fork: _Fork) -> None:
     """End the whole tree, and orphans of it that came to this process. Again, until none is left: they may be forking.
 
     After a minute it is given up: a process that waits for a broken disk cannot be ended.
     """
     end = time.monotonic() + 60
     while time.monotonic() < end:
-        members = [*_descendants(process.pid), *_processes(group.members())]
+        members = [*_descendants(process.pid), *fork.members(), *_processes(group.members())]
         if process.poll() is not None:
             members += [m for m in _orphans() for m in [*_descendants(m.pid), m]]
         with contextlib.suppress(ProcessLookupError, PermissionError):

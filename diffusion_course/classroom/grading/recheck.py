@@ -104,7 +104,9 @@ class _Run:
         inputs = {e: [case for seed in self.seeds[e] for case in cases(checks[e], seed)] for e in exercises}
         with sandbox.workplace(self.scratch) as folder:
             out = folder / "s"
-            line = sandbox.command([WORKER, str(out)], out, self.limits, self.isolation, package)
+            line = sandbox.command(
+                [WORKER, str(out)], out, self.limits, self.isolation, package, self.scratch
+            )
             wall = 30 + self.limits.cell * (1 + len(exercises))
             given = _given(self.plan, inputs, self.limits.cell)
             done = processes.run(line, wall, self.limits, folder, given=given)

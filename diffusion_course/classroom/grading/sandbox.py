@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from . import bubblewrap, folders
+from . import bubblewrap, folders, forks
 from .bubblewrap import PACKAGE
 
 CONTAINER = "DIFFUSION_COURSE_CONTAINER"  # set by the container recipe
@@ -64,22 +64,33 @@ def available() -> Isolation:
 
 
 def command(
-    arguments: list[str], writable: Path, limits: Limits, isolation: Isolation, package: Path = PACKAGE
+    arguments: list[str],
+    writable: Path,
+    limits: Limits,
+    isolation: Isolation,
+    package: Path = PACKAGE,
+    scratch: str | None = None,
 ) -> list[str]:
     """The command line that runs `python -m ARGUMENTS` inside.
 
     writable: the one folder of the host it may write to. package: what `import diffusion_course` finds inside, a folder of that name
     which all may read: the course, or a copy of it, beside which the course itself cannot be seen. A copy's folder "weights" may be a
-    link to the course's.
+    link to the course's. scratch: the folder of a batch, in which `writable` lies: where that can be, its runs are forks of one process
+    (`forks`), which see and may do the same.
     """
     # A limit on processes counts all of a user's: it is set where the user, or its namespace, is the run's own.
     processes = limits.processes if isolation.safe else 0
     user, group = _user(isolation), _group(isolation, package)
-    words = (limits.cpu, limits.memory, processes, limits.disk, user, group, writable)
+    most = (limits.cpu, limits.memory, processes, limits.disk)
     inside = isolation.kind == "bubblewrap"
-    program = f"{bubblewrap.INSIDE}/limited.py" if inside else str(Path(__file__).with_name("limited.py"))
-    inner = [sys.executable, "-s", "-P", program, *map(str, words), *arguments]
     env = environment(bubblewrap.HOME if inside else str(writable), package)
+    if inside and scratch and os.path.isdir(scratch):
+        forked = forks.line(forks.Request(arguments, env, most, writable, package), scratch)
+        if forked:
+            return forked
+    program = f"{bubblewrap.INSIDE}/limited.py" if inside else str(Path(__file__).with_name("limited.py"))
+    words = map(str, (*most, user, group, writable))
+    inner = [sys.executable, "-s", "-P", program, *words, *arguments]
     if inside:
         return bubblewrap.line(inner, env, writable, package, limits.disk)
     return ["env", "-i", *(f"{k}={v}" for k, v in env.items()), *inner]

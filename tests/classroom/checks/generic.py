@@ -188,8 +188,8 @@ def _arguments(check: Check, number: int, generator: torch.Generator) -> tuple:
         if number % 3
         else (0, whole - 1)[number % 2],
         "mse": uniform(1e-4, 10, 1000),
-        "u": uniform(0, 1, 50) if check.id != "06-drop_labels" else uniform(0, 1, B),
-        "sigma": sigma,
+        "u": uniform(0, 1, B if "labels" in check.parameters else 50),
+        "sigma": sigma.expand(B) * uniform(0.5, 1.5, B) if check.id in BATCHED else sigma,
         "sigma_next": torch.zeros((), dtype=torch.float64) if last else sigma * uniform(0.2, 0.9, 1)[0],
         "logvar1": uniform(-14, 2, *shape),
         "logvar2": uniform(-14, 2, *shape),
@@ -246,5 +246,11 @@ def _arguments(check: Check, number: int, generator: torch.Generator) -> tuple:
     return tuple(known[name] if name in known else normal(*shape) for name in check.arguments)
 
 
-# Exercises whose t is a time for each sample.
-BATCHED = {"01-diffuse", "02-posterior_mean_variance", "03-eps_loss", "03-x0_from_eps"}
+# Exercises whose t is a time for each sample, or whose sigma a noise level for each.
+BATCHED = {
+    "01-diffuse",
+    "02-posterior_mean_variance",
+    "03-eps_loss",
+    "03-x0_from_eps",
+    "06-conditional_loss",
+}
