@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         schedules,
         sde,
     )
-    from .noise import Noise
+    from .noise import Draws, Noise
     from .samplers import sample, trajectory
     from .schedules import NoiseSchedule
 
@@ -36,6 +36,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CourseError",
+    "Draws",
     "Noise",
     "NoiseSchedule",
     "denoisers",
@@ -53,7 +54,13 @@ __all__ = [
     "trajectory",
 ]
 
-_HOME = {"Noise": "noise", "NoiseSchedule": "schedules", "sample": "samplers", "trajectory": "samplers"}
+_HOME = {
+    "Draws": "noise",
+    "Noise": "noise",
+    "NoiseSchedule": "schedules",
+    "sample": "samplers",
+    "trajectory": "samplers",
+}
 
 
 def __getattr__(name: str) -> object:

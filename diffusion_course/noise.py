@@ -1,5 +1,6 @@
 """All randomness of the course: seeded Gaussian noise, the same numbers on every device."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
@@ -7,6 +8,8 @@ from torch import Tensor
 
 from .errors import CourseError, check_integer
 from .shapes import append_dims, at_least_single, check_float, same
+
+Size = int | Sequence[int]
 
 
 class NoiseSource(Protocol):
@@ -65,6 +68,45 @@ class Noise:
             seed = mix(_all_of(self.seed) + len(self._streams))
             self._streams.append(torch.Generator().manual_seed(seed))
         return self._streams[i]
+
+
+class Draws:
+    """What a step of training draws: times, noise and chances, each kind from a stream of its own.
+
+    So neither the order in which the kinds are asked matters, nor in how many pieces a kind is asked. The methods are called as torch's
+    of the same names, without dtype, device and generator; numbers are drawn in float32 on the CPU and then moved.
+
+    seed: integer >= 0. dtype, device: of what `randn` and `rand` give. Raises CourseError when the seed is not an integer >= 0.
+    """
+
+    def __init__(
+        self, seed: int = 0, dtype: torch.dtype = torch.float32, device: torch.device | str | None = None
+    ):
+        check_integer("seed", seed, 0)
+        self.dtype, self.device = dtype, device
+        self._times, self._normal, self._chances = (
+            torch.Generator().manual_seed(mix(_all_of(int(seed)) + kind)) for kind in range(3)
+        )
+
+    def randint(self, low: int, high: int, size: Size) -> Tensor:
+        """Integers in low..high - 1, each as likely as the others: int64."""
+        return torch.randint(low, high, _shape(size), generator=self._times).to(self.device)
+
+    def randn(self, *size: Size) -> Tensor:
+        """Standard normal numbers."""
+        # By the inverse of the normal distribution: a piece of torch.randn is not what a longer one begins with.
+        uniform = torch.rand(_shape(*size), generator=self._normal, dtype=torch.float64)
+        return torch.special.ndtri(uniform.clamp(min=2**-54)).float().to(self.device, self.dtype)
+
+    def rand(self, *size: Size) -> Tensor:
+        """Numbers in [0, 1), uniform."""
+        uniform = torch.rand(_shape(*size), generator=self._chances, dtype=torch.float32)
+        return uniform.to(self.device, self.dtype)
+
+
+def _shape(*size: Size) -> list[int]:
+    """A shape as torch's functions take it: numbers, or one sequence of them."""
+    return [int(n) for part in size for n in (part if isinstance(part, Sequence) else (part,))]
 
 
 def mix(n: int) -> int:

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diffusion_course import CourseError, Noise
+from diffusion_course import CourseError, Draws, Noise
 from diffusion_course.noise import mix, slerp
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -112,6 +112,48 @@ def test_no_shape():
 # ---- between two noises
 
 SHARES = st.floats(0, 1)
+
+
+# ---- what a training step draws
+
+
+@given(seed=st.integers(0, 2**40), pieces=st.lists(st.integers(0, 30), max_size=6))
+@settings(deadline=None)
+def test_draws_come_in_any_order_and_in_any_pieces(seed, pieces):
+    one, other, n = Draws(seed), Draws(seed), sum(pieces)
+    whole = one.rand(n), one.randn(n), one.randint(1, 1001, n)
+    parts = [(other.randint(1, 1001, (k,)), other.randn((k, 1)), other.rand(k)) for k in pieces]
+    for kind, expected in zip(((2, 0), (1, 1), (0, 2)), whole[::-1], strict=True):
+        found = [part[kind[1]].flatten() for part in parts]
+        assert torch.equal(torch.cat([expected[:0], *found]), expected)
+
+
+def test_draws_have_their_laws_and_differ_between_seeds():
+    times, normal, chances = (Draws(3).randint(1, 6, 50_000), Draws(3).randn(50_000), Draws(3).rand(50_000))
+    assert set(times.tolist()) == {1, 2, 3, 4, 5}
+    assert (times.bincount()[1:] / 50_000 - 0.2).abs().max() < 0.01
+    for got, mean, variance in ((normal, 0, 1), (chances, 0.5, 1 / 12)):
+        assert abs(got.mean() - mean) < 0.02
+        assert abs(got.var() - variance) < 0.02
+    assert (normal < 1).double().mean().item() == pytest.approx(0.8413, abs=0.01)
+    assert abs(torch.corrcoef(torch.stack([normal, chances]))[0, 1]) < 0.02  # no kind tells of another
+    assert not torch.equal(Draws(3).randn(4), Draws(4).randn(4))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+def test_draws_come_in_the_dtype_that_was_asked_for(dtype):
+    draws = Draws(1, dtype=dtype)
+    assert (draws.randn(2, 3).dtype, draws.rand(()).dtype, draws.rand(()).shape) == (dtype, dtype, ())
+    assert draws.randint(0, 2, [2, 3]).dtype == torch.int64
+    assert torch.equal(Draws(1).randn(torch.Size([2, 3])).to(dtype), Draws(1, dtype=dtype).randn(2, 3))
+
+
+def test_draws_leave_the_global_generator_alone():
+    before = torch.get_rng_state()
+    Draws(5).randn(3), Draws(5).rand(3), Draws(5).randint(0, 9, 3)
+    assert torch.equal(before, torch.get_rng_state())
+    with pytest.raises(CourseError, match="seed"):
+        Draws(-1)
 
 
 def latents(seed, n=3, dtype=torch.float64):

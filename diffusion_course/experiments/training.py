@@ -16,7 +16,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from ..errors import CourseError
-from ..noise import mix
+from ..noise import Draws, mix
 from . import checkpoints
 from .guards import interrupt_held, memory_advice
 from .pixels import scaled
@@ -24,6 +24,9 @@ from .recipe import Recipe
 
 Loss = Callable[[nn.Module, Tensor, Tensor, Generator], Tensor]
 """(network, images (B, C, H, W), labels (B,), generator) -> scalar to minimise. Draws come from the generator."""
+Update = Callable[["Trainer", Tensor, Tensor], float]
+"""(trainer, images (B, C, H, W), labels (B,)) -> the loss, after one step of its `net`, `optimizer` and `ema`, with its `lr`, `decay`
+and `draws`."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Progress:
 class Trainer:
     """Trains `net` on images and labels by `loss`. `ema` holds the averaged network, the one to use afterwards.
 
+    loss: what the loop's own update minimises. update: another update, written elsewhere; then loss is None.
     images: (N, C, H, W), or pixels in 0..255, uint8, which may be mapped from a file and are scaled to [-1, 1] batch by batch;
     labels: (N,). device: where to train. checkpoint: a file for exact resume,
     written every `checkpoint_seconds` and at the end or interruption; None for none.
@@ -48,7 +52,7 @@ class Trainer:
     def __init__(
         self,
         net: nn.Module,
-        loss: Loss,
+        loss: Loss | None,
         images: Tensor,
         labels: Tensor,
         recipe: Recipe,
@@ -56,7 +60,10 @@ class Trainer:
         checkpoint: Path | str | None = None,
         checkpoint_seconds: float = 30.0,
         about: Mapping[str, Any] | None = None,
+        update: Update | None = None,
     ):
+        if (loss is None) == (update is None):
+            raise CourseError("loss, update: got both or none, want one of them")
         if len(images) == 0:
             raise CourseError(f"images: got shape {tuple(images.shape)}, want at least one")
         if images.is_floating_point() and not bool(torch.isfinite(images).all()):
@@ -68,7 +75,7 @@ class Trainer:
         self.layout = torch.channels_last if images.ndim == 4 else torch.contiguous_format
         self.net = net.to(self.device).to(memory_format=self.layout).train()
         self.ema = deepcopy(net).eval().requires_grad_(False)
-        self.loss, self.recipe = loss, recipe
+        self.loss, self.update, self.recipe = loss, update, recipe
         self.images, self.labels = images, labels
         self.optimizer = torch.optim.AdamW(
             net.parameters(), lr=recipe.lr, betas=(0.9, 0.99), weight_decay=recipe.weight_decay
@@ -108,6 +115,21 @@ class Trainer:
             if self.checkpoint is not None and not self.half_done:
                 self.save()
 
+    @property
+    def lr(self) -> float:
+        """The learning rate of the step to come."""
+        return self.recipe.lr_at(self.step)
+
+    @property
+    def decay(self) -> float:
+        """What `ema` keeps of itself in the step to come; less in the first ones, which would remember the untrained network."""
+        return min(self.recipe.ema, (2 + self.step) / (11 + self.step))
+
+    @property
+    def draws(self) -> Draws:
+        """Draws for the step to come, as float32 on the device."""
+        return Draws(mix(mix(self.recipe.seed) + self.step), device=self.device)
+
     def _one_step(self) -> float:
         r, s = self.recipe, self.step
         self.half_done = True
@@ -115,34 +137,51 @@ class Trainer:
         rows = torch.randint(len(self.images), (r.batch_size,), generator=generator)
         images = scaled(self.images[rows].to(self.device, memory_format=self.layout))
         labels = self.labels[rows].to(self.device)
-        for group in self.optimizer.param_groups:
-            group["lr"] = r.lr_at(s)
         # Dropout layers draw from the global generator; seed it for this step only, and give it back after.
         gpus = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices=gpus):
             torch.manual_seed(mix(mix(r.seed) + s))
-            with torch.autocast(self.device.type, self.amp_dtype, enabled=self.amp_dtype is not None):
-                loss = self.loss(self.net, images, labels, generator)
-            self.optimizer.zero_grad(set_to_none=True)
-            self.scaler.scale(loss).backward()
-            self.scaler.unscale_(self.optimizer)
-            norm = nn.utils.clip_grad_norm_(self.net.parameters(), r.clip)
-            value = loss.item()
-            # Stop before such numbers reach the weights. (The float16 scaler skips infinite gradients by itself.)
-            watched = (
-                {"loss": value} if self.scaler.is_enabled() else {"loss": value, "gradient": norm.item()}
+            value = (
+                self._updated(images, labels) if self.update else self._minimised(images, labels, generator)
             )
-            for name, got in watched.items():
-                if not math.isfinite(got):
-                    raise CourseError(
-                        f"training: the {name} is {got} at step {s + 1}; lower lr (now {r.lr:g})"
-                    )
-            self.scaler.step(self.optimizer)
-            self.scaler.update()
         self.step += 1
-        self._update_ema(min(r.ema, (1 + self.step) / (10 + self.step)))
         self.half_done = False
         return value
+
+    def _minimised(self, images: Tensor, labels: Tensor, generator: Generator) -> float:
+        """The loop's own update."""
+        assert self.loss
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.lr
+        with torch.autocast(self.device.type, self.amp_dtype, enabled=self.amp_dtype is not None):
+            loss = self.loss(self.net, images, labels, generator)
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()
+        self.scaler.unscale_(self.optimizer)
+        norm = nn.utils.clip_grad_norm_(self.net.parameters(), self.recipe.clip)
+        value = loss.item()
+        # Stop before such numbers reach the weights. (The float16 scaler skips infinite gradients by itself.)
+        self._finite("loss", value)
+        if not self.scaler.is_enabled():
+            self._finite("gradient", norm.item())
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self._update_ema(self.decay)
+        return value
+
+    def _updated(self, images: Tensor, labels: Tensor) -> float:
+        """An update that was written elsewhere. It scales no gradients, so float16 is not for it."""
+        assert self.update
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.amp_dtype == torch.bfloat16):
+            value = float(self.update(self, images, labels))
+        self._finite("loss", value)
+        return value
+
+    def _finite(self, name: str, value: float) -> None:
+        if not math.isfinite(value):
+            raise CourseError(
+                f"training: the {name} is {value} at step {self.step + 1}; lower lr (now {self.recipe.lr:g})"
+            )
 
     @torch.no_grad()
     def _update_ema(self, decay: float) -> None:

@@ -72,6 +72,55 @@ def test_the_loss_falls():
     assert sum(losses[-10:]) < 1e-2 * sum(losses[:10])
 
 
+def test_an_update_that_is_written_elsewhere_trains_as_the_loops_own():
+    """The same loss, clipping, optimiser and average, from what the trainer tells of the step."""
+
+    def plain(net, x, y, generator=None):
+        return nn.functional.cross_entropy(net(x), y)
+
+    def update(t, x, y):
+        t.optimizer.param_groups[0]["lr"] = t.lr
+        t.optimizer.zero_grad()
+        (value := plain(t.net, x, y)).backward()
+        nn.utils.clip_grad_norm_(t.net.parameters(), t.recipe.clip)
+        t.optimizer.step()
+        with torch.no_grad():
+            for average, weight in zip(t.ema.parameters(), t.net.parameters(), strict=True):
+                average.lerp_(weight, 1 - t.decay)
+            for average, buffer in zip(t.ema.buffers(), t.net.buffers(), strict=True):
+                average.copy_(buffer)
+        return value.item()
+
+    theirs, mine = run(trainer(loss=plain, steps=30)), run(trainer(loss=None, update=update, steps=30))
+    assert_same(theirs, mine)
+
+
+def test_an_update_has_draws_of_its_own_in_every_step():
+    seen = []
+
+    def update(t, x, y):
+        seen.append(t.draws.randn(3))
+        return 0.0
+
+    run(trainer(loss=None, update=update, steps=5))
+    again = seen.copy()
+    run(trainer(loss=None, update=update, steps=5))
+    assert torch.equal(torch.stack(again), torch.stack(seen[5:]))
+    assert len(torch.stack(again).unique()) == 15
+
+
+def test_an_update_whose_loss_is_not_finite_stops_the_training():
+    t = trainer(loss=None, update=lambda t, x, y: math.inf, lr=0.5)
+    assert message(list, t.run()) == "training: the loss is inf at step 1; lower lr (now 0.5)"
+
+
+@pytest.mark.parametrize("update", [None, lambda t, x, y: 0.0])
+def test_a_loop_has_a_loss_or_an_update(update):
+    assert "want one of them" in message(
+        trainer, loss=None if update is None else lambda *_: 0.0, update=update
+    )
+
+
 def test_bytes_are_scaled_batch_by_batch_to_the_same_run():
     pixels = torch.randint(
         0, 256, (40, 2, 4, 4), generator=torch.Generator().manual_seed(0), dtype=torch.uint8

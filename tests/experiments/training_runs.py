@@ -39,6 +39,7 @@ def trainer(
     every=1e9,
     amp=None,
     about=None,
+    update=None,
     **recipe,
 ):
     """about: what else makes the run. every: seconds between checkpoints. amp: mixed precision, off here whatever the machine would choose."""
@@ -51,7 +52,7 @@ def trainer(
         "ema": 0.9,
     } | recipe
     net = network() if net is None else net
-    made = Trainer(net, loss, images, labels, Recipe(**recipe), "cpu", checkpoint, every, about)
+    made = Trainer(net, loss, images, labels, Recipe(**recipe), "cpu", checkpoint, every, about, update)
     made.amp_dtype = amp
     return made
 

@@ -9,6 +9,8 @@ from ... import schedules
 from ...denoisers import EpsModel
 from .ch01_slips import SMALL, after, altered, mix, pairs, squeezed
 from .ch03_noise import EPS_LOSS, TOLD, X0_FROM_EPS, unmix
+from .ch03_reading import SHOWN_BETTER
+from .ch03_training import TRAINING_STEP
 from .data import Check, Mutant
 from .inputs import Draw
 
@@ -387,4 +389,4 @@ DDPM_STEP = Check(
     ],
 )
 
-CHECKS = [X0_FROM_EPS, EPS_LOSS, DDPM_STEP]
+CHECKS = [X0_FROM_EPS, EPS_LOSS, TRAINING_STEP, DDPM_STEP, SHOWN_BETTER]

@@ -1,7 +1,7 @@
 """What is wrong with a returned value, in words."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TypeGuard
 
@@ -60,9 +60,16 @@ def value_fault(
     assert isinstance(want, tuple)
     found = [tensor_fault(n, g, w, t, same_dtype) for n, g, w in zip(outputs, got, want, strict=True)]
     fault = next(filter(None, found), None)
+    if fault and states:
+        return replace(fault, text=f"{right_up_to(outputs, found.index(fault))}{fault.text}")
     if fault and alike(tuple(got[::-1]), want):
         return Fault(Kind.FORM, f"the results are in the wrong order, want ({names})")
     return fault
+
+
+def right_up_to(states: Sequence[str], wrong: int) -> str:
+    """How far a path is right, to begin a sentence with."""
+    return f"right up to {states[wrong - 1]}; then " if wrong else ""
 
 
 def tensor_fault(
@@ -116,8 +123,7 @@ def state_fault(states: Sequence[str], got: Tensor, want: Tensor) -> Fault | Non
         return None
     fault = entries_fault(states[first], got[first], want[first])
     assert fault
-    before = f"right up to {states[first - 1]}; then " if first else ""
-    return Fault(fault.kind, f"{before}{fault.text}")
+    return replace(fault, text=f"{right_up_to(states, first)}{fault.text}")
 
 
 def leaves_at(got: Tensor, want: Tensor) -> int | None:

@@ -3,13 +3,15 @@
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from ...errors import CourseError, check_integer
 from ..ids import chapter_of, function_of
 from ..terms import Marks, scaled
 from .inputs import Draw
+from .machines import MACHINES
+from .toy_steps import asked
 
 
 class CheckFailed(CourseError):
@@ -60,9 +62,11 @@ class Check:
     mutants: the classic mistakes, at least three.
     fixed: the cases that are the same on every seed, from where the chapter uses the function: label -> arguments, in float64.
     outputs: names of the results, for the messages. Several mean that the answer returns a tuple.
-    path: of a machine, what a state of its path is called, "x_{}": the result's entry k, from 0 on, is x_k; "x_{left}": the last
+    machine: of an answer that changes what it is given, what calls it: a name in machines.MACHINES. Then a case's arguments are the
+        machine's, and the results are what it tells.
+    path: of a loop, what a state of its path is called, "x_{}": the result's entry k, from 0 on, is x_k; "x_{left}": the last
         is x_0. It is judged at the first state that is wrong, since all later ones follow from that. path_at: the argument that holds the numbers of the states, where
-        these are not 0, 1, 2, ....
+        these are not 0, 1, 2, .... Of several results, each is a state, named in `outputs`; then any words will do.
     grad: names of the arguments (tensors or models) that gradients must reach, where the text asks for them.
     evaluations: model argument -> a function of all arguments: how many samples the model may be shown at most.
     inference: does it run under torch.inference_mode()? Not where the exercise itself takes a gradient.
@@ -87,6 +91,7 @@ class Check:
     mutants: Sequence[Mutant]
     fixed: Callable[[Draw], Iterable[tuple[str, tuple]]] = lambda d: ()
     outputs: Sequence[str] = ("result",)
+    machine: str = ""
     path: str = ""
     path_at: str = ""
     grad: Sequence[str] = ()
@@ -123,8 +128,23 @@ class Check:
 
     @cached_property
     def parameters(self) -> list[str]:
-        """The names of the arguments."""
+        """The names of the function's arguments."""
         return list(inspect.signature(self.reference).parameters)
+
+    @cached_property
+    def arguments(self) -> list[str]:
+        """The names of a case's arguments: the function's, or its machine's."""
+        if not self.machine:
+            return self.parameters
+        return list(inspect.signature(MACHINES[self.machine]).parameters)[1:]
+
+    def driven(self, answer: Callable) -> Callable:
+        """An answer as a function of a case's arguments."""
+        return partial(MACHINES[self.machine], answer) if self.machine else answer
+
+    def right(self, *args: Any) -> Any:
+        """What the reference gives for a case's arguments."""
+        return asked(self.driven(self.reference), args)
 
     def states(self, args: Sequence, count: int) -> list[str]:
         """What the `count` states of a path are called, in the case of these arguments; empty where it is no path."""

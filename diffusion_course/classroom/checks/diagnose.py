@@ -30,15 +30,15 @@ def diagnosis(check: Check, trials: Sequence[Trial], more: Callable[[], Sequence
 
     more: the trials with those on the fixed cases, which decide between several mutants.
     """
-    found = [mutant for mutant in check.mutants if _matches(mutant, trials)]
+    found = [mutant for mutant in check.mutants if _matches(check, mutant, trials)]
     if len(found) > 1:
-        found = [mutant for mutant in found if _matches(mutant, more())] or found
+        found = [mutant for mutant in found if _matches(check, mutant, more())] or found
     if not found and check.path:
         found = [mutant for mutant in check.mutants if _leaves_alike(check, mutant, trials)]
     return found[0].hint if found else ""
 
 
-def _matches(mutant: Mutant, trials: Sequence[Trial]) -> bool:
+def _matches(check: Check, mutant: Mutant, trials: Sequence[Trial]) -> bool:
     """Does the answer do what the mutant does on every random case, and on every fixed one where it is wrong?
 
     Equal values, or the same type of error. On the others it may differ: there two slips of one kind part by rounding. A narrow
@@ -48,7 +48,7 @@ def _matches(mutant: Mutant, trials: Sequence[Trial]) -> bool:
     for trial in (t for t in trials if t.fault or not t.label):
         theirs = trial.outcome
         try:
-            ours, error = asked(mutant.function, fresh(trial.args)), None
+            ours, error = asked(check.driven(mutant.function), fresh(trial.args)), None
         except Exception as caught:  # of a mutant, which we wrote
             ours, error = None, caught
         if theirs.error and error and type(theirs.error) is type(error):
@@ -69,12 +69,26 @@ def _leaves_alike(check: Check, mutant: Mutant, trials: Sequence[Trial]) -> bool
 def _leaves_one_alike(check: Check, mutant: Mutant, trial: Trial) -> bool:
     want, got = wanted(check, trial.args), trial.outcome.value
     try:
-        theirs = mutant.function(*fresh(trial.args))
+        theirs = check.driven(mutant.function)(*fresh(trial.args))
     except Exception:  # of a mutant, which we wrote
         return False
+    if isinstance(want, tuple):
+        return _leave_alike(got, theirs, want)
     if not is_tensor(got) or not is_tensor(theirs) or not dense(got := plain(got)):
         return False
     if not got.shape == theirs.shape == want.shape:
         return False
     first = leaves_at(got, want)
+    return first is not None and alike(got[: first + 1], theirs[: first + 1])
+
+
+def _leave_alike(got: object, theirs: object, want: tuple) -> bool:
+    """Of paths whose states are several results: are both equal up to the first wrong one, and there?"""
+    if (
+        not isinstance(got, tuple)
+        or not isinstance(theirs, tuple)
+        or not len(got) == len(theirs) == len(want)
+    ):
+        return False
+    first = next((i for i, state in enumerate(want) if not alike(got[i], state)), None)
     return first is not None and alike(got[: first + 1], theirs[: first + 1])

@@ -134,7 +134,7 @@ def _fixed(check: Check, device: str = "cpu") -> Iterator[tuple[str, tuple]]:
 
 
 def _trial(check: Check, answer: Callable, label: str, args: tuple) -> Trial:
-    outcome = call(answer, fresh(args))
+    outcome = call(check.driven(answer), fresh(args))
     fault = _fault(check, answer, args, outcome)
     if not fault and not label:
         fault = repeat_fault(check, answer, args, outcome)
@@ -142,7 +142,7 @@ def _trial(check: Check, answer: Callable, label: str, args: tuple) -> Trial:
 
 
 def _fault(check: Check, answer: Callable, args: tuple, outcome: Outcome) -> Fault | None:
-    evaluated = {check.parameters[i]: seen for i, seen in outcome.evaluated.items()}
+    evaluated = {check.arguments[i]: seen for i, seen in outcome.evaluated.items()}
     return call_fault(check, answer, args, outcome) or _result_fault(check, args, outcome.value, evaluated)
 
 
@@ -153,12 +153,13 @@ def _mannered(
     if check.score:  # the course calls it once
         return
     chosen = [check.inputs(Draw(check.id, seed, index, device)) for index in MANNERED]
-    for manner, args in product(MANNERS, chosen):
+    # A machine takes gradients itself, and makes the network that they go through.
+    for manner, args in product(MANNERS[-1:] if check.machine else MANNERS, chosen):
         if manner.context is torch.inference_mode and not check.inference:
             continue
         used = manner.prepare(check, args)
         with manner.context():
-            outcome = call(answer, used)
+            outcome = call(check.driven(answer), used)
         fault = _fault(check, answer, args, outcome)
         if fault:
             yield Trial(args, "", outcome, Fault(Kind.CHANGED, f"{manner.words}, {fault.text}"))
@@ -177,7 +178,7 @@ def _refusal(
     assert failed.fault
     sys.stdout.write(failed.outcome.printed)
     where = f" ({failed.label})" if failed.label else ""
-    inputs = f"{describe(check.parameters, failed.args)}{where}"
+    inputs = f"{describe(check.arguments, failed.args)}{where}"
     told = failed.fault.kind in (Kind.STOPPED, Kind.SHAPE, Kind.NUMBERS, Kind.FORM, Kind.SCORE)
     hint = (
         diagnosis(check, trials, partial(_with_fixed, check, answer, trials))

@@ -12,7 +12,7 @@ from .call import Outcome, blamed_line, call, fresh, in_float64, leaves
 from .compare import Fault, Kind, alike, numbers_fault, value_fault
 from .data import Check, NotDone
 from .design import design_fault
-from .toy_steps import Each, asked
+from .toy_steps import Each
 
 
 def signature_fault(check: Check, answer: object) -> str:
@@ -63,14 +63,14 @@ def call_fault(check: Check, answer: Callable, args: tuple, outcome: Outcome) ->
             f"the function changed {outcome.touched}; {use}, and leave global state alone",
         )
     if outcome.changed:
-        name = check.parameters[outcome.changed[0]]
+        name = check.arguments[outcome.changed[0]]
         return Fault(
             Kind.CHANGED,
             f"the function changed its argument {name} in place, as `{name} += ...` and `{name}.requires_grad_()` do; "
             "make a new tensor",
         )
     if outcome.spoiled:
-        name = check.parameters[outcome.spoiled[0]]
+        name = check.arguments[outcome.spoiled[0]]
         return Fault(
             Kind.CHANGED,
             f"the function changed in place what {name} returned; a model may keep it, so make a new tensor",
@@ -83,7 +83,7 @@ def result_fault(check: Check, args: tuple, value: object, evaluated: dict[str, 
 
     args: the case, unspoiled. evaluated: model argument -> how many samples it was shown.
     """
-    t = dict(zip(check.parameters, args, strict=True)).get("t")
+    t = dict(zip(check.arguments, args, strict=True)).get("t")
     try:
         if check.score:
             return design_fault(check, args, value, wanted(check, args))
@@ -111,7 +111,7 @@ def _count_fault(check: Check, args: tuple, evaluated: dict[str, int]) -> Fault 
 
 def repeat_fault(check: Check, answer: Callable, args: tuple, outcome: Outcome) -> Fault | None:
     """Does a second call on equal inputs give the same?"""
-    again = call(answer, fresh(args))
+    again = call(check.driven(answer), fresh(args))
     if not again.error and alike(again.value, outcome.value):
         return None
     return Fault(
@@ -138,7 +138,7 @@ def gradient_fault(check: Check, args: tuple, value: Any, used: tuple) -> Fault 
 
 def wanted(check: Check, args: tuple) -> Any:
     """The right answer to a case, in the dtype of its inputs."""
-    return _like_inputs(asked(check.reference, in_float64(args)), args)
+    return _like_inputs(check.right(*in_float64(args)), args)
 
 
 def _like_inputs(exact: object, args: tuple) -> Any:

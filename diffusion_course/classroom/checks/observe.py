@@ -69,11 +69,11 @@ def kept(check: Check, tried: Sequence[Tried]) -> str:
     number = next((i for i, case in enumerate(tried) if not case.right), 0)
     late = tried[number]
     for early in tried[:number]:
-        for slot, (name, old, new) in enumerate(zip(check.parameters, early.args, late.args, strict=True)):
+        for slot, (name, old, new) in enumerate(zip(check.arguments, early.args, late.args, strict=True)):
             if not isinstance(old, Tensor) or not isinstance(new, Tensor) or _equal(old, new):
                 continue
             try:
-                value = check.reference(*late.args[:slot], old, *late.args[slot + 1 :])
+                value = check.right(*late.args[:slot], old, *late.args[slot + 1 :])
             except Exception:  # shapes that do not fit
                 continue
             if alike(late.got, value):
@@ -155,11 +155,11 @@ def _seen(check: Check, case: Tried, number: int) -> Iterator[Seen]:
         return
     got = plain(got).detach()
     if dense(got) and got.dtype == want.dtype == torch.float64:
-        if check.path and got.shape == want.shape:
+        if check.path and len(check.outputs) == 1 and got.shape == want.shape:
             first = leaves_at(got, want)
             number = len(want) - 1 if first is None else first
             got, want = got[number], want[number]
-        yield Seen(dict(zip(check.parameters, args, strict=True)), got, want)
+        yield Seen(dict(zip(check.arguments, args, strict=True)), got, want)
 
 
 # ---- looks: each is true of all cases, or silent

@@ -71,7 +71,7 @@ class Change:
 
 def supposition(check: Check, seen: Sequence[tuple[tuple, object]]) -> str:
     """One sentence on (arguments, what the answer gave) of some cases in float64; "" where no change explains all of them."""
-    pairs = [(got, check.reference(*fresh(args))) for args, got in seen]
+    pairs = [(got, check.right(*fresh(args))) for args, got in seen]
     if not seen or _by_chance(pairs):
         return ""
     singles = list(_changes(check, seen[0][0]))
@@ -79,13 +79,13 @@ def supposition(check: Check, seen: Sequence[tuple[tuple, object]]) -> str:
     if found or not all(_numbers(got, want) for got, want in pairs):
         return _told(found)
     for mutant in check.mutants:
-        if len(seen) > 2 and all(_same(mutant.function, [], args, got) for args, got in seen):
+        if len(seen) > 2 and all(_same(check.driven(mutant.function), [], args, got) for args, got in seen):
             return f"Where it is wrong, this looks like {mutant.hint}"
     if check.path:  # a run of a machine is dear, and two slips part at the first wrong state
         return ""
     besides = [*singles, *_afterwards(check, SCALED)]
     for mutant, change in product(check.mutants if len(seen) > 2 else (), besides):
-        if all(_same(mutant.function, [change], args, got) for args, got in seen):
+        if all(_same(check.driven(mutant.function), [change], args, got) for args, got in seen):
             return f"These look like two mistakes: {mutant.hint} And {change.words}."
     twos = (two for two in combinations(singles, 2) if not two[0].slots & two[1].slots)
     explain = (two for two in islice(twos, MOST_PAIRS) if _explains(check, two, seen))
@@ -93,7 +93,7 @@ def supposition(check: Check, seen: Sequence[tuple[tuple, object]]) -> str:
 
 
 def _explains(check: Check, changes: Sequence[Change], seen: Sequence[tuple[tuple, object]]) -> bool:
-    return all(_same(check.reference, changes, args, got) for args, got in seen)
+    return all(_same(check.right, changes, args, got) for args, got in seen)
 
 
 def _told(found: Sequence[Sequence[Change]]) -> str:
@@ -123,14 +123,14 @@ def _numbers(got: object, want: object) -> TypeGuard[Tensor]:
 
 
 def _changes(check: Check, args: tuple) -> Iterator[Change]:
-    for slot, (name, value) in enumerate(zip(check.parameters, args, strict=True)):
+    for slot, (name, value) in enumerate(zip(check.arguments, args, strict=True)):
         for words in _wanted(value):
             told = f"{words.format(name)} in the place of {name}"
             yield Change(frozenset([slot]), told, _on(slot, CHANGES[words]))
     for (i, a), (j, b) in combinations(enumerate(args), 2):
         if _exchangeable(a, b):
             yield Change(
-                frozenset([i, j]), f"{check.parameters[i]} and {check.parameters[j]} swapped", _swap(i, j)
+                frozenset([i, j]), f"{check.arguments[i]} and {check.arguments[j]} swapped", _swap(i, j)
             )
     yield from _afterwards(check, AFTERWARDS)
 
@@ -185,4 +185,5 @@ def _same(function: Callable, changes: Sequence[Change], args: tuple, got: objec
     except Exception:  # an index beyond a table, the root of what is no number
         return False
     finite = value if isinstance(value, tuple) else (value,)
-    return all(bool(torch.isfinite(v).all()) for v in finite) and alike(got, value)
+    told = all(isinstance(v, Tensor) and bool(torch.isfinite(v).all()) for v in finite)
+    return told and alike(got, value)

@@ -145,8 +145,9 @@ def _given(plan: Plan, inputs: Mapping[str, list[tuple]], seconds: int) -> bytes
             steps.append({"source": step.source, "number": str(number)})
         elif step.exercise in inputs:
             packed = [wire.pack(case, tensors) for case in inputs[step.exercise]]
+            check = CHECKS[step.exercise]
             steps.append(
-                {"exercise": step.exercise, "function": CHECKS[step.exercise].function, "cases": packed}
+                {"exercise": check.id, "function": check.function, "machine": check.machine, "cases": packed}
             )
     return wire.join({"steps": steps, "seconds": seconds}, tensors)
 
@@ -171,7 +172,7 @@ def _fault(check: Check, inputs: list[tuple], told: Any, tensors: dict[str, Tens
         if "error" in called:
             name, message, line = map(str, called["error"])
             return f"your function stopped with {Error(name, message)}" + (f"\nin {line}" if line else "")
-        evaluated = {check.parameters[int(i)]: int(n) for i, n in called["evaluated"].items()}
+        evaluated = {check.arguments[int(i)]: int(n) for i, n in called["evaluated"].items()}
         fault = result_fault(check, case, wire.unpack(called["value"], tensors), evaluated)
         if fault:
             return fault

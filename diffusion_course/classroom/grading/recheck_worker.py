@@ -7,6 +7,7 @@ the grader to compare. A process of its own for each exercise's calls keeps them
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -17,6 +18,7 @@ from torch import Tensor
 from traitlets.config import Config
 
 from ..checks.call import blamed_line, call, isolated
+from ..checks.machines import MACHINES
 from . import missing, wire
 
 LONGEST = 2000  # characters of a text
@@ -92,8 +94,11 @@ def _apart(
     told: dict[str, Any] = {"defined": step["function"] in shell.user_ns, "errors": errors, "calls": []}
     if told["defined"]:
         function = shell.user_ns[step["function"]]
+        driven = partial(MACHINES[step["machine"]], function) if step["machine"] else function
         with isolated(), shell.builtin_trap, shell.display_trap:
-            told["calls"] = [_called(function, wire.unpack(case, tensors), outputs) for case in step["cases"]]
+            told["calls"] = [
+                _called(function, driven, wire.unpack(case, tensors), outputs) for case in step["cases"]
+            ]
     told["asked"] = list(missing.asked)
     place = folder / step["exercise"]
     place.with_suffix(".part").write_bytes(wire.join(told, outputs))
@@ -101,9 +106,12 @@ def _apart(
     os._exit(0)
 
 
-def _called(function: Any, args: Any, outputs: dict[str, Tensor]) -> dict[str, Any]:
-    """One call as data: the value, or the error with the student's line; and how many samples each toy was shown."""
-    outcome = call(function, args)
+def _called(function: Any, driven: Any, args: Any, outputs: dict[str, Tensor]) -> dict[str, Any]:
+    """One call as data: the value, or the error with the student's line; and how many samples each toy was shown.
+
+    driven: the function, or what calls it.
+    """
+    outcome = call(driven, args)
     told: dict[str, Any] = {"evaluated": {str(i): n for i, n in outcome.evaluated.items()}}
     if outcome.error is not None:
         return told | {"error": [*_words(outcome.error), blamed_line(outcome.error, function)[:LONGEST]]}

@@ -16,9 +16,10 @@ from pathlib import Path
 from ..checks import CHECKS
 from .sandbox import PACKAGE
 
-# What of the classroom is there: the toys that stand in for networks, how a function is called, and what runs cells in the sandbox.
+# What of the classroom is there: the toys that stand in for networks, how a function is called, by itself or by a machine, and what
+# runs cells in the sandbox.
 KEPT = (
-    *("checks/toys.py", "checks/toy_steps.py", "checks/call.py"),
+    *("checks/toys.py", "checks/toy_steps.py", "checks/machines.py", "checks/call.py"),
     *(f"grading/{name}.py" for name in ("missing", "wire", "recheck_worker")),
 )
 STUBS = {

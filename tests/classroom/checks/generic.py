@@ -74,8 +74,11 @@ class Asked(torch.nn.Module):
 
 def mutants(check: Check) -> Iterator[tuple[str, Callable]]:
     """(what was done to the reference, the mutant)."""
-    sample = next(iter(domain(check)))
-    for number, (name, value) in enumerate(zip(check.parameters, sample, strict=True)):
+    sample = dict(zip(check.arguments, next(iter(domain(check))), strict=True))
+    for number, name in enumerate(check.parameters):
+        value = sample.get(name)  # None for what a machine makes
+        if name == "lr" and isinstance(value, list):  # one for each step
+            value = value[0]
         if isinstance(value, Tensor) and value.is_floating_point():
             changes = FLOATS
         elif isinstance(value, Tensor) or (
@@ -92,6 +95,8 @@ def mutants(check: Check) -> Iterator[tuple[str, Callable]]:
             continue
         for words, change in changes.items():
             yield f"{name} {words}", _on_input(check.reference, number, change)
+    if check.machine:  # what it tells is no result of the answer
+        return
     outputs = len(check.outputs)
     for number in range(outputs):
         for words, change in FLOATS.items():
@@ -124,13 +129,13 @@ def _changed(value: Tensor, change: Callable) -> Tensor:
 def changes(check: Check, mutant: Callable) -> bool:
     """Does the mutant differ from the reference on inputs as the chapters have them, by more than rounding, or ask a model too often?"""
     for args in domain(check):
-        want = check.reference(*copy.deepcopy(args))
+        want = check.right(*copy.deepcopy(args))
         used = copy.deepcopy(args)
         try:
-            got = mutant(*used)
+            got = check.driven(mutant)(*used)
         except Exception:
             return True
-        toys = {n: a for n, a in zip(check.parameters, used, strict=True) if isinstance(a, Toy)}
+        toys = {n: a for n, a in zip(check.arguments, used, strict=True) if isinstance(a, Toy)}
         if any(toys[n].evaluated > most(*args) for n, most in check.evaluations.items()):
             return True
         pairs = zip(got, want, strict=True) if isinstance(want, tuple) else [(got, want)]
@@ -216,6 +221,8 @@ def _arguments(check: Check, number: int, generator: torch.Generator) -> tuple:
         "s_min": pick(0.0, 0.05),
         "s_max": pick(50.0, math.inf),
         "s_noise": pick(1.0, 1.003),
+        "marks": (normal(1, 30) + normal(3, 30) > 0).double(),
+        "k": pick(1.0, 1.96, 2.39),
         "noise": normal(draws, *shape) if draws else None,
         "sigmas": schedules.karras(6, 0.002, (80.0, 14.0)[number % 2]),
     }
@@ -223,7 +230,20 @@ def _arguments(check: Check, number: int, generator: torch.Generator) -> tuple:
         laws = uniform(0.02, 1, 7, 3, 3)
         laws /= laws.sum(-1, keepdim=True)
         known |= {"q": laws[:3], "p": laws[3:6], "prior": laws[6, 0], "x0": number % 3}
-    return tuple(known[name] if name in known else normal(*shape) for name in check.parameters)
+    if check.machine == "training":
+        known |= {
+            "weights": uniform(0.5, 1.5, 3),
+            "classes": uniform(-1, 1, 11),
+            "x0": normal(2, *shape),
+            "labels": torch.randint(0, 10, (2, B), generator=generator),
+            "target": pick("eps", "x0", "v"),
+            "lr": [pick(0.1, 0.03, 1e-3), pick(0.1, 0.03, 1e-3)],
+            "decay": pick(0.5, 0.9, 0.99),
+            "drop": pick(0.1, 0.5),
+            "max_norm": pick(0.5, 1.0, 3.0),
+            "seed": number,
+        }
+    return tuple(known[name] if name in known else normal(*shape) for name in check.arguments)
 
 
 # Exercises whose t is a time for each sample, or whose sigma a noise level for each.

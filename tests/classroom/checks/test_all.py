@@ -1,7 +1,7 @@
 """What holds for every exercise: right answers pass, each classic mistake gets its own hint, notebooks agree.
 
 test_chNN.py beside this file holds what an exercise adds: `ALTERNATIVES`, exercise id -> other right functions, and `LIBRARY`,
-exercise id -> a function that takes the exercise's arguments and computes the same with the course's library, or gives None for
+exercise id -> a function that takes the arguments of its cases and computes the same with the course's library, or gives None for
 arguments that the library has no function for.
 """
 
@@ -16,7 +16,6 @@ import torch
 from diffusion_course.classroom.checks import CHECKS, CheckFailed, check, examine
 from diffusion_course.classroom.checks.engine import cases
 from diffusion_course.classroom.checks.inputs import Draw
-from diffusion_course.classroom.checks.toy_steps import asked
 from diffusion_course.classroom.ids import chapter_of, function_of
 from diffusion_course.classroom.wording import LEVELS, in_points
 
@@ -97,7 +96,7 @@ def test_the_reference_agrees_with_the_library(exercise):
             continue
         found = LIBRARY[exercise.id](*args)
         if found is not None:  # the library cannot say it
-            torch.testing.assert_close(asked(exercise.reference, args), found, rtol=1e-8, atol=1e-10)
+            torch.testing.assert_close(exercise.right(*args), found, rtol=1e-8, atol=1e-10)
             compared += 1
     assert compared >= (1 if exercise.score else 3)  # of a design there is one case
 

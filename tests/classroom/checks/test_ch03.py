@@ -1,5 +1,7 @@
 """Chapter 03: other right answers, the same quantities from the library, and what only a model can notice."""
 
+import copy
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -8,6 +10,7 @@ from formulas import diffuse_row_by_row, posterior_by_precisions, schedule_of, s
 from diffusion_course import gaussian, losses
 from diffusion_course.classroom.checks import CHECKS, CheckFailed, examine
 from diffusion_course.classroom.checks.inputs import column
+from diffusion_course.classroom.checks.machines import training
 
 
 def x0_by_coefficients(x_t, t, eps, a):
@@ -65,7 +68,116 @@ def step_with_a_padded_table(eps_model, x_t, t, z, betas):
     return (x_t - (1 - share) * eps / (1 - padded[t]).sqrt()) / share.sqrt() + noise
 
 
+def step_with_foreach(
+    net, ema, optimizer, x0, labels, draws, alpha_bar, target, lr, decay, drop=0.1, max_norm=1.0
+):
+    """Chances first, gradients zeroed at the end, clipped by hand, and lists of weights in one call."""
+    seen = labels.masked_fill(draws.rand((len(x0),)) < drop, net.no_label)
+    eps, t = draws.randn(*x0.shape), draws.randint(1, len(alpha_bar) + 1, len(x0))
+    a = column(alpha_bar[t - 1], x0)
+    loss = F.mse_loss(net(torch.sqrt(a) * x0 + torch.sqrt(1 - a) * eps, t, seen), target(x0, eps, a))
+    loss.backward()
+    grads = [p.grad for p in net.parameters() if p.grad is not None]
+    norm = torch.cat([g.flatten() for g in grads]).norm()
+    if norm > max_norm:
+        torch._foreach_mul_(grads, max_norm / norm.item())
+    optimizer.param_groups[0].update(lr=lr)
+    optimizer.step()
+    net.zero_grad()
+    torch._foreach_lerp_(list(ema.parameters()), [p.detach() for p in net.parameters()], 1 - decay)
+    return loss.detach()
+
+
+def step_sample_by_sample(
+    net, ema, optimizer, x0, labels, draws, alpha_bar, target, lr, decay, drop=0.1, max_norm=1.0
+):
+    """Draws and losses one by one, and the average through state_dict."""
+    losses = []
+    for x, y in zip(x0, labels, strict=True):
+        t, eps = draws.randint(1, len(alpha_bar) + 1, (1,)), draws.randn(1, *x.shape)
+        a = column(alpha_bar[t - 1], eps)
+        y = torch.tensor([net.no_label]) if draws.rand(1) < drop else y[None]
+        predicted = net((a.sqrt() * x + (1 - a).sqrt() * eps), t.float(), y)
+        losses.append((predicted - target(x[None], eps, a)).pow(2).mean())
+    optimizer.zero_grad(set_to_none=False)
+    loss = sum(losses) / len(losses)
+    loss.backward()
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+        torch.nn.utils.clip_grad_norm_(group["params"], max_norm)
+    optimizer.step()
+    new = net.state_dict()
+    ema.load_state_dict({k: decay * v + (1 - decay) * new[k] for k, v in ema.state_dict().items()})
+    return float(loss.detach())
+
+
+def step_with_data(
+    net, ema, optimizer, x0, labels, draws, alpha_bar, target, lr, decay, drop=0.1, max_norm=1.0
+):
+    """A closure, `.data`, and labels as integers 0 and 1 mix them."""
+    t, eps, lost = (
+        draws.randint(1, len(alpha_bar) + 1, (len(x0),)),
+        draws.randn(x0.size()),
+        draws.rand(len(x0)),
+    )
+    a, lost = column(alpha_bar.gather(0, t - 1), x0), (lost < drop).long()
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+
+    def closure():
+        optimizer.zero_grad()
+        error = net(a**0.5 * x0 + (1 - a) ** 0.5 * eps, t, lost * net.no_label + (1 - lost) * labels)
+        (loss := (error - target(x0, eps, a)).square().mean()).backward()
+        torch.nn.utils.clip_grad_norm_(list(net.parameters()), max_norm)
+        return loss
+
+    loss = closure()
+    optimizer.step()
+    for p, q in zip(ema.parameters(), net.parameters(), strict=True):
+        p.data.mul_(decay).add_(q.data, alpha=1 - decay)
+    return loss.item()
+
+
+def training_by_the_library(
+    net, ema, optimizer, x0, labels, draws, alpha_bar, target, lr, decay, drop, max_norm
+):
+    t, eps = draws.randint(1, len(alpha_bar) + 1, (len(x0),)), draws.randn(x0.shape)
+    seen = torch.where(draws.rand(len(x0)) < drop, net.no_label, labels)
+    optimizer.zero_grad()
+    loss = losses.eps_loss(lambda x, t: net(x, t, seen), x0, t, eps, schedule_of_alpha_bar(alpha_bar))
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(net.parameters(), max_norm)
+    optimizer.param_groups[0]["lr"] = lr
+    optimizer.step()
+    with torch.no_grad():
+        for average, weight in zip(ema.parameters(), net.parameters(), strict=True):
+            average.copy_(decay * average + (1 - decay) * weight)
+    return loss.item()
+
+
+def shown_by_counting(marks, k):
+    """From how often each of two was right alone."""
+    N = marks.shape[1]
+    alone = marks @ (1 - marks).T  # [i, j]: i right, j wrong
+    difference = (alone - alone.T) / N
+    reach = k * ((alone + alone.T) / N - difference**2).clamp(min=0).sqrt() / N**0.5
+    return difference, reach, difference - reach > 0
+
+
+def shown_pair_by_pair(marks, k):
+    M, N = marks.shape
+    difference, reach = marks.new_zeros(M, M), marks.new_zeros(M, M)
+    for i in range(M):
+        for j in range(M):
+            d = marks[i] - marks[j]
+            difference[i, j] = d.sum() / N
+            reach[i, j] = k * (d - d.mean()).norm() / N
+    return difference, reach, torch.gt(difference, reach)
+
+
 ALTERNATIVES = {
+    "03-training_step": [step_with_foreach, step_sample_by_sample, step_with_data],
+    "03-shown_better": [shown_by_counting, shown_pair_by_pair],
     "03-eps_loss": [
         lambda m, x, t, e, a: F.mse_loss(m(diffuse_row_by_row(x, t, e, a), t), e),
         loss_by_a_dot_product,
@@ -76,6 +188,8 @@ ALTERNATIVES = {
 }
 
 LIBRARY = {
+    "03-training_step": lambda *case: training(training_by_the_library, *case) if "eps" in case else None,
+    "03-shown_better": shown_by_counting,  # the library's intervals are of other statistics
     "03-eps_loss": lambda m, x0, t, eps, a: losses.eps_loss(m, x0, t, eps, schedule_of_alpha_bar(a)),
     "03-x0_from_eps": lambda x_t, t, eps, a: gaussian.x0_from_eps(x_t, t, eps, schedule_of_alpha_bar(a)),
     "03-ddpm_step": step_by_the_library,
@@ -101,3 +215,34 @@ def test_fresh_noise_inside_the_loss_is_refused():
 
     with pytest.raises(CheckFailed, match="changed torch's global random state"):
         examine(CHECKS["03-eps_loss"], own_noise)
+
+
+def test_the_labels_of_a_batch_may_not_be_changed_in_place():
+    def in_place(net, ema, optimizer, x0, labels, draws, *rest):
+        labels[draws.rand(len(labels)) < 0.5] = net.no_label
+        return 0.0
+
+    with pytest.raises(CheckFailed, match="changed its argument labels in place"):
+        examine(CHECKS["03-training_step"], in_place)
+
+
+def test_a_wrong_step_is_told_where_it_leaves_the_right_path():
+    def once_zeroed(net, ema, optimizer, *rest):
+        optimizer.zero_grad = lambda: None
+        return CHECKS["03-training_step"].reference(net, ema, optimizer, *rest)
+
+    with pytest.raises(CheckFailed, match=r"right up to step 2, learning rate.*; then step 2, gradient that"):
+        examine(CHECKS["03-training_step"], once_zeroed)
+
+
+def test_of_two_mistakes_the_first_is_named():
+    """The average is not taken, and gradients add up: step 1 shows the one, step 2 the other."""
+
+    def two(net, ema, optimizer, *rest):
+        optimizer.zero_grad = lambda: None
+        return CHECKS["03-training_step"].reference(net, copy.deepcopy(ema), optimizer, *rest)
+
+    with pytest.raises(
+        CheckFailed, match=r"step 1, weights of ema.*(\n.*)*This looks like an ema that does not move"
+    ):
+        examine(CHECKS["03-training_step"], two)

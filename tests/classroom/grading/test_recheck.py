@@ -1,21 +1,23 @@
 """The second look believes data alone: whatever else a run leaves behind is refused, and a wrong number is a fault."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
 
-from diffusion_course.classroom import handout
+from diffusion_course.classroom import chapters, handout
 from diffusion_course.classroom.checks import CHECKS
 from diffusion_course.classroom.checks.call import call
 from diffusion_course.classroom.checks.design import score_of, summary
 from diffusion_course.classroom.checks.engine import cases
 from diffusion_course.classroom.grading import assembly, finding, recheck, sandbox, wire, without
-from diffusion_course.classroom.grading.assembly import Plan
+from diffusion_course.classroom.grading.assembly import Plan, Step
 from diffusion_course.classroom.grading.reading import Cell
 from diffusion_course.classroom.grading.recheck import Verdict
 from diffusion_course.classroom.grading.sandbox import Isolation, Limits
 
+ROOT = Path(__file__).parents[3]
 SEEDS = ["a", "b"]
 SNR = CHECKS["01-snr"]
 DESIGN = CHECKS["04-even_betas"]
@@ -30,7 +32,7 @@ def inputs(check):
 def leave(path, check, answer, **changes):
     """Write what an answer returned on the cases, as the worker does."""
     tensors = {}
-    outcomes = [call(answer, args) for args in inputs(check)]
+    outcomes = [call(check.driven(answer), args) for args in inputs(check)]
     calls = [
         {"value": wire.pack(o.value, tensors), "evaluated": {str(i): n for i, n in o.evaluated.items()}}
         for o in outcomes
@@ -223,6 +225,23 @@ def test_answers_are_kept_apart_and_the_calls_are_told(monkeypatch):
     said = "your function stopped with NameError: name 'unknown' is not defined\nin line 2: `return unknown`"
     assert found["01-snr"] == Verdict(said)
     assert found["01-alpha_bar_from_betas"] == Verdict()
+
+
+def test_a_machine_calls_the_answer_where_no_check_is():
+    """Its networks, optimiser and draws are made there; of a wrong one the path comes out, and is told here."""
+    solved = chapters.read(next((ROOT / "solutions").glob("03_*.py")))
+    source = next(cell.source for cell in solved.cells if cell.id == "03-training_step")
+    late = source.replace("    optimizer.zero_grad()\n", "")
+    assert late != source
+    for text, fault in (
+        (source, ""),
+        (late, "right up to step 2, learning rate that optimizer.step() meets; then"),
+    ):
+        plan = Plan((Step("own", f"import torch\n{text}"), Step("verdict", exercise="03-training_step")))
+        run = recheck._Run(plan, {"03-training_step": SEEDS}, Limits(cell=20), Isolation("limits"), None)
+        found = run.on(["03-training_step"], without.package(without.library(CHECKS), None))
+        assert found["03-training_step"].fault.startswith(fault)
+        assert bool(fault) == bool(found["03-training_step"].fault)
 
 
 def test_nothing_to_look_at_starts_nothing():

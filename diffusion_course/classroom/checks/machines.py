@@ -1,0 +1,162 @@
+"""Machines: how an answer is called that changes what it is given. What it did comes out as numbers, step by step.
+
+A machine takes the answer and a case's arguments, plain data all of them, makes of these what the answer is given, and calls it.
+As `toys`, this file holds no reference: grading gives it to an answer that runs where no check is.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ...noise import Draws
+
+AMPLITUDE = 1000.0  # of a toy's answers: gradients of many thousand, beside which the 1e-6 in clip_grad_norm_ is nothing
+
+
+class ToyTrained(nn.Module):
+    """A network to train: net(x_t, t, labels) = 1000 a sin(b x_t + c t / 10 + e[label]). `no_label` is the last row of e."""
+
+    def __init__(self, weights: Tensor, classes: Tensor):
+        super().__init__()
+        self.weights = nn.Parameter(weights)  # a, b, c
+        self.classes = nn.Parameter(classes)  # e
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.classes) - 1
+
+    @property
+    def no_label(self) -> int:
+        return self.num_classes
+
+    def forward(self, x_t: Any, t: Any, labels: Any = None) -> Tensor:
+        """x_t: (B, *S); t: (B,) numbers; labels: (B,) integers in 0..no_label, or None for "no label". Raises TypeError in words."""
+        if not isinstance(x_t, Tensor) or x_t.ndim < 2:
+            raise TypeError(f"net got x_t = {_said(x_t)}; it takes a tensor of shape (B, ...)")
+        if not isinstance(t, Tensor) or t.shape != (len(x_t),):
+            raise TypeError(f"net got t = {_said(t)}; it takes shape ({len(x_t)},), one time for each sample")
+        if labels is None:
+            labels = torch.full(t.shape, self.no_label, device=x_t.device)
+        if not isinstance(labels, Tensor) or labels.shape != t.shape or labels.is_floating_point():
+            raise TypeError(
+                f"net got labels = {_said(labels)}; it takes integers of shape ({len(x_t)},), one for each sample"
+            )
+        if bool(((labels < 0) | (labels > self.no_label)).any()):
+            raise TypeError(
+                f"net got labels = {labels.tolist()}; it takes 0..{self.no_label}, where {self.no_label} means no label"
+            )
+        a, b, c = self.weights
+        shift = (c * t.to(x_t) / 10 + self.classes[labels]).reshape(-1, *[1] * (x_t.ndim - 1))
+        return AMPLITUDE * a * torch.sin(b * x_t + shift)
+
+    def flat(self) -> Tensor:
+        """All weights in one row."""
+        return torch.cat([p.detach().flatten() for p in self.parameters()])
+
+
+class ToyOptimizer(torch.optim.SGD):
+    """Momentum, and a memory of what its last `step` met. steps: how often it was called since `watch`."""
+
+    def __init__(self, net: ToyTrained):
+        super().__init__(net.parameters(), lr=1.0, momentum=0.9)
+        self.net = net
+        self.watch()
+
+    def watch(self) -> None:
+        """Forget what was met, not the momentum."""
+        self.steps, self.met_lr, self.met = 0, 0.0, torch.zeros_like(self.net.flat())
+        self.left = self.net.flat()  # the weights as the last `step` left them
+        self.moved_by_others = False
+
+    def step(self, closure: Any = None) -> Any:
+        self.moved_by_others = self.moved_by_others or not torch.equal(self.left, self.net.flat())
+        parts = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.net.parameters()]
+        self.met, self.met_lr = torch.cat([p.flatten() for p in parts]), self.param_groups[0]["lr"]
+        loss = super().step(closure)
+        self.left, self.steps = self.net.flat(), self.steps + 1
+        return loss
+
+
+# What `training` tells of each step, in this order: what goes wrong first is told first.
+SEEN = (
+    "step {}, loss",
+    "step {}, number of others than optimizer that move net",
+    "step {}, number of calls of optimizer.step()",
+    "step {}, learning rate that optimizer.step() meets",
+    "step {}, gradient that optimizer.step() meets",
+    "step {}, weights of net",
+    "step {}, number of weights of ema that record gradients",
+    "step {}, weights of ema",
+)
+
+
+def training(
+    step: Callable,
+    weights: Tensor,
+    classes: Tensor,
+    x0: Tensor,
+    labels: Tensor,
+    alpha_bar: Tensor,
+    target: str,
+    lr: list[float],
+    decay: float,
+    drop: float,
+    max_norm: float,
+    seed: int,
+) -> tuple:
+    """Steps of training on toys: `SEEN` of each, one after the other.
+
+    step: (net, ema, optimizer, x0, labels, draws, alpha_bar, target, lr, decay, drop, max_norm) -> loss.
+    weights, classes: of the network, before. x0: (steps, B, *S), labels: (steps, B), lr: one for each step.
+    target: a name in `TARGETS`. seed: of the draws.
+    """
+    net = ToyTrained(weights.detach().clone(), classes.detach().clone())
+    ema = ToyTrained(0.8 * weights.detach(), 0.8 * classes.detach()).requires_grad_(False)
+    optimizer, seen = ToyOptimizer(net), list[Any]()
+    for number, batch in enumerate(x0.detach()):
+        optimizer.watch()
+        draws = Draws(seed + number, dtype=x0.dtype, device=x0.device)
+        with torch.enable_grad():
+            loss = step(
+                net, ema, optimizer, batch, labels[number], draws, alpha_bar, TARGETS[target], lr[number], decay,
+                drop, max_norm,
+            )  # fmt: skip
+        others = optimizer.moved_by_others or not torch.equal(optimizer.left, net.flat())
+        recording = sum(p.requires_grad for p in ema.parameters())
+        seen += [
+            _number(loss, weights),
+            torch.tensor(int(others), device=weights.device),
+            torch.tensor(optimizer.steps, device=weights.device),
+            _number(optimizer.met_lr, weights),
+            optimizer.met,
+            net.flat(),
+            torch.tensor(recording, device=weights.device),
+            ema.flat(),
+        ]
+    return tuple(seen)
+
+
+# What a network may be asked for: (x0, eps, a) -> (B, *S), where a is alpha_bar_t, shaped to multiply them.
+TARGETS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
+    "eps": lambda x0, eps, a: eps,
+    "x0": lambda x0, eps, a: x0,
+    "v": lambda x0, eps, a: a.sqrt() * eps - (1 - a).sqrt() * x0,
+}
+MACHINES: dict[str, Callable[..., Any]] = {"training": training}
+
+
+def _number(value: Any, like: Tensor) -> Any:
+    """A number as a tensor (); what is none stays what it is, for the check to say so."""
+    if isinstance(value, Tensor):
+        return value.detach().to(like)
+    if type(value) in (int, float):
+        return torch.tensor(value, dtype=like.dtype, device=like.device)
+    return value
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return f"a tensor of shape {tuple(value.shape)} and dtype {str(value.dtype)[6:]}"
+    return repr(value)[:60]
