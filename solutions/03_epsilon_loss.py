@@ -1320,8 +1320,8 @@ claim("which of eps and x0 is better stays open", not shown[0, 1] and not shown[
 # - the judge looks at legibility.
 #
 # What is known: Ho et al. (2020, section 3.2) found worse samples with $x_0$ early in their experiments. Salimans & Ho
-# (2022, table 1) trained all three outputs with several weights on CIFAR-10, each with three seeds, to the end. There most
-# combinations come out close to each other, the seeds scatter, and no output is best under every weight. What speaks for $v$ in their paper is
+# (2022, table 1) trained all three outputs under several weights on CIFAR-10, to the end and with three seeds. There no
+# output is best under every weight. What speaks for $v$ in their paper is
 # stability at few sampling steps, where $\hat x_0$ from $\varepsilon$ divides by nearly 0.
 
 # %% [markdown]
