@@ -52,7 +52,7 @@ def test_a_row_of_samples_can_be_drawn_again(small):
     row = study.measure_samples(setting, torch.device("cpu"))
     assert row["recognised"]["n"] == len(row["each"]) == 24
     assert row["recognised"]["share"] == row["each"].count("1") / 24
-    assert row["frechet of 100"] == 24  # fewer than 100 were drawn
+    assert row[study.FIRST]["frechet"] == row[study.FIRST]["n"] == 24  # fewer than 100 were drawn
     first = draw(small, 8, sigmas=study.strided_grid("linear", 20), step=ddpm, seed=3)
     judged = zoo.judge("mnist")(first.images.float()).argmax(1) == first.labels
     assert "".join("1" if right else "0" for right in judged) == row["each"][:8]
