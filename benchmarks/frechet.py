@@ -1,19 +1,18 @@
 """The cross term of the Fréchet distance, tr (S_a S_b)^(1/2): by symmetric eigenvalues, as the course has it, beside SciPy's sqrtm, as pytorch-fid has it.
-
-    python benchmarks/frechet.py [dims] [runs]
-
 The covariances are of features with a spectrum that falls as 1 / k, as Inception's do, from twice as many samples as dimensions.
 """
 
-import statistics
-import sys
-import time
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from scipy import linalg
 
 from diffusion_course.experiments.metrics.gaussians import Gaussian, fitted, frechet_distance
+
+from .sides import Case, Comparison
+
+DIMS = 2048
 
 
 def by_sqrtm(a: Gaussian, b: Gaussian) -> float:
@@ -35,24 +34,16 @@ def cloud(seed: int, dims: int) -> Gaussian:
     return fitted(torch.randn(2 * dims, dims, generator=g, dtype=torch.float64) * scale @ turn)
 
 
-def main(dims: int, runs: int) -> None:
-    a, b = cloud(0, dims), cloud(1, dims)
-    seconds: dict[str, list[float]] = {"ours": [], "sqrtm": []}
-    values = {}
-    for _ in range(runs):  # interleaved, so that a busy moment of the machine meets both
-        for name, distance in (("ours", ours), ("sqrtm", by_sqrtm)):
-            start = time.perf_counter()
-            values[name] = distance(a, b)
-            seconds[name].append(time.perf_counter() - start)
-    medians = {name: statistics.median(times) for name, times in seconds.items()}
-    for name, median in medians.items():
-        print(f"{name:<6} {median:8.2f} s   distance {values[name]:.8g}")
-    off = abs(values["ours"] / values["sqrtm"] - 1)
-    print(
-        f"{dims} dimensions: {medians['sqrtm'] / medians['ours']:.1f} times as fast, relative difference {off:.1e}"
-    )
+def comparisons(device: torch.device) -> list[Comparison]:
+    a, b = cloud(0, DIMS), cloud(1, DIMS)
+    off = abs(ours(a, b) / by_sqrtm(a, b) - 1)
 
+    def timed(distance: Callable[[Gaussian, Gaussian], float]) -> Case:
+        def case() -> None:
+            distance(a, b)
 
-if __name__ == "__main__":
-    words = [int(word) for word in sys.argv[1:]]
-    main(*words, *(2048, 3)[len(words) :])
+        return case
+
+    cases = {"SciPy's sqrtm": timed(by_sqrtm), "the course": timed(ours)}
+    notes = [f"The distances differ by {off:.1e}, relatively."]
+    return [Comparison(f"Fréchet distance at {DIMS} dimensions", cases, "distance", notes=notes)]

@@ -1,14 +1,15 @@
 """What `import diffusion_course` costs beside `import torch`: CPU seconds of fresh processes.
-
-    python benchmarks/import_time.py [runs]
-
 The package loads its modules at first use, so both are measured: the bare import, and with every core module loaded.
 CPU time is what the wall clock shows on an idle machine; unlike it, it does not count other programs' work.
 """
 
-import statistics
 import subprocess
 import sys
+from functools import partial
+
+import torch
+
+from .sides import Comparison
 
 CASES = {
     "torch": "import torch",
@@ -25,16 +26,6 @@ def seconds(code: str) -> float:
     )
 
 
-def main(runs: int) -> None:
-    for code in CASES.values():
-        seconds(code)  # fill the file cache
-    # Interleaved, so that a busy moment of the machine meets every case.
-    times = [{name: seconds(code) for name, code in CASES.items()} for _ in range(runs)]
-    medians = {name: statistics.median(row[name] for row in times) for name in CASES}
-    base = medians["torch"]
-    for name, median in medians.items():
-        print(f"{name:<26}{median:6.2f} s   {median / base:5.2f} x   {median - base:+.3f} s")
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 7)
+def comparisons(device: torch.device) -> list[Comparison]:
+    cases = {name: partial(seconds, code) for name, code in CASES.items()}
+    return [Comparison("Imports, CPU time", cases, "import")]

@@ -191,7 +191,9 @@ def _notebooks(folder: Path | None) -> Path:
 @app.command(
     rich_help_panel=TRAIN,
     epilog=_examples(
-        "train mnist-flow", "train my.yaml --steps 100 --out runs/trial", "train my.yaml --device cuda:1"
+        "train mnist-flow",
+        "train my.yaml --steps 100 --out runs/trial",
+        "train my.yaml --data holiday.zip --device cuda:1",
     ),
 )
 def train(
@@ -201,6 +203,12 @@ def train(
     out: Annotated[Path | None, typer.Option(help="The run's folder. [default: runs/CONFIG]", **PATH)] = None,
     steps: Annotated[
         int | None, typer.Option(help="Instead of the config's number of steps.", min=1, max=10**9)
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATA", help="Instead of the config's data: a data set, or a folder or zip of pictures."
+        ),
     ] = None,
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda or cuda:N. [default: cuda if there is one]")
@@ -215,7 +223,7 @@ def train(
         return tqdm(steps, initial=steps.start, total=steps.stop, unit="step")
 
     folder = out or Path("runs") / Path(config).stem
-    card = runs.train(config, folder, steps, device, bar, _tell)
+    card = runs.train(config, folder, steps, device, bar, _tell, data)
     for name, value in card["metrics"].items():
         _say(f"{name}: {value}")
     _say(f"weights and card: {folder}")

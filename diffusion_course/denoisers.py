@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from .errors import CourseError
-from .exact import DatasetDenoiser, GaussianMixture
+from .exact import DatasetDenoiser, GaussianMixture, blurred
 from .gaussian import to_ve, to_vp
 from .parametrisations import (
     Param,
@@ -38,6 +38,7 @@ __all__ = [
     "Param",
     "Preconditioned",
     "as_eps",
+    "blurred",
     "edm_param",
     "eps_param",
     "flow_param",

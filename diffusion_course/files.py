@@ -60,6 +60,23 @@ def check_writable(path: Path) -> None:
 
 
 @contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Of several processes that come here with the same lock file, one at a time; the others wait until it is done or dead.
+
+    The file, whose folder is made, stays: only a hold on it counts, which ends with its process. Raises OSError where it cannot be made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "wb") as file:
+        try:
+            import fcntl
+        except ImportError:  # Windows: there two that write at once disturb each other
+            yield
+            return
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
 def _beside(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
     """An open temporary file, of this call alone, in the folder of `path`, which is made; gone afterwards unless renamed."""
     try:

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from .denoisers import Denoiser, EpsModel, Param, edm_param, halves
 from .elbo import Transition, bits_per_dim, kl_term, posterior_log_variance, transition_term
-from .gaussian import diffuse, posterior_mean_variance, x0_from_eps
+from .gaussian import diffuse, posterior_mean_variance, to_ve, x0_from_eps
+from .parametrisations import P_MEAN, P_STD, SIGMA_DATA
 from .schedules import NoiseSchedule
 from .shapes import expand, same
 
@@ -46,8 +47,8 @@ def denoising_loss(
 ) -> Tensor:
     """mean weight(sigma) ||D(x_0 + sigma eps, sigma) - x_0||^2 (Karras et al. 2022, eq. 2), a scalar.
 
-    x0, eps: (B, *S); sigma: () or (B,). Common weights: 1 / sigma^2 is L_simple; `unit_weight(param)` is the plain
-    squared error of the network's own output. Raises CourseError when D's answer has another shape.
+    x0, eps: (B, *S); sigma: () or (B,). Common weights stand below: `eps_weight` is L_simple; `unit_weight(param)` is the
+    plain squared error of the network's own output. Raises CourseError when D's answer has another shape.
     """
     same("x0", x0, "eps", eps)
     x0_hat = D(x0 + expand(sigma, x0) * eps, sigma)
@@ -61,21 +62,54 @@ def unit_weight(param: Param) -> Callable[[Tensor], Tensor]:
     return lambda sigma: 1 / param.c_out(sigma) ** 2
 
 
+def eps_weight(sigma: Tensor) -> Tensor:
+    """SNR = 1 / sigma^2: with it, `denoising_loss` is the squared error of the implied eps."""
+    return 1 / sigma**2
+
+
+def v_weight(sigma: Tensor) -> Tensor:
+    """SNR + 1: with it, `denoising_loss` is the squared error of the implied v (Salimans & Ho 2022, section 4)."""
+    return 1 + 1 / sigma**2
+
+
+def truncated_snr_weight(sigma: Tensor) -> Tensor:
+    """max(SNR, 1): the squared error of x_0 or of eps, whichever is larger (Salimans & Ho 2022, section 4)."""
+    return (1 / sigma**2).clamp(min=1)
+
+
+def min_snr_weight(gamma: float = 5.0) -> Callable[[Tensor], Tensor]:
+    """min(SNR, gamma): keeps easy, almost clean images from ruling the training (Hang et al. 2023, section 3.4)."""
+    return lambda sigma: (1 / sigma**2).clamp(max=gamma)
+
+
+def p2_weight(k: float = 1.0, gamma: float = 1.0) -> Callable[[Tensor], Tensor]:
+    """SNR / (k + SNR)^gamma: L_simple with less of its weight on almost clean images (Choi et al. 2022, eq. 8)."""
+    return lambda sigma: 1 / sigma**2 / (k + 1 / sigma**2) ** gamma
+
+
 def edm_loss(
     D: Denoiser,
     x0: Tensor,
     z: Tensor,
     eps: Tensor,
-    p_mean: float = -1.2,
-    p_std: float = 1.2,
-    sigma_data: float = 0.5,
+    p_mean: float = P_MEAN,
+    p_std: float = P_STD,
+    sigma_data: float = SIGMA_DATA,
 ) -> Tensor:
     """The training loss of Karras et al. 2022 (table 1, section 5), a scalar: `denoising_loss` at log-normal sigma.
 
-    x0, eps: (B, *S); z: (B,) standard normal, sigma = exp(p_mean + p_std z). The weight
+    x0, eps: (B, *S); z: (B,) standard normal, sigma = `log_normal(z, p_mean, p_std)`. The weight
     (sigma^2 + sigma_data^2) / (sigma sigma_data)^2 is the `unit_weight` of `edm_param(sigma_data)`.
     """
-    return denoising_loss(D, x0, (p_mean + p_std * z).exp(), eps, unit_weight(edm_param(sigma_data)))
+    return denoising_loss(D, x0, log_normal(z, p_mean, p_std), eps, unit_weight(edm_param(sigma_data)))
+
+
+def log_normal(z: Tensor, mean: float, std: float) -> Tensor:
+    """exp(mean + std z), noise levels sigma (B,) from standard normal z (B,) (Karras et al. 2022, table 1).
+
+    On the straight path sigma = t / (1 - t), so that this is a logit-normal t (Esser et al. 2024).
+    """
+    return (mean + std * z).exp()
 
 
 def vlb_loss(D: Denoiser, x0: Tensor, t: Tensor, eps: Tensor, schedule: NoiseSchedule) -> Tensor:
@@ -86,6 +120,27 @@ def vlb_loss(D: Denoiser, x0: Tensor, t: Tensor, eps: Tensor, schedule: NoiseSch
     sigma = schedule.sigma(t)
     x0_hat = D(x0 + expand(sigma, x0) * eps, sigma)
     return (schedule.T - 1) * kl_term(x0, x0_hat, t, schedule).mean()
+
+
+def bound_loss(transition: Transition, x0: Tensor, t: Tensor, eps: Tensor, schedule: NoiseSchedule) -> Tensor:
+    """T L_{t-1} in bits per dimension, a scalar: for t uniform in 1..T an unbiased estimate of L_VLB without its constant L_T.
+
+    transition: p(x_{t-1} | x_t), of `learned_transition` or `fixed_transition`. x0, eps: (B, *S), x0 8-bit pixels in [-1, 1];
+    t: (B,) in 1..T. At t = 1 the term is the decoder's (Nichol & Dhariwal 2021, eqs. 4-8).
+    """
+    nats = transition_term(transition, x0, diffuse(x0, t, eps, schedule), t, schedule)
+    return schedule.T * bits_per_dim(nats, x0[0].numel()).mean()
+
+
+def fixed_transition(D: Denoiser, schedule: NoiseSchedule) -> Transition:
+    """p(x_{t-1} | x_t) of a denoiser: the posterior at its x_0, with the posterior's variance (Ho et al. 2020, eqs. 6-7)."""
+
+    def transition(x_t: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        sigma = schedule.sigma(t)
+        mean, _ = posterior_mean_variance(D(to_ve(x_t, sigma), sigma), x_t, t, schedule)
+        return mean, schedule.take(posterior_log_variance(schedule), t, x_t)
+
+    return transition
 
 
 def learned_log_variance(v: Tensor, t: int | Tensor, schedule: NoiseSchedule) -> Tensor:
@@ -123,16 +178,12 @@ def hybrid_loss(
     model: (x_t, t) -> (B, 2C, ...), eps in the first half of axis 1 and v in the second. x0, eps: (B, *S), x0 8-bit pixels in
     [-1, 1]; t: (B,), uniform in 1..T.
 
-    The bound sees eps with its gradient stopped: it trains v alone, and eps learns from L_simple alone. L_vlb is a sum of T
-    terms, of which t picks one, so T L_{t-1} is its unbiased estimate; times weight = 0.001 that makes the factor T / 1000
-    of the authors' code. As there, the term is in bits per dimension and L_simple a mean over dimensions.
+    The bound, `bound_loss`, sees eps with its gradient stopped: it trains v alone, and eps learns from L_simple alone. Its
+    factor T times weight = 0.001 makes the T / 1000 of the authors' code. As there, the bound is in bits per dimension and
+    L_simple a mean over dimensions.
     Raises CourseError when the model's answer has another shape.
     """
-    x_t = diffuse(x0, t, eps, schedule)
-    answer = model(x_t, t)
-    predicted, v = halves(answer, x_t)
+    predicted, v = halves(model(diffuse(x0, t, eps, schedule), t), x0)
     stopped = torch.cat([predicted.detach(), v], dim=1)
-    frozen = learned_transition(lambda x, t: stopped, schedule)
-    nats = transition_term(frozen, x0, x_t, t, schedule)
-    bound = schedule.T * bits_per_dim(nats, x0[0].numel()).mean()
-    return (eps - predicted).square().mean() + weight * bound
+    bound = bound_loss(learned_transition(lambda x_t, t: stopped, schedule), x0, t, eps, schedule)
+    return eps_loss(lambda x_t, t: predicted, x0, t, eps, schedule) + weight * bound

@@ -13,6 +13,11 @@ from torch import Tensor
 from .errors import CourseError, check_integer
 from .schedules import NoiseSchedule
 
+SIGMA_DATA = (
+    0.5  # of Karras et al. 2022, table 1, as are the noise levels of training: log sigma ~ N(P_MEAN, P_STD^2)
+)
+P_MEAN, P_STD = -1.2, 1.2
+
 
 @dataclass(frozen=True)
 class Param:
@@ -47,7 +52,7 @@ def flow_param() -> Param:
     return Param(lambda s: 1 / (1 + s), lambda s: -s / (1 + s), lambda s: 1 / (1 + s), lambda s: s / (1 + s))
 
 
-def edm_param(sigma_data: float = 0.5) -> Param:
+def edm_param(sigma_data: float = SIGMA_DATA) -> Param:
     """Karras et al. 2022: the network sees and predicts tensors of unit variance, whatever sigma is.
 
     sigma_data: standard deviation of the data, > 0. Raises CourseError for another.

@@ -20,7 +20,7 @@ from .denoisers import Denoiser
 from .errors import CourseError, check_integer
 from .noise import NoiseSource
 from .processes import SDE, check_time, sub_vp, ve, vp
-from .samplers import NoNoise, check_step
+from .samplers import NoNoise, Watch, check_step
 from .shapes import at_least_single, check_answer, check_state, expand, per_sample
 
 __all__ = [
@@ -200,15 +200,12 @@ def states(
     dtype, x = x.dtype, at_least_single(x)
     score, noise = _checked(score, dtype), NoNoise() if noise is None else noise
     check_step(step, score, sde, x, times[0], times[1], noise)
+    watch = Watch("sampling", "t", times, "look at the score there, or take more steps")
     yield x.to(dtype), times[0]
     for i in progress(range(len(times) - 1)):
         x_next = step(score, sde, x, times[i], times[i + 1], noise)
         check_answer("step", x_next, x)
-        if not bool(torch.isfinite(x_next).all()):
-            raise CourseError(
-                f"sampling: NaN or infinity after step {i + 1} of {len(times) - 1}, t {times[i]:g} -> "
-                f"{times[i + 1]:g}; look at the score there, or take more steps"
-            )
+        watch.see(x_next)
         x = x_next
         yield x.to(dtype), times[i + 1]
 
@@ -295,14 +292,11 @@ def log_likelihood(
 
     log_det = torch.zeros(len(x), dtype=torch.float64, device=x.device)
     grid = torch.linspace(t_min, 1, num_steps + 1, dtype=torch.float64)
+    watch = Watch("log_likelihood", "t", grid, "look at the score there, or take more steps")
     for i in range(num_steps):
         dx, change = _rk4(slope, x, grid[i], grid[i + 1] - grid[i])
         x, log_det = x + dx, log_det + change
-        if not bool(torch.isfinite(x).all() & torch.isfinite(log_det).all()):
-            raise CourseError(
-                f"log_likelihood: NaN or infinity after step {i + 1} of {num_steps}, t {grid[i]:g} -> "
-                f"{grid[i + 1]:g}; look at the score there, or take more steps"
-            )
+        watch.see(torch.cat([x.flatten().double(), log_det]))
     return (sde.prior_log_density if log_prior is None else log_prior)(x).double() + log_det
 
 

@@ -16,9 +16,9 @@
 # # 4. Noise schedules
 #
 # Chapters 1 to 3 took $\beta_1, \dots, \beta_T$ as given. This chapter chooses them. You write two of the four
-# usual schedules, compute what a schedule leaves of the image at the end, and see a sampler fail because that
-# is too much. Then you find out which steps carry the information, and read a measurement: samples of four
-# trained networks, linear against cosine, compared in pairs and with error bars.
+# usual schedules, compute what a schedule leaves of the image at the end, see a sampler fail because that
+# is too much, and build what mends it. Then you design a schedule, find out which steps carry the information, and read
+# a measurement: samples of four trained networks, linear against cosine, compared in pairs and with error bars.
 #
 # **You learn**
 #
@@ -26,7 +26,7 @@
 #   $t/T$;
 # - the linear, cosine, sigmoid and quadratic schedules, where their constants come from, and what each must
 #   fulfil;
-# - why $T = 200$ with the linear schedule of Ho et al. fails, and the factor $1000/T$ that mends it;
+# - why $T = 200$ with the linear schedule of Ho et al. fails, and how a schedule keeps its clock at another $T$;
 # - that a schedule does not change the task, only how often each noise level is visited;
 # - how to compare two schedules so that the comparison means something.
 #
@@ -537,16 +537,14 @@ for name in ("linear", "quadratic", "cosine"):
 lengths = torch.tensor([25, 50, 100, 200, 300, 500, 700, 1000, 1500, 2000])
 
 
-def kl_at(name, T, factor=1.0):
-    """Mean KL at the end over the digits; the ramps' ends are multiplied by `factor`."""
-    make = getattr(dc.schedules, name)
-    betas = make(T) if name == "cosine" else make(T, 1e-4 * factor, 0.02 * factor)
+def kl_of(betas):
+    """Mean KL at the end over the digits, in nats."""
     return prior_kl(x0, schedule_of(betas).alpha_bar).mean()
 
 
-lines = {name: torch.stack([kl_at(name, int(n)) for n in lengths]) for name in tables}
+lines = {name: torch.stack([kl_of(dc.schedules.by_name(name, int(n))) for n in lengths]) for name in tables}
 short = schedule_of(dc.schedules.linear(200))
-print(f"linear, T = 200: alpha_bar_T = {short.alpha_bar[-1]:.3f}, KL = {kl_at('linear', 200):.1f} nats")
+print(f"linear, T = 200: alpha_bar_T = {short.alpha_bar[-1]:.3f}, KL = {kl_of(short.betas):.1f} nats")
 plots.curves(
     lengths,
     lines,
@@ -564,23 +562,85 @@ plots.curves(
 # ramps were tuned for $T = 1000$. The cosine is a function of $t/T$ and needs no tuning: its KL is small at
 # every $T$.
 #
-# ### The mend: the factor 1000/T
+# ### The mend: keep the clock
 #
-# {{Section Four schedules}} found $\ln\bar\alpha_T \approx -T \cdot \text{mean of } \beta$. Keep the product: multiply every
-# $\beta$ by $1000/T$. (The code of Nichol & Dhariwal does so.) It works as long as $0.02 \cdot 1000/T < 1$,
-# that is $T > 20$.
+# {{Section Four schedules}} found $\ln\bar\alpha_T \approx -T \cdot \text{mean of } \beta$. Public code keeps this
+# product: it multiplies every $\beta$ by $1000/T$. That is right as far as $\ln(1-\beta) \approx -\beta$ is, and for
+# $T \le 20$ it makes a $\beta$ of 1 or more. The exact mend keeps $\bar\alpha$ itself. Let the old schedule have $N$ steps,
+# and take $t$ of the $T$ new ones for $tN/T$ of the old ones:
+#
+# $$\ln\bar\alpha'_t = \ln\bar\alpha_{\,tN/T}, \qquad \beta'_t = 1 - \frac{\bar\alpha'_t}{\bar\alpha'_{t-1}}, \qquad t = 1, \dots, T.$$
+#
+# Where $tN/T$ is no whole number, $\ln\bar\alpha$ is taken as a straight line between the whole numbers on both sides of it,
+# and $\bar\alpha_0 = \bar\alpha'_0 = 1$. So the curve against $t/T$ stays what it was, from the first point to the last.
+# If $T$ divides $N$, this keeps every $N/T$-th entry of $\bar\alpha$, as the strided sampler of Nichol & Dhariwal does (2021, eq. 19).
+#
+# ### Exercise {{04-rescale}}
+#
+# Write it. $T$ may be smaller or larger than $N$, and need not divide it.
+#
+# *Hint.* Make a table of $\ln\bar\alpha$ that begins with a 0 for $t = 0$: then entry $s$ belongs to step $s$, and the table has
+# $N + 1$ entries. Each of the places $0, N/T, \dots, N$ lies between a whole number and the next one; which, and how far
+# along? `torch.lerp(a, b, share)` is `a + share * (b - a)`. The last place has no next entry.
+
 
 # %%
-for n in (25, 50, 100, 200, 500, 1000):
-    mended = schedule_of(dc.schedules.linear(n, 0.1 / n, 20 / n))
-    plain = schedule_of(dc.schedules.linear(n))
-    print(
-        f"T = {n:4}: alpha_bar_T {plain.alpha_bar[-1]:.2e} -> {mended.alpha_bar[-1]:.2e},"
-        f"  KL {kl_at('linear', n):7.2f} -> {kl_at('linear', n, 1000 / n):.3f} nats"
-    )
+# EXERCISE 04-rescale (keep this line)
+def rescale(betas, T):
+    """The betas of a schedule of T steps that has the same alpha_bar at the same t / T.
+
+    betas: (N,), beta_1..beta_N, each inside (0, 1). T: the new number of steps, an integer >= 1. Returns (T,).
+    """
+    ### BEGIN SOLUTION
+    N = len(betas)
+    log_alpha_bar = torch.cat([torch.zeros_like(betas[:1]), torch.log(1 - betas).cumsum(0)])
+    place = torch.arange(T + 1, dtype=betas.dtype, device=betas.device) * N / T
+    left = place.long().clamp(max=N - 1)
+    new = torch.lerp(log_alpha_bar[left], log_alpha_bar[left + 1], place - left)
+    return 1 - (new[1:] - new[:-1]).exp()  # the ratio is the exponential of the difference
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+# NBVAL_CHECK_OUTPUT
+check("04-rescale", rescale)
 
 # %% [markdown]
-# The slider shows the end itself: a digit, and its $x_T$ with the plain and with the mended schedule. The
+# **Predict, then run.** The factor and your function both bring the linear schedule to another $T$. Which of the two ends
+# with less of the image left? And do they agree on the way, at equal $t/T$?
+
+# %%
+whole = dc.schedules.linear(1000)
+ends, gaps, lines = {}, {}, []
+for n in (25, 50, 100, 200, 500):
+    plain, mine = dc.schedules.linear(n), schedule_of(rescale(whole, n))
+    factor = schedule_of(plain * 1000 / n)
+    ends[n] = factor.alpha_bar[-1] / mine.alpha_bar[-1]
+    gaps[n] = (factor.snr.log() - mine.snr.log()).abs()
+    three = (f"{end:.1e}" for end in ((1 - plain).prod(), factor.alpha_bar[-1], mine.alpha_bar[-1]))
+    lines.append((n, *three, f"{kl_of(mine.betas):.3f}", *(f"{gaps[n][i]:.2f}" for i in (0, n // 2 - 1, -1))))
+head = ["alpha_bar_T: plain", "times 1000/T", "yours", "KL, yours"]
+show_table(["T", *head, "lambda apart: t = 1", "T / 2", "T"], lines)
+claim(
+    "yours ends where 1000 steps do, with 10 steps too",
+    all(abs(kl_of(rescale(whole, n)) / kl_of(whole) - 1) < 1e-6 for n in (10, 25, 200)),
+)
+claim("the factor leaves less of the image, at T = 25 a hundredth of yours", ends[25] < 0.01 < ends[500] < 1)
+claim(
+    "at both ends the two are further apart than in the middle, and the less, the more steps",
+    all(gap[n // 2 - 1] < min(gap[0], gap[-1]) for n, gap in gaps.items())
+    and all(gaps[b].max() < gaps[a].max() for a, b in zip(gaps, list(gaps)[1:], strict=False)),
+)
+
+# %% [markdown]
+# Both come to noise. But the factor makes another clock: it starts at a cleaner image (the ramp reaches
+# $\beta_\text{min} \cdot 1000/T$ in its first step, where 1000 steps have added up the noise of $1000/T$ of them) and goes further at
+# the end, where $-\ln(1-\beta)$ is larger than $\beta$. With a few hundred steps that hardly matters. With 25, or
+# where two runs are to differ in $T$ and nothing else, keep $\bar\alpha$. And the factor is for ramps alone: the cosine's last
+# $\beta$, times 5, is none.
+
+# %% [markdown]
+# The slider shows the end itself: a digit, and its $x_T$ with the plain schedule and with the one that your function mends. The
 # second row is the same, averaged over 5×5 neighbouring pixels, which removes most of the noise and little of a
 # digit. At $T = 200$ the eye hardly finds the digit in the plain $x_T$; the average does.
 
@@ -590,7 +650,7 @@ end_noise = dc.Noise(2).randn(1, *image.shape, dtype=f64)
 
 def the_end(T=200, schedule="linear"):
     make = getattr(dc.schedules, schedule)
-    plain, mended = schedule_of(make(T)), schedule_of(make(T, 0.1 / T, 20 / T))
+    plain, mended = schedule_of(make(T)), schedule_of(rescale(make(1000), T))
     ends = [dc.gaussian.diffuse(image[None], T, end_noise, s) for s in (plain, mended)]
     tiles = torch.stack([image[None], *ends, end_noise])
     smooth = F.avg_pool2d(tiles[:, 0], 5, stride=1, padding=2)[:, None]
@@ -645,7 +705,7 @@ true_end = dc.gaussian.diffuse(real, 200, pure, short)
 drawn = {
     "T = 100": sample_on(dc.schedules.linear(100), pure),
     "T = 200": sample_on(dc.schedules.linear(200), pure),
-    "T = 200, mended": sample_on(dc.schedules.linear(200, 0.1 / 200, 20 / 200), pure),
+    "T = 200, mended": sample_on(rescale(whole, 200), pure),
     "T = 200, true end": sample_on(dc.schedules.linear(200), true_end),
 }
 
@@ -681,7 +741,7 @@ quiz.ask("04-q2")
 # %% [markdown]
 # ### Few steps, none of them large
 #
-# The mended linear schedule comes to noise in few steps. But are they good steps? The steps must be small in the sense
+# A mended linear schedule comes to noise in few steps. But are they good steps? The steps must be small in the sense
 # of {{section What a schedule must fulfil}}, and the clock that counts is $\lambda_t = \ln\mathrm{SNR}(t)$. Now you
 # design a schedule.
 #
@@ -734,7 +794,7 @@ check("04-even_betas", even_betas)
 # %%
 short = {
     "yours": schedule_of(even_betas(50)),
-    "linear, mended": schedule_of(dc.schedules.linear(50) * 1000 / 50),
+    "linear * 1000/T": schedule_of(dc.schedules.linear(50) * 1000 / 50),
     "cosine": schedule_of(dc.schedules.cosine(50)),
 }
 for name, s in short.items():
@@ -749,7 +809,7 @@ plots.curves(
 )
 
 # %% [markdown]
-# The mended linear schedule takes its largest step at the clean end, from $t = 2$ to $t = 1$, where the SNR changes by a factor of six;
+# The linear schedule with the factor takes its largest step at the clean end, from $t = 2$ to $t = 1$, where the SNR changes by a factor of six;
 # the cosine at the other end, where the clip at 0.999 stands in for a division by nearly nothing. A schedule whose steps
 # are all equal is a straight line in $\lambda$. Whether equal steps are also what the samples want is another question:
 # the next section measures where the information is.
@@ -1257,64 +1317,32 @@ quiz.ask("04-q4")
 # %% [markdown]
 # ## 8. Common slips
 #
-# **A power for an offset.** Write $\cos\big(\frac\pi2 \frac tT\big)^{0.008}$ for the cosine schedule, and the small
-# number, an offset of the angle in Nichol & Dhariwal, has become a power. Such formulas get into reports. The figure
-# draws what they mean, read in three ways.
-
-# %%
-power = torch.cos(math.pi / 2 * u).clamp(min=0) ** 0.008
-readings = {
-    "cosine (Nichol & Dhariwal)": cosine.alpha_bar,
-    r"a power, read as $\beta_t$": (1 - power).cumprod(0),
-    r"a power, read as $\bar\alpha_t$": power,
-    r"a power, read as $\alpha_t$": power.cumprod(0),
-}
-print(f"as beta: beta_1 = {power[0]:.8f}, alpha_bar_1 = {1 - power[0]:.1e}")
-print(f"as alpha_bar: {power[499]:.3f} at t = 500, {power[989]:.3f} at t = 990, {power[998]:.3f} at t = 999")
-print(f"as alpha: alpha_bar at t = 999 is {power.cumprod(0)[998]:.4f}, 2^(-0.008 T) = {2**-8:.4f}")
-integral = torch.cos(math.pi / 2 * (torch.arange(100000, dtype=f64) + 0.5) / 100000).log().mean()
-agree("integral of ln cos(pi u / 2) and -ln 2", integral, torch.tensor(-math.log(2), dtype=f64), 1e-5)
-plots.curves(
-    u,
-    readings,
-    title="The cosine schedule, and its offset mistaken for a power",
-    xlabel="t / T",
-    ylabel=r"$\bar\alpha_t$",
-)
-
-# %% [markdown]
-# - As $\beta_t$: the first step takes the image away at once. No network can learn anything from this chain.
-# - As $\bar\alpha_t$: nearly nothing happens until the last few steps, where everything is lost at once.
-#   Requirement 4 fails.
-# - As $\alpha_t$: a usable schedule, by luck. Its end is
-#   $\bar\alpha_T \approx \exp\big(0.008\, T \int_0^1 \ln\cos\frac{\pi u}{2}\, du\big) = 2^{-0.008\,T}$, since
-#   the integral is $-\ln 2$: 0.004 at $T = 1000$, and 0.33 at $T = 200$.
-#
-# **A steepness in steps.** In $\mathrm{sigmoid}\big(\frac{t - T/2}{m}\big)$ the number $m$ counts steps, and the steepness
-# is $k = \frac{T}{2m}$. If $m$ stays while $T$ changes, the shape of the schedule changes with it.
-
-# %%
-for steps, m in ((1000, 1000 / 12), (100, 1000 / 12), (100, 100 / 12)):
-    z = (torch.arange(1, steps + 1, dtype=f64) - steps / 2) / m
-    ends = (1e-4 + (0.02 - 1e-4) * z.sigmoid())[[0, -1]]
-    print(
-        f"T = {steps:4}, m = {m:4.1f}, k = {steps / (2 * m):.1f}: beta_1 = {ends[0]:.5f}, beta_T = {ends[1]:.5f}"
-    )
-
-# %% [markdown]
+# - **A power for an offset.** In $\cos\big(\frac\pi2 \frac tT\big)^{0.008}$ the small number, an offset of the angle in
+#   Nichol & Dhariwal, has become a power. Read as $\beta_t$ it takes the image away in the first step. Read as
+#   $\bar\alpha_t$ it does nearly nothing until the last few steps, where everything is lost at once. Read as $\alpha_t$ it is
+#   usable by luck: $\bar\alpha_T \approx \exp\big(0.008\, T \int_0^1 \ln\cos\frac{\pi u}{2}\, du\big) = 2^{-0.008\,T}$.
+# - **A steepness in steps.** In $\mathrm{sigmoid}\big(\frac{t - T/2}{m}\big)$ the number $m$ counts steps, and the steepness
+#   is $k = \frac{T}{2m}$. If $m$ stays while $T$ changes, so does the shape of the schedule.
 # - **$T$ without $\beta$.** Who varies $T$ and does not rescale the betas changes how much of the image is left at the end
 #   ({{section The end of the chain}}), and may take that for the effect of the number of steps.
 # - **$\alpha_t$ for $\beta_t$.** Some texts call the variance that is added $\alpha_t$. Copied into code that follows
 #   Ho et al., where $\alpha_t$ is *kept*, nothing is left after one step.
 # - **Non-increasing** is the wrong word for $\beta_1 \le \dots \le \beta_T$.
-#
+
+# %%
+power = torch.cos(math.pi / 2 * u).clamp(min=0) ** 0.008
+claim("a power read as beta: beta_1 is above 0.999", power[0] > 0.999)
+claim("as alpha_bar: half of the signal is left at t = 999", power[998] > 0.5)
+claim("as alpha: near 2^(-0.008 T) at t = 999", abs(power.cumprod(0)[998] / 2**-8 - 1) < 0.05)
+
+# %% [markdown]
 # ## Summary
 #
 # - Read a schedule as $\lambda_t$, the log-SNR. The denoiser's task depends on $\lambda$ alone; the schedule is
 #   the clock that says how long to stay where.
 # - The cosine schedule prescribes $\bar\alpha$, with an offset $s = 0.008$ against vanishing first steps and a
 #   clip at 0.999 against a vanishing last $\alpha$. The ramps prescribe $\beta$, and their ends belong to
-#   $T = 1000$: for another $T$ multiply them by $1000/T$.
+#   $T = 1000$: for another $T$ keep $\bar\alpha$ at equal $t/T$. The factor $1000/T$ nearly does so while all betas are small.
 # - The end must be noise: $\mathrm{KL} \approx \frac12 \bar\alpha_T \|x_0\|^2$ must be small. With $T = 200$
 #   and no rescaling it is 52 nats, and the samples show it.
 # - Half the $\varepsilon$ error is the number of nats per unit of $\lambda$.

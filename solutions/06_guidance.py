@@ -25,11 +25,12 @@
 #
 # - how one line of Bayes' rule gives classifier guidance, and a second one removes the classifier;
 # - why the classifier has to be trained on noisy images;
-# - how one network learns $p(x)$ and $p(x \mid y)$ together, by label dropout;
+# - how one network learns $p(x)$ and $p(x \mid y)$ together, by label dropout, whose training loss you build;
 # - the two conventions for the guidance scale, and how to tell which one a paper uses;
 # - how recognition, Fréchet distance, precision and recall move with the scale, with error bars, on MNIST and
 #   Fashion-MNIST;
-# - why guided samples do not follow $p(x)\, p(y \mid x)^w$, although every formula seems to say so.
+# - why guided samples do not follow $p(x)\, p(y \mid x)^w$, although every formula seems to say so, and at which noise
+#   levels a guidance of your own design buys most.
 #
 # **You need** the score and its link to denoising from chapter 3, section 7 ("Noise, denoising"), repeated here in one line. The
 # parameters of a sampler (grid, steps) stay fixed in this chapter.
@@ -59,7 +60,7 @@ from torch.nn import functional as F
 import diffusion_course as dc
 from diffusion_course.classroom import check, check_all
 from diffusion_course.denoisers import GaussianMixture, Preconditioned, edm_param
-from diffusion_course.experiments import data, intervals, metrics, studies, zoo
+from diffusion_course.experiments import data, intervals, metrics, studies, two_rows, zoo
 from diffusion_course.guidance import clip
 from diffusion_course.nets.mlp import MLP
 from diffusion_course.notebook import plots, quiz, widgets
@@ -278,7 +279,10 @@ widgets.slide(
     description="Where the guided denoiser pulls, and points that follow it",
     sigma=list(stops),
     w=list(paths),
-    static=[{"sigma": s, "w": w} for s in (40.0, 1.43, 0.05) for w in (0, 1, 4)],
+    static=[
+        {"sigma": s, "w": w}
+        for s, w in ((40.0, 0), (40.0, 4), (1.43, 0), (1.43, 4), (0.05, 0), (0.05, 1), (0.05, 4))
+    ],
 )
 
 # %%
@@ -517,14 +521,51 @@ def drop_labels(labels, u, p, no_label):
 check("06-drop_labels", drop_labels)
 
 # %% [markdown]
-# To see it work where the truth is known, the next cell trains a small network on points of the mixture, with your
-# function, for three values of $p$. Classes are 0, 1 and 2, and 3 means "no label". Afterwards the network's
-# answers are compared with the exact denoisers. The error is relative to that of a network that knows nothing and
-# answers the mean of the data.
+# ### Exercise {{06-conditional_loss}}
 #
-# The network is wrapped as chapter 9 explains: `Preconditioned` and `edm_param` scale its input and output so that both have
-# about the variance 1 at every $\sigma$, and `unit_weight` weights the squared error of the denoiser so that all $\sigma$
-# count alike for the network inside.
+# Now the loss around that line, as the training of every guided network has it (Ho & Salimans 2021, algorithm 1). For each
+# sample of a batch: drop the label or keep it, add noise of the sample's own level, $x = x_0 + \sigma\varepsilon$, and ask the
+# network, once, for $D = D(x; \sigma)$ with the label that is left. The loss is the error of the noise that its answer
+# implies,
+#
+# $$\mathrm{loss} = \operatorname{mean} \Big( \frac{x - D}{\sigma} - \varepsilon \Big)^2,$$
+#
+# the mean over all samples and coordinates. All draws come in as arguments.
+#
+# *Hint.* Your `drop_labels` may do the first line. $\sigma$ has one number for each sample, and must become
+# `(B, 1, ..., 1)` before it meets `x0`. The check also looks at the gradients, and at the labels of the caller, which
+# must stay as they are.
+
+
+# %%
+# EXERCISE 06-conditional_loss (keep this line)
+def conditional_loss(model, x0, labels, sigma, eps, u, p, no_label):
+    """The eps loss of a batch, labels dropped with probability p (Ho & Salimans 2021, algorithm 1, for a denoiser).
+
+    model: called once, as model(x, sigma, labels) with sigma (B,) and labels (B,); it returns D, (B, *S). x0: (B, *S), clean.
+    labels: (B,), integers. sigma: (B,), > 0. eps: (B, *S), standard normal. u: (B,), uniform in [0, 1): label i is dropped
+    where u[i] < p. p: a number. no_label: the integer that means "no label". Returns one number, ().
+    """
+    ### BEGIN SOLUTION
+    kept = drop_labels(labels, u, p, no_label)
+    level = sigma.reshape(-1, *[1] * (x0.ndim - 1))
+    x = x0 + level * eps
+    implied = (x - model(x, sigma, kept)) / level
+    return (implied - eps).square().mean()
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+# NBVAL_CHECK_OUTPUT
+check("06-conditional_loss", conditional_loss)
+
+# %% [markdown]
+# To see it work where the truth is known, the next cell trains a small network on points of the mixture, with your
+# loss, for three values of $p$. Classes are 0, 1 and 2, and 3 means "no label". Afterwards the network's
+# answers are compared with the exact denoisers. The error is relative to that of a network that knows nothing and
+# answers the mean of the data. (`Preconditioned` and `edm_param` scale the network's input and output so that both have
+# about the variance 1 at every $\sigma$; chapter 9 explains how. The loss in $\varepsilon$ weighs small $\sigma$ more, so the levels are
+# drawn around 3.)
 #
 # **Predict, then run.** For which $p$ is the answer *with* a label best? And what does a network that has never
 # met "no label" ($p = 0$) answer when it is asked without one?
@@ -538,15 +579,13 @@ def train(p, steps=600, batch=256):
     net = Preconditioned(MLP(dims=2, width=64, num_classes=3), edm_param(sigma_data=1.0))
     optimiser = torch.optim.Adam(net.parameters(), lr=3e-3)
     pool, pool_labels = mixture.sample(20_000, dc.Noise(5, per_sample=False))
+    pool = pool.float()
     for step in range(steps):
         rows = torch.randint(len(pool), (batch,), generator=generator)
-        y = drop_labels(pool_labels[rows], torch.rand(batch, generator=generator), p, 3)
-        sigma = torch.randn(batch, generator=generator).mul(1.2).exp()
+        u = torch.rand(batch, generator=generator)
+        sigma = torch.randn(batch, generator=generator).mul(1.2).add(1.2).exp()
         eps = torch.randn(batch, 2, generator=generator)
-        weight = dc.losses.unit_weight(net.param)
-        loss = dc.losses.denoising_loss(
-            lambda x, s, y=y: net(x, s, y), pool[rows].float(), sigma, eps, weight
-        )
+        loss = conditional_loss(net, pool[rows], pool_labels[rows], sigma, eps, u, p, 3)
         optimiser.zero_grad()
         loss.backward()
         optimiser.param_groups[0]["lr"] = 3e-3 * (1 - step / steps)
@@ -573,10 +612,10 @@ for p, net in networks.items():
 show_table(["p", "error with label", "error without label"], lines)
 
 # %% [markdown]
-# With a label, the three networks differ little: a few per cent of samples without label hardly disturb the rest.
+# With a label, all three are good; the larger $p$, the fewer samples are left to learn it from, and the larger the error.
 # Without a label, the one with $p = 0$ gives an arbitrary answer, since its vector for "no label" is still the random
 # one from the start. Nothing warns you: the call works. With $p = 0.1$ the answer is good, with a tenth of the
-# training samples, and with $p = 0.5$ it is better still. Ho and Salimans found 0.1 and 0.2 about equally good for
+# training samples, and $p = 0.5$ gains nothing more here. Ho and Salimans found 0.1 and 0.2 about equally good for
 # images, and 0.5 worse (Ho & Salimans 2021, section 4.2).
 
 #
@@ -1051,6 +1090,98 @@ show_table(
 # al. (2024) start from the overshoot at large noise. The second switch guidance off there, and also at small noise, where
 # they find it unnecessary (`dc.guidance.interval`).
 
+# %% [markdown]
+# ### Where to guide
+#
+# So a constant scale is not sacred. Where does guidance buy most? To find out, take two classes that overlap, of five small
+# Gaussians each, in two rows: neighbours are of different classes. Denoisers, classifier and samples of the class are exact. The
+# function `two_rows.trade_off(scales)` samples 500 points of one class by 20 Euler steps, with a scale of its own at each
+# noise level `two_rows.SIGMAS`, always from the same noise. It returns the share that the exact classifier recognises, and recall.
+
+
+# %%
+def constant(w):
+    return torch.full_like(two_rows.SIGMAS, w)
+
+
+table_of = {f"constant w = {w}": two_rows.trade_off(constant(w)) for w in (1, 1.5, 2, 2.5, 4)}
+print("the noise levels:", *(f"{s:.2g}" for s in two_rows.SIGMAS))
+show_table(
+    ["scales", "recognised", "recall"],
+    [(name, *(f"{v:.3f}" for v in found)) for name, found in table_of.items()],
+)
+
+# %% [markdown]
+# ### Exercise {{06-guidance_scales}}
+#
+# Find a scale for each noise level such that recall is as large as you can make it, while at least $0.98$ of the samples are
+# recognised. The points have the standard deviation 0.3 around their components: `two_rows.trade_off(scales, std=0.3)`.
+#
+# Its score is recall; higher is better. The marks are {{marks 06-guidance_scales}}. A constant can earn the first. For the last,
+# do not search, think: for which points is $\nabla \log p(y \mid x; \sigma)$ not 0, at large and at small $\sigma$? Which of them
+# need to be moved? And by how much does a scale $w$ move them?
+#
+# *Hint.* `torch.where(sigmas < s, w, 1.0)` guides at the small levels alone; any formula in `sigmas` will do. The check gives your
+# score, and `trade_off` both numbers, so try; `two_rows.guided` takes the same and gives the samples.
+
+
+# %%
+# EXERCISE 06-guidance_scales (keep this line)
+def guidance_scales(sigmas):
+    """Return a guidance scale for each noise level, w = 1 for no guidance.
+
+    sigmas: (n,), falling from 40 to 0.05, the levels at which the sampler asks its denoiser. Returns (n,).
+    """
+    ### BEGIN SOLUTION
+    # Guidance moves a point by w sigma^2 grad log p(y | x; sigma). At large sigma the class of every point is open, and all of
+    # them are pushed, away from components that have neighbours: variety is lost. At small sigma the gradient is 0 but for points
+    # between the classes, the ones that have to be moved. But there sigma^2 is small, so w must be large: a pull (w - 1) sigma^2
+    # that is the same at every level. Its size, 0.019, is the least that reaches the bar, found by trying.
+    return 1 + 0.019 / sigmas**2
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+# NBVAL_CHECK_OUTPUT
+check("06-guidance_scales", guidance_scales)
+
+# %%
+mine = guidance_scales(two_rows.SIGMAS)
+late = torch.where(two_rows.SIGMAS < 0.1, 7.5, 1.0)
+early = torch.where(two_rows.SIGMAS > 2, 4.0, 1.0)
+tried = {
+    "no guidance": constant(1.0),
+    "constant 2.3": constant(2.3),
+    "4 above 2": early,
+    "7.5 below 0.1": late,
+    "yours": mine,
+}
+found = {name: two_rows.trade_off(scales) for name, scales in tried.items()}
+show_table(
+    ["scales", "recognised", "recall"], [(name, *(f"{v:.3f}" for v in pair)) for name, pair in found.items()]
+)
+claim(
+    "guidance at small sigma alone is recognised as often as a constant scale, and has the larger recall",
+    found["7.5 below 0.1"][0] >= 0.98 and found["7.5 below 0.1"][1] > found["constant 2.3"][1] + 0.05,
+)
+claim(
+    "guidance at large sigma alone gains next to nothing: what is recognised is decided below",
+    found["4 above 2"][0] < found["no guidance"][0] + 0.05,
+)
+plots.scatter2d(
+    {"constant 2.3": two_rows.guided(constant(2.3)), "yours": two_rows.guided(mine)},
+    title="Samples of one class: a constant scale, and yours",
+    limits=(-3, 3),
+)
+
+# %% [markdown]
+# At large $\sigma$ the class of every point is open, and guidance pushes them all; a component between two others of the other
+# class gets fewer points. At small $\sigma$ nearly every point has its class, where $p(y \mid x; \sigma) \approx 1$ and the
+# gradient is 0; only those between the classes are moved. So strong guidance at the end is cheap. This holds for exact
+# denoisers and a class with a sharp edge. On images, Kynkäänniemi et al. found a middle interval best: what people take for a
+# better picture is decided earlier than the last grey levels, and a network's $D_c - D_u$ at small $\sigma$ is
+# noise ({{section Classifier-free guidance}}). The lesson that travels is that *where* to guide is a choice like *how much*.
+
 # %%
 quiz.ask("06-q5")
 
@@ -1075,7 +1206,8 @@ quiz.ask("06-q5")
 # - Measured: guidance makes samples legible, on both data sets. It has a best range for the Fréchet distance, 1.5 to 2 on
 #   MNIST and 2 to 4 on Fashion-MNIST with these networks. Recall pays for it, clearly so from $w = 3$ on, and at large $w$
 #   precision as well.
-# - Guided samples do not follow $p(x)\,p(y \mid x)^w$, because a power and an average do not commute.
+# - Guided samples do not follow $p(x)\,p(y \mid x)^w$, because a power and an average do not commute. Where guidance acts
+#   matters as much as how strong it is: it loses variety at large $\sigma$, where the class is open.
 #
 # ## References
 #

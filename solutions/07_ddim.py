@@ -19,8 +19,8 @@
 # whole family of samplers for the *same* trained network. At one end of the family stands the sampler of chapter
 # 3. At the other end no fresh noise enters at all: the image is a function of the first noise. That member was made
 # for few steps, it can be run backwards, and its first noise can be interpolated like a latent code. In this
-# chapter you derive the family, write its step, choose which times to visit, and measure what each choice costs.
-# One of the paper's findings does not come out again here.
+# chapter you derive the family, write its step and the sampler that runs all the experiments here, write a test that tells right
+# steps from wrong ones, and find out what is wrong with five samplers. One of the paper's findings does not come out again here.
 #
 # **You learn**
 #
@@ -28,6 +28,7 @@
 # - the non-Markov family line by line, and why its marginals are those of chapter 1;
 # - why the same marginals and the same loss are not the same *samples*, and how much each step loses;
 # - that the end $\eta = 1$ is DDPM, and the end $\eta = 0$ is Euler's method for an ODE in $\sigma$;
+# - how to test a sampler, and what the pictures of a broken one do not show;
 # - how to choose the times of a short sampler, and what goes wrong with the usual shortcut;
 # - interpolation between two latents, along a line and along a circle;
 # - inversion, from an image to its latent and back: its error, the order of the error, and a hole in the latents.
@@ -48,14 +49,14 @@
 # symbols.
 
 # %%
-import itertools
-
 import torch
 
 import diffusion_course as dc
 from diffusion_course.classroom import check, check_all
+from diffusion_course.classroom.suspects import line_up
 from diffusion_course.experiments import data, intervals, metrics, studies, zoo
 from diffusion_course.experiments.studies import ddim as study
+from diffusion_course.experiments.studies.shown import show_differences, show_quality
 from diffusion_course.guidance import clip
 from diffusion_course.notebook import plots, quiz, widgets
 from diffusion_course.notebook.claims import claim
@@ -105,10 +106,9 @@ for t in range(1, 401):
         print("equal within 4 standard errors:", bool(gap.abs() < 4 * error))
 
 # %% [markdown]
-# The two processes are as different as can be, and the loss is the same. So the network was never told which of
-# them it belongs to: **every joint process with these marginals has the same loss, and the same best network.** That
-# does not make each of them a good sampler. A sampler does not know $x_0$ and puts the network's guess in its place;
-# what that costs depends on the process, and {{section The step}} computes it.
+# The two processes are as different as can be, and the loss is the same: **every joint process with these marginals has the same
+# loss, and the same best network.** That does not make each of them a good sampler. A sampler does not know $x_0$ and puts the
+# network's guess in its place; {{section The step}} computes what that costs.
 #
 # ## 2. The family
 #
@@ -374,25 +374,60 @@ def ddim_step(eps_model, x_t, t, t_prev, eta, z, alpha_bar):
 check("07-ddim_step", ddim_step)
 
 # %% [markdown]
-# The loop around the step. `times` falls from the first time to the last; the step after the last goes to 0.
+# ### Exercise {{07-ddim_sample}}
+#
+# Now the sampler: the loop around the step. Everything below runs it, on numbers, on small digits, and on the trained
+# network. The times $\tau_n > \dots > \tau_1$ are chosen by somebody else. Step $k$ goes from $\tau$ to the next smaller one, and the
+# last step from $\tau_1$ to 0, so that $n$ times make $n$ steps. All randomness comes in as `noise`, one draw a step. Return
+# all states, $x_T$ among them.
+#
+# The check gives you recorded noise and a toy network, and compares state by state: it tells the first one that is wrong. It
+# also counts how often you ask the network.
+#
+# *Hint.* Call your `ddim_step`. Write the list of pairs $(t, t')$ for `times = [9, 5, 2]` on paper first, with the index of the draw that
+# belongs to each.
+
+
+# %%
+# EXERCISE 07-ddim_sample (keep this line)
+def ddim_sample(eps_model, x_T, times, eta, noise, alpha_bar):
+    """All states of the sampler, from x_T over the chosen times down to x_0.
+
+    eps_model: as `ddim_step` takes it; called once a step. x_T: (B, *S), the state at times[0].
+    times: (n,), falling integers from 1..T. eta: a number in 0..1. noise: (n, B, *S), noise[k - 1] is the z of step k.
+    alpha_bar: (T,). Returns (n + 1, B, *S): x_T first, then the state after each step; the last is at time 0.
+    """
+    ### BEGIN SOLUTION
+    states = [x_T]
+    t = times.tolist()
+    for now, then, z in zip(t, [*t[1:], 0], noise, strict=True):
+        states.append(ddim_step(eps_model, states[-1], now, then, eta, z, alpha_bar))
+    return torch.stack(states)
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+# NBVAL_CHECK_OUTPUT
+check("07-ddim_sample", ddim_sample)
+
+# %% [markdown]
+# From here on, `generate` draws the noise for your sampler and hands on its last state.
 
 
 # %%
 @torch.no_grad()
 def generate(eps_model, x, times, eta=0.0, noise=None, schedule=cosine):
-    """From x at times[0] through the falling `times` to x_0. x: (B, *S), textbook coordinates. noise: for eta > 0."""
-    for t, t_prev in itertools.pairwise([*times.tolist(), 0]):
-        z = noise.like(x) if eta > 0 else torch.zeros_like(x)
-        x = ddim_step(eps_model, x, t, t_prev, eta, z, schedule.alpha_bar)
-    return x
+    """The last state of `ddim_sample` from x at times[0]. x: (B, *S), textbook coordinates. noise: for eta > 0."""
+    draws = torch.stack([noise.like(x) if eta > 0 else torch.zeros_like(x) for _ in times])
+    return ddim_sample(eps_model, x, times, eta, draws, schedule.alpha_bar)[-1]
 
 
 # %% [markdown]
 # ### Eta = 1 is DDPM, to rounding
 #
-# {{Section How much fresh noise}} says so for neighbours. For a longer step $t \to t'$ the same algebra holds with $\alpha_t$ replaced by
+# {{Section How much noise}} says so for neighbours. For a longer step $t \to t'$ the same algebra holds with $\alpha_t$ replaced by
 # $\bar\alpha_t/\bar\alpha_{t'}$: the shortened schedule of chapter 3. The cell compares your step with the posterior
-# mean and variance for *every* pair of neighbours, and your whole loop, on 30 of 1000 times, with the library's
+# mean and variance for *every* pair of neighbours, and your whole sampler, on 30 of 1000 times, with the library's
 # `ddpm`. The denoiser is the exact one of a data set of small digits, so that no network error can hide anything.
 # (The library's samplers carry $x_t/\sqrt{\bar\alpha_t}$: `to_ve` converts, and the random numbers are replayed
 # from the same seed.)
@@ -415,7 +450,125 @@ grid = cosine.grid(times)
 x = dc.Noise(6).randn(20, 1, 8, 8, dtype=f64)
 mine = generate(exact_eps, x, times, 1.0, dc.Noise(7))
 theirs = dc.sample(exact, dc.gaussian.to_ve(x, grid[0]), grid, dc.samplers.ddpm, dc.Noise(7))
-agree("your loop at eta = 1 and the library's ddpm", mine, theirs, 1e-8)
+agree("your sampler at eta = 1 and the library's ddpm", mine, theirs, 1e-8)
+
+# %% [markdown]
+# ### What would this test have missed?
+#
+# The first comparison of the cell above looks sharp: a thousand steps, to 12 digits. But all of them go to the neighbour,
+# with $\eta = 1$ and a model that never looks at $t$. A step that takes $t - 1$ for $t'$, or $\eta^2$ for $\eta$, or tells the network the wrong
+# time, passes it. A test is worth the mistakes that it catches. So write one, and have it tested.
+#
+# ### Exercise {{07-is_right}}
+#
+# Write `is_right(step)`. A `step` takes the arguments of `ddim_step`, in its order. Say `True` if it is right, and `False` if it is not.
+#
+# - A **right** step computes the formula of this section for every $1 \le t \le T$, $0 \le t' < t$ and $0 \le \eta \le 1$, every table $\bar\alpha$, model, and batch
+#   `(B, *S)`. There are eight right ones. They calculate in other ways, some of them clumsy, and differ by rounding: in
+#   float64 by less than $10^{-12}$ of the length of the result, on the schedules of this chapter. In float32 it is more.
+# - A **wrong** step has one mistake, in the formula, its indices, or in what it asks the model. There are 38 wrong ones. Each
+#   is off by at least 0.3 % of the length of the result for some ordinary input. For many that is every input; others are wrong in one corner alone.
+#
+# **The score** is the share of the wrong steps of which your test says `False`. The marks are {{marks 07-is_right}}. But *one* right step
+# refused costs all points: a test that cries wolf is soon switched off. Grading asks the same kinds of steps, in
+# another order and with other numbers in them.
+#
+# A step never raises for such inputs, tells nothing by its name, and has no source to read; call it. Your test may call each step
+# 300 times at most, and must say the same whenever it is asked, so draw its inputs from `dc.Noise(seed)` and not from
+# `torch.randn`.
+#
+# *Hint.* The check has found your `ddim_step` right, so it can be what you compare with. Then ask of each of your inputs: which
+# mistake would *not* show here? If you wish, write a wrong step and try your test on it.
+
+
+# %%
+# EXERCISE 07-is_right (keep this line)
+def is_right(step):
+    """Is a step the step of the family (Song et al. 2021, eqs. 12 and 16)?
+
+    step: a function with the arguments of `ddim_step`, step(eps_model, x_t, t, t_prev, eta, z, alpha_bar).
+    Returns True or False, the same whenever it is asked.
+    """
+
+    ### BEGIN SOLUTION
+    def model(x, t):  # it depends on everything that it is shown
+        return torch.sin(x + t[:, None])
+
+    noise = dc.Noise(0)
+    corners = (1, 0), (2, 1), (2, 0), (500, 499), (600, 100), (500, 1), (1000, 500), (1000, 0)
+    for schedule in (linear, cosine):
+        for t, t_prev in corners:
+            for eta in (0.0, 0.5, 1.0):
+                x, z = noise.randn(2, 3, 4, dtype=f64)  # several samples, all different
+                case = (model, x, t, t_prev, eta, z, schedule.alpha_bar)
+                got, want = step(*case), ddim_step(*case)
+                if not (got - want).norm() <= 1e-6 * want.norm():  # NaN is refused, too
+                    return False
+    return True
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+# NBVAL_CHECK_OUTPUT
+check("07-is_right", is_right)
+
+
+# %% [markdown]
+# Your test on your own step, and on three slips that the comparison with the posterior lets pass.
+
+
+# %%
+def to_the_neighbour(eps_model, x_t, t, t_prev, eta, z, alpha_bar):
+    return ddim_step(eps_model, x_t, t, t - 1, eta, z, alpha_bar)
+
+
+def eta_squared(eps_model, x_t, t, t_prev, eta, z, alpha_bar):
+    return ddim_step(eps_model, x_t, t, t_prev, eta**2, z, alpha_bar)
+
+
+def told_the_next_time(eps_model, x_t, t, t_prev, eta, z, alpha_bar):
+    def model(x, t):
+        return eps_model(x, torch.full_like(t, max(t_prev, 1)))
+
+    return ddim_step(model, x_t, t, t_prev, eta, z, alpha_bar)
+
+
+slips = {"t - 1 for t'": to_the_neighbour, "eta^2": eta_squared, "another time": told_the_next_time}
+for name, step in {"ddim_step": ddim_step, **slips}.items():
+    print(f"{name:12} is right: {bool(is_right(step))}")
+claim(
+    "where the comparison looked, the three slips give what your step gives",
+    all(
+        torch.equal(
+            *(f(lambda x, t: eps, x_t, t, t - 1, 1.0, z, cosine.alpha_bar) for f in (step, ddim_step))
+        )
+        for step in slips.values()
+        for t in range(1, 1001, 37)
+    ),
+)
+
+# %% [markdown] tags=["solution-only"]
+# **How to come to such a test.** Do not begin with inputs. Begin with the mistakes, and ask of each where it shows:
+#
+# | mistake | shows only | so the test has |
+# |---|---|---|
+# | a sign, a root, $\bar\alpha_t$ for $\bar\alpha_{t'}$ | nearly everywhere | any input |
+# | anything about $s$ | for $\eta > 0$ | $\eta = 1$ |
+# | $\eta^2$, $\sqrt\eta$, "$\eta > 0$ means 1" | for $0 < \eta < 1$ | $\eta = 0.5$ |
+# | $t - 1$ for $t'$, the $s$ of the full chain | on leaps | (600, 100) |
+# | the table at index $-1$, $\bar\alpha_1$ for $\bar\alpha_0$, noise in the last step | at $t' = 0$ | (1, 0), (2, 0) and (1000, 0) |
+# | 1 for $\bar\alpha_1$ | at $t' = 1$ | (2, 1) and (500, 1) |
+# | a wrong time for the network | if the model looks at $t$ | $\sin(x + t)$ |
+# | one prediction or one draw for the whole batch | for several samples | $B = 3$ |
+# | a clipped $\hat x_0$ | where $\hat x_0$ is large | $t = 1000$, where $\hat x_0$ is $x_t/\sqrt{\bar\alpha_t}$ and more |
+#
+# The rows contradict each other: at $t' = 0$ there is no fresh noise, so whoever tests there alone sees nothing of $s$; a model that predicts 0 isolates $s$
+# and hides the rest. So a good test is a *product* of corners, and not one clever input. With random inputs alone $t' = 1$ comes once in
+# some hundred draws.
+#
+# The tolerance has two sides. Right steps differ by rounding, $10^{-12}$ here, and wrong ones by $3 \cdot 10^{-3}$ or more, so anything between $10^{-10}$ and $10^{-4}$ will do, *relative* to the
+# length of the result: at $t = 1000$ of the cosine schedule $\hat x_0$ is about $20{,}000$. In float32 the gap closes: $1 - \bar\alpha_1 = 10^{-4}$ of
+# the linear schedule keeps three digits there.
 
 # %% [markdown]
 # ### The same loss is not the same samples
@@ -454,7 +607,7 @@ agree("your loop at eta = 1 and the library's ddpm", mine, theirs, 1e-8)
 # $$V' = k^2\,V + s^2, \qquad k = \frac{\sqrt{\bar\alpha_{t'}\bar\alpha_t}\;c^2 + \sqrt{(1-\bar\alpha_{t'}-s^2)(1-\bar\alpha_t)}}{V_t},$$
 #
 # which `dc.gaussian.sampled_variance` runs down a grid. The cell checks $k^2 V_t + s^2 = V_{t'} - a^2\,\mathrm{Var}(x_0 \mid x_t)$
-# for random $c$ and $s$ at all $t$. Then it runs the recursion for data from $\mathcal{N}(0, 1)$, beside 10,000 samples.
+# for random $c$ and $s$ at all $t$. Then it runs the recursion for data from $\mathcal{N}(0, 1)$, and your sampler beside it where there is an $\eta$.
 #
 # **Predict, then run.** The network is exact, and all 1000 steps are taken. All four members have the marginals of chapter 1
 # and the same loss. The data have the variance 1. Which variance do the samples have?
@@ -480,29 +633,20 @@ members = {
 }
 
 
-def one_gaussian(x, sigma):
-    """The denoiser of data from N(0, 1), in the library's coordinates."""
-    return x / (1 + sigma**2)
+def gaussian_eps(x, t):
+    """The exact model for data from N(0, 1), where x_t has variance 1, too."""
+    return (1 - linear.alpha_bar[t - 1]).sqrt()[:, None] * x
 
 
-def sampled(fresh, n=10_000):
-    """n numbers by eq. 12 with the variances `fresh` (1000,) of the fresh noise: (n,)."""
-    noise = dc.Noise(21, per_sample=False)
-    x = noise.randn(n, dtype=f64)
-    for sigma, sigma_next, s2 in zip(every[:-1], every[1:], fresh, strict=True):
-        ab, ab_next = 1 / (1 + sigma**2), 1 / (1 + sigma_next**2)
-        guess = one_gaussian(x / ab.sqrt(), sigma)
-        eps = (x - ab.sqrt() * guess) / (1 - ab).sqrt()
-        x = ab_next.sqrt() * guess + (1 - ab_next - s2).clamp(min=0).sqrt() * eps + s2.sqrt() * noise.like(x)
-    return x
-
-
-for name, fresh in members.items():
+every_time = torch.arange(1000, 0, -1)
+for eta, (name, fresh) in zip((0.0, 1.0, None, None), members.items(), strict=True):
     exact_variance = dc.gaussian.sampled_variance(1.0, every, fresh)[-1]
-    drawn = sampled(fresh)
-    inside = bool((drawn.var() / exact_variance - 1).abs() < 4 * (2 / len(drawn)) ** 0.5)
-    print(f"{name:23} variance {exact_variance:.3f}, of the samples {drawn.var():.2f}", end="; ")
-    print("equal within 4 standard errors:", inside)
+    print(f"{name:23} variance {exact_variance:.3f}", end="; " if eta is not None else "\n")
+    if eta is not None:
+        noise = dc.Noise(21, per_sample=False)
+        drawn = generate(gaussian_eps, noise.randn(2000, 1, dtype=f64), every_time, eta, noise, linear)
+        inside = bool((drawn.var() / exact_variance - 1).abs() < 4 * (2 / len(drawn)) ** 0.5)
+        print(f"of 2000 samples of yours {drawn.var():.2f}, equal within 4 standard errors: {inside}")
 
 # %% [markdown]
 # The first two have nearly the right variance, and would have it with shorter steps. The other two end far too narrow, with a perfect network. So "the
@@ -560,7 +704,7 @@ show_table(
 mine = generate(exact_eps, x, times, 0.0)
 for name, step in {"euler": dc.samplers.euler, "ddim(0)": dc.samplers.ddim(0.0)}.items():
     theirs = dc.sample(exact, dc.gaussian.to_ve(x, grid[0]), grid, step)
-    agree(f"your loop at eta = 0 and the library's {name}", mine, theirs, 1e-8)
+    agree(f"your sampler at eta = 0 and the library's {name}", mine, theirs, 1e-8)
 
 # %% [markdown]
 # ## 6. Which times?
@@ -744,31 +888,16 @@ for eta in (0.0, 1.0):
 # %% [markdown]
 # ### The table
 #
-# Ten pictures show what happens, and no more. The table below was measured on 300 samples a row, with the shipped
-# judge. *Recognised* is the share that it gives the wanted label, with its 95 % Wilson interval. *Fréchet* is the
+# The table below was measured on 300 samples a row, with the shipped judge. *Recognised* is the share that it gives the wanted label, with its 95 % Wilson interval. *Fréchet* is the
 # Fréchet distance between the judge's features of the samples and of the test set (lower is better), ± its 95 %
 # interval. The *floor* is what 300 real training images score.
 
 
 # %%
-def show(rows, keys, caption):
-    """Show rows of the study: the keys that tell them apart, and the results with their errors."""
-    lines = []
-    for row in rows:
-        low, high = row["recognised"]["wilson 95 %"]
-        share = f"{row['recognised']['share']:.3f} ({low:.3f} to {high:.3f})"
-        distance = f"{row['frechet']:.2f} ± {intervals.reach(row['frechet standard error']):.2f}"
-        setting = (
-            f"{row[key]:.3f}" if key in ("precision", "recall", "mean pixel") else row[key] for key in keys
-        )
-        lines.append((*setting, share, distance))
-    show_table([*keys, "recognised (95 % interval)", "Fréchet distance ± 95 %"], lines, caption)
-
-
 table = studies.load("ddim")
 print(f"{table.command}, on {table.device}, {table.date}; floor {table.rows[0]['floor']:.2f}")
 for name in study.SCHEDULES:
-    show(table.where(model=name, timesteps="uniform"), ["eta", "steps"], name)
+    show_quality(table.where(model=name, timesteps="uniform"), ["eta", "steps"], name)
 
 
 # %%
@@ -806,26 +935,12 @@ def frechet_against_steps(name):
 frechet_against_steps("mnist-eps-cosine")
 
 # %% [markdown]
-# The rows of one network start from the same noise, sample by sample. So compare them in pairs: the next cell takes the
-# difference of two distances with its own 95 % interval, which leaves out what both sets of samples have in common. Ten such
-# tests are made at once, and one of twenty comes out "significant" by chance, so their p values are corrected for
+# The rows of one network start from the same noise, sample by sample. So compare them in pairs: the difference of two distances has
+# an interval of its own, without what both sets of samples have in common. Ten such tests are made at once, so their p values are corrected for
 # their number (Holm 1979).
 
-
 # %%
-def compare(pairs):
-    """Show distance of row a minus distance of row b, for name -> (a, b); p values corrected for their number. Returns both."""
-    found = {name: intervals.difference(*rows) for name, rows in pairs.items()}
-    p = intervals.holm({name: difference.p for name, difference in found.items()})
-    lines = [
-        (name, f"{d.value:+.2f}", f"{d.low:+.2f} to {d.high:+.2f}", f"{p[name]:.2g}")
-        for name, d in found.items()
-    ]
-    show_table(["rows", "difference of the distances", "95 % interval", "p"], lines)
-    return found, p
-
-
-found, p = compare(
+found, p = show_differences(
     {
         f"{row['model']}, {row['steps']} steps, eta 1 minus eta 0": (
             row,
@@ -850,8 +965,8 @@ on_karras = {
     for sampler in ("euler", "eta 1")
 }
 by_eta = [{**row, "eta": eta} for eta, rows in enumerate(on_karras.values()) for row in rows]
-show(by_eta, ["eta", "evaluations", "precision", "recall"], "mnist-edm on the Karras grid")
-found, p = compare(
+show_quality(by_eta, ["eta", "evaluations", "precision", "recall"], "mnist-edm on the Karras grid")
+found, p = show_differences(
     {
         f"{a['evaluations']} evaluations, eta 1 minus eta 0": (a, b)
         for a, b in zip(on_karras["eta 1"], on_karras["euler"], strict=True)
@@ -891,9 +1006,6 @@ claim(
 # Against it stands the larger error of long noisy steps. Which of them wins must be measured, for each network and
 # data set. The order in the table is not a law, and neither is the opposite one.
 #
-# Read the shares with their intervals, too. At 10 steps on the cosine network, 0.95 and 0.90 are barely told apart by 300
-# samples; at 20 steps, 0.93 and 0.91 are not. The Fréchet distances tell them apart.
-#
 # ### The choice of times
 #
 # The same study, at $\eta = 0$. A mean pixel nearer to 1 is a brighter image.
@@ -903,9 +1015,9 @@ short = {}
 for name in ("mnist-eps-cosine", "mnist-eps-linear"):
     rows = [row for row in table.where(model=name, eta=0.0) if row["steps"] <= 10]
     short[name] = sorted(rows, key=lambda row: row["steps"])
-    show(short[name], ["steps", "timesteps", "mean pixel"], name)
+    show_quality(short[name], ["steps", "timesteps", "mean pixel"], name)
 print(f"mean pixel of the real digits in mnist-5k: {data.load('mnist-5k').images.mean():.3f}")
-found, p = compare(
+found, p = show_differences(
     {
         f"{name}, {row['steps']} steps, {row['timesteps']} minus uniform": (
             row,
@@ -946,11 +1058,7 @@ claim(
 # - On the *linear* schedule the choice matters less: no distance differs from that of uniform times by as much as 1, and leading
 #   loses nothing, since at $t = 801$ only 4 % of the image is left to be missed.
 #
-# Without the pairs one would have seen little of this: at 10 steps on the linear schedule, 4.1 and 3.6 lie within each other's
-# intervals, and the difference of the pairs is clear: from the same noise, quadratic times end farther off.
-#
-# So the choice of times can matter more than $\eta$ (20.1 with 5 quadratic steps on the cosine network, 6.5 with
-# uniform ones), or hardly at all. It must fit the schedule.
+# So the choice of times can matter more than $\eta$, or hardly at all. It must fit the schedule.
 #
 # ### Is the table real?
 #
@@ -966,6 +1074,148 @@ for eta in (0.0, 1.0):
     low, high = metrics.wilson(k, 60)
     print(f"eta = {eta:g}, 10 steps: {k} of 60 = {k / 60:.3f} ({low:.3f} to {high:.3f})", end="; ")
     print(f"the table's row: {row['recognised']['share']:.3f}")
+
+# %% [markdown]
+# ### Exercise {{07-name_faults}}
+#
+# Somebody has written five samplers, A to E. Each is called as your `ddim_sample`, `sampler(eps_model, x_T, times, eta, noise, alpha_bar)`, and returns
+# all states. Each has **one** of these eight faults, and no two have the same:
+#
+# 1. The network is told the time that the step goes to (in the last step, 1), and not that of the state it is shown.
+# 2. The last step is left out: the state at the last of the times is returned for the image.
+# 3. The amount of fresh noise is that of the step from $t$ to $t - 1$, however long the step is; in the last step it is 0.
+# 4. The old noise does not make room for the fresh noise: no $s^2$ is subtracted under the root.
+# 5. Fresh noise is added in the last step too.
+# 6. No fresh noise is added, whatever $\eta$ is.
+# 7. One draw is the fresh noise of every step.
+# 8. The network is asked once, in the first step, and its prediction is used in all.
+#
+# **Predict, then run.** Which of the eight spoil the picture, and how? Which will look like your own? The cell samples ten digits with
+# each, at $\eta = 1$ with ten trailing times, all from the same noise.
+
+# %%
+samplers = line_up("amber")
+x, y = start(10, seed=25)
+times = dc.schedules.trailing_timesteps(1000, 10)
+noise = dc.Noise(26)
+draws = torch.stack([noise.like(x) for _ in times])
+with torch.no_grad():
+    made = {
+        name: sampler(eps_of(y), x, times, 1.0, draws, cosine.alpha_bar)[-1]
+        for name, sampler in {"yours": ddim_sample, **samplers}.items()
+    }
+plots.filmstrip(
+    torch.stack(list(made.values()), dim=1),
+    [str(k) for k in range(10)],
+    title="Ten digits from one noise: your sampler, and five with a fault each",
+    rows=list(made),
+)
+
+# %% [markdown]
+# Pictures raise a suspicion, and settle little: two faults may spoil a picture in the same way, and one may not be seen at all. So
+# make experiments. You choose the model, the noise, the times and $\eta$, and see every state. *Which input leaves
+# nothing of a step but the part that you suspect?* Use the cell below, and add others.
+
+
+# %%
+# Your experiments: to begin with, one number, a model that is no network, and eta = 0.
+def wave(x, t):
+    return torch.sin(x + t[:, None] / 200)
+
+
+for name, sampler in {"yours": ddim_sample, **samplers}.items():
+    states = sampler(
+        wave,
+        torch.ones(1, 1, dtype=f64),  # x_T
+        torch.tensor([900, 500, 100]),
+        0.0,
+        torch.ones(3, 1, 1, dtype=f64),  # the draws
+        cosine.alpha_bar,
+    )
+    print(f"{name:5} ends at {states[-1].item():.4f}")
+
+# %% [markdown]
+# **Your answer** is the list of the five numbers, for A to E. The score is how many are right; the marks are {{marks 07-name_faults}}. The function returns the numbers
+# alone. Grading does not run your experiments, but keep them: they are the reason why you know.
+
+
+# %%
+# EXERCISE 07-name_faults (keep this line)
+def name_faults():
+    """The numbers 1..8 of the faults of the samplers A, B, C, D and E, in this order.
+
+    Returns a list of five different integers, or a tensor of them (5,), int64.
+    """
+    ### BEGIN SOLUTION
+    return [3, 5, 2, 8, 1]
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+# NBVAL_CHECK_OUTPUT
+check("07-name_faults", name_faults)
+
+# %% [markdown] tags=["solution-only"]
+# **How to find them.** In the pictures D is nothing but noise, E is grey with white specks, A draws other digits with thicker strokes, and B and C look alike:
+# your digits with fine specks. At $\eta = 0$ A and B agree with yours, so their faults are in the fresh noise (3, 4, 5, 6
+# or 7), and those of C, D and E are not. That is a beginning. 2 and 5 leave the same specks; 3, 4, 6 and 7 all change the amount of noise on the way. Each fault changes one part, so isolate the parts,
+# one experiment each:
+#
+# | experiment | what is seen | names |
+# |---|---|---|
+# | a model that writes down each time that it is told | E is told 500, 100, 1 for the states at 900, 500, 100; D asks once | 1, 8 |
+# | compare the last two states | equal: no last step | 2 |
+# | the same run with $\eta = 0$ and $\eta = 1$ | equal states: no fresh noise | 6 |
+# | $x_T = 0$ and a model that predicts 0: the first state is $s z$ | read off $s$ and compare with `fresh_std` | 3 |
+# | the same, noise only in `noise[-1]` | the last state is not 0: noise in the last step | 5 |
+# | the same, other noise in the second step only | the second state does not change: one draw for all | 7 |
+# | $z = 0$ and a model that predicts 1: what is left is the direction | its root lacks $s^2$ | 4 |
+#
+# The cell runs the first, the second, the fourth and the fifth: these four already name all five.
+
+
+# %% tags=["solution-only"]
+def recorded(sampler, model, eta=1.0, z=(0.0, 0.0, 0.0), x_T=0.0):
+    """The states of three steps on one number, and the times that the model was told."""
+    told = []
+
+    def watched(x, t):
+        told.append(t.item())
+        return model(x, t)
+
+    noise = torch.tensor(z, dtype=f64).reshape(3, 1, 1)
+    start_at = torch.full((1, 1), x_T, dtype=f64)
+    states = sampler(watched, start_at, torch.tensor([900, 500, 100]), eta, noise, cosine.alpha_bar)
+    return states.flatten(), told
+
+
+s_right = float(fresh_std(900, 500, 1.0, cosine))
+rows, without_eta = [], {}
+for name, sampler in {"yours": ddim_sample, **samplers}.items():
+    states, told = recorded(sampler, wave, x_T=1.0)
+    s = recorded(sampler, lambda x, t: 0 * x, z=(1.0, 0.0, 0.0))[0][1] / s_right
+    last = recorded(sampler, lambda x, t: 0 * x, z=(0.0, 0.0, 1.0))[0][-1]
+    rows.append((name, told, f"{s:.2f}", f"{last:.2f}", "yes" if states[-1] == states[-2] else "no"))
+    without_eta[name] = recorded(sampler, wave, eta=0.0, x_T=1.0)[0][-1]
+show_table(
+    ["sampler", "times told", "s of the first step / right s", "noise in the last step", "last states equal"],
+    rows,
+)
+claim(
+    "at eta = 0 A and B agree with yours, and C, D and E do not",
+    [name for name, end in without_eta.items() if (end - without_eta["yours"]).abs() < 1e-9]
+    == ["yours", "A", "B"],
+)
+claim(
+    "E is told the times of the next states, and D asks once",
+    [r[1] for r in rows[4:]] == [[900], [500, 100, 1]],
+)
+claim(
+    "the s of A is too small, and right for all others",
+    [r[2] == "1.00" for r in rows] == [True, False, True, True, True, True],
+)
+claim("B alone adds noise in the last step", [r[0] for r in rows if r[3] != "0.00"] == ["B"])
+claim("C alone leaves the last step out", [r[0] for r in rows if r[4] == "yes"] == ["C"])
 
 # %%
 quiz.ask("07-q2")

@@ -37,6 +37,7 @@ SLOW = (
     "experiments/released/test_hub",
     "experiments/studies/test_schedules",
     "experiments/studies/test_solvers",
+    "experiments/test_own_pictures",
     "experiments/test_quality",
     "experiments/test_runs",
     "experiments/test_training",

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from oracles import denoise_a_dataset
 from shared import F64, close, draws, mixture
 
-from diffusion_course import CourseError, Noise
-from diffusion_course.exact import DatasetDenoiser, GaussianMixture
+from diffusion_course import CourseError, Noise, exact
+from diffusion_course.exact import DatasetDenoiser, GaussianMixture, blurred
 
 # ---- the denoiser of a data set
 
@@ -25,6 +25,15 @@ def test_a_dataset_denoiser_is_the_plain_weighted_mean(N, dims, sigma, chunk):
         mean, log_density = denoise_a_dataset(x[i].numpy(), data.numpy(), sigma)
         close(D(x, sigma)[i], mean)
         close(D.log_density(x, sigma)[i], log_density)
+
+
+def test_a_data_set_too_large_for_a_copy_gives_the_same(monkeypatch):
+    data, x = draws(40, 3).float(), draws(5, 3, seed=1).float()
+    kept, converted = DatasetDenoiser(data, chunk=16), DatasetDenoiser(data, chunk=16)
+    answer = kept(x, 0.7)
+    monkeypatch.setattr(exact, "KEPT", 8 * data.numel() - 1)
+    assert torch.equal(converted(x, 0.7), answer)
+    assert (kept._points.dtype, converted._points.dtype) == (F64, torch.float32)
 
 
 def test_tiny_and_huge_sigma():
@@ -133,6 +142,16 @@ def test_points_are_a_mixture_of_zero_width():
     points, D = GaussianMixture(data, 0.0), DatasetDenoiser(data)
     close(points(x, 0.8), D(x, 0.8))
     close(points.log_density(x, 0.8), D.log_density(x, 0.8))
+
+
+@pytest.mark.parametrize("sigma", [0.3, torch.tensor([0.01, 0.5, 20.0, 3.0])])
+def test_blurred_points_are_a_mixture_of_that_width(sigma):
+    points, x = Noise(1).randn(5, 2, 3, dtype=torch.float64), Noise(2).randn(4, 2, 3, dtype=torch.float64)
+    found = blurred(DatasetDenoiser(points), 0.2)(x, sigma)
+    torch.testing.assert_close(found, GaussianMixture(points, 0.2)(x, sigma), rtol=1e-9, atol=1e-9)
+    assert blurred(DatasetDenoiser(points), 0.2)(x.float(), sigma).dtype == torch.float32
+    with pytest.raises(CourseError, match="h: got 0, want a number > 0"):
+        blurred(DatasetDenoiser(points), 0)
 
 
 def test_python_numbers_are_not_rounded_to_float32():

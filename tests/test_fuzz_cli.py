@@ -160,6 +160,7 @@ def nothing_heavy(monkeypatch, tmp_path):
     for module, name in (
         (LabApp, "launch_instance"),
         (data, "load"),
+        (data, "stream"),
         (drawing, "draw_paths"),
         (picture_files, "names"),
         (downloads, "fetch"),
@@ -173,7 +174,7 @@ def nothing_heavy(monkeypatch, tmp_path):
     ):
         monkeypatch.setattr(module, name, begin)
     monkeypatch.setattr(sandbox, "available", lambda: isolation)
-    monkeypatch.setattr(runs, "build", lambda config: None)  # a network of the shipped size takes a while
+    monkeypatch.setattr(runs, "network", lambda config: None)  # a network of the shipped size takes a while
     monkeypatch.setattr(handout, "edition", functools.cache(handout.edition))
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 

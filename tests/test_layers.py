@@ -87,9 +87,16 @@ def test_no_module_of_the_core_needs_itself():
         ("figures.pictures", {"ipywidgets", "IPython"}),
         ("figures.plots", {"ipywidgets", "IPython"}),
         ("cli", {"torch", "numpy", "matplotlib"}),
+        (
+            "experiments.zoo",
+            {
+                f"diffusion_course.{name}"
+                for name in ("losses", "elbo", "experiments.objectives", "experiments.training")
+            },
+        ),
     ],
 )
-def test_a_picture_needs_no_widgets_and_a_quiz_draft_no_torch(module, unwanted):
+def test_a_picture_needs_no_widgets_a_quiz_draft_no_torch_and_a_checkpoint_no_loss(module, unwanted):
     assert not loaded(f"diffusion_course.{module}") & unwanted
 
 

@@ -194,6 +194,66 @@ def test_in_the_hybrid_loss_eps_learns_from_l_simple_and_v_from_the_bound():
         close(v_half[at], slope, 1e-6)
 
 
+def test_the_bound_loss_averages_to_the_terms_of_the_bound():
+    """All t at once is the sum, in bits per dimension; the same noise at each."""
+    D = as_eps_denoiser(SHORT)
+    for transition in (losses.learned_transition(eps_and_v, SHORT), losses.fixed_transition(D, SHORT)):
+        each = [
+            losses.bound_loss(transition, PIXELS, torch.full((6,), t), EPS, SHORT)
+            for t in range(1, SHORT.T + 1)
+        ]
+        terms = elbo.transition_terms(transition, PIXELS, SHORT, Given(EPS))
+        nats = (terms.total - terms.prior).mean()
+        close(torch.stack(each).mean(), nats / (6 * math.log(2)))
+
+
+def test_with_fixed_variances_the_bound_is_the_denoisers_error():
+    t = SHORT_T.clamp(min=2)
+    D, sigma = as_eps_denoiser(SHORT), SHORT.sigma(t)
+    x0_hat = D(PIXELS + sigma[:, None, None] * EPS, sigma)
+    expected = SHORT.T * elbo.kl_term(PIXELS, x0_hat, t, SHORT).mean() / (6 * math.log(2))
+    close(losses.bound_loss(losses.fixed_transition(D, SHORT), PIXELS, t, EPS, SHORT), expected)
+
+
+def as_eps_denoiser(schedule):
+    return from_eps(eps_model, schedule)
+
+
+class Given:
+    """The same noise whenever it is asked for."""
+
+    def __init__(self, eps):
+        self.eps = eps
+
+    def like(self, x):
+        return self.eps
+
+
+def test_the_weights_are_those_of_their_papers():
+    """Number by number, at SNR 1/10,000, 1/4, 1, 4, 10,000."""
+    snr = [1e-4, 0.25, 1.0, 4.0, 1e4]
+    sigma = torch.tensor([value**-0.5 for value in snr], dtype=F64)
+    for weight, formula in (
+        (losses.eps_weight, lambda r: r),
+        (losses.v_weight, lambda r: r + 1),
+        (losses.truncated_snr_weight, lambda r: max(r, 1)),
+        (losses.min_snr_weight(), lambda r: min(r, 5)),
+        (losses.min_snr_weight(2.0), lambda r: min(r, 2)),
+        (losses.p2_weight(), lambda r: r / (1 + r)),
+        (losses.p2_weight(2.0, 0.5), lambda r: r / math.sqrt(2 + r)),
+    ):
+        close(weight(sigma), torch.tensor([formula(r) for r in snr], dtype=F64))
+
+
+def test_without_a_limit_min_snr_is_the_error_of_eps_and_at_its_smallest_that_of_x0():
+    D = Preconditioned(Wave(), eps_param(S))
+    simple = losses.denoising_loss(D, X0, SIGMA, EPS, losses.eps_weight)
+    close(losses.denoising_loss(D, X0, SIGMA, EPS, losses.min_snr_weight(1e12)), simple)
+    small = 1e-12
+    x0_error = losses.denoising_loss(D, X0, SIGMA, EPS)
+    close(losses.denoising_loss(D, X0, SIGMA, EPS, losses.min_snr_weight(small)), small * x0_error)
+
+
 def test_the_gradient_stays_finite_for_a_bad_network():
     for dtype in (torch.float32, F64):
         for size in (1e3, 30.0):

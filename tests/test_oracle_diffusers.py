@@ -24,7 +24,7 @@ import numpy as np
 import pytest
 import torch
 
-from diffusion_course import Noise, NoiseSchedule, gaussian, sample, samplers, schedules
+from diffusion_course import Noise, NoiseSchedule, gaussian, losses, sample, samplers, schedules
 from diffusion_course.denoisers import GaussianMixture, as_eps
 
 diffusers = pytest.importorskip("diffusers", reason="diffusers is not installed")
@@ -120,3 +120,18 @@ def test_an_untouched_scheduler_agrees_to_its_own_precision():
     scheduler = diffusers.DDIMScheduler(num_train_timesteps=T, beta_schedule="linear", clip_sample=False)
     theirs, ours = both(scheduler, NoiseSchedule.from_betas(BETAS["linear"]), samplers.ddim(), 1000)
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+@pytest.mark.parametrize("betas", BETAS)
+def test_min_snr_weights_are_those_of_their_training_scripts(betas):
+    """Theirs weigh the squared error of what the network predicts: min(SNR, gamma) / SNR for eps, / (SNR + 1) for v."""
+    from diffusers.training_utils import compute_snr
+
+    scheduler, schedule = make(diffusers.DDPMScheduler, betas)
+    t = torch.tensor([1, 10, 200, 700, 999])
+    snr = compute_snr(scheduler, t - 1).double()
+    smaller = torch.stack([snr, 5.0 * torch.ones_like(snr)], dim=1).min(dim=1)[0]
+    sigma = schedule.sigma(t)
+    ours = losses.min_snr_weight(5.0)(sigma)
+    torch.testing.assert_close(ours / losses.eps_weight(sigma), smaller / snr, rtol=1e-6, atol=0)
+    torch.testing.assert_close(ours / losses.v_weight(sigma), smaller / (snr + 1), rtol=1e-6, atol=0)

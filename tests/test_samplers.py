@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -133,7 +134,7 @@ def test_inversion_wants_a_rising_grid(sigmas):
 
 
 def test_inversion_stops_at_nan():
-    with pytest.raises(CourseError, match=r"^inversion: NaN or infinity after the step 1 -> 2"):
+    with pytest.raises(CourseError, match=r"^inversion: NaN or infinity after step 1 of 2, sigma 1 -> 2;"):
         samplers.ddim_invert(lambda x, s: x / 0, draws(3, 2), torch.tensor([1.0, 2.0, 3.0]))
 
 
@@ -399,6 +400,23 @@ def test_not_a_number_is_traced_to_its_step(bad):
         sample(D, draws(2, 2), torch.tensor([4.0, 2.0, 0.5, 0.0]))
     with pytest.raises(CourseError, match=r"^x: holds NaN or infinity before the first step"):
         sample(D, torch.full((2, 2), bad), torch.tensor([4.0, 2.0, 0.5, 0.0]))
+
+
+def test_numbers_with_a_sum_too_large_for_their_dtype_are_no_error():
+    huge = torch.full((2, 4), torch.finfo(torch.float32).max / 2)
+    assert torch.equal(samplers.sample(lambda x, sigma: x, huge, schedules.karras(5)), huge)
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_no_step_waits_for_the_device(monkeypatch, name):
+    """A meta tensor has no numbers: whatever asks for one raises. The loop asks twice, before the first step and after the last."""
+    monkeypatch.setattr(samplers, "check_state", lambda x: None)
+    x = torch.empty(2, 3, device="meta")
+    with pytest.raises((RuntimeError, NotImplementedError), match="meta"):
+        x.sum().item()
+    noise = SimpleNamespace(like=torch.empty_like)
+    loop = samplers.states(lambda x, sigma: x / 2, x, schedules.karras(20), STEPS[name], noise)
+    assert all(state.x.is_meta for state in itertools.islice(loop, 20))
 
 
 @pytest.mark.parametrize(

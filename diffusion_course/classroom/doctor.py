@@ -12,7 +12,8 @@ import torch
 
 from .. import __version__
 from ..errors import CourseError
-from ..experiments.data import data_root, held
+from ..experiments.data import data_root
+from ..experiments.torchvision_sets import held
 from . import handout
 from .grading import sandbox
 

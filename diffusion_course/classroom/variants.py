@@ -3,6 +3,7 @@
 They are data of the checks, which load torch: these are asked only where an edition needs them.
 """
 
+import ast
 import hashlib
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
@@ -68,11 +69,16 @@ def terms(
 
 def vary(notebook: NotebookNode, drawn: Mapping[str, int]) -> NotebookNode:
     """A copy of a chapter with these versions in its text and its code."""
-    varied = deepcopy(notebook)
+    varied, current = deepcopy(notebook), ""
     for cell in varied.cells if drawn else ():
         if (exercise := handout.exercise_of(cell)) in drawn:
-            cell.source = _code(cell.source, exercise, drawn[exercise])
+            cell.source, current = _code(cell.source, exercise, drawn[exercise]), ""
+        elif cell.cell_type == "code":
+            if current in drawn:  # what the exercise is about, between its heading and its cell
+                cell.source = _text(cell.source, current, drawn[current])
+            cell.source = _calling(cell.source, drawn)
         for headed in HEADING.findall(handout.template(cell)):
+            current = headed
             if headed in drawn:
                 cell.metadata.course.template = _text(handout.template(cell), headed, drawn[headed])
     return varied
@@ -91,6 +97,36 @@ def _text(text: str, exercise: str, number: int) -> str:
 
     check = CHECKS[exercise]
     return text if check.repair else _edited(text, check.variants[number].edits)
+
+
+def _calling(source: str, drawn: Mapping[str, int]) -> str:
+    """A cell of the chapter whose calls of a varied function give it what its version takes."""
+    from .checks import CHECKS
+
+    for e, number in drawn.items():
+        for argument, form in CHECKS[e].variants[number].calls.items():
+            source = given(source, CHECKS[e].function, CHECKS[e].parameters.index(argument), argument, form)
+    return source
+
+
+def given(source: str, function: str, place: int, name: str, form: str) -> str:
+    """The code with form.format(what stands there) for one argument in each call of a function. Of what is no Python nothing changes."""
+    try:
+        calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    except SyntaxError:  # a magic
+        return source
+    found: list[ast.expr] = []
+    for call in calls:
+        if isinstance(call.func, ast.Name) and call.func.id == function:
+            found += [k.value for k in call.keywords if k.arg == name] or call.args[place : place + 1]
+    lines = source.encode().split(b"\n")  # columns are counted in bytes
+    for value in sorted(found, key=lambda v: (v.lineno, v.col_offset), reverse=True):
+        assert value.end_lineno == value.lineno, "an argument that is varied stands on one line"
+        line, start, end = lines[value.lineno - 1], value.col_offset, value.end_col_offset
+        old = line[start:end].decode()
+        new = form.format(old if isinstance(value, ast.Name | ast.Constant) else f"({old})")
+        lines[value.lineno - 1] = line[:start] + new.encode() + line[end:]
+    return b"\n".join(lines).decode()
 
 
 def _edited(text: str, edits: Mapping[str, str]) -> str:

@@ -1,180 +1,185 @@
-"""Configs: what a run trains on what, as a YAML file. Here alone they are read and checked, whole, before any work."""
+"""Configs: what a run trains on what, checked whole before any work.
+
+config = read_config("mnist-edm")
+config.noise                          # LogNormal(mean=-0.4, std=1.2)
+"""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-from torch import nn
-
-from ..errors import CourseError, check_integer, check_known, check_number, shown
+from ..errors import CourseError, check_known, check_number
 from ..files import user_path
-from ..nets.classifier import Classifier, NoisyClassifier
-from ..nets.unet import UNet
-from .data import SOURCES, Source
+from ..parametrisations import Param, edm_param, eps_param, flow_param, v_param, x0_param
+from ..schedules import BETAS, NoiseSchedule
+from . import config_text, parts
+from .data import Source, describe
 from .recipe import Recipe
 
 CONFIGS = Path(__file__).parent.parent / "configs"
-NEEDED, OPTIONAL = ("model", "data", "recipe"), ("net", "label_dropout", "edm")
-NETWORKS: dict[str, type[nn.Module]] = {
-    "classifier": Classifier,
-    "noisy-classifier": NoisyClassifier,
-    "flow": UNet,
-    "edm": UNet,
-    "eps-linear": UNet,
-    "eps-cosine": UNet,
-}
-EDM = {"sigma_data": 0.5, "p_mean": -1.2, "p_std": 1.2}  # Karras et al. 2022, table 1
-
-Rule = Callable[[str, object], None]
 
 
-def _integer(low: int, high: int = 4096) -> Rule:
-    return lambda name, value: check_integer(name, value, low, high)
+@dataclass(frozen=True)
+class Config:
+    """All that makes a run. Raises CourseError for parts that do not go together.
+
+    data: a data set's name, or the path of pictures. parametrisation: None for classifiers. noise: None for the classifier of
+    clean images. schedule: where parametrisation or noise need one. label_dropout: the share of labels left out in training.
+    """
+
+    data: str
+    net: parts.Net
+    loss: parts.Loss
+    recipe: Recipe
+    parametrisation: parts.Parametrisation | None = None
+    noise: parts.Noise | None = None
+    schedule: parts.Schedule | None = None
+    label_dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_number("label_dropout", self.label_dropout, lambda v: 0 <= v <= 1, "in 0..1")
+        if isinstance(self.net, parts.UNetShape):
+            self._check_denoiser(self.net)
+        else:
+            self._check_classifier(self.net)
+
+    @classmethod
+    def of(cls, mapping: object) -> Config:
+        """The config that a YAML file or a card holds; `of(config.as_dict()) == config`.
+
+        Every part is `{kind: ..., key: value, ...}`, or its kind alone; what is left out has its default, or what `model` says.
+        Raises CourseError for an unknown name, with the nearest known one, and for a value of another kind or out of range.
+        """
+        return cls(**config_text.read(mapping))
+
+    def as_dict(self) -> dict[str, Any]:
+        """The config in full, as JSON and YAML can hold it: every part with its kind, every key with its value."""
+        held = {name: getattr(self, name) for name in config_text.PARTS}
+        return {name: config_text.written(value) for name, value in held.items() if value is not None}
+
+    def _check_classifier(self, net: parts.Net) -> None:
+        if not isinstance(self.loss, parts.CrossEntropyLoss):
+            raise CourseError(f"loss: got {self.loss.kind!r}, want 'cross-entropy' for a {net.kind}")
+        wanted = {"noise"} if isinstance(net, parts.NoisyClassifierShape) else set()
+        for name in ("parametrisation", "noise", "schedule", "label_dropout"):
+            if name not in wanted and getattr(self, name):
+                raise CourseError(f"{name}: a {net.kind} takes none; leave it out")
+        if wanted and not isinstance(self.noise, parts.LogNormal | parts.LogitNormal | parts.UniformTime):
+            raise CourseError(f"noise: a {net.kind} needs one of log-normal, logit-normal, uniform")
+
+    def _check_denoiser(self, net: parts.UNetShape) -> None:
+        param, noise, loss = self.parametrisation, self.noise, self.loss
+        if isinstance(loss, parts.CrossEntropyLoss):
+            raise CourseError("loss: got 'cross-entropy', which is a classifier's; the network is a unet")
+        for name in ("parametrisation", "noise"):
+            if getattr(self, name) is None:
+                raise CourseError(f"{name}: a unet needs one of {', '.join(parts.KINDS[name])}")
+        users = [one.kind for one in (param, noise) if isinstance(one, parts.NEED_SCHEDULE)]
+        if users and self.schedule is None:
+            raise CourseError(f"schedule: {' and '.join(map(repr, users))} need one of {', '.join(BETAS)}")
+        if self.schedule is not None and not users:
+            raise CourseError("schedule: neither parametrisation nor noise uses it; leave it out")
+        if isinstance(loss, parts.EdmLoss) and not isinstance(param, parts.EdmParam):
+            raise CourseError("loss: 'edm' takes sigma_data from the parametrisation, which must be 'edm'")
+        bound = isinstance(loss, parts.VlbLoss | parts.HybridLoss)
+        if bound and not isinstance(noise, parts.ScheduleTimes):
+            raise CourseError(
+                f"loss: {loss.kind!r} is a sum over the steps of a schedule; want the noise 'schedule'"
+            )
+        if isinstance(loss, parts.HybridLoss) and not net.learned_variance:
+            raise CourseError("loss: 'hybrid' trains variances; want learned_variance: true in net")
+        if net.learned_variance and not bound:
+            raise CourseError(
+                f"net: learned_variance: the loss {loss.kind!r} trains no variance; want 'hybrid' or 'vlb'"
+            )
+        if net.learned_variance and not isinstance(param, parts.EpsParam):
+            raise CourseError("net: learned_variance: goes with the parametrisation 'eps' alone")
+
+    @cached_property
+    def noise_schedule(self) -> NoiseSchedule:
+        """The schedule's table; for a config that has one."""
+        assert self.schedule is not None
+        return self.schedule.made()
+
+    @cached_property
+    def param(self) -> Param:
+        """What the network sees and predicts, as coefficients; for a config of a denoiser."""
+        match self.parametrisation:
+            case parts.EdmParam(sigma_data=sigma_data):
+                return edm_param(sigma_data)
+            case parts.EpsParam():
+                return eps_param(self.noise_schedule)
+            case parts.X0Param():
+                return x0_param(self.noise_schedule)
+            case parts.VParam():
+                return v_param(self.noise_schedule)
+        return flow_param()
 
 
-def _positive(name: str, value: object) -> None:
-    check_number(name, value, lambda v: 0 < v < float("inf"), "> 0")
-
-
-def _integers(name: str, value: object) -> None:
-    if not isinstance(value, list):
-        raise CourseError(f"{name}: got {shown(value)}, want a list of integers")
-    for one in value:
-        check_integer(name, one, 1, 4096)
-
-
-# What a config may say of a network: key -> what its value must be.
-NET: dict[str, Rule] = {
-    "image_size": _integer(1),
-    "channels": _integer(1),
-    "patch_size": _integer(1),
-    "blocks": _integer(1, 64),
-    "width": _integer(2),
-    "widths": _integers,
-    "attention": _integers,
-    "num_classes": _integer(0),
-    "noise_scale": _positive,
-    "dropout": lambda name, value: check_number(name, value, lambda v: 0 <= v < 1, "in 0..1, below 1"),
-}
-KNOBS: dict[str, Rule] = {"sigma_data": _positive, "p_mean": check_number, "p_std": _positive}
-
-
-def read_config(source: str, steps: int | None = None) -> dict[str, Any]:
+def read_config(source: str, steps: int | None = None, data: str | None = None) -> Config:
     """A config by name (one of those that ship) or by path of a YAML file, checked whole. steps: instead of the recipe's.
 
+    data: instead of the config's; the network then takes its size, channels and number of classes from there. Pictures
+    shrink to the config's image_size, and have 3 channels where it names none.
     Raises CourseError for one that cannot be read or used.
     """
-    names = [path.stem for path in CONFIGS.glob("*.yaml")]
     if not source.endswith((".yaml", ".yml")):
-        check_known("config", source, names)
+        check_known("config", source, [path.stem for path in CONFIGS.glob("*.yaml")])
         path = CONFIGS / f"{source}.yaml"
     else:
         path = user_path(source)
     try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise CourseError(f"config {path}: not UTF-8 text") from None
-    except OSError as error:
-        raise CourseError(f"config {path}: {error.strerror}") from None
-    try:
-        config = yaml.safe_load(text)
-    except Exception as error:  # PyYAML raises many kinds, for a date like 2026-02-31 for instance ValueError
-        raise CourseError(
-            f"config {path}: not YAML ({(str(error).splitlines() or ['unreadable'])[0]})"
-        ) from None
-    try:
-        _check_keys(config, NEEDED, OPTIONAL)
-        if steps is not None and isinstance(config["recipe"], dict):
-            config["recipe"]["steps"] = steps
-        check_model(config)
-        recipe_of(config)
+        mapping = config_text.load(path)
+        if steps is not None and isinstance(mapping, dict) and isinstance(mapping.get("recipe"), dict):
+            mapping["recipe"]["steps"] = steps
+        if data is not None and isinstance(mapping, dict):
+            mapping = {**mapping, "data": data}
+        config = Config.of(mapping)
+        if data is not None:
+            config = _fitted(config, describe(data), mapping)
+        check_fit(config, describe(config.data), mapping)
     except CourseError as error:
         raise CourseError(f"config {path}: {error}") from None
     return config
 
 
-def recipe_of(config: Mapping[str, Any]) -> Recipe:
-    """The config's recipe. Raises CourseError for one that cannot be used."""
-    recipe = _mapping("recipe", config["recipe"])
-    names = [field.name for field in fields(Recipe)]
-    for name in recipe:
-        _check_key("recipe", name, names)
-    if "steps" not in recipe:
-        raise CourseError("recipe: lacks the key 'steps'")
-    return Recipe(**recipe)
+def _fitted(config: Config, data: Source, given: object) -> Config:
+    """The config with a network that fits the data set. given: what the file says."""
+    net = given.get("net") if isinstance(given, Mapping) else None
+    colours = net["channels"] if isinstance(net, Mapping) and "channels" in net else 3
+    sizes = {"image_size": data.size, "channels": data.channels or colours, "num_classes": len(data.classes)}
+    known = {one.name for one in fields(config.net)}
+    change: dict[str, Any] = {
+        name: value for name, value in sizes.items() if value is not None and name in known
+    }
+    if getattr(config.net, "num_classes", 0) == 0:
+        change.pop("num_classes", None)
+    return replace(config, net=replace(config.net, **change))
 
 
-def check_model(config: object) -> None:
-    """Check what `models.build` reads: model, net, label_dropout, edm; against the data set, where one is named.
+def check_fit(config: Config, data: Source, given: object) -> None:
+    """Raise CourseError unless the network fits the data set; given: what the file says.
 
-    Raises CourseError for an unknown name, a value of another kind or out of range, and a network that does not fit the data.
+    A class too few would silently make the last one "no label", and one too many is never trained.
     """
-    config = _mapping("config", config)
-    check_known("model", config.get("model"), NETWORKS)
-    network = NETWORKS[config["model"]]
-    net = net_of(config)
-    for name, value in net.items():
-        _check_key("net", name, NET.keys() & inspect.signature(network).parameters.keys())
-        NET[name](f"net: {name}", value)
-    if "label_dropout" in config:
-        if network is not UNet:
-            raise CourseError(f"label_dropout: a {config['model']} takes none; leave it out")
-        check_number("label_dropout", config["label_dropout"], lambda v: 0 <= v <= 1, "in 0..1")
-    if "edm" in config and config["model"] != "edm":
-        raise CourseError(f"edm: the model is {config['model']!r}; only the model 'edm' has these knobs")
-    for name, value in _mapping("edm", config.get("edm", {})).items():
-        _check_key("edm", name, KNOBS)
-        KNOBS[name](f"edm: {name}", value)
-    if "data" in config:
-        check_known("data set", config["data"], SOURCES)
-        _check_fit(network, net, config["data"], SOURCES[config["data"]])
-
-
-def net_of(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of the network."""
-    return _mapping("net", config.get("net", {}))
-
-
-def _check_fit(network: type[nn.Module], net: Mapping[str, Any], name: str, data: Source) -> None:
-    """A class too few would silently make the last one "no label", and one too many is never trained."""
-    signature = inspect.signature(network).parameters
-    classes = {0, len(data.classes)} if network is UNet else {len(data.classes)}
-    wanted = {"image_size": {data.size}, "channels": {data.channels}, "num_classes": classes}
+    classes = {0, len(data.classes)} if isinstance(config.net, parts.UNetShape) else {len(data.classes)}
+    sizes, channels = {data.size}, {data.channels}
+    if data.size is None:  # pictures, which become what the network takes
+        if not isinstance(config.net, parts.UNetShape):
+            raise CourseError(
+                f"data: a {config.net.kind} takes data sets by name, got the path {config.data}"
+            )
+        sizes, channels = {config.net.image_size}, {1, 3}
+    wanted: dict[str, set] = {"image_size": sizes, "channels": channels, "num_classes": classes}
     for key, values in wanted.items():
-        if key not in signature:
-            continue
-        got = net.get(key, signature[key].default)
-        if got not in values:
-            default = "" if key in net else " (the default)"
+        got = getattr(config.net, key, None)
+        if got is not None and got not in values:
+            net = given.get("net") if isinstance(given, Mapping) else None
+            default = "" if isinstance(net, Mapping) and key in net else " (the default)"
             want = " or ".join(map(str, sorted(values, reverse=True)))
             none = " (0: without classes)" if 0 in values else ""
-            raise CourseError(f"net: {key}: got {got}{default}, want {want}{none} for {name}")
-
-
-def _check_keys(config: object, needed: tuple[str, ...], optional: tuple[str, ...]) -> None:
-    want = f"want the keys {', '.join(needed)}, and optionally {', '.join(optional)}"
-    if not isinstance(config, dict):
-        raise CourseError(f"got {shown(config)}; {want}")
-    for name in config:
-        check_known("key", name, (*needed, *optional))
-    missing = [name for name in needed if name not in config]
-    if missing:
-        raise CourseError(f"lacks {', '.join(missing)}; {want}")
-
-
-def _check_key(part: str, name: object, known: Any) -> None:
-    try:
-        check_known("key", name, known)
-    except CourseError as error:
-        raise CourseError(f"{part}: {error}") from None
-
-
-def _mapping(name: str, value: object) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise CourseError(f"{name}: got {shown(value)}, want lines like 'key: value'")
-    return value
+            raise CourseError(f"net: {key}: got {got}{default}, want {want}{none} for {config.data}")

@@ -3,14 +3,15 @@
 for name, pixels in pictures(Path("holiday.zip"), skipped=print): ...     # pixels: (3, H, W), uint8
 """
 
+import hashlib
 import os
 import random
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,12 +39,25 @@ def names(source: Path) -> list[str]:
     Hidden files and folders, and what macOS adds to a zip, are no pictures. Raises CourseError where there is no such folder
     or zip, it cannot be read, or it holds no picture.
     """
-    with _opened(source) as (found, _):
+    with opened(source) as (found, _):
         if not found:
             raise CourseError(
                 f"{_told(source)}: holds no picture; want files that end in {', '.join(SUFFIXES)}"
             )
         return found
+
+
+def folders(source: Path) -> list[str]:
+    """The folders in a folder or zip, and those below, by name; hidden ones are none. With a zip, those that it lists."""
+    if source.is_dir():
+        found = []
+        for place, inner, _ in os.walk(source):
+            inner[:] = [name for name in inner if not _hidden(name)]
+            found += [(Path(place) / name).relative_to(source).as_posix() for name in inner]
+        return sorted(found)
+    with zipfile.ZipFile(source) as archive:
+        listed = [info.filename.rstrip("/") for info in archive.infolist() if info.is_dir()]
+    return sorted(name for name in listed if not any(map(_hidden, name.split("/"))))
 
 
 def pictures(
@@ -58,7 +72,7 @@ def pictures(
     if count is not None and count < len(chosen):
         chosen = sorted(random.Random(seed).sample(chosen, count))
     whole = 0
-    with _opened(source) as (_, read):
+    with opened(source) as (_, read):
         for name in chosen:
             try:
                 pixels = decoded(read(name))
@@ -95,9 +109,21 @@ def decoded(content: bytes) -> Tensor:
             return torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1).contiguous()
 
 
+def state(source: Path, chosen: Sequence[str]) -> str:
+    """A digest that changes when the pictures do: of their names and sizes, and times (in a folder) or checksums (in a zip)."""
+    if source.is_dir():
+        stats = ((source / name).stat() for name in chosen)
+        held = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in zip(chosen, stats, strict=True)]
+    else:
+        with zipfile.ZipFile(source) as archive:
+            infos = map(archive.getinfo, chosen)
+            held = [(name, info.file_size, info.CRC) for name, info in zip(chosen, infos, strict=True)]
+    return hashlib.sha256(repr(held).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
 @contextmanager
-def _opened(source: Path) -> Iterator[tuple[list[str], Callable[[str], bytes]]]:
-    """The names of the pictures in a folder or zip, and a function that reads one."""
+def opened(source: Path) -> Iterator[tuple[list[str], Callable[[str], bytes]]]:
+    """The names of the pictures in a folder or zip, sorted, and a function that reads one. Raises CourseError as `names` does."""
     if source.is_dir():
         yield _in_folder(source), lambda name: (source / name).read_bytes()
         return
@@ -135,9 +161,11 @@ def _in_folder(folder: Path) -> list[str]:
 
 
 def _is_picture(name: str) -> bool:
-    parts = PurePosixPath(name).parts
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
-    return name.lower().endswith(SUFFIXES) and not hidden
+    return name.lower().endswith(SUFFIXES) and not any(map(_hidden, name.split("/")))
+
+
+def _hidden(part: str) -> bool:
+    return part.startswith(".") or part == "__MACOSX"
 
 
 def _told(source: Path) -> str:

@@ -1,28 +1,31 @@
-"""A whole training run from a config: data in, a folder out with checkpoint, weights and a measured card.
+"""A whole training run from a config: data in, a folder out with the whole config, checkpoint, weights and a measured card.
 
 `diffusion-course train mnist-flow --out runs/mnist-flow` is this module. Run it again to resume.
 """
 
 import datetime
 import json
+import shlex
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 from torch import nn
 
 from .. import devices
 from ..denoisers import Preconditioned
-from ..files import check_writable, write_json
+from ..files import check_writable, write_json, write_text
 from ..nets.classifier import NoisyClassifier
 from ..samplers import edm
 from ..schedules import karras
 from . import data, resume, zoo
-from .config import read_config, recipe_of
+from .config import Config, read_config
 from .drawing import draw
 from .metrics import count_recognised
-from .models import build
+from .models import network
+from .objectives import objective
 from .quality import noisy_accuracy, quality, share
 from .training import Trainer
 
@@ -43,25 +46,28 @@ def train(
     device: str | None = None,
     progress: Callable[[range], Iterable] = iter,
     say: Callable[[str], Any] = lambda line: None,
+    data_name: str | None = None,
 ) -> dict[str, Any]:
     """Train as the config `source` says, into the folder `out`; resumes what it finds there. Returns the card.
 
     steps: instead of the config's, e.g. for a trial. device: default CUDA if present, else CPU.
     progress: wraps the range of steps, e.g. tqdm. say: takes a line on where the run begins, and that it measures.
+    data_name: a data set or the path of pictures, instead of the config's.
     Raises CourseError for a bad config, device, folder, data or checkpoint, before any step; KeyboardInterrupt, with a line
     that says at which step, when it is stopped.
     """
-    config = read_config(source, steps)
-    recipe, where = recipe_of(config), devices.choose(device)
+    config = read_config(source, steps, data_name)
+    recipe, where = config.recipe, devices.choose(device)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        model = build(config)
+        net = network(config)
     check_writable(out / "checkpoint.pt")
-    training_set = data.load(config["data"])
-    about = {k: v for k, v in config.items() if k != "recipe"} | resume.code(*NOT_TRAINING)
+    size, channels = (getattr(net, name, None) for name in ("image_size", "channels"))
+    training_set = data.stream(config.data, size=size, channels=channels or 3, say=say)
+    about = {k: v for k, v in config.as_dict().items() if k != "recipe"} | resume.code(*NOT_TRAINING)
     trainer = Trainer(
-        model.net,
-        model.loss,
+        net,
+        objective(config),
         training_set.images,
         training_set.labels,
         recipe,
@@ -69,6 +75,7 @@ def train(
         out / "checkpoint.pt",
         about=about,
     )
+    write_text(out / "config.yaml", yaml.safe_dump(config.as_dict(), sort_keys=False))
     weights = out / f"{Path(source).stem}.safetensors"
     if trainer.step == recipe.steps and (card := _finished(weights, config)):
         say(f"finished before: all {recipe.steps:,} steps are done")
@@ -86,8 +93,10 @@ def train(
     shipped = zoo.read(weights, where)  # what is measured is what was written, in half precision
     card = {
         "name": Path(source).stem,
-        "command": f"diffusion-course train {source}" + (f" --steps {steps}" if steps else ""),
-        "config": config,
+        "command": f"diffusion-course train {source}"
+        + (f" --steps {steps}" if steps else "")
+        + (f" --data {shlex.quote(data_name)}" if data_name else ""),
+        "config": config.as_dict(),
         "data": f"{training_set.name}, {len(training_set):,} images",
         "parameters": sum(w.numel() for w in trainer.ema.parameters()),
         "seed": recipe.seed,
@@ -96,17 +105,19 @@ def train(
         "device": devices.device_name(where),
         "torch": torch.__version__,
         "date": datetime.date.today().isoformat(),
-        "metrics": measure(shipped, config["data"], where),
+        "metrics": measure(shipped, config.data, where),
     }
     write_json(weights.with_suffix(".json"), card, indent=2)
     return card
 
 
-def _finished(weights: Path, config: dict[str, Any]) -> dict[str, Any] | None:
+def _finished(weights: Path, config: Config) -> dict[str, Any] | None:
     """The card of a run that was measured before; None where it is not there, or of another config."""
     try:
         card = json.loads(weights.with_suffix(".json").read_text(encoding="utf-8"))
-        whole = weights.is_file() and card["config"] == config and isinstance(card["metrics"], dict)
+        whole = (
+            weights.is_file() and Config.of(card["config"]) == config and isinstance(card["metrics"], dict)
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return card if whole else None

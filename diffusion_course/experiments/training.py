@@ -19,6 +19,7 @@ from ..errors import CourseError
 from ..noise import mix
 from . import checkpoints
 from .guards import interrupt_held, memory_advice
+from .pixels import scaled
 from .recipe import Recipe
 
 Loss = Callable[[nn.Module, Tensor, Tensor, Generator], Tensor]
@@ -37,7 +38,8 @@ class Progress:
 class Trainer:
     """Trains `net` on images and labels by `loss`. `ema` holds the averaged network, the one to use afterwards.
 
-    images: (N, C, H, W) in memory; labels: (N,). device: where to train. checkpoint: a file for exact resume,
+    images: (N, C, H, W), or pixels in 0..255, uint8, which may be mapped from a file and are scaled to [-1, 1] batch by batch;
+    labels: (N,). device: where to train. checkpoint: a file for exact resume,
     written every `checkpoint_seconds` and at the end or interruption; None for none.
     about: what else makes this run, by name (JSON values), e.g. the config of the network. A checkpoint that exists is resumed
     when recipe, images, labels and `about` are those it was made with. Raises CourseError when it is damaged or of another run.
@@ -57,7 +59,7 @@ class Trainer:
     ):
         if len(images) == 0:
             raise CourseError(f"images: got shape {tuple(images.shape)}, want at least one")
-        if not bool(torch.isfinite(images).all()):
+        if images.is_floating_point() and not bool(torch.isfinite(images).all()):
             raise CourseError("images: hold NaN or infinity; remove those samples before training")
         if labels.shape != (len(images),):
             raise CourseError(f"labels: got shape {tuple(labels.shape)}, want ({len(images)},)")
@@ -115,7 +117,7 @@ class Trainer:
         self.half_done = True
         generator = Generator().manual_seed(mix(mix(r.seed) + s))
         rows = torch.randint(len(self.images), (r.batch_size,), generator=generator)
-        images = self.images[rows].to(self.device, memory_format=self.layout)
+        images = scaled(self.images[rows].to(self.device, memory_format=self.layout))
         labels = self.labels[rows].to(self.device)
         for group in self.optimizer.param_groups:
             group["lr"] = r.lr_at(s)

@@ -20,8 +20,9 @@ from ..denoisers import Preconditioned
 from ..errors import CourseError, check_known, unknown
 from ..files import user_path, write_bytes
 from ..nets.classifier import Classifier, NoisyClassifier
+from .config import Config
 from .data import data_root
-from .models import build
+from .models import finished, network
 from .released import edm, hub
 
 FOLDER = Path(__file__).parent.parent / "weights"
@@ -81,10 +82,12 @@ def cards() -> dict[str, dict[str, Any]]:
     return {name: json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8")) for name in names()}
 
 
-def write(path: Path, net: nn.Module, config: dict[str, Any]) -> None:
+def write(path: Path, net: nn.Module, config: Config) -> None:
     """Save a network in half precision, with the config it can be rebuilt from."""
     tensors = {k: v.half() if v.is_floating_point() else v for k, v in net.state_dict().items()}
-    content = save({k: v.contiguous().cpu() for k, v in tensors.items()}, {"config": json.dumps(config)})
+    content = save(
+        {k: v.contiguous().cpu() for k, v in tensors.items()}, {"config": json.dumps(config.as_dict())}
+    )
     write_bytes(path, content)
 
 
@@ -92,7 +95,7 @@ def read(path: Path, device: torch.device | str = "cpu") -> nn.Module:
     """The model in a file that `write` made, in float32 and eval mode. Raises CourseError for any other file."""
     try:
         with safe_open(path, framework="pt") as file:
-            config = json.loads((file.metadata() or {})["config"])
+            card = json.loads((file.metadata() or {})["config"])
             names = file.keys()  # safe_open is no dict: it cannot be iterated
             tensors = {name: file.get_tensor(name) for name in names}
     except FileNotFoundError:
@@ -102,15 +105,17 @@ def read(path: Path, device: torch.device | str = "cpu") -> nn.Module:
             f"weights {path}: not a weights file of this course ({error}); fetch it again"
         ) from None
     try:
-        model = build(config)
+        config = Config.of(card)
+        net = network(config).to(
+            memory_format=torch.channels_last
+        )  # convolutions are faster so, see `Trainer`
     except CourseError as error:
         raise CourseError(f"weights {path}: {error}") from None
     try:
-        model.net.load_state_dict(tensors)
+        net.load_state_dict(tensors)
     except RuntimeError:
         raise CourseError(f"weights {path}: belongs to another architecture than its config says") from None
-    net = model.net.to(memory_format=torch.channels_last)  # convolutions are faster so, see `Trainer`
-    return model.finish(net).eval().requires_grad_(False).to(device)
+    return finished(net, config).eval().requires_grad_(False).to(device)
 
 
 def _path(name: str) -> Path:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from diffusion_course import cli
 from diffusion_course.classroom import blanks, build, chapters, handout, variants
 from diffusion_course.classroom.checks import CHECKS, CheckFailed, examine
-from diffusion_course.classroom.grading import assembly, finding
+from diffusion_course.classroom.grading import assembly, finding, submissions
 from diffusion_course.classroom.grading.reading import Cell
 from diffusion_course.classroom.ids import chapter_of
 from diffusion_course.errors import CourseError
@@ -119,14 +119,14 @@ def exercises(notebooks):
 def test_a_seed_draws_versions_that_are_not_the_courses_own(course, tmp_path):
     own = exercises(handout.edition(course))
     seen = {e: set() for e in SEVERAL}
-    for seed in ("spring", "autumn", "3", "4"):
+    for seed in ("spring", "autumn", *map(str, range(20))):
         drawn = variants.draw(seed, own)
         assert set(drawn) == set(SEVERAL)
         assert drawn == variants.draw(seed, own)
         for e, number in drawn.items():
             assert 0 < number < len(CHECKS[e].variants)
             seen[e].add(number)
-    assert all(len(numbers) > 1 for numbers in seen.values())
+    assert all(len(numbers) > 1 or len(CHECKS[e].variants) == 2 for e, numbers in seen.items())
     assert variants.draw("", own) == {}
 
 
@@ -147,16 +147,45 @@ def test_a_release_has_the_version_everywhere_and_grading_knows_it(course, tmp_p
             assert x.variant == drawn[e]
             notebook = notebooks[chapter_of(e)]
             text = "\n".join(cell.source for cell in notebook.cells)
+            before = "\n".join(cell.source for cell in handout.read(chapter_of(e)).cells)
             for old, new in CHECKS[e].variants[drawn[e]].edits.items():
-                assert new in text
+                assert (old in before) == (new in text)  # not what stands in the solution alone
                 assert old not in text
-            assert f"{check.marks[-1][1]:g}" in text
+            assert not check.marks or f"{check.marks[-1][1]:g}" in text
             call = next(c.source for c in notebook.cells if re.search(rf'^check\("{e}"', c.source, re.M))
             names = {check.function: check.reference}
             exec(f"from diffusion_course.classroom import check\n{call}", names)
-            cells = [Cell("code", f"# EXERCISE {e} (keep this line)\ndef {check.function}(T):\n    return 1")]
+            cells = [
+                Cell("code", f"# EXERCISE {e} (keep this line)\ndef {check.function}(*args):\n    return 1")
+            ]
             plan = assembly.plan(notebook, cells, finding.find(cells, notebook))
             assert CHECKS[e].under(**plan.terms(e)) == check
+
+
+def test_the_rest_of_a_chapter_gives_a_varied_function_what_its_version_takes(course, tmp_path):
+    notebook = variants.vary(handout.read("06"), {"06-cfg": 1})
+    before, after = ("\n".join(c.source for c in n.cells) for n in (handout.read("06"), notebook))
+    assert "cfg(exact_model, x, sigma, y, w, 3)" in before
+    assert "cfg(exact_model, x, sigma, y, w - 1, 3)" in after
+    calls = [len(re.findall(r"[^.\w]cfg\(\w+, x, ", text)) for text in (before, after)]
+    assert (
+        calls[0] == calls[1] == len(re.findall(r"[^.\w]cfg\(\w+, x, .*? - 1, \d+\)", after)) + 1
+    )  # and its definition
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("y = f(a, w) + 1", "y = f(a, w - 1) + 1"),
+        ("f(f(a, 1), 2.0)", "f(f(a, 1 - 1), 2.0 - 1)"),
+        ("f(a, b=u + v)", "f(a, b=(u + v) - 1)"),
+        ("ε = f('é', w)", "ε = f('é', w - 1)"),
+        ("g(a, w); x.f(a, w); f(a)", "g(a, w); x.f(a, w); f(a)"),
+        ("%pip install f(a, w)", "%pip install f(a, w)"),
+    ],
+)
+def test_one_argument_of_every_call_is_changed(before, after):
+    assert variants.given(before, "f", 1, "b", "{} - 1") == after
 
 
 def test_an_untouched_repair_is_not_written_and_a_changed_one_is(course):
@@ -166,6 +195,24 @@ def test_an_untouched_repair_is_not_written_and_a_changed_one_is(course):
     place = next(n for n, cell in enumerate(cells) if REPAIRS[0] in cell.source)
     cells[place] = Cell("code", cells[place].source + "  # looked at")
     assert finding.find(cells, notebook).answers[REPAIRS[0]].definers == (place,)
+
+
+@pytest.mark.parametrize("seed", ["spring", "autumn"])
+def test_a_release_that_comes_back_as_it_was_is_not_touched(course, tmp_path, seed):
+    number = chapter_of(REPAIRS[0])
+    edition = released(tmp_path, "--variant", seed)
+    place = tmp_path / "in" / "ann"
+    place.mkdir(parents=True)
+    name = next(course.glob(f"{number}_*")).name
+    nbformat.write(edition[number], place / name)
+    for handed in (edition, {}):  # graded with `--release`, and without
+        (one,) = submissions.find(tmp_path / "in", edition=handed).submissions
+        assert one.touched == (handed == {})
+    cell = next(c for c in edition[number].cells if c.id == REPAIRS[0])
+    cell.source += "  # looked at"
+    nbformat.write(edition[number], place / name)
+    (one,) = submissions.find(tmp_path / "in", edition=released(tmp_path, "--variant", seed)).submissions
+    assert one.touched
 
 
 def test_nbgrader_does_not_clear_a_repair(course, tmp_path):

@@ -1,17 +1,28 @@
 """A config is checked whole before any work: whatever a file holds, it is used as it says or refused in one line."""
 
 import copy
+import inspect
+import json
+import re
+from dataclasses import fields
 
 import pytest
+import torch
 import yaml
 from experiments.tiny import TINY
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diffusion_course.errors import CourseError
-from diffusion_course.experiments import config, models
+from diffusion_course.experiments import config, config_text, parts
+from diffusion_course.experiments.config import Config
+from diffusion_course.schedules import BETAS
 
-FULL = TINY | {"model": "edm", "label_dropout": 0.1, "edm": {"sigma_data": 0.5, "p_mean": -1.2, "p_std": 1.2}}
+SHORT = TINY | {
+    "model": "edm",
+    "label_dropout": 0.1,
+    "edm": {"sigma_data": 0.5, "p_mean": -1.2, "p_std": 1.2},
+}
 ODD = st.one_of(
     st.none(),
     st.booleans(),
@@ -35,22 +46,31 @@ def refusal(tmp_path, text):
     return str(caught.value).removeprefix(f"config {tmp_path / 'my.yaml'}: ")
 
 
-def test_the_table_of_networks_is_that_of_the_models():
-    assert models.MODELS.keys() == config.NETWORKS.keys()
-
-
 @pytest.mark.parametrize("name", sorted(path.stem for path in config.CONFIGS.glob("*.yaml")))
 def test_what_ships_passes(name):
-    assert config.read_config(name)["data"]
+    assert config.read_config(name).data
 
 
-PLACES = [(key,) for key in FULL] + [(key, inner) for key in ("net", "edm", "recipe") for inner in FULL[key]]
+# The same with every part spelled out, and one with a schedule.
+FULL = Config.of(SHORT).as_dict()
+SCHEDULED = Config.of(
+    TINY | {"model": "eps-linear", "loss": "hybrid", "net": {**TINY["net"], "learned_variance": True}}
+).as_dict()
+
+
+def places(mapping):
+    inner = [(key, name) for key, part in mapping.items() if isinstance(part, dict) for name in part]
+    return [*((key,) for key in mapping), *inner]
+
+
+PLACES = [(base, place) for base in (SHORT, FULL, SCHEDULED) for place in places(base)]
 
 
 @given(place=st.sampled_from(PLACES), value=ODD)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=600, deadline=None)
 def test_any_value_at_any_place_is_used_or_refused(place, value):
-    changed = copy.deepcopy(FULL)
+    base, place = place
+    changed = copy.deepcopy(base)
     inside = changed if len(place) == 1 else changed[place[0]]
     inside[place[-1]] = value
     told = told_of(changed)
@@ -61,20 +81,27 @@ def test_any_value_at_any_place_is_used_or_refused(place, value):
 def told_of(changed):
     """What is said of a config; nothing of one that can be used."""
     try:
-        config.check_model(changed)
-        config.recipe_of(changed)
+        made = Config.of(changed)
+        assert Config.of(made.as_dict()) == made
     except CourseError as error:
         return str(error)
     return ""
 
 
-@pytest.mark.parametrize("part", [(), ("net",), ("edm",), ("recipe",)])
-def test_a_key_that_is_mistyped_is_named_with_the_nearest(tmp_path, part):
-    changed = copy.deepcopy(FULL)
+MISTYPED = [
+    *((SHORT, part) for part in ((), ("net",), ("edm",), ("recipe",))),
+    *((FULL, (part,)) for part in ("parametrisation", "noise")),
+    *((SCHEDULED, (part,)) for part in ("schedule", "loss")),
+]
+
+
+@pytest.mark.parametrize(("base", "part"), MISTYPED)
+def test_a_key_that_is_mistyped_is_named_with_the_nearest(tmp_path, base, part):
+    changed = copy.deepcopy(base)
     inside = changed
     for name in part:
         inside = inside[name]
-    for key in list(inside):
+    for key in filter(lambda key: len(key) > 1, inside):  # T has no nearest
         typed = key[:-1] + "q"
         text = yaml.safe_dump(changed).replace(f"{key}:", f"{typed}:")
         told = refusal(tmp_path, text)
@@ -93,9 +120,37 @@ def test_a_key_that_is_mistyped_is_named_with_the_nearest(tmp_path, part):
         ({"net": {**TINY["net"], "image_size": 28}}, "net: image_size: got 28, want 8 for digits"),
         ({"net": {"widths": [8]}}, "net: image_size: got 28 (the default), want 8 for digits"),
         ({"net": {**TINY["net"], "channels": 3}}, "net: channels: got 3, want 1 for digits"),
-        ({"net": {**TINY["net"], "learned_variance": True}}, "net: unknown key 'learned_variance'"),
+        (
+            {"net": {**TINY["net"], "learned_variance": True}},
+            "net: learned_variance: the loss 'flow' trains no variance",
+        ),
         ({"model": "classifier", "net": {"num_classes": 9}}, "net: num_classes: got 9, want 10 for digits"),
         ({"model": "classifier", "net": {}, "label_dropout": 0.1}, "label_dropout: a classifier takes none"),
+        (
+            {"loss": "hybrid"},
+            "loss: 'hybrid' is a sum over the steps of a schedule; want the noise 'schedule'",
+        ),
+        ({"model": "eps-linear", "loss": "hybrid"}, "loss: 'hybrid' trains variances"),
+        ({"loss": "edm"}, "loss: 'edm' takes sigma_data from the parametrisation, which must be 'edm'"),
+        ({"loss": "min_snr"}, "loss: unknown kind 'min_snr': did you mean 'min-snr'?"),
+        ({"loss": "cross-entropy"}, "loss: got 'cross-entropy', which is a classifier's"),
+        ({"model": "classifier", "net": {}, "loss": "simple"}, "loss: got 'simple', want 'cross-entropy'"),
+        (
+            {"model": "noisy-classifier", "noise": "schedule", "net": {}},
+            "noise: a noisy-classifier needs one of",
+        ),
+        ({"parametrisation": "eps"}, "schedule: 'eps' need one of linear, "),
+        ({"schedule": "linear"}, "schedule: neither parametrisation nor noise uses it; leave it out"),
+        ({"model": "eps-linear", "schedule": {"T": 0}}, "schedule: T: got 0, want an integer in 1..100000"),
+        (
+            {"model": "eps-linear", "schedule": {"beta_max": 2}},
+            "schedule: beta_max: got 2, want a number inside",
+        ),
+        (
+            {"model": "eps-linear", "schedule": {"kind": "cosine", "beta_max": 0.1}},
+            "schedule: unknown key 'beta_max'",
+        ),
+        ({"noise": {"kind": "uniform", "t_min": 0.9, "t_max": 0.1}}, "noise: t_min, t_max: got 0.9, 0.1"),
         ({"label_dropout": 10}, "label_dropout: got 10, want a number in 0..1"),
         ({"label_dropout": "0.1"}, "label_dropout: got '0.1', want a number in 0..1"),
         ({"edm": {"sigma_data": 0.5}}, "edm: the model is 'flow'"),
@@ -133,9 +188,103 @@ def test_a_file_that_is_no_config(tmp_path, text):
     refusal(tmp_path, text)
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("model: flow\ndata: digits\nmodel: edm\n", "key 'model' stands twice (line 3)"),
+        ("recipe: {steps: 2, lr: 0.1, lr: 0.2}\n", "key 'lr' stands twice (line 1)"),
+        ("net:\n  width: 2\n  - 3\n", "not YAML ("),
+        ("a: &x {b: 1, c: 2}\nd: {<<: *x, b: 3, b: 4}\n", "key 'b' stands twice (line 2)"),
+    ],
+)
+def test_a_key_that_stands_twice_is_told_with_its_line(tmp_path, text, told):
+    assert refusal(tmp_path, text).startswith(told)
+
+
+def test_aliases_that_unfold_to_gigabytes_are_not_unfolded(tmp_path):
+    levels = [f"a{i}: &a{i} [{', '.join(9 * [f'*a{i - 1}'])}]" for i in range(1, 12)]
+    told = refusal(tmp_path, "\n".join(["a0: &a0 [x]", *levels]))
+    assert told.startswith("more than 20 aliases")
+    shared = "model: flow\ndata: digits\nnet: {image_size: 8, widths: &w [4, 8], attention: *w}\nrecipe: {steps: 1}\n"
+    assert read(tmp_path, shared).net.attention == (4, 8)
+
+
+def test_a_model_is_where_a_config_begins_and_its_parts_can_be_replaced():
+    plain = Config.of(TINY | {"model": "eps-linear"})
+    assert plain.schedule == parts.Schedule("linear", 1000, {"beta_min": 1e-4, "beta_max": 0.02})
+    assert plain.noise == parts.ScheduleTimes()
+    one_key = Config.of(TINY | {"model": "edm", "noise": {"mean": -0.4}})
+    assert one_key.noise == parts.LogNormal(mean=-0.4, std=1.2)
+    old = Config.of(TINY | {"model": "edm", "edm": {"p_mean": -0.4}})
+    assert old == one_key
+    other_kind = Config.of(TINY | {"model": "edm", "noise": {"kind": "logit-normal"}})
+    assert other_kind.noise == parts.LogitNormal(mean=0.0, std=1.0)
+    replaced = Config.of(
+        TINY | {"model": "eps-linear", "parametrisation": "v", "noise": "uniform", "loss": "v"}
+    )
+    assert replaced.schedule == plain.schedule
+    without = {"model": "eps-linear", "parametrisation": "flow", "noise": "uniform", "loss": "flow"}
+    assert Config.of(TINY | without).schedule is None
+
+
+def test_the_old_meaning_of_every_model():
+    """What shipped weights were trained on, written out."""
+    recipe = {"steps": 1}
+    assert Config.of(
+        {"model": "edm", "data": "mnist", "edm": {"sigma_data": 0.62}, "recipe": recipe}
+    ) == Config(
+        data="mnist",
+        net=parts.UNetShape(),
+        parametrisation=parts.EdmParam(sigma_data=0.62),
+        noise=parts.LogNormal(mean=-1.2, std=1.2),
+        loss=parts.EdmLoss(),
+        recipe=config.Recipe(steps=1),
+    )
+    assert Config.of({"model": "noisy-classifier", "data": "mnist", "recipe": recipe}) == Config(
+        data="mnist",
+        net=parts.NoisyClassifierShape(),
+        noise=parts.LogNormal(mean=0.0, std=1.5),
+        loss=parts.CrossEntropyLoss(),
+        recipe=config.Recipe(steps=1),
+    )
+    assert Config.of({"model": "classifier", "data": "mnist", "recipe": recipe}).loss.shift == 2
+    flow = Config.of({"model": "flow", "data": "mnist", "recipe": recipe})
+    assert (flow.noise, flow.loss, flow.schedule) == (parts.LogitNormal(0.0, 1.0), parts.FlowLoss(), None)
+
+
+def test_a_network_has_every_argument_of_its_class_with_its_default():
+    for shape in parts.KINDS["net"].values():
+        arguments = inspect.signature(shape.network).parameters
+        assert {one.name: getattr(shape(), one.name) for one in fields(shape)} == {
+            name: argument.default for name, argument in arguments.items()
+        }
+
+
+def test_every_schedule_can_be_had_with_its_own_knobs():
+    for kind in BETAS:
+        made = Config.of(TINY | {"model": "eps-linear", "schedule": {"kind": kind, "T": 100}})
+        assert torch.equal(made.noise_schedule.betas, BETAS[kind](100))
+        assert Config.of(made.as_dict()) == made
+
+
+def test_the_readmes_config_is_one(root):
+    text = (root / "README.md").read_text(encoding="utf-8").partition("```yaml\n")[2].partition("```")[0]
+    made = Config.of(yaml.safe_load(text))
+    assert (made.loss, made.noise) == (parts.MinSnrLoss(gamma=5), parts.LogitNormal(std=1.2))
+    assert made.schedule.T == 400
+    for part in ("parametrisation", "noise", "loss"):  # every kind is named
+        line = next(line for line in text.splitlines() if line.startswith(f"{part}:"))
+        assert parts.KINDS[part].keys() - {"cross-entropy"} <= set(re.findall(r"[a-z][\w-]*", line))
+
+
+def test_a_config_in_full_passes_through_yaml_and_json():
+    for base in (FULL, SCHEDULED):
+        assert yaml.load(yaml.safe_dump(base), config_text._Loader) == json.loads(json.dumps(base)) == base
+
+
 def test_a_config_is_utf8_wherever_it_is_read(tmp_path):
     text = yaml.safe_dump(TINY) + "# Ziffern, für die Übung: цифры\n"
-    assert read(tmp_path, text) == TINY
+    assert read(tmp_path, text) == Config.of(TINY)
     (tmp_path / "my.yaml").write_bytes(text.encode("utf-8")[:-8] + b"\xff\n")
     with pytest.raises(CourseError, match="not UTF-8 text"):
         config.read_config(str(tmp_path / "my.yaml"))
@@ -144,7 +293,7 @@ def test_a_config_is_utf8_wherever_it_is_read(tmp_path):
 def test_the_home_folder_is_found(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "my.yaml").write_text(yaml.safe_dump(TINY))
-    assert config.read_config("~/my.yaml", steps=7)["recipe"]["steps"] == 7
+    assert config.read_config("~/my.yaml", steps=7).recipe.steps == 7
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from diffusion_course import CourseError
-from diffusion_course.experiments import data
+from diffusion_course.experiments import data, torchvision_sets
 
 DOWNLOAD = "torchvision.datasets.mnist.download_and_extract_archive"
 
@@ -253,7 +253,7 @@ def test_no_network(tmp_path, monkeypatch, failure, reason):
 def test_a_server_that_never_answers_is_given_up(tmp_path, monkeypatch):
     """A real socket that takes the connection and then says nothing, through torchvision's own download."""
     monkeypatch.undo()  # the refusal to download
-    monkeypatch.setattr(data, "TIMEOUT", 0.2)
+    monkeypatch.setattr(torchvision_sets, "TIMEOUT", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
         for name in ("http_proxy", "https_proxy"):
@@ -308,14 +308,14 @@ def test_ctrl_c_while_unpacking_leaves_no_file_that_looks_whole(root, monkeypatc
         data.load("mnist", "test", root=root)
     assert not lost.exists()
     assert len(list(lost.parent.iterdir())) == 3  # what was there before stays
-    assert data.held(root) == []
+    assert torchvision_sets.held(root) == []
 
 
 def test_what_is_held_is_told_by_the_files(root):
-    assert data.held(root) == ["mnist"]
-    assert data.held(root / "nowhere") == []
+    assert torchvision_sets.held(root) == ["mnist"]
+    assert torchvision_sets.held(root / "nowhere") == []
     (root / "MNIST" / "raw" / "t10k-labels-idx1-ubyte").write_bytes(b"")
-    assert data.held(root) == []
+    assert torchvision_sets.held(root) == []
 
 
 @pytest.mark.parametrize("instead", ["nothing", "a folder"])
@@ -375,7 +375,7 @@ def test_a_really_unwritable_cache(tmp_path):
     [
         (
             ("minst",),
-            "unknown data set 'minst': did you mean 'mnist'? known: digits, fashion-mnist, mnist, mnist-5k",
+            "unknown data set 'minst': did you mean 'mnist'? known: cifar10, digits, fashion-mnist, food101-64, mnist, mnist-5k",
         ),
         ((["mnist"],), "unknown data set ['mnist']"),
         ((None,), "unknown data set None"),

@@ -7,8 +7,9 @@ from torch import nn
 
 from diffusion_course import CourseError, samplers, schedules
 from diffusion_course.denoisers import Preconditioned, flow_param
+from diffusion_course.experiments.config import Config
 from diffusion_course.experiments.drawing import draw, draw_paths
-from diffusion_course.experiments.models import build
+from diffusion_course.experiments.models import finished, network
 
 GRID = schedules.karras(4)
 
@@ -17,10 +18,11 @@ GRID = schedules.karras(4)
 def model():
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        made = build(TINY)
-        for p in made.net.parameters():
+        config = Config.of(TINY)
+        net = network(config)
+        for p in net.parameters():
             nn.init.normal_(p, std=0.1)
-        return made.finish(made.net).eval().requires_grad_(False)
+        return finished(net, config).eval().requires_grad_(False)
 
 
 @pytest.mark.parametrize("step", [samplers.euler, samplers.heun, samplers.ddpm, samplers.ddim(0.5)])

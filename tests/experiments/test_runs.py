@@ -1,14 +1,18 @@
 """A whole run from a config: folder, card, resume, and what a bad config gets told."""
 
 import json
+import shutil
 
 import pytest
 import torch
 import yaml
 from experiments.tiny import CARD, TINY
+from PIL import Image
 
 from diffusion_course.errors import CourseError
 from diffusion_course.experiments import drawing, resume, runs, zoo
+from diffusion_course.experiments.config import Config, read_config
+from diffusion_course.schedules import NoiseSchedule, cosine
 
 
 @pytest.fixture
@@ -21,6 +25,8 @@ def config(tmp_path):
 def test_a_run_leaves_weights_and_a_card(config, tmp_path):
     card = runs.train(str(config), tmp_path / "run", device="cpu")
     assert card == json.loads((tmp_path / "run" / "tiny.json").read_text())
+    assert card["config"] == yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    assert Config.of(card["config"]) == Config.of(TINY)
     assert card.keys() >= CARD
     assert card["steps"] == 2
     model = zoo.load(str(tmp_path / "run" / "tiny.safetensors"))
@@ -52,7 +58,12 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(config, tmp_path):
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        ({"model": "eps-cosine"}, "model"),
+        (
+            {"model": "eps-cosine"},
+            "loss.kind, noise.kind, noise.mean, noise.std, parametrisation.kind, schedule",
+        ),
+        ({"noise": "uniform"}, "noise.kind, noise.mean, noise.std, noise.t_max, noise.t_min"),
+        ({"loss": {"kind": "min-snr", "gamma": 3}}, "loss.gamma, loss.kind"),
         ({"label_dropout": 0.9}, "label_dropout"),
         ({"net": TINY["net"] | {"widths": [8, 16]}}, "net.widths"),
         ({"net": TINY["net"] | {"dropout": 0.5}}, "net.dropout"),
@@ -66,7 +77,8 @@ def test_a_config_that_was_edited_is_another_run(config, tmp_path, change, named
     config.write_text(yaml.safe_dump(TINY | change))
     with pytest.raises(CourseError, match=f"its run had another {named}; use a new folder"):
         runs.train(str(config), out, device="cpu")
-    assert json.loads((out / "tiny.json").read_text())["config"] == TINY
+    assert Config.of(json.loads((out / "tiny.json").read_text())["config"]) == Config.of(TINY)
+    assert read_config(str(out / "config.yaml")) == Config.of(TINY)
 
 
 def test_code_that_was_edited_makes_another_run(config, tmp_path, monkeypatch):
@@ -108,12 +120,85 @@ def test_a_run_says_where_it_stops_where_it_goes_on_and_that_it_is_finished(conf
     assert go()["metrics"] == card["metrics"]  # measured again
 
 
+def test_a_network_with_learned_variances_is_trained_and_drawn_from(tmp_path):
+    path = tmp_path / "hybrid.yaml"
+    net = TINY["net"] | {"learned_variance": True}
+    schedule = {"kind": "cosine", "T": 20}
+    path.write_text(
+        yaml.safe_dump(TINY | {"model": "eps-cosine", "loss": "hybrid", "schedule": schedule, "net": net})
+    )
+    runs.train(str(path), tmp_path / "run", device="cpu")
+    model = zoo.load(str(tmp_path / "run" / "hybrid.safetensors"))
+    assert model.net(torch.zeros(2, 1, 8, 8), torch.ones(2)).shape == (2, 2, 8, 8)
+    assert drawing.draw(model, 2, sigmas=model_grid(20)).images.shape == (2, 1, 8, 8)
+
+
+def model_grid(T):
+    return NoiseSchedule.from_betas(cosine(T)).grid()
+
+
+@pytest.fixture
+def holiday(tmp_path, monkeypatch):
+    """Six colour pictures of two classes, one of them damaged."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for i in range(6):
+        path = tmp_path / "holiday" / ("beach" if i % 2 else "mountains") / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (20 + i, 30), (40 * i, 255, 0)).save(path)
+    (tmp_path / "holiday" / "beach" / "x.png").write_bytes(b"x")
+    return str(tmp_path / "holiday")
+
+
+def test_ones_own_pictures_in_place_of_the_configs_data(config, tmp_path, holiday):
+    """The network takes its channels and classes from them, and its image size from the config."""
+    said = []
+    card = runs.train(str(config), tmp_path / "run", device="cpu", say=said.append, data_name=holiday)
+    assert card["data"] == f"{holiday}, 6 images"
+    assert card["command"].endswith(f" --data {holiday}")
+    assert [line for line in said if line.startswith("skipped beach/x.png: ")]
+    made = Config.of(card["config"])
+    assert (made.data, made.net.image_size, made.net.channels, made.net.num_classes) == (holiday, 8, 3, 2)
+    shutil.rmtree(holiday)  # a checkpoint is read without its data
+    drawn = drawing.draw(zoo.load(str(tmp_path / "run" / "tiny.safetensors")), 4)
+    assert drawn.images.shape == (4, 3, 8, 8)
+    assert drawn.labels.tolist() == [0, 1, 0, 1]
+
+
+def test_a_config_for_ones_own_pictures(config, tmp_path, holiday):
+    net = {"image_size": 8, "widths": [8], "attention": [], "channels": 3, "num_classes": 3}
+    config.write_text(yaml.safe_dump(TINY | {"data": holiday, "net": net}))
+    with pytest.raises(
+        CourseError, match=r"net: num_classes: got 3, want 2 or 0 \(0: without classes\) for "
+    ):
+        read_config(str(config))
+    config.write_text(
+        yaml.safe_dump(TINY | {"data": holiday, "net": net | {"num_classes": 2, "channels": 2}})
+    )
+    with pytest.raises(CourseError, match="net: channels: got 2, want 3 or 1 for "):
+        read_config(str(config))
+    config.write_text(
+        yaml.safe_dump(TINY | {"data": holiday, "model": "classifier", "net": {"num_classes": 2}})
+    )
+    with pytest.raises(CourseError, match="data: a classifier takes data sets by name, got the path "):
+        read_config(str(config))
+    config.write_text(yaml.safe_dump(TINY | {"data": holiday + "/nowhere"}))
+    with pytest.raises(CourseError, match="nowhere: no such folder or zip"):
+        read_config(str(config))
+
+
+def test_another_data_set_in_place_of_the_configs(config):
+    made = read_config(str(config), data="cifar10")
+    assert (made.net.image_size, made.net.channels, made.net.num_classes) == (32, 3, 10)
+    with pytest.raises(CourseError, match="unknown data set 'cifar': did you mean 'cifar10'"):
+        read_config(str(config), data="cifar")
+
+
 @pytest.mark.parametrize(
     ("out", "device", "told"), [("file/run", "cpu", "cannot write"), ("run", "gpu", "unknown device 'gpu'")]
 )
 def test_folder_and_device_are_looked_at_before_the_data(config, tmp_path, monkeypatch, out, device, told):
     (tmp_path / "file").touch()
-    monkeypatch.setattr(runs.data, "load", lambda name: pytest.fail("the data were read"))
+    monkeypatch.setattr(runs.data, "stream", lambda *args, **kwargs: pytest.fail("the data were read"))
     with pytest.raises(CourseError, match=told):
         runs.train(str(config), tmp_path / out, device=device)
 

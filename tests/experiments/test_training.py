@@ -28,6 +28,7 @@ from torch import nn
 
 from diffusion_course import CourseError
 from diffusion_course.experiments import training
+from diffusion_course.experiments.pixels import scaled
 from diffusion_course.experiments.training import Recipe, Trainer, amp_dtype, layout
 
 HERE = Path(__file__).parent
@@ -69,6 +70,16 @@ def test_the_loss_falls():
     losses = [p.loss for p in trainer(net=net, loss=regression, steps=200, lr=0.3, clip=100.0).run()]
     assert len(losses) == 200
     assert sum(losses[-10:]) < 1e-2 * sum(losses[:10])
+
+
+def test_bytes_are_scaled_batch_by_batch_to_the_same_run():
+    pixels = torch.randint(
+        0, 256, (40, 2, 4, 4), generator=torch.Generator().manual_seed(0), dtype=torch.uint8
+    )
+    in_advance, by_batch = (run(trainer(images=images, steps=3)) for images in (scaled(pixels), pixels))
+    assert scaled(pixels).min() == -1
+    assert scaled(pixels).max() == 1
+    assert_same(in_advance, by_batch)
 
 
 def test_progress_counts_steps_and_seconds():

@@ -1,13 +1,20 @@
 """The shipped weights do what their cards say, and a damaged file is named in one line."""
 
+import json
+
 import pytest
 import torch
 from experiments.tiny import CARD, TINY
+from safetensors.torch import load_file, save
 
+from diffusion_course import schedules
+from diffusion_course.denoisers import Preconditioned, edm_param, eps_param, flow_param
 from diffusion_course.errors import CourseError
-from diffusion_course.experiments import data, metrics, runs, zoo
+from diffusion_course.experiments import data, metrics, zoo
+from diffusion_course.experiments.config import Config, read_config
 from diffusion_course.experiments.drawing import draw
-from diffusion_course.experiments.models import build
+from diffusion_course.experiments.models import network
+from diffusion_course.nets.unet import UNet
 
 
 @pytest.mark.parametrize("name", zoo.names())
@@ -15,7 +22,9 @@ def test_every_shipped_file_has_a_whole_card_and_is_small(name):
     card = zoo.cards()[name]
     assert card.keys() >= CARD
     assert card["command"] == f"diffusion-course train {name}"
-    assert card["config"] == runs.read_config(name), "the config has changed since the weights were trained"
+    assert Config.of(card["config"]) == read_config(name), (
+        "the config has changed since the weights were trained"
+    )
     assert (zoo.FOLDER / f"{name}.safetensors").stat().st_size <= 4e6
     model = zoo.read(zoo.FOLDER / f"{name}.safetensors")
     assert sum(p.numel() for p in model.parameters()) == card["parameters"]
@@ -54,8 +63,9 @@ def test_the_judge_reads_the_shipped_digits():
 
 
 def test_a_file_comes_back_as_it_was_written(tmp_path):
-    net = build(TINY).net
-    zoo.write(tmp_path / "a.safetensors", net, TINY)
+    config = Config.of(TINY)
+    net = network(config)
+    zoo.write(tmp_path / "a.safetensors", net, config)
     back = zoo.read(tmp_path / "a.safetensors")
     for name, tensor in net.state_dict().items():
         torch.testing.assert_close(back.net.state_dict()[name], tensor, atol=1e-3, rtol=1e-3)
@@ -63,7 +73,8 @@ def test_a_file_comes_back_as_it_was_written(tmp_path):
 
 def test_bad_files_are_one_line(tmp_path):
     path = tmp_path / "a.safetensors"
-    zoo.write(path, build(TINY).net, TINY | {"net": TINY["net"] | {"widths": [16, 16]}})
+    other = Config.of(TINY | {"net": TINY["net"] | {"widths": [16, 16]}})
+    zoo.write(path, network(Config.of(TINY)), other)
     with pytest.raises(CourseError, match="another architecture"):
         zoo.read(path)
     path.write_bytes(path.read_bytes()[:1000])
@@ -75,3 +86,42 @@ def test_bad_files_are_one_line(tmp_path):
         zoo.load("mnist-flwo")
     with pytest.raises(CourseError, match="is a classifier"):
         zoo.load("mnist-judge")
+
+
+def old_denoiser(card, net):
+    """What a card's model meant when its weights were made: the parametrisation, by hand."""
+    kind = card["config"]["model"]
+    if kind.startswith("eps-"):
+        schedule = schedules.NoiseSchedule.from_betas(schedules.by_name(kind.removeprefix("eps-"), 1000))
+        return Preconditioned(net, eps_param(schedule))
+    return Preconditioned(
+        net, flow_param() if kind == "flow" else edm_param(card["config"]["edm"]["sigma_data"])
+    )
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in zoo.names() if "judge" not in name and "classifier" not in name]
+)
+def test_an_old_card_gives_the_denoiser_it_always_gave(name):
+    """Bit by bit, from a config of the old form: the network of its `net`, and the parametrisation of its `model`."""
+    card = zoo.cards()[name]
+    net = UNet(**{k: v for k, v in card["config"]["net"].items() if k != "kind"})
+    net.load_state_dict(load_file(zoo.FOLDER / f"{name}.safetensors"))
+    net = net.to(memory_format=torch.channels_last).eval().requires_grad_(False)
+    x, y = torch.randn(2, 1, 28, 28, generator=torch.Generator().manual_seed(0)), torch.tensor([3, 7])
+    for sigma in (0.01, 0.7, 30.0):
+        now, then = zoo.load(name), old_denoiser(card, net)
+        for D, E in ((now, then), (now.given(y), then.given(y))):
+            assert torch.equal(D((1 + sigma**2) ** 0.5 * x, sigma), E((1 + sigma**2) ** 0.5 * x, sigma))
+
+
+@pytest.mark.parametrize(
+    "held", [None, [], "x", 1, {}, {"model": "flow"}, {"model": "flow", "data": 1, "recipe": {}}]
+)
+def test_a_file_whose_config_is_none_is_one_line(tmp_path, held):
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(save({"a": torch.zeros(1)}, {"config": json.dumps(held)}))
+    with pytest.raises(CourseError) as caught:
+        zoo.read(path)
+    assert str(caught.value).startswith(f"weights {path}: ")
+    assert "\n" not in str(caught.value)

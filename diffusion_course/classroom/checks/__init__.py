@@ -12,8 +12,7 @@ from ..ids import chapter_of
 from ..terms import Marks, reached
 from ..wording import in_points
 from .data import Check, CheckFailed, Mutant, NotDone, Variant
-from .design import summary
-from .engine import examine, score
+from .engine import appraisal, examine
 from .stale import slip, unchanged
 from .unwritten import go_on, notebook
 
@@ -82,8 +81,8 @@ def _reached(asked: Check, answer: Callable, seed: int | str) -> tuple[int, str]
     """The points of an answer that was accepted, and what is said of it."""
     if not asked.score:
         return asked.points, f"correct, {in_points(asked.points)}"
-    number = score(asked, answer, seed)
-    return reached(asked.marks, number, asked.lower), summary(asked, number)
+    number, words = appraisal(asked, answer, seed)
+    return reached(asked.marks, number, asked.lower), words
 
 
 def check_all(points: Mapping[str, int] | None = None) -> None:

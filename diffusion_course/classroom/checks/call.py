@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from .toy_steps import asked
 from .toys import Toy
 
 
@@ -39,7 +40,7 @@ def call(function: Callable, args: Sequence) -> Outcome:
     value, error, printed = None, None, io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
         try:
-            value = function(*args)
+            value = asked(function, args)
         except KeyboardInterrupt:  # the person at the keyboard
             raise
         except BaseException as caught:  # exit() in an answer must not end the notebook
@@ -91,15 +92,23 @@ def _scattered(a: Tensor) -> Tensor:
 
 
 def other_data(args: Sequence) -> tuple:
-    """Copies of the arguments with other data (B, *S) and other weights in the models, of the same shapes."""
+    """Copies of the arguments with other data (B, *S) and other weights in the models, of the same shapes. Probabilities stay such."""
     copies = fresh(args)
     for a in copies:
         if isinstance(a, Toy):
             a.weights.data.mul_(1.1)
     return tuple(
-        0.9 * a.roll(1, -1) if isinstance(a, Tensor) and a.ndim > 1 and a.is_floating_point() else a
+        a.roll(1, -1) * (1 if _probabilities(a) else 0.9)
+        if isinstance(a, Tensor) and a.ndim > 1 and a.is_floating_point()
+        else a
         for a in copies
     )
+
+
+def _probabilities(a: Tensor) -> bool:
+    """Do the numbers along the last axis add up to 1, none below 0?"""
+    total = a.sum(-1)
+    return bool((a >= 0).all()) and torch.allclose(total, torch.ones_like(total))
 
 
 def in_float64(args: Sequence) -> tuple:

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import product
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from .ch01_chain import draws
+from .ch01_chain import draws, forward_chain, kept, right_step
 from .ch01_slips import after, in_float32
 from .data import Check, Mutant, Variant
 from .inputs import Draw
@@ -50,6 +51,73 @@ def slip(hint: str, **parts: Any) -> Mutant:
     return Mutant(hint, partial(kept_at, **parts))
 
 
+def own_state(hint: str, state: Callable) -> Mutant:
+    """A mutant that has no chain: for each t it returns state(x0, t, betas, noise)."""
+    return Mutant(hint, lambda x, b, z, times: torch.stack([state(x, t, b, z) for t in times]))
+
+
+def other_times(hint: str, time: Callable) -> Mutant:
+    """A mutant that walks rightly and returns the state of time(t, T) for t."""
+    return Mutant(hint, lambda x, b, z, times: forward_chain(x, b, z)[[time(t, len(b)) for t in times]])
+
+
+def two_slips(hints: Sequence[str], keep: Factors, add: Factors) -> Mutant:
+    return slip(f"two things at once: {hints[0]} And {hints[1]}", keep=keep, add=add)
+
+
+KEEPS: dict[str, Factors] = {
+    "a signal that fades too fast, though x_1 is right: from t = 2 on, data of variance 1 lose variance.": (
+        lambda betas: kept(betas).sqrt()
+    ),
+    "a signal that fades too fast from the first step on: without noise x_1 is (1 - beta_1) x_0, and not its root.": (
+        lambda betas: 1 - betas
+    ),
+    "a signal that does not fade: data of variance 1 gain variance in every step.": torch.ones_like,
+}
+ADDS: dict[str, Factors] = {
+    "too little noise from the first step on: at x_0 = 0, x_1 has the standard deviation beta_1 and not its root; "
+    "data of variance 1 do not keep it.": lambda betas: betas,
+    "noise that grows with alpha_bar: x_1 is right, and from t = 2 on data of variance 1 gain variance.": (
+        lambda betas: (1 - kept(betas)).sqrt()
+    ),
+}
+# What comes out of the whole chain at once, where it should be walked.
+JUMPS = [
+    own_state(
+        "states that are not one path: each has the right law, but x_t does not follow from x_{t-1}; it is a jump from x_0 "
+        "with the noise z_t alone.",
+        lambda x, t, b, z: right_step(x, 1 - kept(b)[t - 1], z[t - 1]),
+    ),
+    own_state(
+        "states that are not one path: each has the right law, and all have the noise z_1.",
+        lambda x, t, b, z: right_step(x, 1 - kept(b)[t - 1], z[0]),
+    ),
+    own_state(
+        "jumps from x_0 with the alpha_bar of the step after (of T at the end): already x_1 has too much noise, "
+        "and no state follows from another.",
+        lambda x, t, b, z: right_step(x, 1 - kept(b)[min(t, len(b) - 1)], z[t - 1]),
+    ),
+    own_state(
+        "jumps from x_0 with the alpha_bar of the step before (of T for t = 1): no state follows from another.",
+        lambda x, t, b, z: right_step(x, 1 - kept(b)[t - 2], z[t - 1]),
+    ),
+    own_state(
+        "states that are all one step away from x_0: x_1 is right, and the signal does not fade any further.",
+        lambda x, t, b, z: right_step(x, b[t - 1], z[t - 1]),
+    ),
+]
+TIMES = [
+    other_times(
+        "the states of t - 1: what is returned for t has gone through t - 1 steps, and for t = 1 it is x_0 itself.",
+        lambda t, T: t - 1,
+    ),
+    other_times(
+        "the states of t + 1 (of T at the end): what is returned for t has gone through t + 1 steps, all of them right.",
+        lambda t, T: min(t + 1, T),
+    ),
+]
+
+
 def moments(d: Draw) -> Iterator[tuple[str, tuple]]:
     """Whole schedules of few steps, one step, the last state alone, and all states."""
     for name, betas in {"linear": d.linear(100), "cosine": d.cosine(100)}.items():
@@ -75,6 +143,8 @@ SNAPSHOTS = Check(
     where="section 4 of this notebook: one step is x_t = sqrt(1 - beta_t) x_{t-1} + sqrt(beta_t) z_t "
     "(Ho et al. 2020, eq. 2). Compare the code with it, line by line.",
     outputs=("states",),
+    path="x_{}",
+    path_at="times",
     variants=[
         Variant({"spread = betas.sqrt()": "spread = betas"}),
         Variant({"signal = (1 - betas).sqrt()": "signal = torch.cumprod(1 - betas, dim=0).sqrt()"}),
@@ -83,14 +153,11 @@ SNAPSHOTS = Check(
         Variant({"signal = (1 - betas).sqrt()": "signal = 1 - betas"}),
     ],
     mutants=[
-        slip(
-            "too little noise from the first step on: at x_0 = 0, x_1 has the standard deviation beta_1 and not its root; "
-            "data of variance 1 do not keep it.",
-            add=lambda betas: betas,
-        ),
-        slip(
-            "a signal that fades too fast, though x_1 is right: from t = 2 on, data of variance 1 lose variance.",
-            keep=lambda betas: torch.cumprod(1 - betas, 0).sqrt(),
+        *(slip(hint, keep=keep) for hint, keep in KEEPS.items()),
+        *(slip(hint, add=add) for hint, add in ADDS.items()),
+        *(
+            two_slips((hint, other), keep, add)
+            for (hint, keep), (other, add) in product(KEEPS.items(), ADDS.items())
         ),
         slip(
             "noise that is the same in every step, though x_1 is right: the increments of two steps are no longer independent.",
@@ -100,30 +167,25 @@ SNAPSHOTS = Check(
             "a count that is late: what is returned for t has gone through t + 1 steps, and its first step had the largest noise.",
             late=1,
         ),
+        *TIMES,
+        *JUMPS,
+        slip("draws in the reverse order: step 1 takes z_T.", draw=lambda noise, t: noise[-t]),
         slip(
-            "a signal that fades too fast from the first step on: without noise x_1 is (1 - beta_1) x_0, and not its root.",
-            keep=lambda betas: 1 - betas,
+            "draws that come one step late: step 1 takes z_T, step 2 takes z_1.",
+            draw=lambda noise, t: noise[t - 2],
         ),
         slip(
-            "too little noise, and a signal that fades too fast: there were no roots to be taken away.",
-            keep=lambda betas: 1 - betas,
-            add=lambda betas: betas,
-        ),
-        slip(
-            "noise that grows with alpha_bar: x_1 is right, and from t = 2 on data of variance 1 gain variance.",
-            add=lambda betas: (1 - torch.cumprod(1 - betas, 0)).sqrt(),
-        ),
-        slip(
-            "draws in the reverse order: step 1 takes z_T.",
-            draw=lambda noise, t: noise[-t],
-        ),
-        slip(
-            "a signal that does not fade: data of variance 1 gain variance in every step.",
-            keep=torch.ones_like,
+            "draws that come one step early: step 1 takes z_2, and step T takes z_1.",
+            draw=lambda noise, t: noise[t % len(noise)],
         ),
         Mutant(
             "x_0 in every place: the state is not updated.",
             lambda x, b, z, times: torch.stack([x] * len(times)),
+        ),
+        after(
+            "all states from x_0 to x_T: return those of `times` alone.",
+            lambda x, b, z, times: forward_chain(x, b, z),
+            lambda v: v,
         ),
         after("the last state alone: return those of all times.", snapshots, lambda v: v[-1]),
         after(

@@ -8,8 +8,11 @@ from torch import Tensor
 
 from .ch01 import snr
 from .ch01_slips import SMALL, after, altered, in_float32
+from .ch02_bound import BOUND
+from .ch02_closing import CLOSING_Q
 from .ch02_kl import NORMAL_KL
 from .ch02_posterior import POSTERIOR_MEAN_VARIANCE
+from .ch02_reverse import REVERSE_CHAIN
 from .data import Check, Mutant
 from .inputs import Draw
 
@@ -223,4 +226,4 @@ VLB_TERMS = Check(
     ],
 )
 
-CHECKS = [NORMAL_KL, POSTERIOR_MEAN_VARIANCE, VLB_TERMS]
+CHECKS = [NORMAL_KL, POSTERIOR_MEAN_VARIANCE, BOUND, CLOSING_Q, REVERSE_CHAIN, VLB_TERMS]

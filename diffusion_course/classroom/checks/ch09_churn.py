@@ -237,7 +237,7 @@ CHURN = Check(
             lambda x, s, hat, eps, k: x + (hat**2 + s**2).sqrt() * k * eps,
         ),
         other_noise(
-            "eps inside the root, report 2's slip: the root is the standard deviation, and eps is multiplied by it.",
+            "eps inside the root, and no s_noise: the root is the standard deviation, and s_noise eps is multiplied by it.",
             lambda x, s, hat, eps, k: x + (hat**2 - s**2 * eps).sqrt(),
         ),
         other_noise(

@@ -8,6 +8,8 @@ from typing import TypeGuard
 import torch
 from torch import Tensor
 
+from .toy_steps import Each
+
 
 class Kind(Enum):
     """What a fault is about. Only after wrong numbers or shapes does it help to be shown the formula."""
@@ -41,15 +43,15 @@ def value_fault(
     want: object,
     t: object = None,
     same_dtype: bool = True,
-    path: str = "",
+    states: Sequence[str] = (),
 ) -> Fault | None:
     """Compare a returned value with the reference's. `outputs` names the results: one tensor, or a tuple.
 
     want: in the dtype of the inputs and on the device that the answer must have. t: the (B,) times of the case, if any.
-    same_dtype: is a float64 result refused where the inputs are float32? path: see Check.
+    same_dtype: is a float64 result refused where the inputs are float32? states: of a path, what its states are called.
     """
     if len(outputs) == 1:
-        return tensor_fault(outputs[0], got, want, t, same_dtype, path)
+        return tensor_fault(outputs[0], got, want, t, same_dtype, states)
     names = ", ".join(outputs)
     if not isinstance(got, tuple | list):
         return Fault(Kind.FORM, f"the function returned {kind(got)}, want a tuple ({names})")
@@ -64,7 +66,12 @@ def value_fault(
 
 
 def tensor_fault(
-    name: str, got: object, want: object, t: object = None, same_dtype: bool = True, path: str = ""
+    name: str,
+    got: object,
+    want: object,
+    t: object = None,
+    same_dtype: bool = True,
+    states: Sequence[str] = (),
 ) -> Fault | None:
     """Compare one tensor: its form, NaN, and last the numbers; of a path those of its first wrong state."""
     assert isinstance(want, Tensor)
@@ -73,7 +80,7 @@ def tensor_fault(
         return fault
     assert isinstance(got, Tensor)
     got = plain(got)
-    return state_fault(path, got, want) if path else entries_fault(name, got, want, t)
+    return state_fault(states, got, want) if states else entries_fault(name, got, want, t)
 
 
 def form_fault(name: str, got: object, want: Tensor, same_dtype: bool = True) -> Fault | None:
@@ -102,14 +109,14 @@ def form_fault(name: str, got: object, want: Tensor, same_dtype: bool = True) ->
     return None
 
 
-def state_fault(path: str, got: Tensor, want: Tensor) -> Fault | None:
+def state_fault(states: Sequence[str], got: Tensor, want: Tensor) -> Fault | None:
     """Where a path leaves the right one, and what is wrong with the state there."""
     first = leaves_at(got, want)
     if first is None:
         return None
-    fault = entries_fault(path.format(first), got[first], want[first])
+    fault = entries_fault(states[first], got[first], want[first])
     assert fault
-    before = f"right up to {path.format(first - 1)}; then " if first else ""
+    before = f"right up to {states[first - 1]}; then " if first else ""
     return Fault(fault.kind, f"{before}{fault.text}")
 
 
@@ -238,6 +245,8 @@ def describe(names: Sequence[str], args: Sequence) -> str:
             parts.append(
                 f"{name} {tuple(arg.shape)}" if arg.is_floating_point() else f"{name} = {arg.tolist()}"
             )
+        elif isinstance(arg, Each):
+            parts.append(f"{name}, {len(arg)} of them")
         elif isinstance(arg, list):
             parts.append(f"{name} = {arg}")
         elif isinstance(arg, bool | int | float):

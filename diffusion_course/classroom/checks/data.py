@@ -39,10 +39,14 @@ class Mutant:
 
 @dataclass(frozen=True)
 class Variant:
-    """A version of an exercise. edits: what stands in its source -> what stands there instead. changes: fields of its Check."""
+    """A version of an exercise. edits: what stands in its source -> what stands there instead. changes: fields of its Check.
+
+    calls: where its function takes another number for an argument, argument -> what the rest of the chapter gives, "{} - 1".
+    """
 
     edits: Mapping[str, str] = field(default_factory=dict)
     changes: Mapping[str, Any] = field(default_factory=dict)
+    calls: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -56,14 +60,16 @@ class Check:
     mutants: the classic mistakes, at least three.
     fixed: the cases that are the same on every seed, from where the chapter uses the function: label -> arguments, in float64.
     outputs: names of the results, for the messages. Several mean that the answer returns a tuple.
-    path: of a machine, what a state of its path is called, "x_{}": the result's entry k, from 0 on, is x_k. It is judged at the first
-        state that is wrong, since all later ones follow from that.
+    path: of a machine, what a state of its path is called, "x_{}": the result's entry k, from 0 on, is x_k; "x_{left}": the last
+        is x_0. It is judged at the first state that is wrong, since all later ones follow from that. path_at: the argument that holds the numbers of the states, where
+        these are not 0, 1, 2, ....
     grad: names of the arguments (tensors or models) that gradients must reach, where the text asks for them.
     evaluations: model argument -> a function of all arguments: how many samples the model may be shown at most.
     inference: does it run under torch.inference_mode()? Not where the exercise itself takes a gradient.
     same_dtype: does the text ask for the dtype of the inputs? Where it does not, float64 is welcome for float32.
     score: of a design, a number for (result, *arguments). It raises CourseError, in words, for a result that breaks a bound.
         Then the reference is one design of full marks, and no numbers are compared with it.
+    missed: of a design, what keeps it from more points, in words, for (result, *arguments); "" where nothing does.
     scored: what the score is, in words. lower: is a lower one better? marks: (points, the score from which they are given), up to `points`.
     variants: the versions of which an edition has one; the first is the course's own. Each version of a repair plants a slip in the
         solution, and a mutant's hint says what is seen of it, not where it is.
@@ -82,12 +88,14 @@ class Check:
     fixed: Callable[[Draw], Iterable[tuple[str, tuple]]] = lambda d: ()
     outputs: Sequence[str] = ("result",)
     path: str = ""
+    path_at: str = ""
     grad: Sequence[str] = ()
     evaluations: Mapping[str, Callable[..., int]] = field(default_factory=dict)
     inference: bool = True
     same_dtype: bool = False
     score: Callable[..., float] | None = None
     scored: str = ""
+    missed: Callable[..., str] | None = None
     lower: bool = True
     marks: Marks = ()
     variants: Sequence[Variant] = ()
@@ -117,6 +125,11 @@ class Check:
     def parameters(self) -> list[str]:
         """The names of the arguments."""
         return list(inspect.signature(self.reference).parameters)
+
+    def states(self, args: Sequence, count: int) -> list[str]:
+        """What the `count` states of a path are called, in the case of these arguments; empty where it is no path."""
+        numbers = args[self.parameters.index(self.path_at)] if self.path_at else range(count)
+        return [self.path.format(k, left=count - 1 - k) for k in numbers] if self.path else []
 
     @property
     def chapter(self) -> str:

@@ -1,6 +1,6 @@
 """A design has no right answer but bounds and a score, and the score has marks: points are given from each of them on."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -16,7 +16,8 @@ from .data import Check
 def design_fault(check: Check, args: tuple, value: object, like: Tensor) -> Fault | None:
     """What is wrong with a design: its form, a broken bound, or a score below the first mark. like: one of the right form."""
     (name,) = check.outputs
-    if is_tensor(value) and value.is_floating_point():  # any precision will do
+    value = as_design(value)
+    if is_tensor(value) and value.is_floating_point() and like.is_floating_point():  # any precision will do
         value = plain(value).to(like.dtype)
     fault = form_fault(name, value, like, check.same_dtype)
     if fault:
@@ -31,7 +32,8 @@ def design_fault(check: Check, args: tuple, value: object, like: Tensor) -> Faul
         return Fault(Kind.SCORE, str(broken))
     if reached(check.marks, score, check.lower):
         return None
-    return Fault(Kind.SCORE, f"all bounds are kept, and {check.scored} is {score:.5g}; {marks_of(check)}")
+    kept, missing = ("", missed(check, args, value)) if check.missed else ("all bounds are kept, and ", "")
+    return Fault(Kind.SCORE, f"{kept}{check.scored} is {score:.5g}; {marks_of(check)}{missing}")
 
 
 def score_of(check: Check, args: tuple, value: Tensor) -> float:
@@ -41,10 +43,25 @@ def score_of(check: Check, args: tuple, value: Tensor) -> float:
         return float(check.score(plain(value).detach().double(), *in_float64(args)))
 
 
-def worst(check: Check, designs: Iterable[tuple[tuple, Tensor]]) -> float:
-    """The score that counts, of (arguments, what came back) of all cases."""
-    scores = [score_of(check, args, value) for args, value in designs]
-    return max(scores) if check.lower else min(scores)
+def as_design(value: object) -> object:
+    """What was returned; a list of numbers as a tensor, which it may be as well."""
+    if isinstance(value, tuple | list) and value and all(type(v) in (int, float) for v in value):
+        return torch.tensor(value)
+    return value
+
+
+def missed(check: Check, args: tuple, value: Tensor) -> str:
+    """What keeps a design from more points, as words to go on with."""
+    words = check.missed(plain(value).detach(), *args) if check.missed else ""
+    return f".\n{words}" if words else ""
+
+
+def judged(check: Check, designs: Sequence[tuple[tuple, object]]) -> tuple[float, str]:
+    """The score that counts, of (arguments, what came back) of all cases, each accepted; and what is said of it."""
+    tensors = [(args, value) for args, got in designs if isinstance(value := as_design(got), Tensor)]
+    scores = [score_of(check, args, value) for args, value in tensors]
+    score = max(scores) if check.lower else min(scores)
+    return score, summary(check, score) + missed(check, *tensors[scores.index(score)])
 
 
 def marks_of(check: Check) -> str:

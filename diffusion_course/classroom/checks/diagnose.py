@@ -7,7 +7,9 @@ from functools import partial
 from .call import Outcome, fresh
 from .compare import Fault, alike, dense, is_tensor, leaves_at, plain
 from .data import Check, Mutant
+from .design import as_design
 from .faults import said, wanted
+from .toy_steps import asked
 
 
 @dataclass(frozen=True)
@@ -46,12 +48,12 @@ def _matches(mutant: Mutant, trials: Sequence[Trial]) -> bool:
     for trial in (t for t in trials if t.fault or not t.label):
         theirs = trial.outcome
         try:
-            ours, error = mutant.function(*fresh(trial.args)), None
+            ours, error = asked(mutant.function, fresh(trial.args)), None
         except Exception as caught:  # of a mutant, which we wrote
             ours, error = None, caught
         if theirs.error and error and type(theirs.error) is type(error):
             seen = seen or said(theirs.error) == said(error)
-        elif theirs.error or error or not alike(theirs.value, ours):
+        elif theirs.error or error or not alike(as_design(theirs.value), as_design(ours)):
             return False
         else:
             seen = True

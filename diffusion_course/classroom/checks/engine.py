@@ -13,7 +13,7 @@ from torch import Tensor
 from .call import Outcome, call, fresh, isolated, other_data, scattered
 from .compare import Fault, Kind, describe
 from .data import Check, CheckFailed
-from .design import worst
+from .design import judged
 from .diagnose import Trial, diagnosis
 from .faults import call_fault, gradient_fault, not_done, repeat_fault, signature_fault, wanted
 from .faults import result_fault as _result_fault
@@ -76,9 +76,13 @@ def examine(check: Check, answer: Callable, seed: int | str = 0) -> None:
 
 def score(check: Check, answer: Callable, seed: int | str = 0) -> float:
     """The score of a design that `examine` accepts: the worst of its cases."""
+    return appraisal(check, answer, seed)[0]
+
+
+def appraisal(check: Check, answer: Callable, seed: int | str = 0) -> tuple[float, str]:
+    """The score of a design that `examine` accepts, and what is said of it."""
     with isolated():
-        tried = [(args, call(answer, fresh(args)).value) for args in cases(check, seed)]
-        return worst(check, [(args, value) for args, value in tried if isinstance(value, Tensor)])
+        return judged(check, [(args, call(answer, fresh(args)).value) for args in cases(check, seed)])
 
 
 def accepts(check: Check, answer: Callable, seed: int | str = 0, fixed: bool = True) -> bool:
@@ -185,7 +189,7 @@ def _refusal(
     if not advice and failed.fault.kind in (Kind.SHAPE, Kind.NUMBERS, Kind.SCORE):
         seen = _observation(check, answer, trials) if device == "cpu" and not check.score else ""
         advice = f"{seen}\nLook at {check.where}" if seen else f"Look at {check.where}"
-    message = f"{check.id}: {failed.fault.text}\nInputs: {inputs}."
+    message = f"{check.id}: {failed.fault.text}" + (f"\nInputs: {inputs}." if inputs else "")
     return CheckFailed(f"{message}\n{advice}" if advice else message, failed.fault.text, inputs, advice, hint)
 
 

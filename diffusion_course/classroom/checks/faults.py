@@ -12,6 +12,7 @@ from .call import Outcome, blamed_line, call, fresh, in_float64, leaves
 from .compare import Fault, Kind, alike, numbers_fault, value_fault
 from .data import Check, NotDone
 from .design import design_fault
+from .toy_steps import Each, asked
 
 
 def signature_fault(check: Check, answer: object) -> str:
@@ -55,9 +56,11 @@ def call_fault(check: Check, answer: Callable, args: tuple, outcome: Outcome) ->
         what = f"your function stopped with {type(outcome.error).__name__}: {said(outcome.error)}"
         return Fault(Kind.STOPPED, f"{what}\nin {line}" if line else what)
     if outcome.touched:
+        own = any(isinstance(arg, Each) for arg in args)  # a test makes its own inputs
+        use = "draw from dc.Noise(seed) or a torch.Generator" if own else "use only the arguments"
         return Fault(
             Kind.CHANGED,
-            f"the function changed {outcome.touched}; use only the arguments, and leave global state alone",
+            f"the function changed {outcome.touched}; {use}, and leave global state alone",
         )
     if outcome.changed:
         name = check.parameters[outcome.changed[0]]
@@ -84,7 +87,9 @@ def result_fault(check: Check, args: tuple, value: object, evaluated: dict[str, 
     try:
         if check.score:
             return design_fault(check, args, value, wanted(check, args))
-        fault = value_fault(check.outputs, value, wanted(check, args), t, check.same_dtype, check.path)
+        want = wanted(check, args)
+        states = check.states(args, len(want)) if check.path else ()
+        fault = value_fault(check.outputs, value, want, t, check.same_dtype, states)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a returned object may pretend to be a tensor and raise anything
@@ -133,7 +138,7 @@ def gradient_fault(check: Check, args: tuple, value: Any, used: tuple) -> Fault 
 
 def wanted(check: Check, args: tuple) -> Any:
     """The right answer to a case, in the dtype of its inputs."""
-    return _like_inputs(check.reference(*in_float64(args)), args)
+    return _like_inputs(asked(check.reference, in_float64(args)), args)
 
 
 def _like_inputs(exact: object, args: tuple) -> Any:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ... import schedules
-from .toys import ToyDenoiser, ToyEps, ToyLabelled, ToyLogProb
+from .toys import ToyDenoiser, ToyEps, ToyGuess, ToyLabelled, ToyLogProb
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,10 @@ class Draw:
     def eps_model(self) -> ToyEps:
         """A small noise-prediction model."""
         return ToyEps(self.uniform(0.5, 1.5, 3))
+
+    def guess(self) -> ToyGuess:
+        """A small denoiser guess(x_t, t)."""
+        return ToyGuess(self.uniform(0.5, 1.5, 3))
 
     def denoiser(self) -> ToyDenoiser:
         """A small denoiser D(x, sigma)."""

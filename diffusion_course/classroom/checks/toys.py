@@ -69,14 +69,20 @@ class ToyEps(Toy):
         """x: (B, *S), t: (B,) integers. Raises TypeError in words for anything else: real networks need both."""
         if not isinstance(t, Tensor) or t.shape != (len(x),):
             raise TypeError(
-                f"eps_model got t = {_said(t)}; it takes a tensor of shape ({len(x)},), one time for each sample"
+                f"{self.called} got t = {_said(t)}; it takes a tensor of shape ({len(x)},), one time for each sample"
             )
         if t.dtype in (torch.bool,) or t.is_floating_point() or t.is_complex():
             raise TypeError(
-                f"eps_model got t of dtype {str(t.dtype)[6:]}; it takes integers, as torch.full((B,), t) makes them"
+                f"{self.called} got t of dtype {str(t.dtype)[6:]}; it takes integers, as torch.full((B,), t) makes them"
             )
         a, b, c = self.weights
         return a * torch.sin(b * x + c * _column(t, x))
+
+
+class ToyGuess(ToyEps):
+    """A denoiser that is asked by x_t and t, as the formulas of chapter 02 write it: guess(x_t, t) = a sin(b x_t + c t)."""
+
+    called = "guess"
 
 
 class ToyDenoiser(Toy):
@@ -120,7 +126,7 @@ class ToyLogProb(Toy):
         return nn.functional.logsigmoid(summed / (1 + noise**2))
 
 
-TOYS = {toy.__name__: toy for toy in (ToyEps, ToyDenoiser, ToyLabelled, ToyLogProb)}
+TOYS = {toy.__name__: toy for toy in (ToyEps, ToyGuess, ToyDenoiser, ToyLabelled, ToyLogProb)}
 
 
 def _sigma(called: str, sigma: Any, x: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import TYPE_CHECKING
 
 from .. import handout
@@ -94,6 +93,5 @@ def _no_exercises(submission: "Submission") -> bool:
     return submission.chapter in _without_exercises() and not submission.answers and bool(submission.cells)
 
 
-@cache
 def _without_exercises() -> frozenset[str]:
     return frozenset(name[:2] for name in handout.names()) - {exercise[:2] for exercise in handout.known()}

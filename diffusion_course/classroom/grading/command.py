@@ -50,7 +50,7 @@ def run(where: Path, out: Path, options: Options, say: Callable[[str], Any]) -> 
     _check(options)
     pristine = handout.edition(options.release or handout.folder())
     register = roster.read(options.roster) if options.roster else None
-    found = submissions.find(where, register, (out, *([options.roster] if options.roster else [])))
+    found = submissions.find(where, register, (out, *([options.roster] if options.roster else [])), pristine)
     isolation = sandbox.available()
     if options.dry_run:
         _tell(found, register, say)

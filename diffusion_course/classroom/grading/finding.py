@@ -8,7 +8,6 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 
 from nbformat import NotebookNode
 
@@ -23,6 +22,9 @@ MARK = re.compile(r"[ \t]*#+[ \t]*EXERCISE[ \t:]+(\d\d-[a-z0-9_-]+)", re.IGNOREC
 MARKER = re.compile(r"^\s*#+\s*(NBVAL_\w+|PYTEST_VALIDATE_IGNORE_OUTPUT)\s*$")
 HEAD = re.compile(r"\s*([#%].*)?$")
 CHECKS = ("check", "check_all")
+# Chapter -> its notebook as it was handed out. A chapter that is not there was handed out as it is installed.
+Edition = Mapping[str, NotebookNode]
+INSTALLED: Edition = {}
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,9 @@ def _handed_out(pristine: NotebookNode) -> dict[tuple[str, ...], int]:
     return {bare(source): place for place, source in reversed(cells)}
 
 
-def answers(cells: Sequence[Cell], named: str = "") -> tuple[dict[str, int], list[str]]:
+def answers(
+    cells: Sequence[Cell], named: str = "", edition: Edition = INSTALLED
+) -> tuple[dict[str, int], list[str]]:
     """Exercise -> the number of the cell that counts as its answer, and notes. named: the chapter that the file's name tells, or "".
 
     All of one chapter; of others what bears their mark.
@@ -151,9 +155,9 @@ def answers(cells: Sequence[Cell], named: str = "") -> tuple[dict[str, int], lis
             notes.append(f"exercise {exercise} is in a cell of text, so it does not count")
         else:
             found[exercise] = in_code[-1]
-    chapter = _chapter(cells, found, named)
+    chapter = _chapter(cells, found, named, edition)
     if chapter:
-        own = find(cells, handout.read(chapter)).answers
+        own = find(cells, _chapter_of(edition, chapter)).answers
         found = {e: n for e, n in found.items() if chapter_of(e) != chapter} | {
             e: a.counts for e, a in own.items()
         }
@@ -172,36 +176,37 @@ def answers(cells: Sequence[Cell], named: str = "") -> tuple[dict[str, int], lis
     return {e: n for e, n in sorted(found.items(), key=lambda one: one[1]) if e not in large}, notes
 
 
-def written(exercise: str, source: str) -> bool:
-    """Is an answer anything else than what was handed out?"""
-    return bare(source) != _blank(exercise)
+def written(exercise: str, source: str, edition: Edition = INSTALLED) -> bool:
+    """Is an answer anything else than what was handed out, in the edition or with the course? A release may plant another slip."""
+    number = chapter_of(exercise)
+    given = [handout.exercises(chapter) for chapter in (_chapter_of(edition, number), handout.read(number))]
+    return bare(source) not in [bare(known[exercise].blank) for known in given if exercise in known]
 
 
-@cache
-def _blank(exercise: str) -> tuple[str, ...]:
-    return bare(handout.exercises(handout.read(chapter_of(exercise)))[exercise].blank)
+def _chapter_of(edition: Edition, number: str) -> NotebookNode:
+    return edition[number] if number in edition else handout.read(number)
 
 
-def _chapter(cells: Sequence[Cell], found: Mapping[str, int], named: str) -> str:
+def _chapter(cells: Sequence[Cell], found: Mapping[str, int], named: str, edition: Edition) -> str:
     """The chapter of most marked exercises that are written, else of most marked ones, else of most of its cells and functions."""
     for counts in (
-        Counter(chapter_of(e) for e, n in found.items() if written(e, cells[n].source)),
+        Counter(chapter_of(e) for e, n in found.items() if written(e, cells[n].source, edition)),
         Counter(chapter_of(e) for e in found),
-        _likeness(cells),
+        _likeness(cells, edition),
     ):
         if counts:
             return max(sorted(counts), key=lambda chapter: (counts[chapter], chapter == named))
     return ""
 
 
-def _likeness(cells: Sequence[Cell]) -> Counter[str]:
+def _likeness(cells: Sequence[Cell], edition: Edition) -> Counter[str]:
     """Chapter -> how many of its own cells, and of its functions in other cells, a notebook without any mark holds.
 
     Only chapters of which it holds a function.
     """
     code = {bare(c.source): c.source for c in cells if c.kind == "code"}
     chapters = {
-        chapter_of(name): set(_handed_out(handout.read(chapter_of(name)))) for name in handout.names()
+        chapter_of(name): set(_handed_out(_chapter_of(edition, chapter_of(name)))) for name in handout.names()
     }
     handed_out = set().union(*chapters.values())
     defined = {

@@ -7,7 +7,6 @@ import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from functools import cache
 
 from ...errors import printable
 from .. import handout
@@ -261,7 +260,6 @@ def chapter_of(name: str) -> str:
     return next((n for n in reversed(numbers) if n in _known()), "")
 
 
-@cache
 def _known() -> frozenset[str]:
     return frozenset(chapter[:2] for chapter in handout.names())
 

@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from ..checks import CHECKS, Check
-from ..checks.design import summary, worst
+from ..checks.design import judged
 from ..checks.engine import cases, result_fault
 from ..ids import chapter_of, function_of
 from ..terms import reached
@@ -154,8 +154,8 @@ def _scored(
 ) -> Verdict:
     """What a right design is worth. Its score is computed here, from the numbers that came out."""
     values = [wire.unpack(called["value"], tensors) for called in told["calls"]]
-    score = worst(check, zip(inputs, values, strict=True))
-    return Verdict(asked=asked, points=reached(check.marks, score, check.lower), told=summary(check, score))
+    score, words = judged(check, list(zip(inputs, values, strict=True)))
+    return Verdict(asked=asked, points=reached(check.marks, score, check.lower), told=words)
 
 
 def _fault(check: Check, inputs: list[tuple], told: Any, tensors: dict[str, Tensor], plan: Plan) -> str:

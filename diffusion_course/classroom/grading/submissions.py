@@ -14,6 +14,7 @@ from ...errors import CourseError, printable
 from . import choosing, finding, names, ownership, people, reading
 from .choosing import Held
 from .entries import Entry
+from .finding import INSTALLED, Edition
 from .intake import Intake
 from .names import safe
 from .people import Key
@@ -31,7 +32,7 @@ class Submission:
     cells: (kind, source) of the whole notebook for the feedback page; kind is "code", "markdown", or, for the
     cell that counts as an answer, its exercise. page: where that page lies, without ".html"; no two
     submissions share one. lms_id: "moodle:4711", a participant, or "canvas:4711", a user, where the file's
-    name or a roster tells it. notebook: its cells as they are.
+    name or a roster tells it. notebook: its cells as they are. touched: is any answer more than what was handed out?
     """
 
     student: str
@@ -45,16 +46,12 @@ class Submission:
     trouble: Trouble | None = None
     page: str = ""
     lms_id: str = ""
+    touched: bool = False
 
     @property
     def problem(self) -> str:
         """Why it has no answers, in words; "" where it has."""
         return self.trouble.of_a_file if self.trouble else ""
-
-    @property
-    def touched(self) -> bool:
-        """Is any answer more than what was handed out?"""
-        return any(finding.written(exercise, source) for exercise, source in self.answers.items())
 
 
 @dataclass(frozen=True)
@@ -83,18 +80,24 @@ class Found:
         return f"{self.entries} entries {same} {len(self.submissions)} rows + {self.told} lines{noise}"
 
 
-def find(where: Path, roster: Roster | None = None, leave_out: tuple[Path, ...] = ()) -> Found:
+def find(
+    where: Path,
+    roster: Roster | None = None,
+    leave_out: tuple[Path, ...] = (),
+    edition: Edition = INSTALLED,
+) -> Found:
     """All that lies in a folder or a .zip. Never raises for what is in a file.
 
     Notebooks may lie flat or in a folder for each student, as Moodle, Canvas and GitHub Classroom export
     them. The first name below `where`, and below a folder around all, says whose they are; a roster goes
     before. Notebooks whose exercises are all as they were handed out count only for a student who handed in
-    nothing else. leave_out: files and folders that are not looked at.
+    nothing else. leave_out: files and folders that are not looked at. edition: what was handed out, where it is not the
+    installed course.
 
     Raises CourseError when there is no such folder, nothing is in it, or the .zip is broken.
     """
     intake = Intake(where, leave_out)
-    held = list(_shown_once(intake))
+    held = list(_shown_once(intake, edition))
     if not held:
         raise CourseError(f"submissions: there is nothing to grade, no .ipynb file, in {where}")
     held = ownership.owned(held, intake, roster)
@@ -111,7 +114,7 @@ def find(where: Path, roster: Roster | None = None, leave_out: tuple[Path, ...] 
     return Found(_with_pages(chosen), lines, len(held), intake.noise)
 
 
-def _shown_once(intake: Intake) -> Iterable[Held]:
+def _shown_once(intake: Intake, edition: Edition) -> Iterable[Held]:
     """Each entry with a path that no other has, also where names had to be cleaned; and what is in it."""
     seen: set[str] = set()
     for entry in intake:
@@ -123,12 +126,12 @@ def _shown_once(intake: Intake) -> Iterable[Held]:
             number += 1
             only = f"{path} ({number})"
         seen.add(only)
-        submission = _read(entry, only) if entry.notebook else None
+        submission = _read(entry, only, edition) if entry.notebook else None
         course = b"### BEGIN SOLUTION" in entry.content
         yield Held(replace(entry, content=b""), only, submission, course)
 
 
-def _read(entry: Entry, path: str) -> Submission:
+def _read(entry: Entry, path: str, edition: Edition) -> Submission:
     """One file as a submission, without its student."""
     named = names.chapter_of(entry.parts[-1])
     digest = hashlib.sha256(entry.content).hexdigest() if entry.content else ""
@@ -139,14 +142,15 @@ def _read(entry: Entry, path: str) -> Submission:
         cells, notes = reading.cells(entry.content)
     except CourseError as error:
         return replace(refused, trouble=Trouble(Why.NO_TEXT, str(error)))
-    found, more = finding.answers(cells, named)
+    found, more = finding.answers(cells, named, edition)
     if entry.copy:
         more.append("the zip holds several files of this name")
     if not found:
         nothing = Trouble(Why.NO_EXERCISE)
         return replace(refused, cells=reading.shown(cells, {}), notes=(*notes, *more), trouble=nothing)
     answers = {exercise: cells[number].source for exercise, number in found.items()}
-    chapter = _chapter(answers, named)
+    written = [e for e, source in answers.items() if finding.written(e, source, edition)]
+    chapter = _chapter(written or list(answers), named)
     strays = sorted(exercise for exercise in answers if exercise[:2] != chapter)
     if strays:
         more.append(f"holds exercises of another chapter, which are not graded: {', '.join(strays)}")
@@ -160,14 +164,13 @@ def _read(entry: Entry, path: str) -> Submission:
         cells=reading.shown(cells, own),
         notebook=tuple(cells),
         notes=(*notes, *more),
+        touched=any(e in own for e in written),
     )
 
 
-def _chapter(answers: dict[str, str], named: str) -> str:
-    """The chapter of most written answers; of most answers where none is written; where they are equal, the
-    one the name says."""
-    counts = Counter(e[:2] for e, source in answers.items() if finding.written(e, source))
-    counts = counts or Counter(e[:2] for e in answers)
+def _chapter(exercises: Iterable[str], named: str) -> str:
+    """The chapter of most of them; where they are equal, the one the name says."""
+    counts = Counter(e[:2] for e in exercises)
     return max(sorted(counts), key=lambda chapter: (counts[chapter], chapter == named))
 
 

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
+from ..checks.toy_steps import Each, ToyStep
 from ..checks.toys import TOYS, Toy
 
 DEEPEST = 4  # tuples in tuples
@@ -25,6 +26,10 @@ def pack(value: Any, tensors: dict[str, Tensor], depth: int = 0) -> Any:
         return {"tensor": _put(value, tensors), "grad": value.requires_grad}
     if isinstance(value, Toy) and type(value).__name__ in TOYS:
         return {"toy": type(value).__name__, "weights": _put(value.weights, tensors)}
+    if isinstance(value, ToyStep):
+        return {"step": value.words}
+    if isinstance(value, Each) and depth < DEEPEST:
+        return {"each": [pack(v, tensors, depth + 1) for v in value]}
     if isinstance(value, tuple | list) and depth < DEEPEST:
         return {"items": [pack(v, tensors, depth + 1) for v in value], "tuple": isinstance(value, tuple)}
     if type(value) in (bool, int, float, str) or value is None:
@@ -40,6 +45,10 @@ def unpack(packed: Any, tensors: dict[str, Tensor], depth: int = 0) -> Any:
             return tensor.requires_grad_(grad) if grad and tensor.is_floating_point() else tensor
         case {"toy": str(kind), "weights": str(name)} if kind in TOYS and name in tensors:
             return TOYS[kind](tensors[name].clone())
+        case {"step": str(words)}:
+            return ToyStep(words)
+        case {"each": list(items)} if depth < DEEPEST:
+            return Each([unpack(item, tensors, depth + 1) for item in items])
         case {"items": list(items), "tuple": bool(several)} if depth < DEEPEST:
             values = [unpack(item, tensors, depth + 1) for item in items]
             return tuple(values) if several else values

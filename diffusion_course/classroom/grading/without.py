@@ -18,7 +18,7 @@ from .sandbox import PACKAGE
 
 # What of the classroom is there: the toys that stand in for networks, how a function is called, and what runs cells in the sandbox.
 KEPT = (
-    *("checks/toys.py", "checks/call.py"),
+    *("checks/toys.py", "checks/toy_steps.py", "checks/call.py"),
     *(f"grading/{name}.py" for name in ("missing", "wire", "recheck_worker")),
 )
 STUBS = {
@@ -57,6 +57,14 @@ class _Checks(Mapping):
 
 
 CHECKS = _Checks()
+''',
+    "suspects.py": '''\
+from .grading.missing import refuse
+
+
+def line_up(name):
+    """Samplers that nobody may ask: they are mutants of a check."""
+    return {letter: lambda *args, **named: refuse("checks") for letter in "ABCDE"}
 ''',
     "grading/__init__.py": "",
 }

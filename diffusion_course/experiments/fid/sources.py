@@ -89,9 +89,10 @@ def to_bytes(images: Tensor) -> Tensor:
 
 
 def _of_set(name: str, split: str, count: int | None) -> Images:
-    whole = data.load(name, split)
+    whole = data.stream(name, split)
     rows = _rows(len(whole), count)
-    pixels = to_bytes(whole.images[rows])
+    images = whole.images[rows]
+    pixels = images if images.dtype == torch.uint8 else to_bytes(images)
     return Images(
         f"{name} ({split}), data set", len(pixels), partial(_in_batches, pixels), whole.labels[rows]
     )

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from diffusion_course import schedules
 from diffusion_course.classroom.checks import Check
-from diffusion_course.classroom.checks.toys import Toy, ToyDenoiser, ToyEps, ToyLabelled, ToyLogProb
+from diffusion_course.classroom.checks.toys import Toy, ToyDenoiser, ToyEps, ToyGuess, ToyLabelled, ToyLogProb
 
 FLOATS: dict[str, Callable[[Tensor], Tensor]] = {
     **{
@@ -163,13 +163,16 @@ def _arguments(check: Check, number: int, generator: torch.Generator) -> tuple:
     def pick(*choices: object) -> object:
         return choices[int(torch.randint(len(choices), (), generator=generator))]
 
-    steps = 40 if "noise" in check.parameters else 1000  # a path is walked step by step
+    # A path is walked step by step, and of one that asks a model every step is dear.
+    steps = 12 if "guess" in check.parameters else 40 if "noise" in check.parameters else 1000
     betas = schedules.linear(steps) if number % 2 else schedules.cosine(steps)
     B, shape = 5, ((5, 3), (5, 1, 4, 4))[number % 2]
     whole = (
         int(torch.randint(1, 1001, (), generator=generator)) if number % 3 else (1, 2, 3, 1000)[number % 4]
     )
     labels = torch.randint(0, 10, (B,), generator=generator)
+    lengths = {"betas": len(betas), "sigmas": 6, "times": 4}  # what a path has one draw a step for
+    draws = next((n for name, n in lengths.items() if name in check.parameters), 0)
     sigma = torch.exp(uniform(math.log(0.002), math.log(80), 1))[0]
     last = number % 4 == 0
     known = {
@@ -180,12 +183,13 @@ def _arguments(check: Check, number: int, generator: torch.Generator) -> tuple:
         if number % 3
         else (0, whole - 1)[number % 2],
         "mse": uniform(1e-4, 10, 1000),
-        "u": uniform(0, 1, 50) if check.id != "06-drop_labels" else uniform(0, 1, B),
-        "sigma": sigma,
+        "u": uniform(0, 1, B if "labels" in check.parameters else 50),
+        "sigma": sigma.expand(B) * uniform(0.5, 1.5, B) if check.id in BATCHED else sigma,
         "sigma_next": torch.zeros((), dtype=torch.float64) if last else sigma * uniform(0.2, 0.9, 1)[0],
         "logvar1": uniform(-14, 2, *shape),
         "logvar2": uniform(-14, 2, *shape),
         "eps_model": ToyEps(uniform(0.5, 1.5, 3)),
+        "guess": ToyGuess(uniform(0.5, 1.5, 3)),
         "D": ToyDenoiser(uniform(0.5, 1.5, 3)),
         "model": ToyLabelled(uniform(0.5, 1.5, 4)),
         "log_prob": ToyLogProb(uniform(0.5, 1.5, 3)),
@@ -202,7 +206,7 @@ def _arguments(check: Check, number: int, generator: torch.Generator) -> tuple:
         "steepness": pick(0.5, 3.0, 6.0),
         "T": pick(1000, 100, 10),
         "n": pick(2, 10) if number % 5 else pick(18, 1000) if check.id == "09-karras_sigmas" else 2,
-        "times": [1, 2, 17, 40],
+        "times": torch.tensor([40, 17, 2, 1]) if check.id == "07-ddim_sample" else [1, 2, 17, 40],
         "power": pick(1, 2),
         "sigma_min": pick(0.002, 0.03),
         "sigma_max": pick(80.0, 14.0),
@@ -212,10 +216,21 @@ def _arguments(check: Check, number: int, generator: torch.Generator) -> tuple:
         "s_min": pick(0.0, 0.05),
         "s_max": pick(50.0, math.inf),
         "s_noise": pick(1.0, 1.003),
-        "noise": normal(len(betas), *shape) if "betas" in check.parameters else None,
+        "noise": normal(draws, *shape) if draws else None,
+        "sigmas": schedules.karras(6, 0.002, (80.0, 14.0)[number % 2]),
     }
+    if "prior" in check.parameters:  # the chains that can be counted
+        laws = uniform(0.02, 1, 7, 3, 3)
+        laws /= laws.sum(-1, keepdim=True)
+        known |= {"q": laws[:3], "p": laws[3:6], "prior": laws[6, 0], "x0": number % 3}
     return tuple(known[name] if name in known else normal(*shape) for name in check.parameters)
 
 
-# Exercises whose t is a time for each sample.
-BATCHED = {"01-diffuse", "02-posterior_mean_variance", "03-eps_loss", "03-x0_from_eps"}
+# Exercises whose t is a time for each sample, or whose sigma a noise level for each.
+BATCHED = {
+    "01-diffuse",
+    "02-posterior_mean_variance",
+    "03-eps_loss",
+    "03-x0_from_eps",
+    "06-conditional_loss",
+}

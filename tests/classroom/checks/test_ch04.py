@@ -10,6 +10,7 @@ from formulas import schedule_of_alpha_bar
 from diffusion_course import NoiseSchedule, elbo, schedules
 from diffusion_course.classroom.checks import CHECKS, CheckFailed, examine
 from diffusion_course.classroom.checks.ch04_even import even_betas, largest_step, line_in_log_snr
+from diffusion_course.classroom.checks.ch04_rescale import rescale
 from diffusion_course.classroom.checks.engine import score
 from diffusion_course.errors import CourseError
 
@@ -95,7 +96,41 @@ def even_by_search(T):
     return (kept[:-1] - kept[1:]) / kept[:-1]
 
 
+def rescale_with_numpy(betas, T):
+    kept = np.append(0.0, np.cumsum(np.log1p(-betas.numpy().astype(np.float64))))
+    fall = np.interp(np.arange(T + 1) * len(betas) / T, np.arange(len(betas) + 1), kept)
+    return torch.from_numpy(-np.expm1(np.diff(fall))).to(betas)
+
+
+def rescale_by_overlap(betas, T):
+    """Each new step holds a share of each old one, and that power of its alpha."""
+    N = len(betas)
+    old, new = torch.arange(N + 1, dtype=torch.float64), torch.arange(T + 1, dtype=torch.float64) * N / T
+    shared = torch.minimum(old[1:], new[1:, None]) - torch.maximum(old[:-1], new[:-1, None])
+    return 1 - torch.prod((1 - betas) ** shared.clamp(min=0), 1).to(betas)
+
+
+def rescale_one_by_one(betas, T):
+    kept, found = [1.0, *torch.cumprod(1 - betas, 0).tolist()], []
+    last = kept[0]
+    for t in range(1, T + 1):
+        whole, rest = divmod(t * len(betas), T)
+        now = kept[whole] if not rest else kept[whole] * (kept[whole + 1] / kept[whole]) ** (rest / T)
+        found.append(1 - now / last)
+        last = now
+    return torch.tensor(found, dtype=betas.dtype)
+
+
+def rescale_by_the_library(betas, T):
+    """A sub-sequence of the library's tables; it has none between whole steps."""
+    if len(betas) % T:
+        return None
+    kept = NoiseSchedule.from_betas(betas).alpha_bar[len(betas) // T - 1 :: len(betas) // T]
+    return schedule_of_alpha_bar(kept).betas
+
+
 ALTERNATIVES = {
+    "04-rescale": [rescale_with_numpy, rescale_by_overlap, rescale_one_by_one],
     "04-cosine_alpha_bar": [cosine_by_half_angle, cosine_in_degrees, cosine_by_sine, cosine_with_numpy],
     "04-sigmoid_betas": [
         lambda u, low, high, k: low + (high - low) / (1 + (k * (1 - 2 * u)).exp()),
@@ -106,6 +141,18 @@ ALTERNATIVES = {
     "04-prior_kl": [prior_kl_by_distributions, kl_by_row, kl_with_einsum],
     "04-even_betas": [even_by_odds, even_by_search],
 }
+
+
+@pytest.mark.parametrize("name", ["linear", "cosine", "sigmoid", "quadratic"])
+def test_another_number_of_steps_keeps_both_ends_and_there_and_back_is_the_same(name):
+    betas = schedules.by_name(name, 60)
+    for T in (1, 7, 30, 60, 100):
+        new = rescale(betas, T)
+        assert new.shape == (T,)
+        assert bool(((new > 0) & (new < 1)).all())
+        torch.testing.assert_close((1 - new).prod(), (1 - betas).prod(), rtol=1e-9, atol=0)
+    for finer in (rescale(betas, 180), betas):
+        torch.testing.assert_close(rescale(finer, 60), betas, rtol=1e-9, atol=1e-12)
 
 
 def test_the_score_is_the_librarys_largest_rise_and_the_bound_its_kl():
@@ -146,6 +193,7 @@ def test_in_every_version_the_line_has_all_marks_and_the_last_is_near_its_score(
 
 
 LIBRARY = {
+    "04-rescale": rescale_by_the_library,
     # No function of the library designs one; what it must agree with is tested above.
     "04-even_betas": even_betas,
     "04-cosine_alpha_bar": cosine_by_the_library,

@@ -1,8 +1,13 @@
 """Chapter 06: other right answers, and the same quantities from the library."""
 
+import pytest
 import torch
 
-from diffusion_course import guidance
+from diffusion_course import guidance, losses
+from diffusion_course.classroom.checks import CHECKS, CheckFailed, examine
+from diffusion_course.classroom.checks.ch06_scales import guidance_scales
+from diffusion_course.classroom.checks.engine import score
+from diffusion_course.classroom.terms import reached
 
 
 @torch.enable_grad()
@@ -73,7 +78,58 @@ def cfg_by_the_library(model, x, sigma, y, w, no_label):
     return guidance.cfg(cond, uncond, w)(x, sigma)
 
 
+def loss_by_weight(model, x0, labels, sigma, eps, u, p, no_label):
+    """The error of x_0, with the weight 1 / sigma^2."""
+    s = sigma.reshape(-1, *[1] * (x0.ndim - 1))
+    left = labels.clone()
+    left[u < p] = no_label
+    return ((model(x0 + s * eps, sigma, left) - x0) ** 2 / s**2).mean()
+
+
+def loss_by_function(model, x0, labels, sigma, eps, u, p, no_label):
+    s = sigma[(..., *[None] * (x0.ndim - 1))]
+    x = torch.addcmul(x0, s, eps)
+    implied = (x - model(x, sigma, labels=labels.masked_fill(u < p, no_label))) / s
+    return torch.nn.functional.mse_loss(implied, eps)
+
+
+def loss_sample_by_sample(model, x0, labels, sigma, eps, u, p, no_label):
+    losses = []
+    for i in range(len(x0)):
+        y = torch.full_like(labels[:1], no_label) if u[i] < p else labels[i : i + 1]
+        x = x0[i : i + 1] + sigma[i] * eps[i : i + 1]
+        losses.append((((x - model(x, sigma[i], y)) / sigma[i] - eps[i]) ** 2).mean())
+    return sum(losses) / len(losses)
+
+
+def loss_by_the_library(model, x0, labels, sigma, eps, u, p, no_label):
+    kept = labels_one_by_one(labels, u, p, no_label)
+    return losses.denoising_loss(lambda x, s: model(x, s, kept), x0, sigma, eps, lambda s: s**-2)
+
+
+def cfg_of_the_paper(model, x, sigma, y, w, no_label):
+    return (1 + w) * model(x, sigma, y) - w * model(x, sigma, torch.full_like(y, no_label))
+
+
+def test_in_the_other_convention_the_public_answer_is_told_so_and_each_mutant_its_hint():
+    check = CHECKS["06-cfg"].under(variant=1)
+    for seed in (0, 1, "another"):
+        examine(check, cfg_of_the_paper, seed)
+        for mutant in check.mutants:
+            with pytest.raises(CheckFailed) as caught:
+                examine(check, mutant.function, seed)
+            assert caught.value.diagnosis == mutant.hint
+    with pytest.raises(CheckFailed, match="the course's convention"):
+        examine(check, CHECKS["06-cfg"].reference)
+
+
 ALTERNATIVES = {
+    "06-guidance_scales": [
+        lambda sigmas: torch.where(sigmas < 0.1, 7.5, 1.0),
+        lambda sigmas: torch.tensor([1.0] * 17 + [4.3] * 3),
+        lambda sigmas: torch.full_like(sigmas, 2.3),
+    ],
+    "06-conditional_loss": [loss_by_weight, loss_by_function, loss_sample_by_sample],
     "06-classifier_guidance": [
         guidance_with_one_graph,
         guidance_by_backward,
@@ -90,7 +146,50 @@ ALTERNATIVES = {
 }
 
 LIBRARY = {
+    "06-guidance_scales": guidance_scales,  # no function of the library designs one
+    "06-conditional_loss": loss_by_the_library,
     "06-classifier_guidance": lambda D, log_prob, x, sigma, s: guidance.classifier(D, log_prob, s)(x, sigma),
     "06-drop_labels": labels_one_by_one,  # the library has no function for it
     "06-cfg": cfg_by_the_library,
 }
+
+
+def spoiled(model, x0, labels, sigma, eps, u, p, no_label):
+    labels[u < p] = no_label
+    return loss_by_weight(model, x0, labels, sigma, eps, u, 0.0, no_label)
+
+
+def detached(*args):
+    return loss_by_weight(*args).detach()
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [(spoiled, "changed its argument labels in place"), (detached, "no gradient flows back")],
+)
+def test_what_a_training_step_would_suffer_from_is_told(answer, words):
+    with pytest.raises(CheckFailed, match=words):
+        examine(CHECKS["06-conditional_loss"], answer)
+
+
+@pytest.mark.parametrize("variant", [0, 1, 2])
+def test_in_every_version_the_last_mark_is_reached_by_an_even_pull_and_the_first_by_a_constant(variant):
+    check = CHECKS["06-guidance_scales"].under(variant=variant)
+    assert score(check, check.reference) >= check.marks[-1][1]
+    assert check.marks[-1][0] == check.points
+    w = {0: 2.3, 1: 2.5, 2: 2.4}[variant]
+    found = score(check, lambda sigmas: torch.full_like(sigmas, w))
+    assert reached(check.marks, found, lower=False) == check.marks[0][0]
+    if variant:  # the public design is below the bar
+        with pytest.raises(CheckFailed, match="are recognised, want at least"):
+            examine(check, guidance_scales)
+
+
+def test_a_design_below_the_bar_is_told_where_it_guides():
+    check = CHECKS["06-guidance_scales"]
+    for answer, words in (
+        (torch.ones_like, "no scale is above 1"),
+        (lambda s: torch.where(s > 2, 3.0, 0.5), "above 1 from sigma = 40 to .*; 9 scales are below 1"),
+    ):
+        with pytest.raises(CheckFailed, match=words):
+            examine(check, lambda sigmas, answer=answer: answer(sigmas))

@@ -1,13 +1,22 @@
 """Chapter 09: other right answers, and the same quantities from the library."""
 
 import math
+import re
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 import torch
 import torch.nn.functional as F
 
-from diffusion_course import samplers, schedules
+from diffusion_course import Noise, samplers, schedules
+from diffusion_course.classroom.checks import CHECKS, CheckFailed, examine
+from diffusion_course.classroom.checks.ch09_grid import best_grid, distance
+from diffusion_course.classroom.checks.engine import score
+from diffusion_course.classroom.terms import reached
+from diffusion_course.denoisers import DatasetDenoiser
+from diffusion_course.errors import CourseError
+from diffusion_course.experiments import data
 
 
 def karras_by_weights(n, sigma_min=0.002, sigma_max=80.0, rho=7.0):
@@ -94,13 +103,123 @@ def churned_by_the_library(x, sigma, eps, num_steps, s_churn, s_min, s_max, s_no
     return seen[0]
 
 
+def sampler_from_its_parts(D, x, sigmas, noise, s_churn, s_min, s_max, s_noise):
+    """As a student has it, who wrote churn and heun_step."""
+    n, states = len(noise), [x * sigmas[0]]
+    for sigma, sigma_next, eps in zip(sigmas[:-1], sigmas[1:], noise, strict=True):
+        x_hat, hat = churn_by_gamma(states[-1], sigma, eps, n, s_churn, s_min, s_max, s_noise)
+        states.append(heun_through_x0(D, x_hat, hat, sigma_next))
+    return torch.stack(states)
+
+
+def sampler_in_one_piece(D, x, sigmas, noise, s_churn, s_min, s_max, s_noise):
+    """Into a table, with slopes and no functions of its own."""
+    steps = len(sigmas) - 1
+    table = x.new_empty(steps + 1, *x.shape)
+    table[0] = sigmas[0] * x
+    for i in range(steps):
+        level, following = sigmas[i].item(), sigmas[i + 1].item()
+        gamma = min(s_churn / steps, 2**0.5 - 1) if s_min <= level <= s_max else 0
+        hat = level + gamma * level
+        raised = table[i] + noise[i] * s_noise * (hat**2 - level**2) ** 0.5
+        d = (raised - D(raised, x.new_tensor(hat))) / hat
+        table[i + 1] = raised + (following - hat) * d
+        if following:
+            again = (table[i + 1] - D(table[i + 1], x.new_tensor(following))) / following
+            table[i + 1] = raised + (following - hat) * (0.5 * d + 0.5 * again)
+    return table
+
+
+def sampled_by_the_library(D, x, sigmas, noise, *knobs):
+    """The library's loop and step; its noise source hands out the recorded draws."""
+    draws = iter(noise)
+    step = samplers.edm(*knobs, num_steps=len(noise))
+    source = SimpleNamespace(like=lambda _: next(draws))
+    return samplers.trajectory(D, sigmas[0] * x, sigmas, step, source).x
+
+
+def grid_by_hand(n):
+    """Numbers as someone writes them who has looked at the slider: ratios that are small between 7 and 0.6."""
+    ratios = torch.tensor([2.4, 2.25, 2.0, 1.86, 1.83, 1.8, 1.87, 2.0, 2.6, 2.9, 2.9], dtype=torch.float64)
+    return torch.cat([torch.tensor([80.0]), 80 / ratios.cumprod(0), torch.zeros(1)])
+
+
+def test_the_score_is_the_distance_that_the_chapter_measures():
+    """With the blurred denoiser of a finite data set in the place of the mixture, and Heun for the converged solution."""
+    digits = data.load("mnist-5k", limit=4000).images[:300].double()
+    bare = DatasetDenoiser(digits)
+
+    def blurred(x, sigma):
+        variance = sigma**2 + 0.01
+        m = bare(x, variance.sqrt())
+        return m + 0.01 / variance * (x - m)
+
+    start = 80 * Noise(5).randn(40, 1, 28, 28, dtype=torch.float64)
+    limit = samplers.sample(blurred, start, schedules.karras(257, rho=10.0), samplers.heun)
+    sigmas = schedules.karras(12)
+    error = (
+        (samplers.sample(blurred, start, sigmas, samplers.dpmpp_2m()) - limit).square().mean((1, 2, 3)).sqrt()
+    )
+    assert distance(sigmas, 12) == pytest.approx(error.log().mean().exp().item(), rel=0.01)
+
+
+def test_the_marks_are_not_within_rounding_of_what_people_try():
+    marks = [bar for _, bar in CHECKS["09-best_grid"].marks]
+    logarithms = torch.cat([torch.logspace(math.log10(80), math.log10(0.002), 12, dtype=torch.float64), ZERO])
+    for sigmas in (
+        *(schedules.karras(12, rho=float(rho)) for rho in (5, 7, 10, 14, 20, 40)),
+        *(schedules.karras(12, low, 80.0, 7.0) for low in (0.005, 0.01, 0.02, 0.03)),
+        logarithms,
+        best_grid(12),
+        grid_by_hand(12),
+    ):
+        score = distance(sigmas, 12)
+        assert all(abs(score / bar - 1) > 0.005 for bar in marks), score
+
+
+@pytest.mark.parametrize(
+    ("sigmas", "words"),
+    [
+        ([80, 10, 10, 0], "not strictly decreasing: sigma_2 = 10 follows sigma_1 = 10"),
+        ([80, 10, 20, 0], "not strictly decreasing: sigma_2 = 20 follows sigma_1 = 10"),
+        ([80, 10, 1, 0.1], "ends at 0.1, want 0"),
+        ([80, 10, 1, -0.1], "ends at -0.1, want 0"),
+        ([50, 10, 1, 0], "begins at 50, want 80"),
+    ],
+)
+def test_what_is_no_grid_is_told_in_words(sigmas, words):
+    with pytest.raises(CourseError, match=re.escape(words)):
+        distance(torch.tensor(sigmas, dtype=torch.float64), 3)
+
+
+def test_too_many_evaluations_are_told():
+    with pytest.raises(CheckFailed, match=r"one entry too many(.|\n)*one evaluation too many"):
+        examine(CHECKS["09-best_grid"], lambda n: schedules.karras(n + 1))
+    with pytest.raises(CheckFailed, match=r"want \(13,\)(.|\n)*n evaluations are n sigmas"):
+        examine(CHECKS["09-best_grid"], lambda n: schedules.karras(20))
+
+
+@pytest.mark.parametrize("variant", [1, 2])
+def test_another_version_has_all_marks_and_does_not_take_the_public_grid(variant):
+    check = CHECKS["09-best_grid"].under(variant=variant)
+    assert reached(check.marks, score(check, check.reference), lower=True) == check.points
+    with pytest.raises(CheckFailed, match="the grid begins at 80"):
+        examine(check, best_grid)
+
+
+ZERO = torch.zeros(1, dtype=torch.float64)
 ALTERNATIVES = {
+    "09-edm_sampler": [sampler_from_its_parts, sampler_in_one_piece],
+    "09-best_grid": [grid_by_hand],
     "09-karras_sigmas": [karras_by_weights, karras_with_numpy, karras_by_a_list],
     "09-heun_step": [heun_through_x0, heun_by_halves, heun_by_a_mean],
     "09-churn": [churn_by_gamma, churn_by_ratios, churn_with_numbers],
 }
 
 LIBRARY = {
+    "09-edm_sampler": sampled_by_the_library,
+    # No function of the library designs one; what its score measures is tested above.
+    "09-best_grid": best_grid,
     "09-karras_sigmas": schedules.karras,
     "09-heun_step": samplers.heun,
     "09-churn": churned_by_the_library,

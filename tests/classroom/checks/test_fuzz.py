@@ -102,9 +102,12 @@ CHEAP = [
     "01-diffuse",
     "01-forward_chain",
     "02-posterior_mean_variance",
+    "02-bound",
     "03-eps_loss",
     "06-drop_labels",
     "07-timestep_subsequence",
+    "07-is_right",
+    "07-name_faults",
     "09-churn",
 ]
 

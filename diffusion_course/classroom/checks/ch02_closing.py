@@ -1,0 +1,122 @@
+"""Checks of chapter 02, the find-out: the q under which the bound of a small chain is no bound but the truth."""
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from .ch01_slips import after, altered, in_float32
+from .ch02_bound import chain
+from .ch02_paths import law
+from .data import Check, Mutant
+from .inputs import Draw
+
+Laws = Callable[[Tensor, Tensor], list[Tensor]]
+
+
+def closing_q(p: Tensor, prior: Tensor) -> Tensor:
+    return by_step(p, prior, bayes)
+
+
+def bayes(step: Tensor, before: Tensor, after: Tensor) -> Tensor:
+    """p(x_t | x_{t-1}), entry [x_{t-1}, x_t], from p(x_{t-1} | x_t) and the laws of x_{t-1} and of x_t."""
+    return step.T * after / before[:, None]
+
+
+def laws_of(p: Tensor, prior: Tensor) -> list[Tensor]:
+    """p(x_0), ..., p(x_3) of the model."""
+    laws = [prior]
+    for step in p.flip(0):
+        laws.append(laws[-1] @ step)
+    return laws[::-1]
+
+
+def by_step(p: Tensor, prior: Tensor, formula: Callable, laws: Callable = laws_of) -> Tensor:
+    found = laws(p, prior)
+    return torch.stack([formula(p[t - 1], found[t - 1], found[t]) for t in (1, 2, 3)])
+
+
+def slip(hint: str, formula: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Mutant:
+    """A mutant with another formula(p(x_{t-1} | x_t), p(x_{t-1}), p(x_t))."""
+    return Mutant(hint, lambda p, prior: by_step(p, prior, formula))
+
+
+def law_slip(hint: str, laws: Laws) -> Mutant:
+    """A mutant with other laws(p, prior) of x_0, ..., x_3, and rows made to add up to 1."""
+    return Mutant(hint, lambda p, prior: law(by_step(p, prior, bayes, laws)))
+
+
+def law_slips(hint: str, laws: Laws) -> Iterator[Mutant]:
+    """The same with rows that are left as they come, too."""
+    yield law_slip(hint, laws)
+    yield Mutant(f"{hint} And the rows must add up to 1.", lambda p, prior: by_step(p, prior, bayes, laws))
+
+
+def forwards(p: Tensor, prior: Tensor) -> list[Tensor]:
+    laws = [prior]
+    for step in p:
+        laws.append(laws[-1] @ step)
+    return laws
+
+
+def models(d: Draw) -> Iterator[tuple[str, tuple]]:
+    """Probabilities of all sizes; and a model whose steps are all alike."""
+    numbers = 10 ** d.shuffled(d.ladder(-4, 0, 27)).reshape(3, 3, 3)
+    yield "rare states", (law(numbers), law(10 ** d.shuffled(d.ladder(-3, 0, 3))))
+    _, p, prior = chain(d)
+    yield "three equal steps", (p[:1].repeat(3, 1, 1), prior)
+
+
+CLOSING_Q = Check(
+    id="02-closing_q",
+    points=4,
+    minutes=20,
+    level=3,
+    reference=closing_q,
+    inputs=lambda d: chain(d)[1:],
+    fixed=models,
+    where="equation (8) in section 3 of this notebook: the gap is KL(q(x_{1:T} | x_0) || p(x_{1:T} | x_0)), and 0 where q is the model's "
+    "own posterior. So q[t - 1, i, j] must be the model's p(x_t = j | x_{t-1} = i), by Bayes' rule.",
+    outputs=("q",),
+    mutants=[
+        Mutant("p itself: q leads from x_{t-1} to x_t, p the other way.", lambda p, prior: p),
+        slip("p with rows and columns swapped: its rows do not add up to 1, Bayes' rule has two more factors.", lambda s, b, a: s.T),
+        slip(
+            "p with rows and columns swapped and the rows made to add up to 1: Bayes' rule has p(x_t) as well, which is not the same for all x_t.",
+            lambda s, b, a: law(s.T),
+        ),
+        slip("Bayes' rule without p(x_{t-1}), by which it divides: the rows must add up to 1.", lambda s, b, a: s.T * a),
+        slip("Bayes' rule without p(x_t): its rows do not add up to 1.", lambda s, b, a: s.T / b[:, None]),
+        slip("Bayes' rule turned over: p(x_t) stands above, p(x_{t-1}) below.", lambda s, b, a: s.T * b[:, None] / a),
+        slip("laws along the wrong axes: p(x_{t-1}) belongs to the rows of q, p(x_t) to the columns.", lambda s, b, a: s.T * a[:, None] / b),
+        slip("a right table of p(x_t | x_{t-1}), its rows and columns swapped: the row is x_{t-1}.", lambda s, b, a: bayes(s, b, a).T),
+        slip("the law of x_t alone, without p(x_{t-1} | x_t).", lambda s, b, a: a.expand(3, 3)),
+        law_slip(
+            "the prior in every step: p(x_t) is that of the model at t, p(x_{t-1}) = sum over x_t of p(x_t) p(x_{t-1} | x_t).",
+            lambda p, prior: [prior] * 4,
+        ),
+        law_slip("a uniform prior: p(x_3) is given.", lambda p, prior: laws_of(p, torch.full_like(prior, 1 / 3))),
+        *law_slips(
+            "laws that begin with the prior at t = 0: it is p(x_3), and the model runs from there down.", forwards
+        ),
+        *law_slips("laws in the reverse order: the prior is that of x_3.", lambda p, prior: laws_of(p, prior)[::-1]),
+        law_slip(
+            "the laws one step off, p(x_{t-1}) in the place of p(x_t): the column x_t is weighted with the law of x_t.",
+            lambda p, prior: [laws_of(p, prior)[0], *laws_of(p, prior)[:3]],
+        ),
+        *law_slips(
+            "laws that take p's steps in the wrong order: the way down from x_3 begins with p[2].",
+            lambda p, prior: laws_of(p.flip(0), prior),
+        ),
+        *law_slips(
+            "laws made with p's columns: p(x_{t-1}) = sum over x_t of p(x_t) p(x_{t-1} | x_t), which is law @ p[t - 1].",
+            lambda p, prior: laws_of(p.mT, prior),
+        ),
+        Mutant("uniform tables: q has to fit the model that is given.", lambda p, prior: torch.full_like(p, 1 / 3)),
+        Mutant("the inverse matrices of p: a law is turned round by Bayes' rule.", lambda p, prior: torch.linalg.inv(p)),
+        altered("p read from the back: p[t - 1] is the step from x_t to x_{t-1}.", closing_q, p=lambda p: p.flip(0)),
+        after("the steps in the reverse order: entry t - 1 is the step from x_{t-1} to x_t.", closing_q, lambda q: q.flip(0)),
+        after("logarithms: return the probabilities.", closing_q, torch.log),
+        in_float32(closing_q),
+    ],
+)  # fmt: skip

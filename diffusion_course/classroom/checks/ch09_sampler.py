@@ -1,0 +1,283 @@
+"""The stochastic EDM sampler: all of its states, from given draws."""
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from ...denoisers import Denoiser
+from .ch01_slips import after, in_float32
+from .ch09_heun import heun_step, slope
+from .ch09_karras import karras_sigmas
+from .ch09_walk import (
+    Sampler,
+    churn_slip,
+    churned,
+    first_slope_slip,
+    gamma_slip,
+    heun_slip,
+    last_too,
+    noise_slip,
+    old_length,
+    slip,
+    walk,
+)
+from .data import Check, Mutant
+from .inputs import Draw
+from .toys import ToyDenoiser
+
+
+def edm_sampler(
+    D: Denoiser,
+    x: Tensor,
+    sigmas: Tensor,
+    noise: Tensor,
+    s_churn: float,
+    s_min: float,
+    s_max: float,
+    s_noise: float,
+) -> Tensor:
+    return walk(Sampler(), D, x, sigmas, noise, s_churn, s_min, s_max, s_noise)
+
+
+def runs(d: Draw) -> tuple:
+    """A grid that begins above s_max and ends below s_min; gamma below or above its cap."""
+    n = d.size() + 1
+    ratios = torch.cat([d.uniform(2, 4, 1), d.uniform(0.45, 0.75, n - 1)])
+    levels = ratios.cumprod(0)
+    low, high = (math.sqrt(a * b) for a, b in ((levels[-1], levels[-2]), (levels[0], levels[1])))
+    s_churn = n * (d.uniform(0.1, 0.3) if d.dtype == torch.float64 else d.uniform(0.6, 0.9)).item()
+    sigmas = torch.cat([levels, torch.zeros_like(levels[:1])])
+    noise = d.normal(n, d.B, *d.event)
+    return calm(d), d.x(), sigmas, noise, s_churn, low, high, d.uniform(1.1, 1.3).item()
+
+
+def samplings(d: Draw) -> Iterator[tuple[str, tuple]]:
+    """The paper's grid and knobs, both ends of the interval met, gamma at its cap, no churn, few steps, other grids."""
+    for words, knobs in (
+        ("the paper's grid and churn", (40, 0.05, 50, 1.003)),
+        ("churn at every sigma", (5.0, 0.0, math.inf, 1.007)),
+        ("s_min between the last two sigmas", (80.0, 0.004, 50.0, 1.0)),
+        ("s_min below all sigmas", (3.0, 0.001, 60.5, 1.0)),
+    ):
+        yield words, run_of(d, karras_sigmas(18, 0.002, 80.0, 7.0), knobs, 2, 3)
+    halves = torch.tensor([16.4, 8.2, 4.1, 2.05, 1.025, 0.5125, 0.0], dtype=torch.float64)
+    for words, knobs in (
+        ("no churn", (0.0, 0.0, math.inf, 1.0)),
+        ("a little churn", (1e-3, 0.05, 50.0, 1.5)),
+        ("an s_noise of 0", (1.0, 0.0, math.inf, 0.0)),
+        ("gamma at its cap", (6 * (math.sqrt(2) - 1), 0, 80.0, 1)),
+        ("s_min and s_max are sigmas of the grid", (1.0, 1.025, 8.2, 1.1)),
+        ("s_min above 1, s_max just above a sigma", (1.0, 3.0, 8.3, 1.1)),
+    ):
+        yield words, run_of(d, halves, knobs, 3, 2)
+    yield "two steps", run_of(d, torch.tensor([3.0, 1.0, 0.0]), (1.0, 0.002, 80, 1.003), 2, 3)
+    yield "one step", run_of(d, torch.tensor([2.0, 0.0]), (0.3, 0.0, 5.0, 1.0), 1, 1, 4, 4)
+
+
+def run_of(d: Draw, sigmas: Tensor, knobs: tuple, *shape: int) -> tuple:
+    sigmas = sigmas.to(d.device, d.dtype)
+    return calm(d), d.wide(*shape), sigmas, d.wide(len(sigmas) - 1, *shape), *knobs
+
+
+def calm(d: Draw) -> ToyDenoiser:
+    """A denoiser of small slope: along a path, rounding must not grow to what looks like a mistake."""
+    return ToyDenoiser(d.uniform(0.4, 0.8, 3))
+
+
+def calls(D: Denoiser, x: Tensor, sigmas: Tensor, *rest: object) -> int:
+    return len(x) * (2 * (len(sigmas) - 1) - 1)
+
+
+STARTS = [
+    slip(
+        "a start that is not scaled: x is standard normal, and the first state is sigmas[0] x.",
+        start=lambda x, sigmas: x,
+    ),
+    slip(
+        "a start of variance 1 + sigmas[0]^2: the first state is sigmas[0] x.",
+        start=lambda x, sigmas: (1 + sigmas[0] ** 2).sqrt() * x,
+    ),
+]
+DRAWS = [
+    slip("one draw for all steps: step i takes noise[i].", draw=lambda noise, i: noise[0]),
+    slip("noise[i - 1] in step i: it takes noise[i].", draw=lambda noise, i: noise[i - 1]),
+    slip(
+        "noise[i + 1] in step i, with the last index wrapped to 0: it takes noise[i].",
+        draw=lambda noise, i: noise[(i + 1) % len(noise)],
+    ),
+    slip(
+        "noise[i + 1] in step i, with the last index held: it takes noise[i].",
+        draw=lambda noise, i: noise[min(i + 1, len(noise) - 1)],
+    ),
+    slip("noise read backwards: step i takes noise[i].", draw=lambda noise, i: noise[-1 - i]),
+]  # fmt: skip
+CHURNS = [
+    churn_slip(
+        "s_churn and s_noise swapped: churn takes (x, sigma, eps, num_steps, s_churn, s_min, s_max, s_noise).",
+        s_churn=lambda p: p.s_noise,
+        s_noise=lambda p: p.s_churn,
+    ),
+    churn_slip("draws multiplied by sigma: noise[i] is standard normal, as churn takes it.", z=lambda p: p.s * p.z),
+    slip("no churn at all: raise the noise before each Heun step.", raise_=lambda p: (p.x, p.s)),
+    slip(
+        "a raised sigma without noise, or a step from x and not from x_hat: the step begins at x_hat, which has the new noise.",
+        raise_=lambda p: (p.x, p.hat),
+    ),
+    slip(
+        "a Heun step from sigma after the churn: x_hat has the noise sigma_hat, and the step begins there.",
+        raise_=lambda p: (churned(p)[0], p.s),
+    ),
+    churn_slip(
+        "churn that is asked of the next sigma: whether sigma_i lies in [s_min, s_max] decides on step i.",
+        s_min=lambda p: -math.inf if p.s_min <= p.r <= p.s_max else math.inf,
+        s_max=lambda p: math.inf,
+    ),
+    churn_slip(
+        "churn at every sigma: outside [s_min, s_max] gamma is 0.",
+        s_min=lambda p: -math.inf,
+        s_max=lambda p: math.inf,
+    ),
+    churn_slip("churn below s_min: the interval has two ends.", s_min=lambda p: -math.inf),
+    churn_slip("churn above s_max: the interval has two ends.", s_max=lambda p: math.inf),
+    gamma_slip(
+        "a gamma without its cap: it is at most sqrt(2) - 1.",
+        lambda p: p.s_churn / p.n if p.s_min <= p.s <= p.s_max else 0.0,
+    ),
+    churn_slip(
+        "len(sigmas) for the number of steps: N steps have N + 1 sigmas, the last of them 0.", n=lambda p: p.n + 1
+    ),
+    churn_slip(
+        "N - 1 for the number of steps: the last step, to 0, is one too.", n=lambda p: max(p.n - 1, 1)
+    ),
+    churn_slip(
+        "the whole s_churn in each step: gamma is s_churn / N, N being the number of steps.", n=lambda p: 1
+    ),
+    churn_slip("s_noise left out: it multiplies the noise.", s_noise=lambda p: 1.0),
+    noise_slip(
+        "noise of variance sigma_hat^2: x has sigma^2 already, the difference is added.", lambda p: p.hat * p.s_noise
+    ),
+    noise_slip(
+        "a difference of standard deviations: variances add, so take sqrt(sigma_hat^2 - sigma^2).",
+        lambda p: (p.hat - p.s) * p.s_noise,
+    ),
+    noise_slip(
+        "a variance used as a standard deviation: take the root of sigma_hat^2 - sigma^2.",
+        lambda p: (p.hat**2 - p.s**2) * p.s_noise,
+    ),
+    slip(
+        "no churn in the last step: algorithm 2 asks the interval alone.",
+        raise_=lambda p: (p.x, p.s) if p.r == 0 else churned(p),
+    ),
+]  # fmt: skip
+MOVES = [
+    slip(
+        "a second slope in the last step too: at sigma = 0 there is none, and the step is Euler's.", move=last_too
+    ),
+    slip(
+        "a last step that is not taken: the last state is where Euler's step to 0 ends.",
+        move=lambda p, x_hat, hat: x_hat if p.r == 0 else heun_step(p.D, x_hat, hat, p.r),
+    ),
+    first_slope_slip(
+        "D called at sigma: x_hat has the noise sigma_hat.",
+        lambda p, x_hat, hat: (x_hat - p.D(x_hat, p.s)) / hat,
+    ),
+    first_slope_slip(
+        "a first slope divided by sigma: it is (x_hat - D) / sigma_hat.",
+        lambda p, x_hat, hat: (x_hat - p.D(x_hat, hat)) / p.s,
+    ),
+    first_slope_slip(
+        "D called with x instead of x_hat: its noise is not sigma_hat.",
+        lambda p, x_hat, hat: (x_hat - p.D(p.x, hat)) / hat,
+    ),
+    first_slope_slip(
+        "a first slope at x and sigma, before the churn: take it at x_hat and sigma_hat.",
+        lambda p, x_hat, hat: slope(p.D, p.x, p.s),
+    ),
+    slip(
+        "steps of the length sigma_{i+1} - sigma_i: the step begins at sigma_hat.", move=old_length
+    ),
+    heun_slip(
+        "Euler's step alone, as it is also with the first slope used twice: ask D again at the end of it, and take the mean.",
+        lambda p, x_hat, hat, d, end: end,
+    ),
+    heun_slip(
+        "a second slope at x_hat: take it at the end of Euler's step.",
+        lambda p, x_hat, hat, d, end: x_hat + (p.r - hat) * (d + slope(p.D, x_hat, p.r)) / 2,
+    ),
+    heun_slip(
+        "a second slope at sigma_hat: at the end of Euler's step the noise is sigma_{i+1}.",
+        lambda p, x_hat, hat, d, end: x_hat + (p.r - hat) * (d + slope(p.D, end, hat)) / 2,
+    ),
+    heun_slip(
+        "a sum of the two slopes: take their mean.",
+        lambda p, x_hat, hat, d, end: x_hat + (p.r - hat) * (d + slope(p.D, end, p.r)),
+    ),
+    heun_slip(
+        "the second slope alone: take the mean of both.",
+        lambda p, x_hat, hat, d, end: x_hat + (p.r - hat) * slope(p.D, end, p.r),
+    ),
+    heun_slip(
+        "a correction that starts at the end of Euler's step: start again from x_hat.",
+        lambda p, x_hat, hat, d, end: end + (p.r - hat) * (d + slope(p.D, end, p.r)) / 2,
+    ),
+    heun_slip(
+        "a correction that starts from x: start again from x_hat.",
+        lambda p, x_hat, hat, d, end: p.x + (p.r - hat) * (d + slope(p.D, end, p.r)) / 2,
+    ),
+]  # fmt: skip
+STATES = [
+    Mutant(
+        "every step taken from the first state: keep the new one, step i begins where step i - 1 ended.",
+        lambda D, x, sigmas, noise, *knobs: walk(Sampler(), D, x, sigmas, noise, *knobs, again=True),
+    ),
+    Mutant(
+        "x_hat in the place of the states: return the states between the steps, before the churn.",
+        lambda *args: walk(Sampler(), *args, hats=True),
+    ),
+    Mutant(
+        "a grid read backwards: sampling goes from sigmas[0] down to 0.",
+        lambda D, x, sigmas, *rest: edm_sampler(D, x, sigmas[:-1].flip(0), *rest),
+    ),
+    after(
+        "states that are kept before the step and not after it: the first is there twice, and the last is missing.",
+        edm_sampler,
+        lambda v: torch.cat([v[:1], v[:-1]]),
+    ),
+    after("states without the first: return N + 1 of them, the first is sigmas[0] x.", edm_sampler, lambda v: v[1:]),
+    after("states without the last: N steps lead to N + 1 states.", edm_sampler, lambda v: v[:-1]),
+    after("the samples alone: return all N + 1 states.", edm_sampler, lambda v: v[-1]),
+    after("the states from the last to the first: entry i is where step i begins.", edm_sampler, lambda v: v.flip(0)),
+    after(
+        "states that are stacked behind the batch: the first axis is the step, as torch.stack makes it with dim=0.",
+        edm_sampler,
+        lambda v: v.movedim(0, 1),
+    ),
+    after(
+        "the states one behind the other in one axis, as torch.cat does it: torch.stack gives them an axis of their own.",
+        edm_sampler,
+        lambda v: v.flatten(0, 1),
+    ),
+    *(
+        after(f"states cut to [-{c}, {c}]: at large sigma they are far outside.", edm_sampler, lambda v, c=c: v.clamp(-c, c))
+        for c in (1, 3)
+    ),
+]  # fmt: skip
+
+EDM_SAMPLER = Check(
+    id="09-edm_sampler",
+    points=5,
+    minutes=25,
+    level=3,
+    reference=edm_sampler,
+    inputs=runs,
+    fixed=samplings,
+    evaluations={"D": calls},
+    where='the three lines in section 7 of this notebook ("Churn: noise that repairs"): states[0] = sigmas[0] x; '
+    "in step i raise the noise to sigma_hat, then take a Heun step from there to sigma_{i+1} (Karras et al. 2022, algorithm 2).",
+    outputs=("states",),
+    path="states[{}]",
+    library=("samplers.edm",),
+    mutants=[*STARTS, *DRAWS, *CHURNS, *MOVES, *STATES, in_float32(edm_sampler)],
+)

@@ -1,0 +1,335 @@
+"""The parts that a config is put together from: of each kind its keys, their defaults, and what their values may be.
+
+noise: {kind: log-normal, mean: -0.4}     # in a YAML file
+LogNormal(mean=-0.4)                      # in Python
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar
+
+from torch import nn
+
+from ..errors import CourseError, check_integer, check_known, check_number, shown
+from ..nets.classifier import Classifier, NoisyClassifier
+from ..nets.unet import UNet
+from ..parametrisations import P_MEAN, P_STD, SIGMA_DATA
+from ..schedules import BETAS, NoiseSchedule
+
+Check = Callable[[str, object], None]
+"""(key, value) -> None, or CourseError for a value that the key cannot have."""
+
+
+def key(check: Check, default: Any) -> Any:
+    """A key of a part."""
+    return field(default=default, metadata={"check": check})
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a config. Raises CourseError for a value out of range. kind: what a config calls it."""
+
+    kind: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            one.metadata["check"](one.name, getattr(self, one.name))
+
+
+def _integer(low: int, high: int = 4096) -> Check:
+    return lambda name, value: check_integer(name, value, low, high)
+
+
+def _positive(name: str, value: object) -> None:
+    check_number(name, value, lambda v: 0 < v < float("inf"), "> 0")
+
+
+def _below_one(name: str, value: object) -> None:
+    check_number(name, value, lambda v: 0 <= v < 1, "in 0..1, below 1")
+
+
+def _inside(name: str, value: object) -> None:
+    check_number(name, value, lambda v: 0 < v < 1, "inside (0, 1)")
+
+
+def _integers(name: str, value: object) -> None:
+    if not isinstance(value, tuple):
+        raise CourseError(f"{name}: got {shown(value)}, want a list of integers")
+    for one in value:
+        check_integer(name, one, 1, 4096)
+
+
+def _switch(name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise CourseError(f"{name}: got {shown(value)}, want true or false")
+
+
+# ---- networks: the keys are arguments of the network's class, and have its defaults
+
+
+def _of(network: type[nn.Module], name: str, check: Check) -> Any:
+    return key(check, inspect.signature(network).parameters[name].default)
+
+
+@dataclass(frozen=True)
+class UNetShape(Part):
+    """`nets.unet.UNet`, which every denoiser is made of."""
+
+    kind = "unet"
+    network: ClassVar[type[nn.Module]] = UNet
+    image_size: int = _of(UNet, "image_size", _integer(1))
+    channels: int = _of(UNet, "channels", _integer(1))
+    widths: tuple[int, ...] = _of(UNet, "widths", _integers)
+    blocks: int = _of(UNet, "blocks", _integer(1, 64))
+    attention: tuple[int, ...] = _of(UNet, "attention", _integers)
+    patch_size: int = _of(UNet, "patch_size", _integer(1))
+    num_classes: int = _of(UNet, "num_classes", _integer(0))
+    learned_variance: bool = _of(UNet, "learned_variance", _switch)
+    noise_scale: float = _of(UNet, "noise_scale", _positive)
+    dropout: float = _of(UNet, "dropout", _below_one)
+
+
+@dataclass(frozen=True)
+class ClassifierShape(Part):
+    """`nets.classifier.Classifier`: clean images to logits."""
+
+    kind = "classifier"
+    network: ClassVar[type[nn.Module]] = Classifier
+    num_classes: int = _of(Classifier, "num_classes", _integer(1))
+    width: int = _of(Classifier, "width", _integer(2))
+    dropout: float = _of(Classifier, "dropout", _below_one)
+
+
+@dataclass(frozen=True)
+class NoisyClassifierShape(Part):
+    """`nets.classifier.NoisyClassifier`: noisy images and their noise level to logits."""
+
+    kind = "noisy-classifier"
+    network: ClassVar[type[nn.Module]] = NoisyClassifier
+    image_size: int = _of(NoisyClassifier, "image_size", _integer(1))
+    channels: int = _of(NoisyClassifier, "channels", _integer(1))
+    num_classes: int = _of(NoisyClassifier, "num_classes", _integer(1))
+    width: int = _of(NoisyClassifier, "width", _integer(2))
+
+
+# ---- the beta schedule
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """One of `schedules.BETAS` with T steps; knobs: its function's other arguments, e.g. {"beta_max": 0.02}."""
+
+    kind: str
+    T: int = 1000
+    knobs: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_known("kind", self.kind, BETAS)
+        check_integer("T", self.T, 1, 100_000)
+        known = inspect.signature(BETAS[self.kind]).parameters
+        for name, value in self.knobs.items():
+            check_known("key", name, ["kind", *known])
+            check_number(name, value)
+        defaults = {name: one.default for name, one in known.items() if name != "T"}
+        object.__setattr__(self, "knobs", {**defaults, **self.knobs})
+        self.made()
+
+    def made(self) -> NoiseSchedule:
+        """The table. Raises CourseError for knobs that give a beta outside (0, 1)."""
+        return NoiseSchedule.from_betas(BETAS[self.kind](self.T, **self.knobs))
+
+
+# ---- parametrisations: what the network sees and predicts, see `parametrisations.py`
+
+
+@dataclass(frozen=True)
+class EpsParam(Part):
+    """Predicts eps."""
+
+    kind = "eps"
+
+
+@dataclass(frozen=True)
+class X0Param(Part):
+    """Predicts x_0."""
+
+    kind = "x0"
+
+
+@dataclass(frozen=True)
+class VParam(Part):
+    """Predicts v."""
+
+    kind = "v"
+
+
+@dataclass(frozen=True)
+class FlowParam(Part):
+    """Predicts eps - x_0 on the straight path."""
+
+    kind = "flow"
+
+
+@dataclass(frozen=True)
+class EdmParam(Part):
+    """Preconditioned for data of standard deviation sigma_data (Karras et al. 2022)."""
+
+    kind = "edm"
+    sigma_data: float = key(_positive, SIGMA_DATA)
+
+
+# ---- noise levels of training
+
+
+@dataclass(frozen=True)
+class LogNormal(Part):
+    """log sigma ~ N(mean, std^2) (Karras et al. 2022, table 1)."""
+
+    kind = "log-normal"
+    mean: float = key(check_number, P_MEAN)
+    std: float = key(_positive, P_STD)
+
+
+@dataclass(frozen=True)
+class LogitNormal(Part):
+    """logit t ~ N(mean, std^2) on the straight path, t = sigma / (1 + sigma) (Esser et al. 2024)."""
+
+    kind = "logit-normal"
+    mean: float = key(check_number, 0.0)
+    std: float = key(_positive, 1.0)
+
+
+@dataclass(frozen=True)
+class UniformTime(Part):
+    """t uniform between two ends on the straight path, t = sigma / (1 + sigma) (Lipman et al. 2023)."""
+
+    kind = "uniform"
+    t_min: float = key(_inside, 0.001)
+    t_max: float = key(_inside, 0.999)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.t_min >= self.t_max:
+            raise CourseError(f"t_min, t_max: got {self.t_min}, {self.t_max}, want t_min < t_max")
+
+
+@dataclass(frozen=True)
+class ScheduleTimes(Part):
+    """t uniform in 1..T of the config's schedule (Ho et al. 2020, algorithm 1)."""
+
+    kind = "schedule"
+
+
+# ---- losses, see `losses.py`
+
+
+@dataclass(frozen=True)
+class SimpleLoss(Part):
+    """The squared error of eps."""
+
+    kind = "simple"
+
+
+@dataclass(frozen=True)
+class X0Loss(Part):
+    """The squared error of x_0."""
+
+    kind = "x0"
+
+
+@dataclass(frozen=True)
+class VLoss(Part):
+    """The squared error of v."""
+
+    kind = "v"
+
+
+@dataclass(frozen=True)
+class FlowLoss(Part):
+    """The squared error of the velocity eps - x_0."""
+
+    kind = "flow"
+
+
+@dataclass(frozen=True)
+class EdmLoss(Part):
+    """The weight of Karras et al. 2022, with the parametrisation's sigma_data."""
+
+    kind = "edm"
+
+
+@dataclass(frozen=True)
+class MinSnrLoss(Part):
+    """The squared error of x_0 times min(SNR, gamma) (Hang et al. 2023)."""
+
+    kind = "min-snr"
+    gamma: float = key(_positive, 5.0)
+
+
+@dataclass(frozen=True)
+class TruncatedSnrLoss(Part):
+    """The squared error of x_0 times max(SNR, 1) (Salimans & Ho 2022)."""
+
+    kind = "truncated-snr"
+
+
+@dataclass(frozen=True)
+class P2Loss(Part):
+    """The squared error of eps divided by (k + SNR)^gamma (Choi et al. 2022)."""
+
+    kind = "p2"
+    k: float = key(_positive, 1.0)
+    gamma: float = key(_positive, 1.0)
+
+
+@dataclass(frozen=True)
+class VlbLoss(Part):
+    """The variational bound, without its constant L_T, in bits per dimension."""
+
+    kind = "vlb"
+
+
+@dataclass(frozen=True)
+class HybridLoss(Part):
+    """The simple loss, plus weight times the bound, which trains the variances alone (Nichol & Dhariwal 2021, eq. 16)."""
+
+    kind = "hybrid"
+    weight: float = key(_positive, 0.001)
+
+
+@dataclass(frozen=True)
+class CrossEntropyLoss(Part):
+    """Of a classifier. shift: images are moved by up to so many pixels each way."""
+
+    kind = "cross-entropy"
+    shift: int = key(_integer(0, 64), 0)
+
+
+Net = UNetShape | ClassifierShape | NoisyClassifierShape
+Parametrisation = EpsParam | X0Param | VParam | FlowParam | EdmParam
+Noise = LogNormal | LogitNormal | UniformTime | ScheduleTimes
+Loss = (
+    SimpleLoss
+    | X0Loss
+    | VLoss
+    | FlowLoss
+    | EdmLoss
+    | MinSnrLoss
+    | TruncatedSnrLoss
+    | P2Loss
+    | VlbLoss
+    | HybridLoss
+    | CrossEntropyLoss
+)
+NEED_SCHEDULE = EpsParam | X0Param | VParam | ScheduleTimes
+KINDS: dict[str, dict[str, type[Part]]] = {
+    part: {one.kind: one for one in union.__args__}
+    for part, union in {
+        "net": Net,
+        "parametrisation": Parametrisation,
+        "noise": Noise,
+        "loss": Loss,
+    }.items()
+}
+"""part of a config -> kind -> its class."""
