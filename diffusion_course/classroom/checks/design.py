@@ -9,7 +9,7 @@ from ...errors import CourseError
 from ..terms import reached, told
 from ..wording import in_points
 from .call import in_float64
-from .compare import Fault, Kind, entries_fault, form_fault, is_tensor, plain
+from .compare import Fault, Kind, entries_fault, form_fault, is_tensor, plain, short
 from .data import Check
 
 
@@ -19,6 +19,11 @@ def design_fault(check: Check, args: tuple, value: object, like: Tensor) -> Faul
     value = as_design(value)
     if is_tensor(value) and value.is_floating_point() and like.is_floating_point():  # any precision will do
         value = plain(value).to(like.dtype)
+    elif is_tensor(value) and like.is_floating_point():
+        return Fault(
+            Kind.FORM,
+            f"{name} has dtype {short(value.dtype)}, want float32 or float64: it holds numbers between the integers",
+        )
     fault = form_fault(name, value, like, check.same_dtype)
     if fault:
         return fault

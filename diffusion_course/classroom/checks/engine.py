@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, product
@@ -14,7 +14,7 @@ from .call import Outcome, call, fresh, isolated, other_data, scattered
 from .compare import Fault, Kind, describe
 from .data import Check, CheckFailed
 from .design import judged
-from .diagnose import Trial, diagnosis
+from .diagnose import Diagnosis, Trial, diagnosis
 from .faults import call_fault, gradient_fault, not_done, repeat_fault, signature_fault, wanted
 from .faults import result_fault as _result_fault
 from .inputs import PLANS, Draw
@@ -180,26 +180,33 @@ def _refusal(
     where = f" ({failed.label})" if failed.label else ""
     inputs = f"{describe(check.arguments, failed.args)}{where}"
     told = failed.fault.kind in (Kind.STOPPED, Kind.SHAPE, Kind.NUMBERS, Kind.FORM, Kind.SCORE)
-    hint = (
+    found = (
         diagnosis(check, trials, partial(_with_fixed, check, answer, trials))
         if told and device == "cpu"
-        else ""
+        else Diagnosis()
     )
-    advice = f"This looks like {hint}" if hint else ""
+    advice = found.words
     # A wrong type, an argument changed in place, an exception: there the formula would only distract.
     if not advice and failed.fault.kind in (Kind.SHAPE, Kind.NUMBERS, Kind.SCORE):
         seen = _observation(check, answer, trials) if device == "cpu" and not check.score else ""
         advice = f"{seen}\nLook at {check.where}" if seen else f"Look at {check.where}"
     message = f"{check.id}: {failed.fault.text}" + (f"\nInputs: {inputs}." if inputs else "")
-    return CheckFailed(f"{message}\n{advice}" if advice else message, failed.fault.text, inputs, advice, hint)
+    return CheckFailed(
+        f"{message}\n{advice}" if advice else message, failed.fault.text, inputs, advice, found.hint
+    )
 
 
 def _observation(check: Check, answer: Callable, trials: Sequence[Trial]) -> str:
-    """What the wrong numbers have in common, on the random cases and on the fixed ones."""
+    """What the wrong numbers have in common, on the random cases and on the fixed ones; else what the check itself measures."""
     done = [t for t in _with_fixed(check, answer, trials) if not t.outcome.error]
-    return observation(
+    said = observation(
         check, [Tried(t.args, t.outcome.value, wanted(check, t.args), t.fault is None, t.label) for t in done]
     )
+    if said or not check.measured:
+        return said
+    with suppress(Exception):  # an answer may fail on any input
+        return check.measured(answer)
+    return ""
 
 
 def _with_fixed(check: Check, answer: Callable, trials: Sequence[Trial]) -> Sequence[Trial]:

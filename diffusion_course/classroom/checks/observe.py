@@ -127,6 +127,14 @@ def _dividers(one: Seen) -> dict[str, Tensor]:
         elif isinstance(value, Tensor) and value.shape == one.want.shape and value.is_floating_point():
             found[name] = value
             found[f"|{name}|"] = value.abs()
+        elif (
+            name not in ("alpha_bar", "betas")
+            and isinstance(value, Tensor)
+            and value.ndim == 1
+            and value.is_floating_point()
+        ):
+            # What a table holds may divide the cases as well as a knob does.
+            found[f"{name}[0]"], found[f"len({name})"] = value[0], torch.tensor(float(len(value)))
         elif name in ("alpha_bar", "betas") and isinstance(value, Tensor) and isinstance(t, Tensor | int):
             found[{"alpha_bar": "alpha_bar_t", "betas": "beta_t"}[name]] = value[t - 1]
     found["the right value"] = one.want
