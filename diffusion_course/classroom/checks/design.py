@@ -9,7 +9,7 @@ from ...errors import CourseError
 from ..terms import reached, told
 from ..wording import in_points
 from .call import in_float64
-from .compare import Fault, Kind, entries_fault, form_fault, is_tensor, plain
+from .compare import Fault, Kind, entries_fault, form_fault, is_tensor, kind, plain
 from .data import Check
 
 
@@ -17,6 +17,9 @@ def design_fault(check: Check, args: tuple, value: object, like: Tensor) -> Faul
     """What is wrong with a design: its form, a broken bound, or a score below the first mark. like: one of the right form."""
     (name,) = check.outputs
     value = as_design(value)
+    fault = list_fault(name, value, like)
+    if fault:
+        return fault
     if is_tensor(value) and value.is_floating_point() and like.is_floating_point():  # any precision will do
         value = plain(value).to(like.dtype)
     fault = form_fault(name, value, like, check.same_dtype)
@@ -33,7 +36,7 @@ def design_fault(check: Check, args: tuple, value: object, like: Tensor) -> Faul
     if reached(check.marks, score, check.lower):
         return None
     kept, missing = ("", missed(check, args, value)) if check.missed else ("all bounds are kept, and ", "")
-    return Fault(Kind.SCORE, f"{kept}{check.scored} is {score:.5g}; {marks_of(check)}{missing}")
+    return Fault(Kind.SCORE, f"{kept}{check.scored} is {score:.{check.digits}g}; {marks_of(check)}{missing}")
 
 
 def score_of(check: Check, args: tuple, value: Tensor) -> float:
@@ -50,6 +53,18 @@ def as_design(value: object) -> object:
     return value
 
 
+def list_fault(name: str, value: object, like: Tensor) -> Fault | None:
+    """What keeps a value from being read as numbers in a row, where these are wanted."""
+    if like.ndim != 1 or is_tensor(value):
+        return None
+    want = f"want a list of {len(like)} numbers, or a tensor of shape ({len(like)},)"
+    if not isinstance(value, tuple | list) or not value:
+        return Fault(Kind.FORM, f"{name} is {kind(value)}, {want}")
+    number, odd = next((n, v) for n, v in enumerate(value, 1) if type(v) not in (int, float))
+    said = repr(odd) if odd is None or type(odd) in (str, bool) else kind(odd)
+    return Fault(Kind.FORM, f"entry {number} of {name} is {said[:60]}, {want}")
+
+
 def missed(check: Check, args: tuple, value: Tensor) -> str:
     """What keeps a design from more points, as words to go on with."""
     words = check.missed(plain(value).detach(), *args) if check.missed else ""
@@ -61,7 +76,9 @@ def judged(check: Check, designs: Sequence[tuple[tuple, object]]) -> tuple[float
     tensors = [(args, value) for args, got in designs if isinstance(value := as_design(got), Tensor)]
     scores = [score_of(check, args, value) for args, value in tensors]
     score = max(scores) if check.lower else min(scores)
-    return score, summary(check, score) + missed(check, *tensors[scores.index(score)])
+    full = reached(check.marks, score, check.lower) == check.points
+    where = "" if full else f"\nLook at {check.where}"
+    return score, summary(check, score) + missed(check, *tensors[scores.index(score)]) + where
 
 
 def marks_of(check: Check) -> str:
@@ -78,4 +95,4 @@ def summary(check: Check, score: float) -> str:
         else f"{points} of {in_points(check.points)}"
     )
     more = "" if points == check.points else f"; {marks_of(check)}"
-    return f"{share}: {check.scored} is {score:.5g}{more}"
+    return f"{share}: {check.scored} is {score:.{check.digits}g}{more}"
