@@ -86,9 +86,10 @@ def appraisal(check: Check, answer: Callable, seed: int | str = 0) -> tuple[floa
     with isolated():
         designs = [(args, call(answer, fresh(args)).value) for args in cases(check, seed)]
         number, words = judged(check, designs)
-        full = reached(check.marks, number, check.lower) == check.points
-        seen = "" if full else _closer(check, answer, designs[0][0])
-    return number, f"{words}\n{seen}" if seen else words
+        if reached(check.marks, number, check.lower) == check.points:
+            return number, words
+        seen = _closer(check, answer, designs[0][0])
+    return number, "\n".join(filter(None, (words, seen, f"Look at {check.where}")))
 
 
 def accepts(check: Check, answer: Callable, seed: int | str = 0, fixed: bool = True) -> bool:

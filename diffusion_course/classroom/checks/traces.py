@@ -1,6 +1,7 @@
 """What a wrong answer leaves behind where no mistake and no pattern is recognised: each trace is a fact, found by one more call."""
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 
 from torch import Tensor
 
@@ -14,7 +15,10 @@ from .faults import wanted
 def trace(check: Check, answer: Callable, trial: Trial) -> str:
     """One sentence about the answer on a case where it is wrong; "" where it leaves none."""
     found = (_end(check, trial), _models(check, trial), _unused(check, answer, trial))
-    return next((words for make in found for words in make), "")
+    try:
+        return next(chain.from_iterable(found), "")
+    except Exception:  # a returned object may raise anything, and a reference may refuse the changed argument
+        return ""
 
 
 def _end(check: Check, trial: Trial) -> Iterator[str]:

@@ -309,8 +309,8 @@ def test_part_of_the_marks_says_what_passes():
     assert words.startswith(
         "2 of 6 points: the share of the wrong steps that it refuses is 0.921; the marks are"
     )
-    assert "are wrong: 1 at t_prev = 1; 2 in batches of several samples.\nLook at section 4" in words
-    assert words.endswith("in common: t_prev is never 1; the batch has one sample.")
+    assert "are wrong: 1 at t_prev = 1; 2 in batches of several samples.\n" in words
+    assert "in common: t_prev is never 1; the batch has one sample.\nLook at section 4" in words
 
 
 def test_one_false_refusal_costs_all():
