@@ -10,6 +10,7 @@ from itertools import chain, product
 import torch
 from torch import Tensor
 
+from ..terms import reached
 from .call import Outcome, call, fresh, isolated, other_data, scattered
 from .compare import Fault, Kind, describe
 from .data import Check, CheckFailed
@@ -19,6 +20,7 @@ from .faults import call_fault, gradient_fault, not_done, repeat_fault, signatur
 from .faults import result_fault as _result_fault
 from .inputs import PLANS, Draw
 from .observe import Tried, observation
+from .traces import trace
 from .unwritten import is_given
 
 
@@ -82,7 +84,12 @@ def score(check: Check, answer: Callable, seed: int | str = 0) -> float:
 def appraisal(check: Check, answer: Callable, seed: int | str = 0) -> tuple[float, str]:
     """The score of a design that `examine` accepts, and what is said of it."""
     with isolated():
-        return judged(check, [(args, call(answer, fresh(args)).value) for args in cases(check, seed)])
+        designs = [(args, call(answer, fresh(args)).value) for args in cases(check, seed)]
+        number, words = judged(check, designs)
+        if reached(check.marks, number, check.lower) == check.points:
+            return number, words
+        seen = _closer(check, answer, designs[0][0])
+    return number, "\n".join(filter(None, (words, seen, f"Look at {check.where}")))
 
 
 def accepts(check: Check, answer: Callable, seed: int | str = 0, fixed: bool = True) -> bool:
@@ -136,8 +143,9 @@ def _fixed(check: Check, device: str = "cpu") -> Iterator[tuple[str, tuple]]:
 def _trial(check: Check, answer: Callable, label: str, args: tuple) -> Trial:
     outcome = call(check.driven(answer), fresh(args))
     fault = _fault(check, answer, args, outcome)
-    if not fault and not label:
-        fault = repeat_fault(check, answer, args, outcome)
+    # A design that changes from call to call has no score.
+    if (not fault or fault.kind is Kind.SCORE) and not label:
+        fault = repeat_fault(check, answer, args, outcome) or fault
     return Trial(args, label, outcome, fault)
 
 
@@ -186,14 +194,25 @@ def _refusal(
         else Diagnosis()
     )
     advice = found.words
+    closer = (
+        _closer(check, answer, failed.args) if failed.fault.kind is Kind.SCORE and device == "cpu" else ""
+    )
     # A wrong type, an argument changed in place, an exception: there the formula would only distract.
     if not advice and failed.fault.kind in (Kind.SHAPE, Kind.NUMBERS, Kind.SCORE):
         seen = _observation(check, answer, trials) if device == "cpu" and not check.score else ""
+        if not seen and device == "cpu" and not check.score:
+            seen = trace(check, answer, failed)
         advice = f"{seen}\nLook at {check.where}" if seen else f"Look at {check.where}"
+    advice = f"{closer}\n{advice}" if closer else advice
     message = f"{check.id}: {failed.fault.text}" + (f"\nInputs: {inputs}." if inputs else "")
     return CheckFailed(
         f"{message}\n{advice}" if advice else message, failed.fault.text, inputs, advice, found.hint
     )
+
+
+def _closer(check: Check, answer: Callable, args: tuple) -> str:
+    """What a closer look at the maker of a design shows, in words."""
+    return check.closer(answer, *args) if check.closer else ""
 
 
 def _observation(check: Check, answer: Callable, trials: Sequence[Trial]) -> str:
