@@ -17,7 +17,9 @@ def design_fault(check: Check, args: tuple, value: object, like: Tensor) -> Faul
     """What is wrong with a design: its form, a broken bound, or a score below the first mark. like: one of the right form."""
     (name,) = check.outputs
     value = as_design(value)
-    if is_tensor(value) and value.is_floating_point() and like.is_floating_point():  # any precision will do
+    if (
+        is_tensor(value) and _numbers(value) and like.is_floating_point()
+    ):  # any precision will do, and whole numbers
         value = plain(value).to(like.dtype)
     fault = form_fault(name, value, like, check.same_dtype)
     if fault:
@@ -34,6 +36,10 @@ def design_fault(check: Check, args: tuple, value: object, like: Tensor) -> Faul
         return None
     kept, missing = ("", missed(check, args, value)) if check.missed else ("all bounds are kept, and ", "")
     return Fault(Kind.SCORE, f"{kept}{check.scored} is {score:.5g}; {marks_of(check)}{missing}")
+
+
+def _numbers(value: Tensor) -> bool:
+    return value.dtype != torch.bool and not value.is_complex()
 
 
 def score_of(check: Check, args: tuple, value: Tensor) -> float:
