@@ -118,6 +118,11 @@ def edges(d: Draw) -> Iterator[tuple[str, tuple]]:
         "sigma from 0.002 to 80",
         (d.labelled(), d.wide(6, 1, 4, 4), y, levels, d.wide(6, 1, 4, 4), u, 0.2, 10),
     )
+    # There x is nearly all noise, and the loss, (x_0 - D)^2 / sigma^2, is small.
+    yield (
+        "every sigma 80",
+        (d.labelled(), d.normal(6, 2, 3), y, levels[-1:].expand(6), d.normal(6, 2, 3), u, 0.2, 10),
+    )
 
 
 def one_sigma(sigma: Tensor) -> Tensor:

@@ -91,9 +91,8 @@ def version(bar: float, std: float, pull: float, marks: tuple[tuple[int, float],
     edits = {"at least $0.98$": f"at least ${bar:g}$"}
     if std != two_rows.STD:
         edits |= {
-            "deviation 0.3": f"deviation {std:g}",
-            "std=0.3": f"std={std:g}",
-            ", where 0.3 is the default": "",
+            "deviation 0.3 around": f"deviation {std:g} around",
+            "std=0.3)`, where 0.3 is the default": f"std={std:g})`",
         }
     return Variant(
         edits,
