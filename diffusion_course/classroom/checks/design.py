@@ -9,7 +9,7 @@ from ...errors import CourseError
 from ..terms import reached, told
 from ..wording import in_points
 from .call import in_float64
-from .compare import Fault, Kind, entries_fault, form_fault, is_tensor, kind, plain, short
+from .compare import Fault, Kind, entries_fault, form_fault, is_tensor, kind, plain
 from .data import Check
 
 
@@ -20,13 +20,9 @@ def design_fault(check: Check, args: tuple, value: object, like: Tensor) -> Faul
     fault = list_fault(name, value, like)
     if fault:
         return fault
-    if is_tensor(value) and value.is_floating_point() and like.is_floating_point():  # any precision will do
+    # Any precision will do, and whole numbers.
+    if is_tensor(value) and _numbers(value) and like.is_floating_point():
         value = plain(value).to(like.dtype)
-    elif is_tensor(value) and like.is_floating_point():
-        return Fault(
-            Kind.FORM,
-            f"{name} has dtype {short(value.dtype)}, want float32 or float64: it holds numbers between the integers",
-        )
     fault = form_fault(name, value, like, check.same_dtype)
     if fault:
         return fault
@@ -42,6 +38,10 @@ def design_fault(check: Check, args: tuple, value: object, like: Tensor) -> Faul
         return None
     kept, missing = ("", missed(check, args, value)) if check.missed else ("all bounds are kept, and ", "")
     return Fault(Kind.SCORE, f"{kept}{check.scored} is {score:.{check.digits}g}; {marks_of(check)}{missing}")
+
+
+def _numbers(value: Tensor) -> bool:
+    return value.dtype != torch.bool and not value.is_complex()
 
 
 def score_of(check: Check, args: tuple, value: Tensor) -> float:

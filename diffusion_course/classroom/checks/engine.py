@@ -20,6 +20,7 @@ from .faults import call_fault, gradient_fault, not_done, repeat_fault, signatur
 from .faults import result_fault as _result_fault
 from .inputs import PLANS, Draw
 from .observe import Tried, observation
+from .shown import misled, shown_numbers
 from .traces import trace
 from .unwritten import is_given
 
@@ -49,6 +50,10 @@ MANNERS = (
         "with inputs that are not contiguous in memory (.view wants that; .reshape does not)",
         prepare=lambda check, args: scattered(args),
     ),
+)
+MADE_SINGLE = (
+    "This looks like float32 on the way: torch.arange, torch.linspace, torch.tensor and torch.ones make it without dtype=; give them the dtype of the "
+    "inputs, as in dtype=x.dtype."
 )
 # The random cases that are called in every manner: float64, several samples, with t = 1 among their times and without.
 MANNERED = (2, 0)
@@ -199,9 +204,7 @@ def _refusal(
     )
     # A wrong type, an argument changed in place, an exception: there the formula would only distract.
     if not advice and failed.fault.kind in (Kind.SHAPE, Kind.NUMBERS, Kind.SCORE):
-        seen = _observation(check, answer, trials) if device == "cpu" and not check.score else ""
-        if not seen and device == "cpu" and not check.score:
-            seen = trace(check, answer, failed)
+        seen = _observed(check, answer, failed, trials) if device == "cpu" and not check.score else ""
         advice = f"{seen}\nLook at {check.where}" if seen else f"Look at {check.where}"
     advice = f"{closer}\n{advice}" if closer else advice
     message = f"{check.id}: {failed.fault.text}" + (f"\nInputs: {inputs}." if inputs else "")
@@ -213,6 +216,29 @@ def _refusal(
 def _closer(check: Check, answer: Callable, args: tuple) -> str:
     """What a closer look at the maker of a design shows, in words."""
     return check.closer(answer, *args) if check.closer else ""
+
+
+def _in_single(check: Check, answer: Callable, failed: Trial) -> str:
+    """Is the fault gone where a tensor that is made without dtype= is float64?"""
+    if not any(isinstance(a, Tensor) and a.dtype == torch.float64 for a in failed.args):
+        return ""
+    torch.set_default_dtype(torch.float64)
+    try:
+        again = _fault(check, answer, failed.args, call(check.driven(answer), fresh(failed.args)))
+    finally:
+        torch.set_default_dtype(torch.float32)
+    return MADE_SINGLE if again is None else ""
+
+
+def _observed(check: Check, answer: Callable, failed: Trial, trials: Sequence[Trial]) -> str:
+    """What the case that is told shows by itself, or what the wrong cases have in common."""
+    return (
+        _in_single(check, answer, failed)
+        or misled(check, failed.args, failed.outcome)
+        or _observation(check, answer, trials)
+        or trace(check, answer, failed)
+        or shown_numbers(check, failed.args, failed.outcome)
+    )
 
 
 def _observation(check: Check, answer: Callable, trials: Sequence[Trial]) -> str:
