@@ -33,7 +33,7 @@ def diagnosis(check: Check, trials: Sequence[Trial], more: Callable[[], Sequence
     found = [mutant for mutant in check.mutants if _matches(check, mutant, trials)]
     if len(found) > 1:
         found = [mutant for mutant in found if _matches(check, mutant, more())] or found
-    if not found and check.path:
+    if not found and (check.path or len(check.outputs) > 1):
         found = [mutant for mutant in check.mutants if _leaves_alike(check, mutant, trials)]
     return found[0].hint if found else ""
 
@@ -83,7 +83,7 @@ def _leaves_one_alike(check: Check, mutant: Mutant, trial: Trial) -> bool:
 
 
 def _leave_alike(got: object, theirs: object, want: tuple) -> bool:
-    """Of paths whose states are several results: are both equal up to the first wrong one, and there?"""
+    """Of several results, those of a function or the states of a path: are both equal up to the first wrong one, and there?"""
     if (
         not isinstance(got, tuple)
         or not isinstance(theirs, tuple)

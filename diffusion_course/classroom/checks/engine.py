@@ -18,7 +18,7 @@ from .diagnose import Trial, diagnosis
 from .faults import call_fault, gradient_fault, not_done, repeat_fault, signature_fault, wanted
 from .faults import result_fault as _result_fault
 from .inputs import PLANS, Draw
-from .observe import Tried, observation
+from .observe import Tried, kept, observation
 from .unwritten import is_given
 
 
@@ -175,31 +175,36 @@ def _mannered(
 def _refusal(
     check: Check, answer: Callable, failed: Trial, trials: Sequence[Trial], device: str
 ) -> CheckFailed:
-    assert failed.fault
+    fault = failed.fault
+    assert fault
     sys.stdout.write(failed.outcome.printed)
     where = f" ({failed.label})" if failed.label else ""
     inputs = f"{describe(check.arguments, failed.args)}{where}"
-    told = failed.fault.kind in (Kind.STOPPED, Kind.SHAPE, Kind.NUMBERS, Kind.FORM, Kind.SCORE)
+    told = fault.kind in (Kind.STOPPED, Kind.SHAPE, Kind.NUMBERS, Kind.FORM, Kind.SCORE)
     hint = (
         diagnosis(check, trials, partial(_with_fixed, check, answer, trials))
         if told and device == "cpu"
         else ""
     )
     advice = f"This looks like {hint}" if hint else ""
+    if not hint and fault.kind is Kind.FORM and (stale := kept(check, _tried(check, trials))):
+        fault = Fault(Kind.FORM, stale[0].lower() + stale[1:])  # of another call's dtype nothing need be said
     # A wrong type, an argument changed in place, an exception: there the formula would only distract.
-    if not advice and failed.fault.kind in (Kind.SHAPE, Kind.NUMBERS, Kind.SCORE):
+    if not advice and fault.kind in (Kind.SHAPE, Kind.NUMBERS, Kind.SCORE):
         seen = _observation(check, answer, trials) if device == "cpu" and not check.score else ""
         advice = f"{seen}\nLook at {check.where}" if seen else f"Look at {check.where}"
-    message = f"{check.id}: {failed.fault.text}" + (f"\nInputs: {inputs}." if inputs else "")
-    return CheckFailed(f"{message}\n{advice}" if advice else message, failed.fault.text, inputs, advice, hint)
+    message = f"{check.id}: {fault.text}" + (f"\nInputs: {inputs}." if inputs else "")
+    return CheckFailed(f"{message}\n{advice}" if advice else message, fault.text, inputs, advice, hint)
 
 
 def _observation(check: Check, answer: Callable, trials: Sequence[Trial]) -> str:
     """What the wrong numbers have in common, on the random cases and on the fixed ones."""
-    done = [t for t in _with_fixed(check, answer, trials) if not t.outcome.error]
-    return observation(
-        check, [Tried(t.args, t.outcome.value, wanted(check, t.args), t.fault is None, t.label) for t in done]
-    )
+    return observation(check, _tried(check, _with_fixed(check, answer, trials)))
+
+
+def _tried(check: Check, trials: Sequence[Trial]) -> list[Tried]:
+    done = [t for t in trials if not t.outcome.error]
+    return [Tried(t.args, t.outcome.value, wanted(check, t.args), t.fault is None, t.label) for t in done]
 
 
 def _with_fixed(check: Check, answer: Callable, trials: Sequence[Trial]) -> Sequence[Trial]:
