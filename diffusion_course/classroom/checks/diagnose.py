@@ -44,7 +44,7 @@ def diagnosis(check: Check, trials: Sequence[Trial], more: Callable[[], Sequence
     found = [mutant for mutant in check.mutants if _matches(check, mutant, trials)]
     if len(found) > 1:
         found = [mutant for mutant in found if _matches(check, mutant, more())] or found
-    early = not found and bool(check.path)
+    early = not found and (bool(check.path) or len(check.outputs) > 1)
     if early:
         found = [mutant for mutant in check.mutants if _leaves_alike(check, mutant, trials)]
     return Diagnosis(found[0].hint, early) if found else Diagnosis()
@@ -95,7 +95,7 @@ def _leaves_one_alike(check: Check, mutant: Mutant, trial: Trial) -> bool:
 
 
 def _leave_alike(got: object, theirs: object, want: tuple) -> bool:
-    """Of paths whose states are several results: are both equal up to the first wrong one, and there?"""
+    """Of several results, those of a function or the states of a path: are both equal up to the first wrong one, and there?"""
     if (
         not isinstance(got, tuple)
         or not isinstance(theirs, tuple)

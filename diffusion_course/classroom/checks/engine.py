@@ -19,7 +19,7 @@ from .diagnose import Diagnosis, Trial, diagnosis
 from .faults import call_fault, gradient_fault, not_done, repeat_fault, signature_fault, wanted
 from .faults import result_fault as _result_fault
 from .inputs import PLANS, Draw
-from .observe import Tried, observation
+from .observe import Tried, kept, observation
 from .shown import misled, shown_numbers
 from .traces import trace
 from .unwritten import is_given
@@ -188,29 +188,28 @@ def _mannered(
 def _refusal(
     check: Check, answer: Callable, failed: Trial, trials: Sequence[Trial], device: str
 ) -> CheckFailed:
-    assert failed.fault
+    fault = failed.fault
+    assert fault
     sys.stdout.write(failed.outcome.printed)
     where = f" ({failed.label})" if failed.label else ""
     inputs = f"{describe(check.arguments, failed.args)}{where}"
-    told = failed.fault.kind in (Kind.STOPPED, Kind.SHAPE, Kind.NUMBERS, Kind.FORM, Kind.SCORE)
+    told = fault.kind in (Kind.STOPPED, Kind.SHAPE, Kind.NUMBERS, Kind.FORM, Kind.SCORE)
     found = (
         diagnosis(check, trials, partial(_with_fixed, check, answer, trials))
         if told and device == "cpu"
         else Diagnosis()
     )
     advice = found.words
-    closer = (
-        _closer(check, answer, failed.args) if failed.fault.kind is Kind.SCORE and device == "cpu" else ""
-    )
+    closer = _closer(check, answer, failed.args) if fault.kind is Kind.SCORE and device == "cpu" else ""
+    if not advice and fault.kind is Kind.FORM and (stale := kept(check, _tried(check, trials))):
+        fault = Fault(Kind.FORM, stale[0].lower() + stale[1:])  # of another call's dtype nothing need be said
     # A wrong type, an argument changed in place, an exception: there the formula would only distract.
-    if not advice and failed.fault.kind in (Kind.SHAPE, Kind.NUMBERS, Kind.SCORE):
+    if not advice and fault.kind in (Kind.SHAPE, Kind.NUMBERS, Kind.SCORE):
         seen = _observed(check, answer, failed, trials) if device == "cpu" and not check.score else ""
         advice = f"{seen}\nLook at {check.where}" if seen else f"Look at {check.where}"
     advice = f"{closer}\n{advice}" if closer else advice
-    message = f"{check.id}: {failed.fault.text}" + (f"\nInputs: {inputs}." if inputs else "")
-    return CheckFailed(
-        f"{message}\n{advice}" if advice else message, failed.fault.text, inputs, advice, found.hint
-    )
+    message = f"{check.id}: {fault.text}" + (f"\nInputs: {inputs}." if inputs else "")
+    return CheckFailed(f"{message}\n{advice}" if advice else message, fault.text, inputs, advice, found.hint)
 
 
 def _closer(check: Check, answer: Callable, args: tuple) -> str:
@@ -243,15 +242,17 @@ def _observed(check: Check, answer: Callable, failed: Trial, trials: Sequence[Tr
 
 def _observation(check: Check, answer: Callable, trials: Sequence[Trial]) -> str:
     """What the wrong numbers have in common, on the random cases and on the fixed ones; else what the check itself measures."""
-    done = [t for t in _with_fixed(check, answer, trials) if not t.outcome.error]
-    said = observation(
-        check, [Tried(t.args, t.outcome.value, wanted(check, t.args), t.fault is None, t.label) for t in done]
-    )
+    said = observation(check, _tried(check, _with_fixed(check, answer, trials)))
     if said or not check.measured:
         return said
     with suppress(Exception):  # an answer may fail on any input
         return check.measured(answer)
     return ""
+
+
+def _tried(check: Check, trials: Sequence[Trial]) -> list[Tried]:
+    done = [t for t in trials if not t.outcome.error]
+    return [Tried(t.args, t.outcome.value, wanted(check, t.args), t.fault is None, t.label) for t in done]
 
 
 def _with_fixed(check: Check, answer: Callable, trials: Sequence[Trial]) -> Sequence[Trial]:

@@ -64,7 +64,7 @@ def observation(check: Check, tried: Sequence[Tried]) -> str:
             subject = name if len(check.outputs) > 1 else STATE if check.path else WHOLE
             said = next(filter(None, (look(seen, subject) for look in LOOKS)), "")
             everywhere = [one for case in double for one in _seen(check, case, number)]
-            said = said or boundary(everywhere)
+            said = said or boundary(everywhere) or places(seen, name)
             if said:
                 return said[0].upper() + said[1:]
     return _special(double)
@@ -86,6 +86,8 @@ def kept(check: Check, tried: Sequence[Tried]) -> str:
                 return f"This is what the right function gives with {name} of an earlier call: is something kept between calls?"
         if alike(late.got, early.want):
             return "This is the result of an earlier call, with other arguments: is something kept between calls?"
+    if len(tried) > 2 and tried[0].right and not any(case.right for case in tried[1:]):
+        return "The first call is right, and no later one: is something kept from it?"
     return ""
 
 
@@ -105,6 +107,38 @@ def boundary(seen: Sequence[Seen]) -> str:
                 wrong.append(spread[off].double().flatten())
     told = [said for name, (r, w) in values.items() if (said := _divided(name, torch.cat(r), torch.cat(w)))]
     return told[0] if len(told) == 1 else ""
+
+
+def places(seen: Sequence[Seen], name: str) -> str:
+    """Which entries along the first axis are right in every case, and which are in none? Of results of a fixed length."""
+    if (
+        len(seen) < 3
+        or len({one.want.shape for one in seen}) > 1
+        or not all(_comparable(one) for one in seen)
+    ):
+        return ""
+    if not seen[0].want.ndim or not 1 < len(seen[0].want) <= 4:
+        return ""
+    right = torch.stack(
+        [
+            close(one.got, one.want).flatten(1).all(1) if one.want.ndim > 1 else close(one.got, one.want)
+            for one in seen
+        ]
+    )
+    always, never = right.all(0), ~right.any(0)
+    if not bool((always | never).all()) or bool(never.all()) or bool(always.all()):
+        return ""
+    return f"{_listed(name, always)} right in every case, and {_listed(name, never)} not."
+
+
+def _listed(name: str, which: Tensor) -> str:
+    """ "q[0] and q[1] are"."""
+    entries = [f"{name}[{k}]" for k in which.nonzero().flatten().tolist()]
+    return f"{' and '.join(entries)} {'are' if len(entries) > 1 else 'is'}"
+
+
+def _comparable(one: Seen) -> bool:
+    return one.got.shape == one.want.shape and bool(torch.isfinite(one.got).all())
 
 
 def _divided(name: str, right: Tensor, wrong: Tensor) -> str:
@@ -248,6 +282,23 @@ def _single_precision(seen: Sequence[Seen], subject: str) -> str:
     )
 
 
+def _laws(seen: Sequence[Seen], subject: str) -> str:
+    """Are the rows of what is wanted laws, and those of what came back not?"""
+    for one in seen:
+        if one.want.ndim < 2 or not _comparable(one) or not _are_laws(one.want) or _are_laws(one.got):
+            return ""
+    sums = seen[0].got.sum(-1)
+    off = (sums - 1).abs() > CLOSE
+    if not bool(off.any()):  # entries below 0
+        return ""
+    return f"row {off.nonzero()[0].tolist()} of {subject} adds up to {sums[off][0]:.4g}, where every row must add up to 1."
+
+
+def _are_laws(rows: Tensor) -> bool:
+    sums = rows.sum(-1)
+    return bool((rows >= 0).all()) and torch.allclose(sums, torch.ones_like(sums), rtol=CLOSE, atol=0)
+
+
 def _factor(seen: Sequence[Seen], subject: str) -> str:
     """Is every entry the same factor times what is wanted, or one that the arguments tell?"""
     ratios = [_ratio(one) for one in seen]
@@ -330,7 +381,7 @@ def _bounded(seen: Sequence[Seen], subject: str) -> str:
     return f"all wrong entries{_of(subject)} are {' or '.join(sorted(bounds))}: is something cut off there?"
 
 
-LOOKS = (_argument, _entries, _order, _factor, _difference, _rounded, _single_precision, _bounded)
+LOOKS = (_argument, _entries, _order, _factor, _difference, _laws, _rounded, _single_precision, _bounded)
 
 
 # ---- what they are made of
