@@ -120,7 +120,11 @@ SHOWN_BETTER = Check(
             "reach",
             "shown",
         ): "difference is right. reach[i, j] is half a width, k s / sqrt(N): one s for each pair, over its N samples.",
-        "difference": "reach and shown are right. difference[i, j] is the share of i minus the share of j, with its sign.",
+        (
+            "difference",
+            "reach",
+            "shown",
+        ): "difference comes first: entry [i, j] is the mean of marks[i] - marks[j], with its sign.",
     },
     mutants=[
         slip(

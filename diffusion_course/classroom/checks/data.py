@@ -62,7 +62,7 @@ class Check:
     mutants: the classic mistakes, at least three.
     fixed: the cases that are the same on every seed, from where the chapter uses the function: label -> arguments, in float64.
     outputs: names of the results, for the messages. Several mean that the answer returns a tuple.
-    only: of several results, what to say where others are right: ends of their names -> a sentence. The first counts whose ends are
+    only: of several results that follow from one another, what to say where others are right: ends of their names -> a sentence. The first counts whose ends are
         those of all wrong results.
     machine: of an answer that changes what it is given, what calls it: a name in machines.MACHINES. Then a case's arguments are the
         machine's, and the results are what it tells.

@@ -309,3 +309,12 @@ def test_a_factor_that_each_case_has_another_of_is_told():
     said = told("03-shown_better", wider)
     assert "difference is right" in said
     assert "one factor times what is wanted" in said or "len(marks)" in said
+
+
+def test_of_results_that_follow_from_one_another_the_first_mistake_is_named():
+    def two(marks, k):
+        difference = (marks[:, None] - marks[None]).mean(-1)
+        reach = k * (marks[:, None] - marks[None]).std(-1) / marks.shape[1] ** 0.5
+        return difference, reach, difference > 0.1
+
+    assert "looks like a variance divided by N - 1" in told("03-shown_better", two)
