@@ -170,6 +170,8 @@ def _mannered(
     for manner, args in product(MANNERS[-1:] if check.machine else MANNERS, chosen):
         if manner.context is torch.inference_mode and not check.inference:
             continue
+        if manner is RECORDING and not check.recording:
+            continue
         used = manner.prepare(check, args)
         with manner.context():
             outcome = call(check.driven(answer), used)
