@@ -43,7 +43,7 @@ import diffusion_course as dc
 from diffusion_course.classroom import check, check_all
 from diffusion_course.experiments import data
 from diffusion_course.notebook import plots, quiz, widgets
-from diffusion_course.notebook.claims import claim
+from diffusion_course.notebook.claims import agree, claim
 
 # %% [markdown]
 # **Notation.** It is that of Ho et al. 2020. Chapter 0 ends with the table of the whole course.
@@ -62,13 +62,6 @@ from diffusion_course.notebook.claims import claim
 
 
 # %%
-def agree(what, one, other, tolerance=1e-12):
-    """Compare two computations of the same numbers."""
-    one, other = (torch.as_tensor(x, dtype=torch.float64) for x in (one, other))
-    gap = (one - other).abs().max().item()
-    print(f"{what}: agree to {tolerance:g}: {gap <= tolerance}")
-
-
 def near(what, draws, theory):
     """Compare the mean of independent draws (n,) with a theoretical value."""
     error = (draws.std() / len(draws) ** 0.5).item()

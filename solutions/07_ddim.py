@@ -59,18 +59,12 @@ from diffusion_course.experiments.studies import ddim as study
 from diffusion_course.experiments.studies.shown import show_differences, show_quality
 from diffusion_course.guidance import clip
 from diffusion_course.notebook import plots, quiz, widgets
-from diffusion_course.notebook.claims import claim
+from diffusion_course.notebook.claims import agree, claim
 from diffusion_course.notebook.tables import show_table
 
 f64 = torch.float64
 cosine = dc.NoiseSchedule.from_betas(dc.schedules.cosine(1000))
 linear = dc.NoiseSchedule.from_betas(dc.schedules.linear(1000))
-
-
-def agree(name, a, b, tol):
-    """Print whether a and b agree to `tol`, relative to the largest entry of b (or 1, if that is smaller)."""
-    print(f"{name} agree to {tol:g}: {bool((a - b).abs().max() <= tol * b.abs().max().clamp(min=1))}")
-
 
 # %% [markdown]
 # ## 1. What training fixes, and what it leaves open

@@ -57,16 +57,10 @@ from diffusion_course.denoisers import DatasetDenoiser, GaussianMixture, blurred
 from diffusion_course.experiments import data, intervals, metrics, studies, zoo
 from diffusion_course.experiments.studies import solvers
 from diffusion_course.notebook import plots, quiz, widgets
-from diffusion_course.notebook.claims import claim
+from diffusion_course.notebook.claims import agree, claim
 from diffusion_course.notebook.tables import show_table
 
 linear = dc.NoiseSchedule.from_betas(dc.schedules.linear(1000))  # Ho et al. 2020
-
-
-def agree(name, a, b, tol):
-    """Print whether a and b agree to `tol`, relative to the largest entry of b (or 1, if that is smaller)."""
-    print(f"{name} agree to {tol:g}: {bool((a - b).abs().max() <= tol * b.abs().max().clamp(min=1))}")
-
 
 # %% [markdown]
 # ## 1. One equation behind all deterministic samplers
