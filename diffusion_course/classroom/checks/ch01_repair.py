@@ -66,13 +66,13 @@ def two_slips(hints: Sequence[str], keep: Factors, add: Factors) -> Mutant:
 
 
 KEEPS: dict[str, Factors] = {
-    "a signal that fades too fast, though x_1 is right: from t = 2 on, data of variance 1 lose variance.": (
+    "an x_0 that fades too fast, though x_1 is right: from t = 2 on, data of variance 1 lose variance.": (
         lambda betas: kept(betas).sqrt()
     ),
-    "a signal that fades too fast from the first step on: without noise and for beta_1 = 0.19, x_1 is 0.81 x_0, want 0.9 x_0.": (
+    "an x_0 that fades too fast from the first step on: without noise and for beta_1 = 0.19, x_1 is 0.81 x_0, want 0.9 x_0.": (
         lambda betas: 1 - betas
     ),
-    "a signal that does not fade: data of variance 1 gain variance in every step.": torch.ones_like,
+    "an x_0 that does not fade: data of variance 1 gain variance in every step.": torch.ones_like,
 }
 ADDS: dict[str, Factors] = {
     "too little noise from the first step on: at x_0 = 0 and for beta_1 = 0.19, x_1 has the mean square 0.036, want 0.19; "
