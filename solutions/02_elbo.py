@@ -45,16 +45,10 @@ import diffusion_course as dc
 from diffusion_course.classroom import check, check_all
 from diffusion_course.linear_gaussian import ForwardChain, ReverseChain, exact_points, log_normal
 from diffusion_course.notebook import plots, quiz, widgets
-from diffusion_course.notebook.claims import claim
+from diffusion_course.notebook.claims import agree, claim
 from diffusion_course.notebook.tables import show_table
 
 f64 = torch.float64
-
-
-def agree(what, a, b, tol=1e-12):
-    """Compare two computations of one quantity; relative to its size where that exceeds 1."""
-    gap = ((a - b).abs() / b.abs().clamp(min=1)).max()
-    print(f"{what}: agree to {tol:g}: {bool(gap < tol)}")
 
 
 def with_error(samples):

@@ -63,16 +63,10 @@ from diffusion_course.experiments.intervals import mcnemar
 from diffusion_course.guidance import clip
 from diffusion_course.nets.unet import UNet
 from diffusion_course.notebook import plots, quiz, widgets
-from diffusion_course.notebook.claims import claim
+from diffusion_course.notebook.claims import agree, claim
 
 linear = dc.NoiseSchedule.from_betas(dc.schedules.linear(1000))  # Ho et al. 2020
 cosine = dc.NoiseSchedule.from_betas(dc.schedules.cosine(1000))  # Nichol & Dhariwal 2021
-
-
-def agree(name, a, b, tol):
-    """Print whether a and b agree to `tol`, relative to the largest entry of b (or 1, if that is smaller)."""
-    print(f"{name} agree to {tol:g}: {bool((a - b).abs().max() <= tol * b.abs().max().clamp(min=1))}")
-
 
 # %% [markdown]
 # ## 1. With a fixed variance, the bound compares means

@@ -1,8 +1,10 @@
 """The check engine on a toy exercise: every kind of mistake is named in words, and nothing leaks out."""
 
+import re
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 
 import pytest
 import torch
@@ -13,6 +15,7 @@ from diffusion_course.classroom import checks
 from diffusion_course.classroom.checks import Check, CheckFailed, Mutant, NotDone, check, check_all, examine
 from diffusion_course.classroom.checks.engine import cases
 from diffusion_course.classroom.checks.inputs import PLANS, Draw, column
+from diffusion_course.classroom.checks.suppose import supposition
 from diffusion_course.errors import CourseError
 
 
@@ -239,6 +242,96 @@ def test_an_error_names_the_students_own_line():
     text = message(SCALE, breaks_inside)
     assert "`return x.reshape(7, 7, 7, 7) * factor`" in text
     assert f"in line {breaks_inside.__code__.co_firstlineno + 2}: " in text
+
+
+def test_an_error_of_shapes_names_the_shape_and_one_of_dtypes_the_dtype():
+    told = message(SCALE, lambda x, t, betas: x * betas[t - 1])
+    assert "such as a table read at t, (B,), needs the shape (B, 1, ..., 1), as many axes as x" in told
+
+    def half_way(x, t, betas):
+        return torch.lerp(torch.zeros_like(x), x, column(torch.tensor(betas[t - 1].tolist()), x))
+
+    assert "Two dtypes meet" in message(SCALE, half_way)
+
+
+def test_a_tensor_made_in_float32_is_told_however_few_digits_are_left():
+    assert "float32 on the way" in message(PAIR, lambda x: (x + torch.tensor([1 / 3]) + 2 / 3, x - 1))
+    assert "float32 on the way" not in message(PAIR, lambda x: (x + torch.tensor([1 / 3]), x - 1))
+
+
+def table_of(first=lambda b: b, last=lambda b: b):
+    """A running product of a table, whose first and last entries an answer may take from elsewhere."""
+    return lambda betas: torch.cat([first(betas)[:1], betas.cumprod(0)[1:-1] * 2, last(betas)[-1:]])
+
+
+TABLE = Check(
+    id="00-table",
+    points=1,
+    minutes=1,
+    level=1,
+    reference=table_of(lambda b: b * 3, lambda b: b.cumprod(0) * 2),
+    inputs=lambda d: (d.betas(),),
+    where="the product.",
+    mutants=[],
+)
+
+
+def test_entries_that_are_those_of_an_argument_are_told_and_not_called_rounded():
+    assert "Entry 0 is the first of the argument betas." in message(
+        TABLE, table_of(last=lambda b: b.cumprod(0) * 2)
+    )
+    told = message(TABLE, table_of(lambda b: b * 3))
+    assert "The last entry is the last of the argument betas." in told
+    tenths = replace(TABLE, inputs=lambda d: (d.betas().round(decimals=1) + 0.1,))
+    told = message(tenths, lambda betas: betas.roll(2))
+    assert "rounded" not in told
+
+
+SHOWN = Check(
+    id="00-shown",
+    points=1,
+    minutes=1,
+    level=1,
+    reference=lambda model, x, other, t: 2 * model(x + other, t),
+    inputs=lambda d: (d.eps_model(), d.x(), d.x(), d.t()),
+    where="2 model(x + other, t).",
+    mutants=[],
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda model, x, other, t: 2 * model(other, t) - x, "shows eps_model other in the place of x"),
+        (
+            lambda model, x, other, t: 2 * model(x + other, t % 5 + 1),
+            r"shows eps_model times \[.*\], want \[.*\]\.",
+        ),
+        (
+            lambda model, x, other, t: 2 * model(x + 1.5 * other.sin(), t),
+            r"shows eps_model a wrong x: x\[.*\] is",
+        ),
+        (
+            lambda model, x, other, t: 3 * model(x + other, t),
+            "every entry is 3/2 times|Every entry is 3/2 times",
+        ),
+    ],
+)
+def test_what_a_model_was_shown_is_told(answer, words):
+    assert re.search(words, message(SHOWN, answer))
+
+
+def test_a_model_asked_twice_is_not_compared():
+    told = message(SHOWN, lambda model, x, other, t: model(x, t) + model(other, t))
+    assert "Your function shows" not in told
+
+
+def test_two_mistakes_are_told_only_where_they_explain_the_other_cases_too():
+    check = replace(PAIR, reference=lambda x, other: x * other, outputs=("y",))
+    pairs = [(x, x.roll(1, -1)) for x in (Draw("00-pair", seed, 0).x() for seed in range(3))]
+    wrong = [((x, other), x**2 * other.exp()) for x, other in pairs]
+    assert "x^2 in the place of x and with exp other" in supposition(check, wrong)
+    assert supposition(check, wrong[:2], [(pairs[2], pairs[2][0] * pairs[2][1])]) == ""
 
 
 def test_results_that_differ_between_calls():
@@ -500,7 +593,7 @@ def test_a_wrong_loop_is_told_at_the_first_step_that_leaves_the_path():
 def test_a_mutant_is_recognised_by_where_it_leaves_the_path_whatever_comes_later():
     first, second = WALK.mutants
     two = changed_from(6, lambda v: 3 * v, first.function)
-    assert message(WALK, two).endswith(f"\nThis looks like {first.hint}")
+    assert message(WALK, two).endswith(f"\nAt the first wrong state this looks like {first.hint}")
     assert message(WALK, changed_from(1, lambda v: 3 * v, second.function)).endswith(f"Look at {WALK.where}")
 
 

@@ -21,7 +21,7 @@ class Outcome:
 
     spoiled: numbers of the toys whose answers were changed in place.
 
-    evaluated: number of an argument that is a toy -> how many samples it was shown.
+    evaluated: number of an argument that is a toy -> how many samples it was shown. shown: -> the arguments of each call.
     """
 
     value: object
@@ -31,6 +31,7 @@ class Outcome:
     touched: str
     printed: str
     evaluated: dict[int, int]
+    shown: dict[int, list[tuple]]
 
 
 def call(function: Callable, args: Sequence) -> Outcome:
@@ -55,7 +56,8 @@ def call(function: Callable, args: Sequence) -> Outcome:
     ]
     spoiled = [i for i, arg in enumerate(args) if isinstance(arg, Toy) and arg.spoiled]
     evaluated = {i: arg.evaluated for i, arg in enumerate(args) if isinstance(arg, Toy)}
-    return Outcome(value, error, changed, spoiled, touched, printed.getvalue(), evaluated)
+    shown = {i: arg.shown for i, arg in enumerate(args) if isinstance(arg, Toy)}
+    return Outcome(value, error, changed, spoiled, touched, printed.getvalue(), evaluated, shown)
 
 
 @contextlib.contextmanager

@@ -1,73 +1,11 @@
 """A schedule of another number of steps, by the same clock."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-import torch
-from torch import Tensor
-
-from .ch04_cosine import betas_of
-from .data import Check, Mutant
+from .ch04_clock import rescale
+from .ch04_rescale_slips import SLIPS
+from .data import Check
 from .inputs import Draw
-from .slips import argument_slip, result_slip
-
-
-def rescale(betas: Tensor, T: int) -> Tensor:
-    return -torch.expm1(log_kept(betas, places(len(betas), T, betas)).diff())
-
-
-def places(N: int, T: int, like: Tensor) -> Tensor:
-    """Where steps 0..T of the new clock lie on the old one: 0, N / T, ..., N."""
-    return torch.arange(T + 1).to(like) * N / T
-
-
-def between(table: Tensor, place: Tensor) -> Tensor:
-    """The table, straight between its entries: at place 0 the first one. Beyond its ends it goes on."""
-    left = place.long().clamp(0, len(table) - 2)
-    return torch.lerp(table[left], table[left + 1], place - left)
-
-
-def log_kept(betas: Tensor, place: Tensor) -> Tensor:
-    """ln alpha_bar at these places, straight between whole steps; ln alpha_bar_0 = 0."""
-    return between(torch.cat([torch.zeros_like(betas[:1]), (1 - betas).log().cumsum(0)]), place)
-
-
-def kept(betas: Tensor) -> Tensor:
-    """alpha_bar_0 .. alpha_bar_N, (N + 1,)."""
-    return torch.cat([torch.ones_like(betas[:1]), (1 - betas).cumprod(0)])
-
-
-def ratios(alpha_bar: Tensor) -> Tensor:
-    return 1 - alpha_bar[1:] / alpha_bar[:-1]
-
-
-def place_slip(hint: str, place: Callable[[int, int, Tensor], Tensor]) -> Mutant:
-    """A mutant with other places: place(N, T, betas) -> (T + 1,)."""
-    return Mutant(hint, lambda b, T: -torch.expm1(log_kept(b, place(len(b), T, b)).diff()))
-
-
-def table_slip(hint: str, alpha_bar: Callable[[Tensor, Tensor], Tensor]) -> Mutant:
-    """A mutant with another way to read alpha_bar: alpha_bar(betas, places) -> (T + 1,)."""
-    return Mutant(hint, lambda b, T: ratios(alpha_bar(b, places(len(b), T, b))))
-
-
-def step_slip(hint: str, step: Callable[[Tensor], Tensor]) -> Mutant:
-    """A mutant whose betas are step(the fall of ln alpha_bar in each new step)."""
-    return Mutant(hint, lambda b, T: step(-log_kept(b, places(len(b), T, b)).diff()))
-
-
-def result(hint: str, change: Callable) -> Mutant:
-    return result_slip(hint, rescale, change)
-
-
-def stretched(betas: Tensor, T: int) -> Tensor:
-    """The betas themselves on T places, from the first to the last."""
-    return between(betas, torch.arange(T).to(betas) * (len(betas) - 1) / max(T - 1, 1))
-
-
-def strided(betas: Tensor, T: int) -> Tensor:
-    """Every (N // T)-th alpha_bar, whether or not T divides N."""
-    stride = len(betas) // T
-    return betas_of((1 - betas).cumprod(0)[stride - 1 :: stride][:T])
 
 
 def whole_schedules(d: Draw) -> Iterator[tuple[str, tuple]]:
@@ -80,7 +18,6 @@ def whole_schedules(d: Draw) -> Iterator[tuple[str, tuple]]:
     yield "12 steps on 24", (d.uniform(0.02, 0.9, 12), 24)
 
 
-SWAPPED = "N and T swapped: step t of the new schedule ends where the old one is after t N / T steps."
 RESCALE = Check(
     id="04-rescale",
     points=4,
@@ -93,148 +30,5 @@ RESCALE = Check(
     where='section 5 of this notebook ("The end of the chain, and T"): ln alpha_bar\'_t = ln alpha_bar at s = t N / T, '
     "straight between whole s, with ln alpha_bar_0 = 0; and beta'_t = 1 - alpha_bar'_t / alpha_bar'_{t-1}.",
     outputs=("rescaled",),
-    mutants=[
-        # the factor
-        Mutant(
-            "the betas of T of the old steps, unchanged: each new step must take the noise of N / T old ones.",
-            stretched,
-        ),
-        Mutant(
-            "the betas of T of the old steps times N / T, the factor of this section: it keeps the sum of the betas, nearly; "
-            "here alpha_bar is kept, so take ratios of it.",
-            lambda b, T: stretched(b, T) * len(b) / T,
-        ),
-        Mutant(
-            "all N betas times N / T: return T betas, from alpha_bar at t N / T.",
-            lambda b, T: b * len(b) / T,
-        ),
-        Mutant(
-            "the betas times 1000 / T whatever N is: N is the number of the betas, and alpha_bar is to be kept, not the sum of the betas.",
-            lambda b, T: stretched(b, T) * 1000 / T,
-        ),
-        # the places
-        Mutant(
-            "every (N // T)-th alpha_bar: where T does not divide N, the places t N / T lie between whole steps, and the last is N.",
-            strided,
-        ),
-        place_slip(SWAPPED, lambda N, T, b: places(T, N, b)[torch.arange(T + 1).clamp(max=N)]),
-        place_slip(
-            "places rounded down to whole steps: between them ln alpha_bar is a straight line.",
-            lambda N, T, b: places(N, T, b).floor(),
-        ),
-        place_slip(
-            "places rounded to whole steps: between them ln alpha_bar is a straight line.",
-            lambda N, T, b: places(N, T, b).round(),
-        ),
-        place_slip(
-            "places rounded up to whole steps: between them ln alpha_bar is a straight line.",
-            lambda N, T, b: places(N, T, b).ceil(),
-        ),
-        place_slip(
-            "places that run from 1 to N: the old clock begins at 0 as the new one does, and t lies at t N / T.",
-            lambda N, T, b: torch.cat([torch.zeros(1).to(b), 1 + torch.arange(T).to(b) * (N - 1) / max(T - 1, 1)]),
-        ),
-        place_slip(
-            "places that end at N - 1: step T of the new clock is step N of the old one.",
-            lambda N, T, b: places(N - 1, T, b),
-        ),
-        place_slip(
-            "places one step late: t lies at t N / T, and entry 0 of the table with alpha_bar_0 is t = 0.",
-            lambda N, T, b: (places(N, T, b) + (torch.arange(T + 1) > 0)).clamp(max=N),
-        ),
-        place_slip(
-            "places one step early, as alpha_bar_0 left out moves them: alpha_bar[0] is alpha_bar_1.",
-            lambda N, T, b: (places(N, T, b) - 1).clamp(min=0),
-        ),
-        place_slip(
-            "a clock of T + 1 places that ends before N: arange(T + 1) / (T + 1) never comes to 1.",
-            lambda N, T, b: torch.arange(T + 1).to(b) * N / (T + 1),
-        ),
-        place_slip(
-            "N = 1000 whatever the table is: N is the number of the betas.",
-            lambda N, T, b: torch.where(torch.arange(T + 1) > 0, places(1000, T, b), 0).clamp(max=N),
-        ),
-        # what is straight between them
-        table_slip(
-            "alpha_bar itself taken as straight between whole steps: here its logarithm is.",
-            lambda b, place: between(kept(b), place),
-        ),
-        table_slip(
-            "sqrt(alpha_bar) taken as straight between whole steps: here ln alpha_bar is.",
-            lambda b, place: between(kept(b).sqrt(), place) ** 2,
-        ),
-        table_slip(
-            "1 / alpha_bar taken as straight between whole steps: here ln alpha_bar is.",
-            lambda b, place: 1 / between(1 / kept(b), place),
-        ),
-        Mutant(
-            "a table without alpha_bar_0, from which the first step is missing: put ln alpha_bar_0 = 0 in front.",
-            lambda b, T: ratios(between((1 - b).cumprod(0).log(), places(len(b) - 1, T, b)).exp()),
-        ),
-        # from alpha_bar to betas
-        step_slip(
-            "the fall of ln alpha_bar taken for beta, which is so for small betas only: beta = 1 - exp(-fall).",
-            lambda fall: fall,
-        ),
-        step_slip("the alphas: beta'_t = 1 - alpha_bar'_t / alpha_bar'_{t-1}.", lambda fall: (-fall).exp()),
-        step_slip(
-            "the ratio upside down: it is alpha_bar'_t / alpha_bar'_{t-1}, below 1.",
-            lambda fall: 1 - fall.exp(),
-        ),
-        step_slip(
-            "alpha_bar, the running product: return the betas, 1 - alpha_bar'_t / alpha_bar'_{t-1}.",
-            lambda fall: (-fall.cumsum(0)).exp(),
-        ),
-        step_slip(
-            "1 - alpha_bar: in one step divide alpha_bar'_t by alpha_bar'_{t-1} first.",
-            lambda fall: 1 - (-fall.cumsum(0)).exp(),
-        ),
-        step_slip(
-            "a difference alpha_bar'_{t-1} - alpha_bar'_t: divide it by alpha_bar'_{t-1}.",
-            lambda fall: torch.cat([torch.ones(1).to(fall), (-fall.cumsum(0)).exp()]).diff().neg(),
-        ),
-        step_slip(
-            "the difference of alpha_bar divided by alpha_bar'_t: divide by alpha_bar'_{t-1}, the larger one.",
-            lambda fall: fall.exp() - 1,
-        ),
-        step_slip(
-            "a square root too many: alpha_bar is a product of alphas, so beta = 1 - alpha.",
-            lambda fall: 1 - (-fall / 2).exp(),
-        ),
-        Mutant(
-            "a sum of betas, for small betas the same: alpha_bar is the product of 1 - beta.",
-            lambda b, T: between(torch.cat([torch.zeros(1).to(b), b.cumsum(0)]), places(len(b), T, b)).diff(),
-        ),
-        Mutant(
-            "1 minus a sum of betas for alpha_bar: it is the product of 1 - beta.",
-            lambda b, T: ratios(1 - between(torch.cat([torch.zeros(1).to(b), b.cumsum(0)]), places(len(b), T, b))),
-        ),
-        Mutant(
-            "a product of the betas for alpha_bar: it is the product of 1 - beta.",
-            lambda b, T: ratios(
-                between(torch.cat([torch.zeros(1).to(b), b.log().cumsum(0)]), places(len(b), T, b)).exp()
-            ),
-        ),
-        Mutant(
-            "the argument betas taken for alpha_bar: alpha_bar is the running product of 1 - betas.",
-            lambda b, T: ratios(
-                between(torch.cat([torch.zeros(1).to(b), b.log()]), places(len(b), T, b)).exp()
-            ),
-        ),
-        # the result
-        result("betas cut off at 0.999: with few steps the last is larger.", lambda b: b.clamp(max=0.999)),
-        result("betas cut off at 0.02: with few steps they are larger.", lambda b: b.clamp(max=0.02)),
-        result("the betas from the last to the first: entry t - 1 is beta_t.", lambda b: b.flip(0)),
-        result(
-            "T + 1 betas with a 0 in front: return beta_1 to beta_T.",
-            lambda b: torch.cat([torch.zeros(1).to(b), b]),
-        ),
-        result("T - 1 betas: the first is that from t = 0 to 1, where alpha_bar_0 = 1.", lambda b: b[1:]),
-        argument_slip(
-            "betas cut off at 0.99 before: the cosine's last is 0.999, use them as they are.",
-            rescale,
-            "betas",
-            lambda b: b.clamp(max=0.99),
-        ),
-    ],
-)  # fmt: skip
+    mutants=SLIPS,
+)

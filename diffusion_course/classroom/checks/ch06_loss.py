@@ -118,6 +118,11 @@ def edges(d: Draw) -> Iterator[tuple[str, tuple]]:
         "sigma from 0.002 to 80",
         (d.labelled(), d.wide(6, 1, 4, 4), y, levels, d.wide(6, 1, 4, 4), u, 0.2, 10),
     )
+    # There x is nearly all noise, and the loss, (x_0 - D)^2 / sigma^2, is small.
+    yield (
+        "every sigma 80",
+        (d.labelled(), d.normal(6, 2, 3), y, levels[-1:].expand(6), d.normal(6, 2, 3), u, 0.2, 10),
+    )
 
 
 def one_sigma(sigma: Tensor) -> Tensor:
@@ -224,6 +229,11 @@ CONDITIONAL_LOSS = Check(
             expected,
         ),
         # what the model is shown
+        slip(
+            "sqrt(sigma) in the noise and in the division, as of a variance: sigma is the standard deviation.",
+            see=lambda x0, s, eps: x0 + s.sqrt() * eps,
+            error=lambda D, x, x0, s, eps: (x - D) / s.sqrt() - eps,
+        ),
         slip("a clean image: the model sees x_0 + sigma eps.", see=lambda x0, s, eps: x0),
         slip("sigma left out of the noise: x = x_0 + sigma eps.", see=lambda x0, s, eps: x0 + eps),
         slip("sigma^2 before the noise: x = x_0 + sigma eps.", see=lambda x0, s, eps: x0 + s**2 * eps),
@@ -247,6 +257,14 @@ CONDITIONAL_LOSS = Check(
         slip(
             "the model's answer taken for eps: it is a denoiser D, and the noise that it implies is (x - D) / sigma.",
             error=lambda D, x, x0, s, eps: D - eps,
+        ),
+        slip(
+            "sigma eps, all the noise in x, as the target: (x - D) / sigma is eps alone.",
+            error=lambda D, x, x0, s, eps: (x - D) / s - s * eps,
+        ),
+        slip(
+            "a division by sigma where it is above 1 alone: divide by each sigma, the small ones too.",
+            error=lambda D, x, x0, s, eps: (x - D) / s.clamp(min=1) - eps,
         ),
         slip("x as the target: it is eps.", error=lambda D, x, x0, s, eps: (x - D) / s - x),
         slip("x_0 as the target of the implied noise: it is eps.", error=lambda D, x, x0, s, eps: (x - D) / s - x0),

@@ -249,10 +249,12 @@ def describe(names: Sequence[str], args: Sequence) -> str:
     for name, arg in zip(names, args, strict=True):
         if isinstance(arg, Tensor):
             parts.append(
-                f"{name} {tuple(arg.shape)}" if arg.is_floating_point() else f"{name} = {arg.tolist()}"
+                f"{name} {tuple(arg.shape)}"
+                if arg.is_floating_point()
+                else f"{name} = tensor({arg.tolist()})"
             )
         elif isinstance(arg, Each):
-            parts.append(f"{name}, {len(arg)} of them")
+            parts.append(arg.told(name))
         elif isinstance(arg, list):
             parts.append(f"{name} = {arg}")
         elif isinstance(arg, bool | int | float):

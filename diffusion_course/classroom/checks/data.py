@@ -73,8 +73,10 @@ class Check:
     same_dtype: does the text ask for the dtype of the inputs? Where it does not, float64 is welcome for float32.
     score: of a design, a number for (result, *arguments). It raises CourseError, in words, for a result that breaks a bound.
         Then the reference is one design of full marks, and no numbers are compared with it.
+    measured: what a wrong answer is seen to do on inputs of its own, in a sentence, or "": told where nothing else explains it.
     missed: of a design, what keeps it from more points, in words, for (result, *arguments); "" where nothing does.
-    scored: what the score is, in words. lower: is a lower one better? marks: (points, the score from which they are given), up to `points`.
+    closer: of a design that is a function, what a closer look shows, in words, for (answer, *arguments). Not in grading: there it has run.
+    scored: what the score is, in words; digits: how many are told of it. lower: is a lower one better? marks: (points, the score from which they are given), up to `points`.
     variants: the versions of which an edition has one; the first is the course's own. Each version of a repair plants a slip in the
         solution, and a mutant's hint says what is seen of it, not where it is.
     library: functions of the course that do the exercise's whole work, e.g. "gaussian.diffuse": grading takes them away.
@@ -100,7 +102,10 @@ class Check:
     same_dtype: bool = False
     score: Callable[..., float] | None = None
     scored: str = ""
+    measured: Callable[[Callable], str] | None = None
+    digits: int = 5
     missed: Callable[..., str] | None = None
+    closer: Callable[..., str] | None = None
     lower: bool = True
     marks: Marks = ()
     variants: Sequence[Variant] = ()

@@ -25,17 +25,29 @@ class Trial:
     fault: Fault | None
 
 
-def diagnosis(check: Check, trials: Sequence[Trial], more: Callable[[], Sequence[Trial]]) -> str:
-    """The hint of the mutant that does what the answer did; '' if there is none.
+@dataclass(frozen=True)
+class Diagnosis:
+    """The hint of the mutant that does what the answer does; '' if there is none. early: only up to the first wrong state of a path?"""
 
-    more: the trials with those on the fixed cases, which decide between several mutants.
-    """
+    hint: str = ""
+    early: bool = False
+
+    @property
+    def words(self) -> str:
+        """A sentence on the answer; '' if there is none."""
+        start = "At the first wrong state this looks like" if self.early else "This looks like"
+        return f"{start} {self.hint}" if self.hint else ""
+
+
+def diagnosis(check: Check, trials: Sequence[Trial], more: Callable[[], Sequence[Trial]]) -> Diagnosis:
+    """Which mutant does what the answer did? more: the trials with those on the fixed cases, which decide between several."""
     found = [mutant for mutant in check.mutants if _matches(check, mutant, trials)]
     if len(found) > 1:
         found = [mutant for mutant in found if _matches(check, mutant, more())] or found
-    if not found and (check.path or len(check.outputs) > 1):
+    early = not found and (bool(check.path) or len(check.outputs) > 1)
+    if early:
         found = [mutant for mutant in check.mutants if _leaves_alike(check, mutant, trials)]
-    return found[0].hint if found else ""
+    return Diagnosis(found[0].hint, early) if found else Diagnosis()
 
 
 def _matches(check: Check, mutant: Mutant, trials: Sequence[Trial]) -> bool:

@@ -12,6 +12,7 @@ from .call import Outcome, blamed_line, call, fresh, in_float64, leaves
 from .compare import Fault, Kind, alike, numbers_fault, value_fault
 from .data import Check, NotDone
 from .design import design_fault
+from .torch_errors import torch_hint
 from .toy_steps import Each
 
 
@@ -54,7 +55,8 @@ def call_fault(check: Check, answer: Callable, args: tuple, outcome: Outcome) ->
         if isinstance(outcome.error, NotImplementedError) and ("raise" in line or not line):
             raise not_done(check)
         what = f"your function stopped with {type(outcome.error).__name__}: {said(outcome.error)}"
-        return Fault(Kind.STOPPED, f"{what}\nin {line}" if line else what)
+        told = [what, f"in {line}" if line else "", torch_hint(check.arguments, args, said(outcome.error))]
+        return Fault(Kind.STOPPED, "\n".join(filter(None, told)))
     if outcome.touched:
         own = any(isinstance(arg, Each) for arg in args)  # a test makes its own inputs
         use = "draw from dc.Noise(seed) or a torch.Generator" if own else "use only the arguments"
@@ -104,7 +106,8 @@ def _count_fault(check: Check, args: tuple, evaluated: dict[str, int]) -> Fault 
             return Fault(
                 Kind.COUNT,
                 f"the numbers are right, but {name} was shown {seen} samples, where {limit} are enough: "
-                "call it once for each value you need and keep the answer in a variable; evaluations are what sampling costs",
+                "call it once for each value that you use, for none that you throw away, and keep the answer in a variable; "
+                "evaluations are what sampling costs",
             )
     return None
 

@@ -5,6 +5,8 @@ An observation is true of all cases looked at, and says no more: "every entry is
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -37,7 +39,7 @@ class Tried:
 class Seen:
     """One result of one case in float64: its arguments by name, what came back and what was wanted."""
 
-    args: dict[str, object]
+    args: dict[str, Any]
     got: Tensor
     want: Tensor
 
@@ -48,7 +50,11 @@ def observation(check: Check, tried: Sequence[Tried]) -> str:
     wrong = [case for case in double if not case.right]
     found = kept(check, tried)
     if not found and len(wrong) > 1:  # one case is soon explained by chance; few keep it quick
-        found = supposition(check, [(case.args, case.got) for case in wrong[:MOST_CASES]])
+        asked = [(case.args, case.got) for case in wrong[:MOST_CASES]]
+        others = [(case.args, case.got) for case in double if case.right] + [
+            (case.args, case.got) for case in wrong[MOST_CASES:]
+        ]
+        found = supposition(check, asked, others)
     if found:
         return found
     for number, name in enumerate(check.outputs):
@@ -161,6 +167,14 @@ def _dividers(one: Seen) -> dict[str, Tensor]:
         elif isinstance(value, Tensor) and value.shape == one.want.shape and value.is_floating_point():
             found[name] = value
             found[f"|{name}|"] = value.abs()
+        elif (
+            name not in ("alpha_bar", "betas")
+            and isinstance(value, Tensor)
+            and value.ndim == 1
+            and value.is_floating_point()
+        ):
+            # What a table holds may divide the cases as well as a knob does.
+            found[f"{name}[0]"], found[f"len({name})"] = value[0], torch.tensor(float(len(value)))
         elif name in ("alpha_bar", "betas") and isinstance(value, Tensor) and isinstance(t, Tensor | int):
             found[{"alpha_bar": "alpha_bar_t", "betas": "beta_t"}[name]] = value[t - 1]
     found["the right value"] = one.want
@@ -206,6 +220,37 @@ def _argument(seen: Sequence[Seen], subject: str) -> str:
         if all(_equal(one.got, one.args[name]) for one in seen):
             return f"{subject} is the argument {name}, unchanged."
     return ""
+
+
+def _entries(seen: Sequence[Seen], subject: str) -> str:
+    """Are the wrong entries of a table those of an argument, counted from the beginning or from the end?"""
+    off = [~close(one.got, one.want) for one in seen if one.got.shape == one.want.shape and one.got.ndim == 1]
+    tables = [n for n, a in seen[0].args.items() if isinstance(a, Tensor) and a.ndim == 1]
+    if len(off) < len(seen):
+        return ""
+    for name, (end, alone, all_of_them) in product(tables, ENDS):
+        turned = (lambda a: a.flip(0)) if end else (lambda a: a)
+        places = [turned(o).nonzero().flatten().tolist() for o in off]
+        told = alone if all(p == [0] for p in places) else all_of_them
+        if told and all(
+            _stand(turned(one.got), turned(one.args[name]), p) for one, p in zip(seen, places, strict=True)
+        ):
+            return told.format(_of(subject), name)
+    return ""
+
+
+def _stand(got: Tensor, table: Tensor, places: Sequence[int]) -> bool:
+    """Do these entries stand in a table at the same places?"""
+    return max(places) < len(table) and _equal(got[places], table[places])
+
+
+# (counted from the end, what is said where there is one such entry, and where there are more)
+ENDS = (
+    (False, "entry 0{} is the first of the argument {}.", ""),
+    (True, "the last entry{} is the last of the argument {}.", ""),
+    (False, "", "every wrong entry{} is that of the argument {} at the same place."),
+    (True, "", "every wrong entry{} is that of the argument {}, counted from the end."),
+)
 
 
 def _order(seen: Sequence[Seen], subject: str) -> str:
@@ -300,11 +345,19 @@ def _difference(seen: Sequence[Seen], subject: str) -> str:
 
 
 def _rounded(seen: Sequence[Seen], subject: str) -> str:
-    """Has every number the same few decimals?"""
+    """Has every number the same few decimals? Numbers of an argument may have been rounded before."""
+    if all(_given(one) for one in seen):
+        return ""
     for decimals in range(9):
         if all(_has_decimals(one.got, decimals) and not _has_decimals(one.want, decimals) for one in seen):
             return f"{subject} has {decimals} decimals at most: is something rounded there?"
     return ""
+
+
+def _given(one: Seen) -> bool:
+    """Is each number one of an argument?"""
+    tables = [a.flatten() for a in one.args.values() if isinstance(a, Tensor) and a.is_floating_point()]
+    return bool(tables) and bool(torch.isin(one.got, torch.cat(tables)).all())
 
 
 def _has_decimals(numbers: Tensor, decimals: int) -> bool:
@@ -328,7 +381,7 @@ def _bounded(seen: Sequence[Seen], subject: str) -> str:
     return f"all wrong entries{_of(subject)} are {' or '.join(sorted(bounds))}: is something cut off there?"
 
 
-LOOKS = (_argument, _order, _factor, _difference, _laws, _rounded, _single_precision, _bounded)
+LOOKS = (_argument, _entries, _order, _factor, _difference, _laws, _rounded, _single_precision, _bounded)
 
 
 # ---- what they are made of

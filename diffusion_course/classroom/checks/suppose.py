@@ -69,8 +69,14 @@ class Change:
     function: Callable[[Any], Any]
 
 
-def supposition(check: Check, seen: Sequence[tuple[tuple, object]]) -> str:
-    """One sentence on (arguments, what the answer gave) of some cases in float64; "" where no change explains all of them."""
+def supposition(
+    check: Check, seen: Sequence[tuple[tuple, object]], others: Sequence[tuple[tuple, object]] = ()
+) -> str:
+    """One sentence on (arguments, what the answer gave) of some cases in float64; "" where no change explains all of them.
+
+    others: the other cases, the right ones too. One change need not hold there, for the answer may make it in some cases alone;
+    two are soon found for a few cases, and are told where they hold in all.
+    """
     pairs = [(got, check.right(*fresh(args))) for args, got in seen]
     if not seen or _by_chance(pairs):
         return ""
@@ -85,10 +91,10 @@ def supposition(check: Check, seen: Sequence[tuple[tuple, object]]) -> str:
         return ""
     besides = [*singles, *_afterwards(check, SCALED)]
     for mutant, change in product(check.mutants if len(seen) > 2 else (), besides):
-        if all(_same(check.driven(mutant.function), [change], args, got) for args, got in seen):
+        if all(_same(check.driven(mutant.function), [change], args, got) for args, got in (*seen, *others)):
             return f"These look like two mistakes: {mutant.hint} And {change.words}."
     twos = (two for two in combinations(singles, 2) if not two[0].slots & two[1].slots)
-    explain = (two for two in islice(twos, MOST_PAIRS) if _explains(check, two, seen))
+    explain = (two for two in islice(twos, MOST_PAIRS) if _explains(check, two, (*seen, *others)))
     return _told(list(islice(explain, AMBIGUOUS)))
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class Toy(nn.Module):
-    """A model of a few weights. evaluated: how many samples it was shown so far, over all calls.
+    """A model of a few weights. evaluated: how many samples it was shown so far, over all calls. shown: the arguments of each call.
 
     Arguments may be given by position or by any name of `NAMES`, as the texts of the course call them.
     """
@@ -21,6 +21,7 @@ class Toy(nn.Module):
         super().__init__()
         self.weights = nn.Parameter(weights)
         self.evaluated = 0
+        self.shown: list[tuple] = []
         self._answers: list[Tensor] = []
 
     def __deepcopy__(self, memo: dict) -> Self:
@@ -45,6 +46,7 @@ class Toy(nn.Module):
             raise TypeError(f"{self.called} got x = {_said(x)}; it takes a tensor of shape (B, ...)")
         self.evaluated += len(x)
         self._answers.append(self.answer(*given))
+        self.shown.append(tuple(a.detach().clone() if isinstance(a, Tensor) else a for a in given))
         return self._answers[-1]
 
     @property

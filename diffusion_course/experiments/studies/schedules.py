@@ -66,7 +66,9 @@ def measure_samples(setting: Row, device: torch.device) -> Row:
     measured: dict[str, Any] = quality(first, drawn.labels[:FEW], setting["data"], device)
     return {
         "recognised": share(sum(right), setting["n"]),
-        "each": "".join("01"[mark] for mark in right),  # one mark a sample, for pairs and for a quick re-check
+        "each": "".join(
+            "01"[mark] for mark in right
+        ),  # one mark a sample, for pairs and for a quick re-check
         FIRST: {"n": len(first), **{name: value for name, value in measured.items() if name in DISTANCE}},
     }
 

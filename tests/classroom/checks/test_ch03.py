@@ -243,6 +243,7 @@ def test_of_two_mistakes_the_first_is_named():
         return CHECKS["03-training_step"].reference(net, copy.deepcopy(ema), optimizer, *rest)
 
     with pytest.raises(
-        CheckFailed, match=r"step 1, weights of ema.*(\n.*)*This looks like an ema that does not move"
+        CheckFailed,
+        match=r"step 1, weights of ema.*(\n.*)*At the first wrong state this looks like an ema that does not move",
     ):
         examine(CHECKS["03-training_step"], two)

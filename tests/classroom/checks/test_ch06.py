@@ -185,11 +185,23 @@ def test_in_every_version_the_last_mark_is_reached_by_an_even_pull_and_the_first
             examine(check, guidance_scales)
 
 
+def test_scales_may_be_whole_numbers():
+    examine(CHECKS["06-guidance_scales"], lambda sigmas: torch.where(sigmas < 0.1, 8, 1))
+
+
 def test_a_design_below_the_bar_is_told_where_it_guides():
     check = CHECKS["06-guidance_scales"]
     for answer, words in (
         (torch.ones_like, "no scale is above 1"),
         (lambda s: torch.where(s > 2, 3.0, 0.5), "above 1 from sigma = 40 to .*; 9 scales are below 1"),
+        (
+            lambda s: torch.where(s > 2, 4.0, 1.0),
+            "open; those that end between the classes are told apart below",
+        ),
+        (lambda s: torch.where(s < 0.1, 2.0, 1.0), "Recall is high .*: guide more strongly there"),
+        (lambda s: torch.linspace(4, 1, len(s)), "at the larger of these levels guidance moves the points"),
+        (lambda s: torch.where(s < 0.5, 4.0, 1.0), "at the larger of these levels guidance moves the points"),
+        (lambda s: torch.where(s < 0.1, 40.0, 1.0), "at most 40: stronger than the bar needs"),
     ):
         with pytest.raises(CheckFailed, match=words):
             examine(check, lambda sigmas, answer=answer: answer(sigmas))

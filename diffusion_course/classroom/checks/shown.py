@@ -1,0 +1,73 @@
+"""What a model was shown: where the right function shows it something else, that is where the numbers part."""
+
+import torch
+from torch import Tensor
+
+from .call import Outcome, fresh, in_float64
+from .compare import close, numbers_fault, shape_hint
+from .data import Check
+
+FEW = 8  # labels that are written out
+
+
+def misled(check: Check, args: tuple, outcome: Outcome) -> str:
+    """A model that is shown another argument of the function, a row of wrong labels or times, or data that broadcasting made
+    larger; "" where none is."""
+    for called, name, got, want in _departures(check, args, outcome):
+        taken = [n for n, a in zip(check.arguments, args, strict=True) if _equal(a, got)]
+        if got.shape != want.shape:
+            shapes = f"{name} of shape {tuple(got.shape)}, want {tuple(want.shape)}{shape_hint(got, want)}"
+            return f"Your function shows {called} {shapes}."
+        if taken:
+            return f"Your function shows {called} {taken[0]} in the place of {name}."
+        if not got.is_floating_point() and got.ndim and len(got) <= FEW:
+            return f"Your function shows {called} {name} {got.tolist()}, want {want.tolist()}."
+    return ""
+
+
+def shown_numbers(check: Check, args: tuple, outcome: Outcome) -> str:
+    """The first argument of a model that has wrong numbers, and where; "" where none has."""
+    for called, name, got, want in _departures(check, args, outcome):
+        return f"Your function shows {called} a wrong {name}: {numbers_fault(name, got, want)}."
+    return ""
+
+
+def _departures(check: Check, args: tuple, outcome: Outcome) -> list[tuple[str, str, Tensor, Tensor]]:
+    """(model, its argument's name, what it was shown, what it should be) of models that both functions ask once.
+
+    A model that is asked more often may be asked in another order; then nothing is compared.
+    """
+    right = fresh(in_float64(args))
+    check.right(*right)
+    found = []
+    for number, calls in outcome.shown.items():
+        if len(calls) != 1 or len(right[number].shown) != 1:
+            continue
+        for names, got, want in zip(right[number].NAMES, calls[0], right[number].shown[0], strict=True):
+            told = _in_one_form(got, want)
+            if told and not (told[0].shape == told[1].shape and bool(close(*told).all())):
+                found.append((right[number].called, names[-1], *told))
+    return found
+
+
+def _in_one_form(got: object, want: object) -> tuple[Tensor, Tensor] | None:
+    """Both as tensors of one dtype; a number stands for a batch of it. None where they have forms that say nothing: data may be
+    shown in other shapes, as rows for instance, but not with more entries."""
+    if not isinstance(got, Tensor | int | float) or not isinstance(want, Tensor | int | float):
+        return None
+    mine, theirs = torch.as_tensor(got), torch.as_tensor(want)
+    if mine.is_floating_point() != theirs.is_floating_point():
+        return None
+    if 0 in (mine.ndim, theirs.ndim) and max(mine.ndim, theirs.ndim) < 2:
+        mine, theirs = torch.broadcast_tensors(mine, theirs)
+    if mine.shape != theirs.shape and mine.numel() <= theirs.numel():
+        return None
+    return mine, theirs.to(mine)
+
+
+def _equal(argument: object, got: Tensor) -> bool:
+    return (
+        isinstance(argument, Tensor)
+        and argument.shape == got.shape
+        and bool(close(got, argument.to(got)).all())
+    )

@@ -1,0 +1,43 @@
+"""What torch says when it stops, in the words of the course."""
+
+import re
+from collections.abc import Sequence
+
+from torch import Tensor
+
+DTYPES = re.compile(r"expected (scalar type|dtype|m1 and m2)|same dtype|scalar type", re.I)
+SIZES = re.compile(r"size of tensor a \((\d+)\) must match the size of tensor b \((\d+)\)")
+
+
+def torch_hint(names: Sequence[str], args: Sequence, words: str) -> str:
+    """What to do about an error of torch; "" for one that is not known. names, args: the arguments of the case."""
+    if SIZES.search(words):
+        return _sizes_hint(dict(zip(names, args, strict=True)))
+    return _dtype_hint(names, args) if DTYPES.search(words) else ""
+
+
+def _sizes_hint(args: dict[str, object]) -> str:
+    """One number for each sample meets data: the commonest cause."""
+    tensors = {name: a for name, a in args.items() if isinstance(a, Tensor)}
+    data = next((name for name, a in tensors.items() if a.ndim > 1), "")
+    rows = [n for n, a in tensors.items() if data and a.shape == tensors[data].shape[:1]]
+    rows = [n if tensors[n].is_floating_point() else f"a table read at {n}" for n in rows]
+    if not rows:
+        return ""
+    return (
+        f"Tensors that meet are aligned from the last axis. A number for each sample, such as {rows[0]}, (B,), needs the shape "
+        f"(B, 1, ..., 1), as many axes as {data}."
+    )
+
+
+def _dtype_hint(names: Sequence[str], args: Sequence) -> str:
+    floats = [
+        (n, a) for n, a in zip(names, args, strict=True) if isinstance(a, Tensor) and a.is_floating_point()
+    ]
+    if not floats:
+        return ""
+    name, like = floats[0]
+    return (
+        f"Two dtypes meet. The inputs are {str(like.dtype).removeprefix('torch.')}, and torch.arange, torch.linspace, torch.tensor and "
+        f"a quotient of integers are float32 without more: give what you make the dtype of {name}, dtype={name}.dtype."
+    )
