@@ -126,6 +126,11 @@ READINGS = [
         for name in ("p", "q")
         for words, change, right in CHANGES
     ),
+    *(
+        Mutant(f"{name}[{k}] in steps 2 and 3 of the expectation alone: step t has {name}[t - 1].", one_read_wrong(0, **{name: lambda v, k=k: v[[0, k, k]]}))
+        for name in ("p", "q")
+        for k in (1, 2)
+    ),
     Mutant("a uniform prior in the expectation alone: p(x_3) is given.", one_read_wrong(0, prior=uniform)),
     *(
         Mutant(f"an x_0 that is always 0 in {part} alone: use the argument.", one_read_wrong(place, x0=lambda x0: 0))

@@ -52,6 +52,10 @@ ASKED = [
         lambda x, t, c: c.ask(x, min(max(t, 2), c.T)),
     ),
     asked_slip(
+        "a guess asked about sqrt(alpha_bar_t) x_t: x_t has that factor already, and guess takes it as it is.",
+        lambda x, t, c: c.ask(x * c.kept[t - 1].sqrt(), t),
+    ),
+    asked_slip(
         "a guess asked about x_t / sqrt(alpha_bar_t), the units of D(x, sigma): guess takes x_t itself.",
         lambda x, t, c: c.ask(x / c.kept[t - 1].sqrt(), t),
     ),

@@ -80,6 +80,10 @@ NOISES = [
         lambda x, t, c: (c.posterior(c.ask(x, t), x, t)[0], right_step(x, t, c)),
     ),
     noise_slip("one draw for the whole batch, that of the first sample: every sample has its own in noise[t - 1].", lambda t, c: c.noise[t - 1, :1]),
+    noise_slip("one draw for the whole batch, that of the last sample: every sample has its own in noise[t - 1].", lambda t, c: c.noise[t - 1, -1:]),
+    noise_slip(
+        "noise averaged over the batch: every sample has its own in noise[t - 1].", lambda t, c: c.noise[t - 1].mean(0, keepdim=True)
+    ),
     noise_slip(
         "noise read from the front, noise[0] first: the first step is that of t = T, and takes z_T, which is noise[T - 1].",
         lambda t, c: c.noise[c.T - t],
@@ -158,7 +162,7 @@ REVERSE_CHAIN = Check(
     inputs=lambda d: (d.guess(), d.x(), d.betas(), d.normal(d.T, d.B, *d.event)),
     fixed=chains,
     where="equation (13) in section 6 of this notebook: x_{t-1} = mean + sqrt(variance) z_t, with the mean and the variance of "
-    "q(x_{t-1} | x_t, x_0) at x_0 = guess(x_t, t), for t = T, ..., 1 (Ho et al. 2020, eqs. 6-7).",
+    "q(x_{t-1} | x_t, x_0) at x_0 = guess(x_t, t), for t = T, ..., 1; at t = 1 the variance is 0, so x_0 = guess(x_1, 1) (Ho et al. 2020, eqs. 6-7).",
     outputs=("states",),
     path="x_{left}",
     evaluations={"guess": lambda guess, x_T, betas, noise: len(betas) * len(x_T)},

@@ -166,7 +166,7 @@ def places(seen: Sequence[Seen], name: str) -> str:
     always, never = right.all(0), ~right.any(0)
     if not bool((always | never).all()) or bool(never.all()) or bool(always.all()):
         return ""
-    return f"{_listed(name, always)} right in every case, and {_listed(name, never)} not."
+    return f"in every case {_listed(name, always)} right, and {_listed(name, never)} not."
 
 
 def _listed(name: str, which: Tensor) -> str:

@@ -1,6 +1,7 @@
 """Chapter 02: other right answers, and the same quantities from the library."""
 
 import itertools
+import re
 from itertools import pairwise
 
 import pytest
@@ -250,3 +251,60 @@ def test_the_answer_to_closing_q_closes_the_gap():
         whole, terms = CHECKS["02-bound"].reference(q, p, prior, x0)
         torch.testing.assert_close(whole, exact)
         torch.testing.assert_close(terms.sum(), exact)
+
+
+def told(name, answer, seed=0):
+    with pytest.raises(CheckFailed) as caught:
+        examine(CHECKS[name], answer, seed)
+    return str(caught.value)
+
+
+def test_tables_whose_rows_are_no_laws_are_told_by_a_row():
+    def undivided(p, prior):
+        laws = [prior @ p[2] @ p[1], prior @ p[2], prior]
+        return torch.stack([step.T * law.sqrt() for step, law in zip(p, laws, strict=True)])
+
+    assert re.search(
+        r"Row \[0, 0\] of the result adds up to [\d.]+, where every row must add up to 1\.",
+        told("02-closing_q", undivided),
+    )
+
+
+def test_the_tables_that_are_right_are_named():
+    def one_wrong(p, prior):
+        q = CHECKS["02-closing_q"].reference(p, prior)
+        q[1] = (q[1] ** 1.5) / (q[1] ** 1.5).sum(-1, keepdim=True)
+        return q
+
+    assert "In every case q[0] and q[2] are right, and q[1] is not." in told("02-closing_q", one_wrong)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_results_that_are_kept_between_calls_are_told_as_such(seed):
+    kept = {}
+
+    def by_x0(q, p, prior, x0):
+        return kept.setdefault(x0, CHECKS["02-bound"].reference(q, p, prior, x0))
+
+    assert "is something kept between calls?" in told("02-bound", by_x0, seed)
+
+
+def test_a_part_that_is_kept_from_the_first_call_is_told():
+    kept = []
+
+    def first_laws(p, prior):
+        kept.extend([] if kept else [prior @ p[2] @ p[1], prior @ p[2], prior])
+        pairs = torch.stack([step.T * law.to(p) for step, law in zip(p, kept, strict=True)])
+        return pairs / pairs.sum(-1, keepdim=True)
+
+    assert "is something kept from it?" in told("02-closing_q", first_laws)
+
+
+def test_of_two_wrong_results_the_mistake_in_the_first_is_named():
+    def both_wrong(q, p, prior, x0):
+        whole, terms = CHECKS["02-bound"].reference(q, p, prior, x0)
+        return -whole, terms * torch.tensor([1, 1, 0.7]).to(terms)
+
+    assert told("02-bound", both_wrong).endswith(
+        "This looks like the wrong sign: the logarithm is that of q / p."
+    )
