@@ -43,7 +43,7 @@ import diffusion_course as dc
 from diffusion_course.classroom import check, check_all
 from diffusion_course.experiments import data
 from diffusion_course.notebook import plots, quiz, widgets
-from diffusion_course.notebook.claims import claim
+from diffusion_course.notebook.claims import agree, claim
 
 # %% [markdown]
 # **Notation.** It is that of Ho et al. 2020. Chapter 0 ends with the table of the whole course.
@@ -62,13 +62,6 @@ from diffusion_course.notebook.claims import claim
 
 
 # %%
-def agree(what, one, other, tolerance=1e-12):
-    """Compare two computations of the same numbers."""
-    one, other = (torch.as_tensor(x, dtype=torch.float64) for x in (one, other))
-    gap = (one - other).abs().max().item()
-    print(f"{what}: agree to {tolerance:g}: {gap <= tolerance}")
-
-
 def near(what, draws, theory):
     """Compare the mean of independent draws (n,) with a theoretical value."""
     error = (draws.std() / len(draws) ** 0.5).item()
@@ -684,12 +677,12 @@ plots.filmstrip(
 # %% [markdown]
 # ### Exercise {{01-snapshots}}
 #
-# The next function walks a chain too, and keeps only the states that are asked for. It runs, the pictures that it
-# makes look like noisy digits, and it is **wrong**: one slip is planted in its code. Find it and mend it; the
+# The next function walks a chain too, and keeps only the states that are asked for. It runs, its first pictures look
+# like noisy digits, and it is **wrong**: one slip is planted in its code. Find it and mend it; the
 # rest of the code may stay as it is.
 #
 # *Hint.* Do not only read: measure. What must a chain do to data of variance 1 ({{section Why the factor}})? Is $x_1$ right, is $x_2$? Compare
-# with your `forward_chain`, from the same draws. The check says what is off, and leaves it to you to find the line.
+# with your `forward_chain`, from the same draws. The check says what it sees, and leaves it to you to find the line.
 
 
 # %%
@@ -704,8 +697,8 @@ def snapshots(x0, betas, noise, times):
     Returns (n, B, *S).
     """
     ### BEGIN SOLUTION
-    # Mended: the noise has the standard deviation sqrt(beta_t). The slip was `spread = betas`, the variance: x_1 was
-    # too clean already, and data of variance 1 did not keep it.
+    # Mended: one step keeps sqrt(1 - beta_t) of the state. The slip was a running product, the factor of a jump from x_0: it is
+    # right at t = 1 alone, and from t = 2 on data of variance 1 lost variance.
     ### END SOLUTION
     signal = (1 - betas).sqrt()  # what each step keeps of the state
     spread = betas.sqrt()  # and how much noise it adds

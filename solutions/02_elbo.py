@@ -45,16 +45,10 @@ import diffusion_course as dc
 from diffusion_course.classroom import check, check_all
 from diffusion_course.linear_gaussian import ForwardChain, ReverseChain, exact_points, log_normal
 from diffusion_course.notebook import plots, quiz, widgets
-from diffusion_course.notebook.claims import claim
+from diffusion_course.notebook.claims import agree, claim
 from diffusion_course.notebook.tables import show_table
 
 f64 = torch.float64
-
-
-def agree(what, a, b, tol=1e-12):
-    """Compare two computations of one quantity; relative to its size where that exceeds 1."""
-    gap = ((a - b).abs() / b.abs().clamp(min=1)).max()
-    print(f"{what}: agree to {tol:g}: {bool(gap < tol)}")
 
 
 def with_error(samples):
@@ -720,8 +714,8 @@ plots.curves(
 #
 # ### Exercise {{02-bound}}
 #
-# Compute $L_\text{VLB}(x_0)$ in two ways. `whole` is one expectation, over the 27 paths from $x_0$ (line 1 of (12), with $x_0$ given). `terms` holds the three kinds of term of line 9, $L_T$, the sum $L_1+L_2$, and $L_0$;
-# they need no path, only $q(x_t\mid x_0)$, $q(x_{t-1}\mid x_t,x_0)$ from (10), and KLs of rows, $\sum_i a_i\log(a_i/b_i)$. The check compares both with the right numbers, on random tables.
+# Compute $L_\text{VLB}(x_0)$ in two ways. `whole` is one expectation, over the 27 paths from $x_0$ (line 1 of (12), with $x_0$ given). `terms` holds the three kinds of term of line 9: $L_T$; the sum $L_1+L_2$ of the $L_{t-1}$, where $t$ is 2 and 3; and $L_0$.
+# They need no path, only $q(x_t\mid x_0)$, $q(x_{t-1}\mid x_t,x_0)$ from (10), KLs of rows, $\sum_i a_i\log(a_i/b_i)$, and means over $x_t$ with the weights $q(x_t\mid x_0)$: over $x_t$ in $L_{t-1}$, over $x_1$ in $L_0$. The points are given for both parts together. The check compares them with the right numbers, on random tables in float64 and in float32; the results keep the dtype.
 #
 # *Hint.* `itertools.product(range(3), repeat=3)` gives the paths. The row $q(x_2\mid x_0)$ is `q[0, x0] @ q[1]`. Two tests of your own: `whole` is `terms.sum()`; and where all laws are
 # uniform, `whole` is $\ln 3$ and `terms` are $(0, 0, \ln 3)$.
@@ -734,7 +728,8 @@ def bound(q, p, prior, x0):
 
     q, p: (3, 3, 3), q[t - 1, i, j] = q(x_t = j | x_{t-1} = i), p[t - 1, j, i] = p(x_{t-1} = i | x_t = j).
     prior: (3,), the law of x_3. x0: an integer, 0, 1 or 2. All probabilities are above 0.
-    Returns (whole, terms), two tensors: whole () is the expectation, terms (3,) are L_T, L_1 + L_2, L_0.
+    Returns (whole, terms): whole is the expectation, a scalar tensor; terms, of shape (3,), are L_T, L_1 + L_2, L_0.
+    Both have the dtype of the tables.
     """
     ### BEGIN SOLUTION
     whole = torch.zeros_like(prior[0])
@@ -787,13 +782,18 @@ for whole, terms in found:
 claim("the bound lies above the exact value for every x_0", (gaps > 0).all())
 
 # %% [markdown]
-# **Find out.** Where does the gap come from, and can it be closed? The model is what it is, but $q$ is ours to choose. Is there a $q$ for which the bound is the truth? One for all three $x_0$? Think first; then write it.
+# **Find out.** Where does the gap come from, and can it be closed? The model is what it is, but $q$ is ours to choose. Is there a $q$ for which the bound is the truth? One for all three $x_0$?
 #
 # ### Exercise {{02-closing_q}}
 #
-# For a given model, return the tables $q(x_t\mid x_{t-1})$, $t=1,2,3$, with which $L_\text{VLB}(x_0) = -\log p(x_0)$ for every $x_0$. The check asks for the tables of random models, so search with paper and pencil and not with an optimiser.
+# For a given model, return the tables $q(x_t\mid x_{t-1})$, $t=1,2,3$, with which $L_\text{VLB}(x_0) = -\log p(x_0)$ for every $x_0$. The check asks for the tables of random models, in float64 and in float32 (keep the dtype), so search with paper and pencil and not with an optimiser.
 #
-# *Hint.* Line 1 of (8) says what is lost, and so what $q(x_{1:3}\mid x_0)$ must be. Which law of $x_t$, given $x_{t-1}$, does the *model* have? It takes Bayes' rule, and with it the law of each $x_t$ under the model alone, from the prior down.
+# <details><summary><i>Hint</i>, for after you have thought</summary>
+#
+# Line 1 of (8) says what is lost, and so what $q(x_{1:3}\mid x_0)$ must be. The model's own law of $x_t$, given $x_{t-1}$, follows from Bayes' rule. Bayes' rule takes the law of each $x_t$ under the model, from the prior down.
+# That these tables make a chain, a Markov chain being one in both directions, is argued in {{section The bound against the truth}}.
+#
+# </details>
 
 
 # %%
@@ -802,7 +802,7 @@ def closing_q(p, prior):
     """The forward chain under which the bound of a model of three states and three steps is exact, for every x_0.
 
     p: (3, 3, 3), p[t - 1, j, i] = p(x_{t-1} = i | x_t = j). prior: (3,), the law of x_3. All probabilities are above 0.
-    Returns q: (3, 3, 3), q[t - 1, i, j] = q(x_t = j | x_{t-1} = i).
+    Returns q: (3, 3, 3), in the dtype of p, q[t - 1, i, j] = q(x_t = j | x_{t-1} = i).
     """
     ### BEGIN SOLUTION
     tables, law = [], prior  # law: the model's own, of x_t
@@ -851,7 +851,7 @@ claim("no term but the sum has become 0", terms.min() > 0.01)
 #
 # (In code, `D(x, sigma)` sees $x_t$ in other units, $x = x_t/\sqrt{\bar\alpha_t} = x_0+\sigma_t\varepsilon$, and the noise level $\sigma_t$ in place of $t$. Division by a known number loses nothing, so the guess is the same. `dc.gaussian.to_ve` and `to_vp` go back and forth.)
 #
-# This is a sampler. Draw $x_T$ from $p(x_T)$, and for $t=T,\dots,1$ draw $x_{t-1}$ from (13) with a new $z_t\sim\mathcal N(0,I)$ (Ho et al. 2020, algorithm 2 with the mean of eq. 7):
+# This is a sampler. Draw $x_T$ from $p(x_T)$, and for $t=T,\dots,1$ draw $x_{t-1}$ from (13) with a new $z_t\sim\mathcal N(0,I)$; at $t=1$ the variance is 0, so $x_0$ is the guess (Ho et al. 2020, algorithm 2 with the mean of eq. 7):
 #
 # $$
 # x_{t-1} = \tilde\mu_t\big(x_t,\,\hat x_0(x_t,t)\big) + \sqrt{\tilde\beta_t}\;z_t .
@@ -859,8 +859,8 @@ claim("no term but the sum has become 0", terms.min() > 0.01)
 #
 # ### Exercise {{02-reverse_chain}}
 #
-# Write this loop, for a batch and for draws that are given. `guess(x_t, t)` returns $\hat x_0$; like your `posterior_mean_variance`, it takes `t` of shape `(B,)`. Ask it once in each step, since for a network that is what sampling costs.
-# Return **all** states, in the order in which they are made: $x_T$ first, $x_0$ last. The check follows your path and says at which state it leaves the right one.
+# Write this loop, for a batch and for draws that are given; $T$ is `len(betas)`. `guess(x_t, t)` returns $\hat x_0$. It takes $x_t$ as it is, without `to_ve`, and `t` of shape `(B,)`, like your `posterior_mean_variance`. Ask it once in each step, since for a network that is what sampling costs.
+# Return **all** states, in the order in which they are made: $x_T$ first, $x_0$ last. The check follows your path, in float64 and in float32 (the states keep the dtype of `x_T`), and says at which state it leaves the right one.
 #
 # *Hint.* `torch.full((len(x_T),), t, device=x_T.device)` is a batch of equal times. What does (11) give at $t=1$, and what becomes of the noise there? For $\beta=(0.36,\ 0.36)$, $x_T=0$, $z=(5,\ 1)$ and a guess that is always 1, the states are
 # $(0,\ 0.956,\ 1)$.
@@ -875,7 +875,7 @@ def reverse_chain(guess, x_T, betas, noise):
     x_T: (B, *S), where the chain starts.
     betas: (T,), beta_1 .. beta_T.
     noise: (T, B, *S), the draws z_1 .. z_T; noise[0] is z_1.
-    Returns (T + 1, B, *S): x_T, x_{T-1}, ..., x_0.
+    Returns (T + 1, B, *S), in the dtype of x_T: x_T, x_{T-1}, ..., x_0.
     """
     ### BEGIN SOLUTION
     states = [x_T]

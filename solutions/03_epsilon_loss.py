@@ -63,16 +63,10 @@ from diffusion_course.experiments.intervals import mcnemar
 from diffusion_course.guidance import clip
 from diffusion_course.nets.unet import UNet
 from diffusion_course.notebook import plots, quiz, widgets
-from diffusion_course.notebook.claims import claim
+from diffusion_course.notebook.claims import agree, claim
 
 linear = dc.NoiseSchedule.from_betas(dc.schedules.linear(1000))  # Ho et al. 2020
 cosine = dc.NoiseSchedule.from_betas(dc.schedules.cosine(1000))  # Nichol & Dhariwal 2021
-
-
-def agree(name, a, b, tol):
-    """Print whether a and b agree to `tol`, relative to the largest entry of b (or 1, if that is smaller)."""
-    print(f"{name} agree to {tol:g}: {bool((a - b).abs().max() <= tol * b.abs().max().clamp(min=1))}")
-
 
 # %% [markdown]
 # ## 1. With a fixed variance, the bound compares means
@@ -595,18 +589,19 @@ quiz.ask("03-q4")
 # | $x_t$ | as in your `eps_loss` |
 # | labels | a label becomes `net.no_label` where `draws.rand((B,))` is below `drop`; make a new tensor, and leave `labels` as it is |
 # | loss | the mean square of `target(x0, eps, a) - net(x_t, t, labels)`. `a` is $\bar\alpha_t$, in a shape that multiplies `x0`. For $L_\text{simple}$, `target` returns `eps` |
-# | learning rate | `lr` is that of this step: write it into the optimiser, whose `param_groups` is a list of dictionaries with a key `"lr"` |
-# | gradient | zeroed, since `backward()` *adds* to it; then `backward()`; then `torch.nn.utils.clip_grad_norm_` shortens it to `max_norm` if it is longer, for one odd batch must not throw the weights far away |
+# | learning rate | `lr` is that of this step. `optimizer.param_groups` is a list of dictionaries: write it into each of them, under the key `"lr"` |
+# | gradient | zeroed, since `backward()` *adds* to it; then `backward()`; then `torch.nn.utils.clip_grad_norm_` takes one norm over the gradients of all weights of `net`, and shortens them to `max_norm` if it is longer: one odd batch must not throw the weights far away |
 # | weights | `optimizer.step()`. It remembers earlier gradients, so it must be the one that is passed in |
 # | average | `ema` is a second network. After the step each of its weights becomes `decay` times itself plus `1 - decay` times the new weight of `net`, under `torch.no_grad()`. It is the one to sample with: the weights of `net` still jump from step to step |
 #
 # Take all random numbers from `draws`, an object with three of torch's functions that needs no generator, dtype or device. The order in which
 # you ask for the three kinds does not matter.
 #
-# **What is judged.** Your function takes three steps with a network of a few weights, an optimiser with momentum, and draws
-# that are the same for everybody. The check compares the loss, the gradient and the learning rate that
+# **What is judged.** Your function takes three steps with a network of a few weights, an optimiser with momentum and two
+# groups, and draws that are the same for everybody. The check compares the loss, the gradient and the learning rates that
 # `optimizer.step()` meets, and the weights of `net` and `ema` after each step. It tells where you leave the right path
-# first: some slips show only in the second step.
+# first: some slips show only in the second step. In its line of inputs, `x0 (3, 7, 2)` are three batches, `lr` has a number for each
+# step, and `weights` and `classes` are the network's.
 #
 # *Hint.* `zip(ema.parameters(), net.parameters())` gives the weights in pairs, and `average.lerp_(weight, share)` moves one
 # tensor in place towards another. `loss.item()` is the loss as a Python number.
@@ -623,7 +618,7 @@ def training_step(
     optimizer: of the weights of net. x0: (B, *S). labels: (B,), integers. draws: .randint(low, high, size), .randn(size), .rand(size).
     alpha_bar: (T,), alpha_bar_1..alpha_bar_T. target: called as target(x0, eps, a), returns what net should predict.
     lr: learning rate of this step. decay: what ema keeps of itself. drop: share of labels to drop. max_norm: of the gradient.
-    Returns a Python number.
+    Returns a number without a graph.
     """
     ### BEGIN SOLUTION
     B, T = len(x0), len(alpha_bar)
@@ -1251,12 +1246,15 @@ plots.images(rows, title="The same noise, by networks that predict eps, x0 and v
 # $$\bar\delta = \frac1N \sum_{n=1}^N \delta_n, \qquad s^2 = \frac1N \sum_{n=1}^N (\delta_n - \bar\delta)^2, \qquad \text{interval: } \bar\delta \pm k \frac{s}{\sqrt N}.$$
 #
 # $\bar\delta$ is the difference of the two shares, $s/\sqrt N$ its standard error, and $k$ says how many of them the interval
-# reaches to either side. The data *show* that $i$ is better than $j$ where the whole interval lies above 0. Else they leave it
+# reaches to either side. The data *show* that $i$ is better than $j$ where the whole interval lies above 0, and a lower end of exactly 0 does not. Else they leave it
 # open, which is not the same as equal.
 #
 # Write this for all pairs of $M$ methods at once. For two methods with the marks $(1, 1, 1, 0)$ and $(0, 1, 0, 0)$ and
 # $k = 1.5$, `difference[0, 1]` is 0.5, `reach[0, 1]` is 0.375, and `shown[0, 1]` is true; `shown[1, 0]` is not, nor are
 # `shown[0, 0]` and `shown[1, 1]`.
+#
+# **What is judged.** All three results, for other $M$ and $N$ (one sample, too), in float64 and float32, for ties, and where one
+# method is better on every sample. An interval may reach beyond $\pm 1$: nothing is cut.
 #
 # *Hint.* `marks[:, None] - marks[None]` has the shape `(M, M, N)`.
 

@@ -56,7 +56,7 @@ from diffusion_course.experiments.intervals import around, difference, holm, mcn
 from diffusion_course.experiments.studies.schedules import loss_per_t, strided_grid
 from diffusion_course.guidance import clip
 from diffusion_course.notebook import plots, quiz, widgets
-from diffusion_course.notebook.claims import claim
+from diffusion_course.notebook.claims import agree, claim
 from diffusion_course.notebook.tables import show_table
 
 f64 = torch.float64
@@ -64,11 +64,6 @@ f64 = torch.float64
 
 def schedule_of(betas):
     return dc.NoiseSchedule.from_betas(betas)
-
-
-def agree(name, a, b, tol):
-    """Print whether a and b agree to `tol`, relative to the largest entry of b (or 1, if that is smaller)."""
-    print(f"{name} agree to {tol:g}: {bool((a - b).abs().max() <= tol * b.abs().max().clamp(min=1))}")
 
 
 # %% [markdown]

@@ -59,18 +59,12 @@ from diffusion_course.experiments.studies import ddim as study
 from diffusion_course.experiments.studies.shown import show_differences, show_quality
 from diffusion_course.guidance import clip
 from diffusion_course.notebook import plots, quiz, widgets
-from diffusion_course.notebook.claims import claim
+from diffusion_course.notebook.claims import agree, claim
 from diffusion_course.notebook.tables import show_table
 
 f64 = torch.float64
 cosine = dc.NoiseSchedule.from_betas(dc.schedules.cosine(1000))
 linear = dc.NoiseSchedule.from_betas(dc.schedules.linear(1000))
-
-
-def agree(name, a, b, tol):
-    """Print whether a and b agree to `tol`, relative to the largest entry of b (or 1, if that is smaller)."""
-    print(f"{name} agree to {tol:g}: {bool((a - b).abs().max() <= tol * b.abs().max().clamp(min=1))}")
-
 
 # %% [markdown]
 # ## 1. What training fixes, and what it leaves open
@@ -384,7 +378,7 @@ check("07-ddim_step", ddim_step)
 # The check gives you recorded noise and a toy network, and compares state by state: it tells the first one that is wrong. It
 # also counts how often you ask the network.
 #
-# *Hint.* Call your `ddim_step`. Write the list of pairs $(t, t')$ for `times = [9, 5, 2]` on paper first, with the index of the draw that
+# *Hint.* Call your `ddim_step`. Write the list of pairs $(t, t')$ for the times 9, 5, 2 on paper first, with the index of the draw that
 # belongs to each.
 
 
@@ -394,7 +388,7 @@ def ddim_sample(eps_model, x_T, times, eta, noise, alpha_bar):
     """All states of the sampler, from x_T over the chosen times down to x_0.
 
     eps_model: as `ddim_step` takes it; called once a step. x_T: (B, *S), the state at times[0].
-    times: (n,), falling integers from 1..T. eta: a number in 0..1. noise: (n, B, *S), noise[k - 1] is the z of step k.
+    times: (n,), a tensor of int64, falling, in 1..T. eta: a number in 0..1. noise: (n, B, *S), noise[k - 1] is the z of step k.
     alpha_bar: (T,). Returns (n + 1, B, *S): x_T first, then the state after each step; the last is at time 0.
     """
     ### BEGIN SOLUTION
@@ -425,7 +419,7 @@ def generate(eps_model, x, times, eta=0.0, noise=None, schedule=cosine):
 # %% [markdown]
 # ### Eta = 1 is DDPM, to rounding
 #
-# {{Section How much noise}} says so for neighbours. For a longer step $t \to t'$ the same algebra holds with $\alpha_t$ replaced by
+# {{Section How much fresh noise}} says so for neighbours. For a longer step $t \to t'$ the same algebra holds with $\alpha_t$ replaced by
 # $\bar\alpha_t/\bar\alpha_{t'}$: the shortened schedule of chapter 3. The cell compares your step with the posterior
 # mean and variance for *every* pair of neighbours, and your whole sampler, on 30 of 1000 times, with the library's
 # `ddpm`. The denoiser is the exact one of a data set of small digits, so that no network error can hide anything.
@@ -1079,7 +1073,7 @@ for eta in (0.0, 1.0):
 # ### Exercise {{07-name_faults}}
 #
 # Somebody has written five samplers, A to E. Each is called as your `ddim_sample`, `sampler(eps_model, x_T, times, eta, noise, alpha_bar)`, and returns
-# all states. Each has **one** of these eight faults, and no two have the same:
+# the $n + 1$ states. Each has **one** of these eight faults, and no two have the same:
 #
 # 1. The network is told the time that the step goes to (in the last step, 1), and not that of the state it is shown.
 # 2. The last step is left out: the state at the last of the times is returned for the image.

@@ -57,16 +57,10 @@ from diffusion_course.denoisers import DatasetDenoiser, GaussianMixture, blurred
 from diffusion_course.experiments import data, intervals, metrics, studies, zoo
 from diffusion_course.experiments.studies import solvers
 from diffusion_course.notebook import plots, quiz, widgets
-from diffusion_course.notebook.claims import claim
+from diffusion_course.notebook.claims import agree, claim
 from diffusion_course.notebook.tables import show_table
 
 linear = dc.NoiseSchedule.from_betas(dc.schedules.linear(1000))  # Ho et al. 2020
-
-
-def agree(name, a, b, tol):
-    """Print whether a and b agree to `tol`, relative to the largest entry of b (or 1, if that is smaller)."""
-    print(f"{name} agree to {tol:g}: {bool((a - b).abs().max() <= tol * b.abs().max().clamp(min=1))}")
-
 
 # %% [markdown]
 # ## 1. One equation behind all deterministic samplers
@@ -881,13 +875,13 @@ claim("DPM++(2M) is the best of the three on each of these grids", set(best) == 
 # So the step is DPM++(2M), and what is left to choose is the grid. Return one for $n = 12$ evaluations. It begins at $80$
 # and falls: $n$ numbers, and a 0 behind them. Each number before the 0 costs one evaluation.
 #
-# The score is the distance of the last table; lower is better. The marks are {{marks 09-best_grid}}. The grid of Karras et
-# al. with $\rho = 7$ takes the first mark. The check gives your score, and so does `distance(sigmas, two_m)` in a cell
-# of your own, in less than a second. A formula, a list of twelve numbers, the result of a search: all are welcome. But twelve
-# numbers are many for luck, so look first where a step loses most, and which evaluations gain nothing.
+# The score is the number of the last table, `distance(sigmas, two_m)`, whose code stands above it; lower is better. The marks are
+# {{marks 09-best_grid}}. The grid of Karras et al. with $\rho = 7$ takes the first mark. The check gives your score, and so does
+# this call in a cell of your own, in less than a second. Only $n = 12$ is asked. A formula, typed numbers and the 0, the result of
+# a search: all are welcome. But twelve numbers are many for luck, so look first where a step loses most, and which evaluations gain nothing.
 #
-# *Hint.* `single_steps(sigmas, two_m, sigmas[0] * unit)` gives the error of each step but the last, as the slider
-# showed it for Euler and Heun. And the images are blurred with $h = 0.1$: what does the denoiser still change at
+# *Hint.* `errors, final = single_steps(sigmas, two_m, sigmas[0] * unit)` gives the errors of all steps but the last, as the slider
+# showed them for Euler and Heun, and the samples. And the images are blurred with $h = 0.1$: what does the denoiser still change at
 # $\sigma = 0.002$?
 
 
@@ -896,7 +890,8 @@ claim("DPM++(2M) is the best of the three on each of these grids", set(best) == 
 def best_grid(n):
     """A grid of n evaluations for DPM-Solver++(2M) and the exact denoiser of 300 digits.
 
-    n: the number of evaluations, an integer. Returns (n + 1,): n decreasing sigmas, and a 0 at the end.
+    n: the number of evaluations, an integer. Returns (n + 1,): n decreasing sigmas, and a 0 at the end;
+    a list of these numbers will do.
     """
     ### BEGIN SOLUTION
     # In ln(sigma), twice as dense near sigma = 2.5, where the image is decided, as far from there; none below 0.015.
@@ -917,7 +912,7 @@ check("09-best_grid", best_grid)
 # Your grid beside two others: where its steps begin, and the error of each of them.
 
 # %%
-yours = best_grid(12)
+yours = torch.as_tensor(best_grid(12), dtype=torch.float64)
 grids = {
     "Karras, ρ = 7": karras_sigmas(12, sigma_max=yours[0].item()),
     "equal steps in ln σ": karras_sigmas(12, sigma_max=yours[0].item(), rho=1e4),
@@ -1127,7 +1122,7 @@ print(f"variance after churn {x_hat.var():.2f}, wanted {wanted:.2f}")
 #
 # $$\begin{aligned}
 # x^{(0)} &= \sigma_\text{max}\,x && x \text{ is standard normal noise, } \sigma_\text{max} \text{ the grid's first number} \\
-# \hat x,\ \hat\sigma &= \mathrm{churn}(x^{(i)}, \sigma_i, \varepsilon_i, N, \dots) && \text{step } i = 0 \dots N - 1 \text{ raises the noise} \\
+# \hat x,\ \hat\sigma &= \mathrm{churn}(x^{(i)}, \sigma_i, \varepsilon_i, N, S_\text{churn}, S_\text{min}, S_\text{max}, S_\text{noise}) && \text{step } i = 0 \dots N - 1 \text{ raises the noise} \\
 # x^{(i+1)} &= \mathrm{heun}(D, \hat x, \hat\sigma, \sigma_{i+1}) && \text{and goes down from there to the next level}
 # \end{aligned}$$
 #
@@ -1135,8 +1130,9 @@ print(f"variance after churn {x_hat.var():.2f}, wanted {wanted:.2f}")
 # makes and for draws that are given: `noise[i]` is $\varepsilon_i$. Return **all** $N + 1$ states, stacked along a new first
 # axis. From here on the chapter samples with *your* sampler.
 #
-# The check compares every state and tells the first that is wrong. `D` may be asked $2N - 1$ times. If `churn` or
-# `heun_step` is not right yet, mend it first: the loop needs both.
+# The check compares every state and tells the first that is wrong. `D` may be shown $(2N - 1)\,B$ samples,
+# that is, the batch $2N - 1$ times, and no argument may be changed in place. If `churn` or `heun_step` is not right yet, mend it first:
+# the loop needs both.
 #
 # *Hint.* How many steps has a grid of `len(sigmas)` numbers? With $D = 0$, $\sigma = (2, 1, 0)$ and no churn, $x = 1$
 # leads over the states $2, 1$ to $0$.

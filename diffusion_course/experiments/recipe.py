@@ -10,12 +10,18 @@ LIMITS = {"steps": (1, 10**9), "batch_size": (1, 2**16), "warmup": (0, 10**9), "
 
 @dataclass(frozen=True)
 class Recipe:
-    """The knobs of a run. The learning rate warms up linearly, then falls to 0 along a cosine."""
+    """The knobs of a run. The learning rate warms up linearly, stays, and over the last share `decay` of the steps falls to 0
+    along a cosine.
+
+    decay: in 0..1, above 0; 1 falls from the start. With less, a run is the same whatever its number of steps until it
+    begins to fall, so that a long one can be ended early and well.
+    """
 
     steps: int
     batch_size: int = 128
     lr: float = 2e-3
     warmup: int = 50
+    decay: float = 1.0
     weight_decay: float = 0.0
     clip: float = 1.0
     ema: float = 0.999
@@ -28,6 +34,7 @@ class Recipe:
             check_integer(name, value, low, high)
         # A config file's 2e-3 is text to YAML (2.0e-3 is a number), so the type is worth a look.
         check_number("lr", self.lr, lambda v: 0 < v < math.inf, "> 0")
+        check_number("decay", self.decay, lambda v: 0 < v <= 1, "in 0..1, above 0")
         check_number("clip", self.clip, lambda v: v > 0, "> 0")
         check_number("weight_decay", self.weight_decay, lambda v: 0 <= v < math.inf, ">= 0")
         check_number("ema", self.ema, lambda v: 0 <= v < 1, "in 0..1, below 1")
@@ -35,4 +42,5 @@ class Recipe:
     def lr_at(self, step: int) -> float:
         """Learning rate of step 0..steps-1."""
         warm = min(1.0, (step + 1) / (self.warmup + 1))
-        return self.lr * warm * 0.5 * (1 + math.cos(math.pi * step / self.steps))
+        left = min(1.0, (self.steps - step) / (self.steps * self.decay))  # of the fall
+        return self.lr * warm * 0.5 * (1 - math.cos(math.pi * left))

@@ -71,16 +71,20 @@ class Trainer:
         if labels.shape != (len(images),):
             raise CourseError(f"labels: got shape {tuple(labels.shape)}, want ({len(images)},)")
         self.device = torch.device(device)
-        # Convolutions with the channels innermost: measured 1.2 to 1.5 times faster on CPUs, and faster on GPUs.
-        self.layout = torch.channels_last if images.ndim == 4 else torch.contiguous_format
+        self.amp_dtype = amp_dtype(self.device)
+        self.layout = layout(self.device, self.amp_dtype, images.ndim)
         self.net = net.to(self.device).to(memory_format=self.layout).train()
         self.ema = deepcopy(net).eval().requires_grad_(False)
         self.loss, self.update, self.recipe = loss, update, recipe
         self.images, self.labels = images, labels
+        # Fused: one call for all parameters. On a CPU 4 ms in place of 20, of a step of 360.
         self.optimizer = torch.optim.AdamW(
-            net.parameters(), lr=recipe.lr, betas=(0.9, 0.99), weight_decay=recipe.weight_decay
+            net.parameters(),
+            lr=recipe.lr,
+            betas=(0.9, 0.99),
+            weight_decay=recipe.weight_decay,
+            fused=self.device.type in ("cpu", "cuda"),
         )
-        self.amp_dtype = amp_dtype(self.device)
         # float16 gradients underflow without scaling; the scaler does nothing for the other dtypes.
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.amp_dtype == torch.float16)
         self.step, self.seconds = 0, 0.0
@@ -231,3 +235,14 @@ def amp_dtype(device: torch.device) -> torch.dtype | None:
             if getattr(torch.cpu, feature, lambda: False)():
                 return torch.bfloat16
     return None
+
+
+def layout(device: torch.device, dtype: torch.dtype | None, ndim: int) -> torch.memory_format:
+    """How images of `ndim` axes, and the network's weights, lie in memory when it trains in the mixed precision `dtype`.
+
+    Convolutions with the channels innermost are faster on GPUs, and in float32 on CPUs: 1.1 to 1.2 times. In bfloat16 on a
+    CPU (AMX) they are slower: 1.2 to 1.7 times, in each of eight U-Nets of 0.6 to 2.7 M parameters.
+    """
+    if ndim != 4 or (device.type == "cpu" and dtype is not None):
+        return torch.contiguous_format
+    return torch.channels_last

@@ -593,7 +593,7 @@ def test_a_wrong_loop_is_told_at_the_first_step_that_leaves_the_path():
 def test_a_mutant_is_recognised_by_where_it_leaves_the_path_whatever_comes_later():
     first, second = WALK.mutants
     two = changed_from(6, lambda v: 3 * v, first.function)
-    assert message(WALK, two).endswith(f"\nThis looks like {first.hint}")
+    assert message(WALK, two).endswith(f"\nAt the first wrong state this looks like {first.hint}")
     assert message(WALK, changed_from(1, lambda v: 3 * v, second.function)).endswith(f"Look at {WALK.where}")
 
 

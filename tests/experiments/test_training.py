@@ -29,7 +29,7 @@ from torch import nn
 from diffusion_course import CourseError
 from diffusion_course.experiments import training
 from diffusion_course.experiments.pixels import scaled
-from diffusion_course.experiments.training import Recipe, Trainer, amp_dtype
+from diffusion_course.experiments.training import Recipe, Trainer, amp_dtype, layout
 
 HERE = Path(__file__).parent
 
@@ -175,6 +175,22 @@ def test_the_learning_rate_climbs_a_line_and_falls_along_a_cosine(warmup):
         expected = cosine * (step + 1) / (warmup + 1) if step < warmup else cosine
         assert recipe.lr_at(step) == pytest.approx(expected)
     assert recipe.lr_at(399) < 1e-4
+
+
+@pytest.mark.parametrize("decay", [0.1, 0.25, 0.5])
+def test_until_it_falls_a_run_does_not_depend_on_its_length(decay):
+    short, long = (Recipe(steps=steps, warmup=10, decay=decay, lr=0.5) for steps in (400, 1000))
+    start = round(400 * (1 - decay))
+    assert [short.lr_at(s) for s in range(start)] == [long.lr_at(s) for s in range(start)]
+    assert all(short.lr_at(s) == 0.5 for s in range(10, start + 1))
+    falling = [short.lr_at(s) for s in range(start, 400)]
+    assert all(a > b > 0 for a, b in itertools.pairwise(falling))
+    assert short.lr_at(start + (400 - start) // 2) == pytest.approx(0.25)
+    assert falling[-1] < 0.5 * (2 / (400 - start)) ** 2 * math.pi**2
+
+
+def test_a_fall_shorter_than_a_step():
+    assert [Recipe(steps=3, warmup=0, decay=5e-324, lr=1.0).lr_at(s) for s in range(3)] == [1.0] * 3
 
 
 def test_the_optimiser_runs_at_that_rate_and_on_clipped_gradients():
@@ -575,6 +591,8 @@ def test_a_full_gpu_is_met_with_advice():
         ({"lr": 0.0}, "lr: got 0.0, want a number > 0"),
         ({"lr": "2e-3"}, "lr: got '2e-3', want a number > 0"),
         ({"lr": math.nan}, "lr: got nan, want a number > 0"),
+        ({"decay": 0}, "decay: got 0, want a number in 0..1, above 0"),
+        ({"decay": 1.5}, "decay: got 1.5, want a number in 0..1, above 0"),
         ({"clip": 0}, "clip: got 0, want a number > 0"),
         ({"weight_decay": -0.1}, "weight_decay: got -0.1, want a number >= 0"),
         ({"ema": 1.0}, "ema: got 1.0, want a number in 0..1, below 1"),
@@ -596,6 +614,27 @@ def test_mixed_precision_only_where_it_pays(monkeypatch, amx, avx512):
     for major, expected in ((7, torch.float16), (8, torch.bfloat16), (9, torch.bfloat16)):
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device, major=major: (major, 5))
         assert amp_dtype(torch.device("cuda")) == expected
+
+
+@pytest.mark.parametrize("dtype", [None, torch.bfloat16])
+def test_images_and_weights_lie_in_memory_as_is_fastest(monkeypatch, dtype):
+    monkeypatch.setattr(training, "amp_dtype", lambda device: dtype)
+    expected = torch.channels_last if dtype is None else torch.contiguous_format
+    seen = []
+
+    def watching(net, images, labels, generator):
+        seen.append(images.is_contiguous(memory_format=expected))
+        return loss(net, images, labels, generator)
+
+    t = run(trainer(loss=watching, steps=3, amp=dtype))
+    assert seen == [True] * 3
+    assert all(net[0].weight.is_contiguous(memory_format=expected) for net in (t.net, t.ema))
+
+
+def test_layouts_of_other_devices_and_data():
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+    assert layout(gpu, torch.bfloat16, 4) == layout(gpu, None, 4) == torch.channels_last
+    assert layout(cpu, None, 2) == layout(gpu, torch.float16, 2) == torch.contiguous_format
 
 
 def test_training_in_mixed_precision_resumes_exactly_too(tmp_path):

@@ -69,13 +69,13 @@ KEEPS: dict[str, Factors] = {
     "a signal that fades too fast, though x_1 is right: from t = 2 on, data of variance 1 lose variance.": (
         lambda betas: kept(betas).sqrt()
     ),
-    "a signal that fades too fast from the first step on: without noise x_1 is (1 - beta_1) x_0, and not its root.": (
+    "a signal that fades too fast from the first step on: without noise and for beta_1 = 0.19, x_1 is 0.81 x_0, want 0.9 x_0.": (
         lambda betas: 1 - betas
     ),
     "a signal that does not fade: data of variance 1 gain variance in every step.": torch.ones_like,
 }
 ADDS: dict[str, Factors] = {
-    "too little noise from the first step on: at x_0 = 0, x_1 has the standard deviation beta_1 and not its root; "
+    "too little noise from the first step on: at x_0 = 0 and for beta_1 = 0.19, x_1 has the mean square 0.036, want 0.19; "
     "data of variance 1 do not keep it.": lambda betas: betas,
     "noise that grows with alpha_bar: x_1 is right, and from t = 2 on data of variance 1 gain variance.": (
         lambda betas: (1 - kept(betas)).sqrt()
@@ -115,7 +115,65 @@ TIMES = [
         "the states of t + 1 (of T at the end): what is returned for t has gone through t + 1 steps, all of them right.",
         lambda t, T: min(t + 1, T),
     ),
+    Mutant(
+        "a chain without its first step: x_1 is x_0, and each later step is right.",
+        lambda x, b, z, times: forward_chain(x, b[1:], z[1:])[[t - 1 for t in times]],
+    ),
 ]
+# Right states, but not those that are asked for.
+OTHERS = [
+    after(
+        "all states from x_0 to x_T: return those of `times` alone.",
+        lambda x, b, z, times: forward_chain(x, b, z),
+        lambda v: v,
+    ),
+    after(
+        "all states from x_1 to x_T: return those of `times` alone.",
+        lambda x, b, z, times: forward_chain(x, b, z),
+        lambda v: v[1:],
+    ),
+    after("the last state alone: return those of all times.", snapshots, lambda v: v[-1]),
+    after("the first state alone: return those of all times, behind the loop.", snapshots, lambda v: v[:1]),
+    after("states without the last of them: that of T is missing.", snapshots, lambda v: v[:-1]),
+    Mutant(
+        "a count that begins at 0: what is returned for t has gone through t + 1 steps, and the state of T is missing.",
+        lambda x, b, z, times: forward_chain(x, b, z)[[t + 1 for t in times if t < len(b)]],
+    ),
+    after(
+        "the states in the reverse order: they come in the order of times.", snapshots, lambda v: v.flip(0)
+    ),
+]
+TRIED = (0.19, 0.36, 0.51)  # beta_1 to beta_3; the roots of 1 - beta are 0.9, 0.8, 0.7
+
+
+def measured(answer: Callable) -> str:
+    """What x_0 and each z_t contribute to three states, told of the first state where that is not right."""
+    parts = torch.eye(4, dtype=torch.float64).unsqueeze(
+        -1
+    )  # column 0 is a sample of x_0 = 1 without noise, column s has z_s = 1 alone
+    case = parts[0], torch.tensor(TRIED, dtype=torch.float64), parts[1:], [1, 2, 3]
+    got, want = (function(*case)[..., 0] for function in (answer, snapshots))
+    off = ~torch.isclose(got, want, rtol=1e-6)
+    if not bool(off.any()):
+        x_1, right = (function(10 * parts[0], *case[1:])[0, 0].item() for function in (answer, snapshots))
+        return (
+            ""
+            if abs(x_1 - right) < 1e-6
+            else f"At x_0 = 10 and without noise x_1 is {x_1:.4g}, want {right:.4g}."
+        )
+    t = int(off.any(1).nonzero()[0]) + 1
+    so_far = (
+        f"With the betas {TRIED} and T = 3, x_{t - 1} is right, x_{t} is not: "
+        if t > 1
+        else "For beta_1 = 0.19, "
+    )
+    s = next(s for s in (t, 0, *range(1, 4)) if off[t - 1, s])
+    share, right = got[t - 1, s].item(), want[t - 1, s].item()
+    if s == 0:
+        return f"{so_far}without noise x_{t} is {share:.4g} x_0, want {right:.4g} x_0."
+    if s == t and share == 0:
+        return f"{so_far}x_{t} has no noise of its own."
+    return f"{so_far}what z_{s} adds to x_{t} has the mean square {share**2:.4g}, want {right**2:.4g}."
 
 
 def moments(d: Draw) -> Iterator[tuple[str, tuple]]:
@@ -135,19 +193,20 @@ def moments(d: Draw) -> Iterator[tuple[str, tuple]]:
 SNAPSHOTS = Check(
     id="01-snapshots",
     points=3,
-    minutes=15,
+    minutes=10,
     level=2,
     reference=snapshots,
     inputs=lambda d: (d.x(), d.betas(), d.normal(d.T, d.B, *d.event), [1, 2, d.integer(3, d.T - 1), d.T]),
     fixed=moments,
-    where="section 4 of this notebook: one step is x_t = sqrt(1 - beta_t) x_{t-1} + sqrt(beta_t) z_t "
-    "(Ho et al. 2020, eq. 2). Compare the code with it, line by line.",
+    where="section 4 of this notebook: there one step is written (Ho et al. 2020, eq. 2). "
+    "Compare the states with those of your forward_chain, from the same draws.",
+    measured=measured,
     outputs=("states",),
     path="x_{}",
     path_at="times",
     variants=[
-        Variant({"spread = betas.sqrt()": "spread = betas"}),
         Variant({"signal = (1 - betas).sqrt()": "signal = torch.cumprod(1 - betas, dim=0).sqrt()"}),
+        Variant({"spread = betas.sqrt()": "spread = betas"}),
         Variant({"spread[t - 1] * z": "spread[t - 1] * noise[0]"}),
         Variant({"enumerate(noise, start=1)": "enumerate(noise)"}),
         Variant({"signal = (1 - betas).sqrt()": "signal = 1 - betas"}),
@@ -182,17 +241,7 @@ SNAPSHOTS = Check(
             "x_0 in every place: the state is not updated.",
             lambda x, b, z, times: torch.stack([x] * len(times)),
         ),
-        after(
-            "all states from x_0 to x_T: return those of `times` alone.",
-            lambda x, b, z, times: forward_chain(x, b, z),
-            lambda v: v,
-        ),
-        after("the last state alone: return those of all times.", snapshots, lambda v: v[-1]),
-        after(
-            "the states in the reverse order: they come in the order of times.",
-            snapshots,
-            lambda v: v.flip(0),
-        ),
+        *OTHERS,
         in_float32(snapshots),
     ],
 )

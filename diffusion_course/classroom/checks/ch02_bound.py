@@ -7,24 +7,8 @@ import torch
 from torch import Tensor
 
 from .ch01_slips import after, altered, in_float32
-from .ch02_paths import (
-    Both,
-    all_turned,
-    bound,
-    each_for_itself,
-    first,
-    kl,
-    last,
-    law,
-    marginals,
-    middle,
-    of_steps,
-    of_terms,
-    of_whole,
-    one_read_wrong,
-    posterior,
-    whole,
-)
+from .ch02_paths import Both, bound, first, law, of_whole, one_read_wrong, whole
+from .ch02_terms import TERMS, TWO
 from .data import Check, Mutant
 from .inputs import Draw
 
@@ -45,23 +29,47 @@ def chains(d: Draw) -> Iterator[tuple[str, tuple]]:
     yield "nearly uniform laws", (q, p, law(1 + d.uniform(-1e-3, 1e-3, 3)), 2)
 
 
-def of_last(one: Both, change: Callable[[Tensor], Tensor]) -> Both:
-    return one[0], change(one[1])
-
-
-def line_4(q: Tensor, p: Tensor, prior: Tensor, x0: int) -> Both:
-    """The three summands of line 4, whose sum is the same."""
-    laws = marginals(q, x0)
-    steps = sum((laws[t - 1] @ (q[t] * (q[t] / p[t].T).log()).sum(1) for t in (1, 2)), 0 * q[0, 0, 0])
-    ends = -(laws[2] @ prior.log()), steps, q[0, x0] @ (q[0, x0] / p[0, :, x0]).log()
-    return whole(q, p, prior, x0), torch.stack(ends)
+def uniform(v: Tensor) -> Tensor:
+    return torch.full_like(v, 1 / 3)
 
 
 def swapped(table: Tensor) -> Tensor:
     return table.mT
 
 
+ALL = torch.cartesian_prod(*[torch.arange(3)] * 3).reshape(3, 3, 3, 3)  # [x_1, x_2, x_3] of every path
+DIFFERENT = (ALL[..., 0] != ALL[..., 1]) & (ALL[..., 1] != ALL[..., 2]) & (ALL[..., 0] != ALL[..., 2])
+SORTED = (ALL[..., 0] <= ALL[..., 1]) & (ALL[..., 1] <= ALL[..., 2])
+
+
+def chosen(paths: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
+    """The expectation over some of the paths."""
+    return lambda q, p: (q * (q / p).log())[paths.to(q.device)].sum()
+
+
+def over_x0(q: Tensor, p: Tensor, prior: Tensor, x0: int) -> Both:
+    """A first state that runs like the others, in the expectation alone."""
+    return sum((whole(q, p, prior, k) for k in range(3)), 0 * prior[0]), bound(q, p, prior, x0)[1]
+
+
+CHANGES = (
+    ("its rows and columns swapped", swapped, "the row is the state that is given"),
+    (
+        "its steps in the reverse order",
+        lambda v: v.flip(0),
+        "entry t - 1 is the step between x_{t-1} and x_t",
+    ),
+    ("entry 0 in all steps", lambda v: v[:1].expand(3, 3, 3), "step t has entry t - 1"),
+    ("entry t in step t", lambda v: v.roll(-1, 0), "step t has entry t - 1"),
+)
 WHOLES = [
+    of_whole(
+        "6 paths, those of itertools.permutations: there are 27, with repetition, all from x0.", chosen(DIFFERENT)
+    ),
+    of_whole(
+        "10 paths, those of itertools.combinations_with_replacement: there are 27, x_1, x_2, x_3 in any order, all from x0.", chosen(SORTED)
+    ),
+    Mutant("81 paths, with a free x_0, in the expectation: there are 27, with repetition, all from x0.", over_x0),
     of_whole(
         "the exact -log p(x_0), the logarithm of a sum over the paths: the bound is the mean of a logarithm (Jensen).",
         lambda q, p: -p.sum().log(),
@@ -109,106 +117,19 @@ WHOLES = [
         lambda q, p, prior, x0: (whole(q, p, torch.ones_like(prior), x0), bound(q, p, prior, x0)[1]),
     ),
 ]  # fmt: skip
-TERMS = [
-    Mutant(
-        "the summands of line 4, with q(x_t | x_{t-1}): they have the same sum, but a term of line 9 has q(x_{t-1} | x_t, x_0) and is a KL.",
-        line_4,
-    ),
-    of_terms("an L_T without the prior: it is a KL to p(x_3).", 0, lambda q, p, prior, x0: last(q, p, torch.ones_like(prior), x0)),
-    of_terms(
-        "L_T the other way round: it is KL(q(x_3 | x_0) || p(x_3)).", 0, lambda q, p, prior, x0: kl(prior, marginals(q, x0)[2])
-    ),
-    of_terms(
-        "an L_T with the cross-entropy -E log p(x_3) alone: it is a KL, so log q(x_3 | x_0) belongs to it.",
-        0,
-        lambda q, p, prior, x0: -(marginals(q, x0)[2] @ prior.log()),
-    ),
-    of_terms(
-        "an L_T with one step from x_0, q[2, x0]: q(x_3 | x_0) goes through all three.", 0, lambda q, p, prior, x0: kl(q[2, x0], prior)
-    ),
-    of_terms("L_T with q(x_2 | x_0): it has q(x_3 | x_0).", 0, lambda q, p, prior, x0: kl(marginals(q, x0)[1], prior)),
-    of_terms("L_T with q(x_1 | x_0): it has q(x_3 | x_0).", 0, lambda q, p, prior, x0: kl(q[0, x0], prior)),
-    of_steps(
-        "KLs the other way round: L_{t-1} is KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)).",
-        lambda before, step, after, p: after @ kl(p, posterior(before, step)),
-    ),
-    Mutant("all KLs the other way round: a KL here is of q to p, and averages over q.", all_turned),
-    of_steps(
-        "q(x_{t-1} | x_0) in the place of the posterior q(x_{t-1} | x_t, x_0): it must know x_t, too.",
-        lambda before, step, after, p: after @ kl(before, p),
-    ),
-    of_steps(
-        "q(x_t | x_{t-1}) in the place of the posterior q(x_{t-1} | x_t, x_0): both parts of a KL are laws of x_{t-1}.",
-        lambda before, step, after, p: after @ kl(step, p),
-    ),
-    of_steps(
-        "KLs of q(x_t | x_{t-1}), weighted with q(x_{t-1} | x_0): a term has the posterior q(x_{t-1} | x_t, x_0), averaged over x_t.",
-        lambda before, step, after, p: before @ kl(step, p),
-    ),
-    of_steps(
-        "Bayes' rule without q(x_{t-1} | x_0): the posterior that knows x_0 is q(x_t | x_{t-1}) q(x_{t-1} | x_0) / q(x_t | x_0).",
-        lambda before, step, after, p: after @ kl(law(step.T), p),
-    ),
-    of_steps(
-        "a posterior that is not divided by q(x_t | x_0).",
-        lambda before, step, after, p: after @ kl((before[:, None] * step).T, p),
-    ),
-    of_steps(
-        "KLs averaged over all x_t alike: x_t has the probability q(x_t | x_0).",
-        lambda before, step, after, p: kl(posterior(before, step), p).mean(),
-    ),
-    of_steps(
-        "KLs added over all x_t without weights: x_t has the probability q(x_t | x_0).",
-        lambda before, step, after, p: kl(posterior(before, step), p).sum(),
-    ),
-    of_steps(
-        "KLs weighted with q(x_{t-1} | x_0): they are averaged over x_t.",
-        lambda before, step, after, p: before @ kl(posterior(before, step), p),
-    ),
-    of_terms("a sum of L_{t-1} without that of t = 3: t is 2 and 3.", 1, lambda q, p, prior, x0: (
-        marginals(q, x0)[1] @ kl(posterior(q[0, x0], q[1]), p[1])
-    )),
-    of_terms("a sum of L_{t-1} without that of t = 2: t is 2 and 3.", 1, lambda q, p, prior, x0: (
-        marginals(q, x0)[2] @ kl(posterior(marginals(q, x0)[1], q[2]), p[2])
-    )),
-    of_terms("the mean of the two L_{t-1}: they are added.", 1, lambda *args: middle(*args) / 2),
-    of_terms(
-        "a sum of L_{t-1} that has L_0 in it, too: t = 1 is the decoder's, a term of its own.", 1, lambda *args: middle(*args) + first(*args)
-    ),
-    of_terms(
-        "an L_0 that is the logarithm of a mean: it is the mean over x_1 of -log p(x_0 | x_1).",
-        2,
-        lambda q, p, prior, x0: -(q[0, x0] @ p[0, :, x0]).log(),
-    ),
-    of_terms("an L_0 without its minus.", 2, lambda *args: -first(*args)),
-    of_terms(
-        "an L_0 averaged over all x_1 alike: x_1 has the probability q(x_1 | x_0).", 2, lambda q, p, prior, x0: -p[0, :, x0].log().mean()
-    ),
-    of_terms("an L_0 added over all x_1 without weights: x_1 has the probability q(x_1 | x_0).", 2, lambda q, p, prior, x0: -p[0, :, x0].log().sum()),
-    of_terms(
-        "an L_0 that is a KL with q(x_1 | x_0): it is -log p(x_0 | x_1), averaged.",
-        2,
-        lambda q, p, prior, x0: kl(q[0, x0], p[0, :, x0]),
-    ),
-    of_terms(
-        "an L_0 that reads p[0, x0]: the row is the state that is given, so p(x_0 | x_1) is p[0, x_1, x0].",
-        2,
-        lambda q, p, prior, x0: -(q[0, x0] @ p[0, x0].log()),
-    ),
-    after("the terms from L_0 to L_T: return L_T, the sum of the L_{t-1}, L_0.", bound, lambda v: of_last(v, lambda terms: terms.flip(0))),
-    after("the sum of the terms: return the three of them.", bound, lambda v: of_last(v, torch.sum)),
-    *(
-        Mutant(f"each L_{{t-1}} for itself, {words}: return three numbers, L_T, the sum of the L_{{t-1}}, L_0.", each_for_itself(times))
-        for words, times in (("downwards", (2, 1)), ("upwards", (1, 2)))
-    ),
-]  # fmt: skip
 READINGS = [
     altered("p read as p[t-1, x_{t-1}, x_t]: the row is the state that is given, here x_t.", bound, p=swapped),
     altered("q read as q[t-1, x_t, x_{t-1}]: the row is the state that is given, here x_{t-1}.", bound, q=swapped),
     *(
-        Mutant(f"{name} with its rows and columns swapped in {words} alone: the row is the state that is given.", one_read_wrong(place, **{name: swapped}))
-        for place, words in enumerate(("the expectation", "the terms"))
+        Mutant(f"{name} with {words} in {part} alone: {right}.", one_read_wrong(place, **{name: change}))
+        for place, part in enumerate(("the expectation", "the terms"))
         for name in ("p", "q")
+        for words, change, right in CHANGES
+    ),
+    Mutant("a uniform prior in the expectation alone: p(x_3) is given.", one_read_wrong(0, prior=uniform)),
+    *(
+        Mutant(f"an x_0 that is always 0 in {part} alone: use the argument.", one_read_wrong(place, x0=lambda x0: 0))
+        for place, part in enumerate(("the expectation", "the terms"))
     ),
     altered("p read from the back: p[t - 1] is the step from x_t to x_{t-1}.", bound, p=lambda p: p.flip(0)),
     altered("q read from the back: q[t - 1] is the step from x_{t-1} to x_t.", bound, q=lambda q: q.flip(0)),
@@ -217,7 +138,7 @@ READINGS = [
     altered("q and p one step off, q[t] and p[t] in step t: it has q[t - 1] and p[t - 1].", bound, q=lambda q: q.roll(-1, 0), p=lambda p: p.roll(-1, 0)),
     altered("q one step off, q[t] in step t: it has q[t - 1].", bound, q=lambda q: q.roll(-1, 0)),
     altered("p one step off, p[t] in step t: it has p[t - 1].", bound, p=lambda p: p.roll(-1, 0)),
-    altered("no prior, or a uniform one: p(x_3) is given.", bound, prior=lambda v: torch.full_like(v, 1 / 3)),
+    altered("no prior, or a uniform one: p(x_3) is given.", bound, prior=uniform),
     altered("a prior of 1 for every x_3, as if it were left out: p(x_{0:3}) begins with p(x_3).", bound, prior=torch.ones_like),
     altered("an x_0 that is always 0: use the argument.", bound, x0=lambda x0: 0),
     altered("an x_0 counted from 1: the states are 0, 1 and 2.", bound, x0=lambda x0: x0 - 1),
@@ -238,7 +159,7 @@ READINGS = [
 BOUND = Check(
     id="02-bound",
     points=5,
-    minutes=25,
+    minutes=40,
     level=3,
     reference=bound,
     inputs=lambda d: (*chain(d), d.integer(0, 2)),
@@ -247,5 +168,5 @@ BOUND = Check(
     "L_T = KL(q(x_3 | x_0) || p(x_3)), L_{t-1} = E KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)) for t = 2 and 3, and "
     "L_0 = -E log p(x_0 | x_1) (Ho et al. 2020, eq. 5).",
     outputs=("whole", "terms"),
-    mutants=[*WHOLES, *TERMS, *READINGS],
+    mutants=[*WHOLES, *TERMS, *READINGS, *TWO],
 )

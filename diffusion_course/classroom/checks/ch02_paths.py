@@ -4,10 +4,12 @@ q[t - 1, i, j] = q(x_t = j | x_{t-1} = i), p[t - 1, j, i] = p(x_{t-1} = i | x_t 
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from .ch01_slips import altered
 from .data import Mutant
 
 Both = tuple[Tensor, Tensor]
@@ -121,19 +123,29 @@ def each_for_itself(times: Sequence[int]) -> Callable[..., Both]:
     return function
 
 
-def one_read_wrong(place: int, **changes: Callable[[Tensor], Tensor]) -> Callable[..., Both]:
-    """Result `place` made with changed tables, the other with the right ones."""
+def one_read_wrong(place: int, **changes: Callable) -> Callable[..., Both]:
+    """Result `place` made with changed arguments, the other with the right ones."""
+    wrong = altered("", bound, **changes).function
 
-    def function(q: Tensor, p: Tensor, prior: Tensor, x0: int) -> Both:
-        right = bound(q, p, prior, x0)
-        wrong = bound(changes.get("q", same)(q), changes.get("p", same)(p), prior, x0)
-        return (wrong[0], right[1]) if place == 0 else (right[0], wrong[1])
+    def function(*args: Any) -> Both:
+        results = (wrong(*args), bound(*args)) if place == 0 else (bound(*args), wrong(*args))
+        return results[0][0], results[1][1]
 
     return function
 
 
-def same(table: Tensor) -> Tensor:
-    return table
+def of_tables(back: Sequence[int] = (1, 2), model: Sequence[int] = (1, 2)) -> Callable[..., Both]:
+    """Right terms but for the tables of steps t = 2 and 3: those of q in the posteriors, those of p that they are compared with."""
+
+    def function(q: Tensor, p: Tensor, prior: Tensor, x0: int) -> Both:
+        laws, (one, terms) = marginals(q, x0), bound(q, p, prior, x0)
+        steps = [
+            laws[t] @ kl(posterior(laws[t - 1], q[i]), p[j])
+            for t, i, j in zip((1, 2), back, model, strict=True)
+        ]
+        return one, torch.stack([terms[0], steps[0] + steps[1], terms[2]])
+
+    return function
 
 
 def all_turned(q: Tensor, p: Tensor, prior: Tensor, x0: int) -> Both:

@@ -5,18 +5,18 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from .ch01_slips import after, altered, in_float32
-from .ch02_posterior import POSTERIOR_MEAN_VARIANCE
+from .ch01_slips import after, altered, in_float32, shapes
+from .ch02_guess import ASKED, MEANS
 from .ch02_walk import (
-    Guess,
     Tables,
-    asked_slip,
     loop_slip,
     noise_slip,
     reverse_chain,
     right_step,
+    shaped_slip,
     slip,
     spread_slip,
+    told_slip,
     walk,
 )
 from .data import Check, Mutant
@@ -31,112 +31,10 @@ def chains(d: Draw) -> Iterator[tuple[str, tuple]]:
         yield words, (d.guess(), d.wide(3, 1, 2, 2), d.uniform(0.1, 0.9, T), d.wide(T, 3, 1, 2, 2))
 
 
-def cut_off(most: float) -> Callable[[Tensor, int, Tables], Tensor]:
-    return lambda x, t, c: right_step(x, t, c).clamp(-most, most)
-
-
 def kept_above(least: float) -> Callable[[int, Tables], Tensor]:
     return lambda t, c: c.variance[t - 1].clamp(min=least)
 
 
-# What goes wrong where the posterior is written out again, by the beginnings of its hints.
-WRITTEN_OUT = (
-    "alpha_bar[t - 2] for",
-    "alpha_t in the place of alpha_bar_t, alphas without",
-    "missing square roots in the mean",
-    "a missing square root in the weight of",
-    "a mean that is not divided",
-    "sqrt(alpha_bar_t) in the weight of",
-    "a variance without its denominator",
-)
-
-
-def posterior_slip(mutant: Mutant) -> Mutant:
-    """The chain with the posterior of that mutant."""
-
-    def step(x: Tensor, t: int, c: Tables) -> Tensor:
-        mean, variance = mutant.function(c.ask(x, t), x, c.times(x, t), c.betas)
-        return c.draw(mean, variance, t)
-
-    return slip(mutant.hint, step)
-
-
-def stale(guess: Guess, x_T: Tensor, betas: Tensor, noise: Tensor) -> Tensor:
-    """One guess, made before the loop, for all steps."""
-    x0_hat = Tables(guess, x_T, betas, noise).ask(x_T, len(betas))
-    return walk(guess, x_T, betas, noise, step=lambda x, t, c: c.draw(*c.posterior(x0_hat, x, t), t))
-
-
-ASKED = [
-    Mutant("one guess for all steps: ask for it inside the loop, at every x_t.", stale),
-    asked_slip(
-        "a guess that is always made of x_T: ask about the state that you have reached, x_t.",
-        lambda x, t, c: c.ask(c.x_T, t),
-    ),
-    asked_slip(
-        "a guess asked with t - 1: x_t has the noise of step t, so ask guess(x_t, t), with t from T to 1.",
-        lambda x, t, c: c.ask(x, t - 1),
-    ),
-    asked_slip("a guess asked with t + 1: x_t has the noise of step t.", lambda x, t, c: c.ask(x, t + 1)),
-    asked_slip("a guess asked with T in every step: t falls from T to 1.", lambda x, t, c: c.ask(x, c.T)),
-    asked_slip("a guess asked with 1 in every step: t falls from T to 1.", lambda x, t, c: c.ask(x, 1)),
-    asked_slip(
-        "a guess asked with T - t or T + 1 - t, the number of the step taken: it wants t, the number of the noise level.",
-        lambda x, t, c: c.ask(x, c.T + 1 - t),
-    ),
-    asked_slip(
-        "x_t itself in the place of the guess: ask guess(x_t, t) for it.", lambda x, t, c: c.ask(x, t) * 0 + x
-    ),
-    asked_slip(
-        "a guess cut to [-1, 1]: that is for pixels, here data may be any numbers.",
-        lambda x, t, c: c.ask(x, t).clamp(-1, 1),
-    ),
-    slip(
-        "the guess itself as the next state: put it in the place of x_0 in the posterior's mean, and add noise.",
-        lambda x, t, c: c.ask(x, t),
-    ),
-    slip(
-        "a guess that is noised again from zero, as q(x_{t-1} | x_0) does it: the posterior keeps a share of x_t.",
-        lambda x, t, c: c.draw(
-            c.kept_before[t - 1].sqrt() * c.ask(x, t), 1 - c.kept_before[t - 1], t
-        ),
-    ),
-    slip(
-        "the guess taken for the noise, as in the mean written with eps: it is a guess of x_0.",
-        lambda x, t, c: c.draw(
-            (x - c.betas[t - 1] / (1 - c.kept[t - 1]).sqrt() * c.ask(x, t)) / (1 - c.betas[t - 1]).sqrt(), c.variance[t - 1], t
-        ),
-    ),
-]  # fmt: skip
-MEANS = [
-    slip(
-        "x_T in the place of x_t in the posterior: step from the state that you have reached.",
-        lambda x, t, c: c.draw(*c.posterior(c.ask(x, t), c.x_T, t), t),
-    ),
-    slip(
-        "x_0 and x_t swapped in the posterior: the guess comes first.",
-        lambda x, t, c: c.draw(*c.posterior(x, c.ask(x, t), t), t),
-    ),
-    slip(
-        "the posterior's tables read one step too early, at t - 1: they are asked with t, and betas[t - 1] is beta_t.",
-        lambda x, t, c: c.draw(*c.posterior(c.ask(x, t), x, t - 1), t),
-    ),
-    slip(
-        "the posterior asked with t + 1: x_t has the noise of step t.",
-        lambda x, t, c: c.draw(*c.posterior(c.ask(x, t), x, min(t + 1, c.T)), t),
-    ),
-    slip(
-        "a t that is one too small everywhere, counted from T - 1 down to 0: guess and posterior count from 1, only noise[t - 1] is read from 0.",
-        lambda x, t, c: c.draw(*c.posterior(c.ask(x, t - 1), x, t - 1), t),
-    ),
-    *(posterior_slip(mutant) for mutant in POSTERIOR_MEAN_VARIANCE.mutants if mutant.hint.startswith(WRITTEN_OUT)),
-    slip(
-        "the deterministic step of DDIM (chapter 07): this chain adds the noise sqrt(beta-tilde_t) z_t.",
-        lambda x, t, c: c.kept_before[t - 1].sqrt() * c.ask(x, t)
-        + ((1 - c.kept_before[t - 1]) / (1 - c.kept[t - 1])).sqrt() * (x - c.kept[t - 1].sqrt() * c.ask(x, t)),
-    ),
-    *(slip(f"a state cut to [-{k}, {k}]: a state may be any number.", cut_off(k)) for k in (1, 3)),
-]  # fmt: skip
 SPREADS = [
     spread_slip(
         "noise in the last step, with the variance beta_t in all steps: that of the posterior is beta-tilde_t, which is 0 at t = 1.",
@@ -158,6 +56,10 @@ SPREADS = [
         lambda t, c: c.variance[t - 1] if t > 1 else torch.ones_like(c.variance[0]),
     ),
     spread_slip(
+        "noise in the last step, with the variance beta_1: at t = 1 the variance is 0, and x_0 is the guess.",
+        lambda t, c: c.variance[t - 1] if t > 1 else c.betas[0],
+    ),
+    spread_slip(
         "noise in the last step, with the factor of the step before: at t = 1 the variance is 0, and x_0 is the guess.",
         lambda t, c: c.variance[min(max(t, 2), c.T) - 1],
     ),
@@ -165,9 +67,19 @@ SPREADS = [
         spread_slip(f"a variance kept above {k:g}: at t = 1 it is 0, and x_0 is the guess.", kept_above(k))
         for k in (1e-4, 1e-6, 1e-8)
     ),
+    *(shaped_slip(hint, shape) for hint, shape in shapes("x_T")[:3]),  # with an axis too many, states grow in each step
 ]  # fmt: skip
 NOISES = [
     noise_slip("a chain without noise: add sqrt(variance) z_t in every step but the last.", lambda t, c: 0 * c.noise[0]),
+    told_slip(
+        "a right chain, of which the means are returned: append x_{t-1} after its noise is added.",
+        lambda x, t, c: (right_step(x, t, c), c.posterior(c.ask(x, t), x, t)[0]),
+    ),
+    told_slip(
+        "steps that go on from the mean, with noise in the returned states alone: the next step starts from x_{t-1}, noise included.",
+        lambda x, t, c: (c.posterior(c.ask(x, t), x, t)[0], right_step(x, t, c)),
+    ),
+    noise_slip("one draw for the whole batch, that of the first sample: every sample has its own in noise[t - 1].", lambda t, c: c.noise[t - 1, :1]),
     noise_slip(
         "noise read from the front, noise[0] first: the first step is that of t = T, and takes z_T, which is noise[T - 1].",
         lambda t, c: c.noise[c.T - t],
@@ -240,7 +152,7 @@ STATES = [
 REVERSE_CHAIN = Check(
     id="02-reverse_chain",
     points=5,
-    minutes=25,
+    minutes=20,
     level=2,
     reference=reverse_chain,
     inputs=lambda d: (d.guess(), d.x(), d.betas(), d.normal(d.T, d.B, *d.event)),

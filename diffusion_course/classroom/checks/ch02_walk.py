@@ -91,3 +91,40 @@ def asked_slip(hint: str, x0_hat: Callable[[Tensor, int, Tables], Tensor]) -> Mu
 def loop_slip(hint: str, times: Callable[[int], range]) -> Mutant:
     """A mutant that runs over other times."""
     return Mutant(hint, partial(walk, times=times))
+
+
+def told_slip(hint: str, step: Callable[[Tensor, int, Tables], tuple[Tensor, Tensor]]) -> Mutant:
+    """A mutant whose step(x_t, t, tables) gives the state that the chain goes on from, and what is returned as x_{t-1}."""
+
+    def function(guess: Guess, x_T: Tensor, betas: Tensor, noise: Tensor) -> Tensor:
+        c, x, told = Tables(guess, x_T, betas, noise), x_T, [x_T]
+        for t in range(c.T, 0, -1):
+            x, one = step(x, t, c)
+            told.append(one)
+        return torch.stack(told)
+
+    return Mutant(hint, function)
+
+
+def held_slip(hint: str, asks: Callable[[int, int], bool]) -> Mutant:
+    """A mutant that asks for a new guess only in the first step and where asks(t, T), and keeps the last one elsewhere."""
+
+    def function(guess: Guess, x_T: Tensor, betas: Tensor, noise: Tensor) -> Tensor:
+        c, states, x0_hat = Tables(guess, x_T, betas, noise), [x_T], x_T
+        for t in range(c.T, 0, -1):
+            if t == c.T or asks(t, c.T):
+                x0_hat = c.ask(states[-1], t)
+            states.append(c.draw(*c.posterior(x0_hat, states[-1], t), t))
+        return torch.stack(states)
+
+    return Mutant(hint, function)
+
+
+def shaped_slip(hint: str, shape: Callable[[Tensor, Tensor], Tensor]) -> Mutant:
+    """A mutant with the right mean, and a variance of shape (B,) that shape(variance, x_t) has reshaped."""
+
+    def step(x: Tensor, t: int, c: Tables) -> Tensor:
+        mean, variance = c.posterior(c.ask(x, t), x, t)
+        return c.draw(mean, shape(variance.expand(len(x)), x), t)
+
+    return slip(hint, step)

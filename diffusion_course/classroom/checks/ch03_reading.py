@@ -7,7 +7,7 @@ from torch import Tensor
 
 from .data import Check, Mutant
 from .inputs import Draw
-from .slips import argument_slip
+from .slips import argument_slip, result_slip
 
 Spread = Callable[[Tensor, Tensor], Tensor]
 
@@ -36,10 +36,11 @@ def reading(
     pairs: Callable[[Tensor], Tensor] = each_pair,
     spread: Spread = standard_error,
     decide: Callable[[Tensor, Tensor], Tensor] = beyond,
+    mean: Callable[[Tensor], Tensor] = lambda d: d.mean(-1),
 ) -> tuple[Tensor, Tensor, Tensor]:
     """difference, reach and decision, in parts that a mutant has another of."""
     d = pairs(marks)
-    difference, reach = d.mean(-1), k * spread(d, marks)
+    difference, reach = mean(d), k * spread(d, marks)
     return difference, reach, decide(difference, reach)
 
 
@@ -48,6 +49,26 @@ def slip(hint: str, **parts: Callable) -> Mutant:
         return reading(marks, k, **parts)
 
     return Mutant(hint, function)
+
+
+def whole(hint: str, change: Callable) -> Mutant:
+    """A mutant that returns change(difference, reach, shown)."""
+    return result_slip(hint, shown_better, lambda result: change(*result))
+
+
+def cut(difference: Tensor, reach: Tensor, shown: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    reach = torch.minimum(reach, 1 - difference.abs())
+    return difference, reach, difference > reach
+
+
+def of_those_that_differ(d: Tensor, marks: Tensor) -> Tensor:
+    n, mean = differing(d), d.sum(-1) / differing(d)
+    return ((d != 0) * (d - mean[..., None]).square()).sum(-1).sqrt() / n
+
+
+def differing(d: Tensor) -> Tensor:
+    """Samples on which two methods differ, at least 1: (M, M)."""
+    return (d != 0).sum(-1).clamp(min=1)
 
 
 def variance(marks: Tensor) -> Tensor:
@@ -75,13 +96,15 @@ def measurements(d: Draw) -> Iterator[tuple[str, tuple]]:
     better = shared.clone()
     better[(shared == 0).nonzero()[:9, 0]] = 1.0
     yield "nearly the same marks, where pairs tell more than shares", (torch.stack([shared, better]), 2.0)
+    easy = torch.tensor([[1.0, 1, 1, 1], [0, 0, 0, 1]], dtype=d.dtype, device=d.device)
+    yield "an interval that reaches beyond 1", (easy, 2.0)
     yield "one sample", (torch.tensor([[1.0], [0.0]], dtype=d.dtype, device=d.device), 0.645)
 
 
 SHOWN_BETTER = Check(
     id="03-shown_better",
     points=4,
-    minutes=25,
+    minutes=15,
     level=2,
     reference=shown_better,
     inputs=lambda d: (drawn(d, d.size(), 20 + d.T), d.integer(10, 30) / 9.7),
@@ -89,6 +112,20 @@ SHOWN_BETTER = Check(
     where='section 11 of this notebook ("Find out: noise, clean image or v?"): the differences d_n = marks[i, n] - marks[j, n] have '
     "the mean d and the variance s^2 (divided by N); the reach is k s / sqrt(N).",
     outputs=("difference", "reach", "shown"),
+    recording=False,
+    only={
+        "shown": "difference and reach are right. shown is difference > reach, entry by entry: the lower end decides, difference - reach. "
+        "An end of exactly 0 is not above 0, and a reach of 0 is a reach, too.",
+        (
+            "reach",
+            "shown",
+        ): "difference is right. reach[i, j] is half a width, k s / sqrt(N): one s for each pair, over its N samples.",
+        (
+            "difference",
+            "reach",
+            "shown",
+        ): "difference comes first: entry [i, j] is the mean of marks[i] - marks[j], with its sign.",
+    },
     mutants=[
         slip(
             "a reach of two independent samples, from each method's own spread: here sample n of all methods has one noise, "
@@ -115,6 +152,14 @@ SHOWN_BETTER = Check(
         slip(
             "a division by N in the place of sqrt(N): a mean of N differences has the standard error s / sqrt(N).",
             spread=lambda d, marks: d.std(-1, correction=0) / d.shape[-1],
+        ),
+        slip(
+            "s^2 in the place of s: the root of the variance is missing.",
+            spread=lambda d, marks: d.var(-1, correction=0) / d.shape[-1] ** 0.5,
+        ),
+        slip(
+            "one s for all pairs: every pair has its own, from the N differences of its samples.",
+            spread=lambda d, marks: (d.var(correction=0) / d.shape[-1]).sqrt().expand(d.shape[:2]),
         ),
         slip(
             "the variance of the mean: its root is the standard error.",
@@ -146,12 +191,22 @@ SHOWN_BETTER = Check(
             "k",
             lambda k: 1.96,
         ),
+        slip(
+            "differences the wrong way round: entry [i, j] is method i minus method j.",
+            pairs=lambda marks: -each_pair(marks),
+        ),
         argument_slip(
             "one standard error: the interval reaches k of them.", shown_better, "k", lambda k: 1.0
         ),
         slip(
-            "differences the wrong way round: entry [i, j] is method i minus method j.",
-            pairs=lambda marks: -each_pair(marks),
+            "sums over the samples: take means, and divide by N and sqrt(N).",
+            mean=lambda d: d.sum(-1),
+            spread=lambda d, marks: d.std(-1, correction=0) * d.shape[-1] ** 0.5,
+        ),
+        slip(
+            "a division by the number of samples on which the two differ: N counts all samples, also those with a difference of 0.",
+            mean=lambda d: d.sum(-1) / differing(d),
+            spread=of_those_that_differ,
         ),
         slip(
             "differences without their sign: entry [i, j] is the share of i minus that of j.",
@@ -160,6 +215,34 @@ SHOWN_BETTER = Check(
         slip(
             "every larger share taken for shown: it is shown where the interval lies above 0, difference > reach.",
             decide=lambda difference, reach: difference > 0,
+        ),
+        slip(
+            "a pair that is shown by the upper end, difference + reach > 0: the lower end decides, difference - reach > 0.",
+            decide=lambda difference, reach: difference + reach > 0,
+        ),
+        slip(
+            "a tie counted as shown, off the diagonal: a lower end of exactly 0 is not above 0, difference > reach.",
+            decide=lambda difference, reach: (difference >= reach) & ~torch.eye(len(reach), dtype=torch.bool),
+        ),
+        slip(
+            "pairs with a reach of 0 left out: a method that is better on all samples is shown to be better, 1 > 0.",
+            decide=lambda difference, reach: (difference > reach) & (reach > 0),
+        ),
+        whole(
+            "a reach cut where the interval leaves [-1, 1]: reach is not cut, it is k s / sqrt(N).",
+            cut,
+        ),
+        whole(
+            "the two ends of the interval in the place of difference and reach: return its middle, and half its width.",
+            lambda difference, reach, shown: (difference - reach, difference + reach, shown),
+        ),
+        whole(
+            "the lower end of the interval in the place of reach: reach is half its width.",
+            lambda difference, reach, shown: (difference, difference - reach, shown),
+        ),
+        whole(
+            "the results in the wrong order: return difference, reach, shown.",
+            lambda difference, reach, shown: (reach, difference, shown),
         ),
         slip(
             "a difference either way taken for better: i is better where its difference is above 0, difference > reach.",

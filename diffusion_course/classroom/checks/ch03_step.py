@@ -33,7 +33,8 @@ class Given:
 
 
 def set_lr(g: Given) -> None:
-    g.optimizer.param_groups[0]["lr"] = g.lr
+    for group in g.optimizer.param_groups:
+        group["lr"] = g.lr
 
 
 def zero(g: Given) -> None:
@@ -80,7 +81,8 @@ def squared(net: Callable, x_t: Tensor, t: Tensor, labels: Tensor | None, want: 
 @dataclass(frozen=True)
 class Parts:
     """times(draws, T, B), noise(draws, x0), read(alpha_bar, t), mixing(x0, eps, a), labels(draws, labels, drop, no_label),
-    want(target, x0, eps, a, draws) and loss(net, x_t, t, labels, want), then the operations."""
+    want(target, x0, eps, a, draws) and loss(net, x_t, t, labels, want), then the operations. shape(alpha_bar_t, x0) makes a, told(t, T)
+    is the time that net is told, and asked(net, ema) the network."""
 
     times: Callable = times
     noise: Callable = lambda draws, x0: draws.randn(x0.shape)
@@ -89,6 +91,9 @@ class Parts:
     labels: Callable = dropped
     want: Callable = lambda target, x0, eps, a, draws: target(x0, eps, a)
     loss: Callable = squared
+    shape: Callable = column
+    told: Callable = lambda t, T: t
+    asked: Callable = lambda net, ema: net
     operations: Sequence[Callable] = RIGHT
     result: Callable = lambda loss: loss.item()
 
@@ -97,10 +102,11 @@ class Parts:
         target: Callable, lr: float, decay: float, drop: float = 0.1, max_norm: float = 1.0,
     ) -> Any:  # fmt: skip
         t, eps = self.times(draws, len(alpha_bar), len(x0)), self.noise(draws, x0)
-        a = column(self.read(alpha_bar, t), x0)
+        a = self.shape(self.read(alpha_bar, t), x0)
         seen = self.labels(draws, labels, drop, net.no_label)
         want = self.want(target, x0, eps, a, draws)
-        loss = self.loss(net, self.mixing(x0, eps, a), t, seen, want)
+        x_t, told = self.mixing(x0, eps, a), self.told(t, len(alpha_bar))
+        loss = self.loss(self.asked(net, ema), x_t, told, seen, want)
         for operation in self.operations:
             operation(Given(net, ema, optimizer, lr, decay, max_norm, loss))
         return self.result(loss)

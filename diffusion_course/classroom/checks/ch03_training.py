@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from .ch03_step import training_step
-from .ch03_training_slips import AVERAGES, LABELS, LOSSES, NOISE, OPERATIONS, TIMES
+from .ch03_training_moves import AVERAGES, OPERATIONS
+from .ch03_training_slips import LABELS, LOSSES, NOISE, TIMES
 from .data import Check
 from .inputs import Draw
 from .machines import SEEN
@@ -55,13 +56,18 @@ def tables(d: Draw) -> Iterator[tuple[str, tuple]]:
 TRAINING_STEP = Check(
     id="03-training_step",
     points=6,
-    minutes=30,
+    minutes=25,
     level=3,
     reference=training_step,
     inputs=random_case,
     fixed=tables,
     where="Algorithm 1 in section 8 of this notebook: draw, make x_t, drop labels, loss; then zero_grad, backward, clip, step, average.",
     outputs=[name.format(step) for step in range(1, STEPS + 1) for name in SEEN],
+    only={
+        ", loss": "All weights are right, only the number that is returned is not: return the loss that backward() used, of this step alone.",
+        ", weights of ema": "net is trained right, only ema is not: in place, each weight becomes decay times itself plus 1 - decay times "
+        "the new weight of net, with the decay of this step, and ema itself is the memory.",
+    },
     machine="training",
     path="in order",
     mutants=[*TIMES, *NOISE, *LABELS, *LOSSES, *OPERATIONS, *AVERAGES],

@@ -74,13 +74,26 @@ def named_right(named: Tensor, line_up: str = OWN) -> float:
     return float((named == torch.tensor(faults_of(line_up))).sum())
 
 
+def misnamed(named: Tensor, line_up: str = OWN) -> str:
+    """Of the wrong names: how many are faults of the line-up in another place, and how many no sampler has."""
+    right = faults_of(line_up)
+    wrong = [int(n) for n, fault in zip(named.tolist(), right, strict=True) if n != fault]
+    moved = sum(n in right for n in wrong)
+    words = {
+        f"{moved} of a fault that another sampler has": moved,
+        f"{len(wrong) - moved} of a fault that none of the five has": len(wrong) - moved,
+    }
+    return f"Of the wrong names: {', '.join(w for w, n in words.items() if n)}." if wrong else ""
+
+
 def version(line_up: str) -> Variant:
     """Another line-up: other faults, in another order."""
 
     def name_faults() -> Tensor:
         return torch.tensor(faults_of(line_up))
 
-    changes: dict[str, Any] = {"score": partial(named_right, line_up=line_up), "reference": name_faults}
+    scored = {"score": partial(named_right, line_up=line_up), "missed": partial(misnamed, line_up=line_up)}
+    changes: dict[str, Any] = scored | {"reference": name_faults}
     return Variant({f'line_up("{OWN}")': f'line_up("{line_up}")'}, changes | {"mutants": mistakes(line_up)})
 
 
@@ -115,11 +128,18 @@ def mistakes(line_up: str) -> list[Mutant]:
             "a number for each fault: give one for each sampler, A to E.",
             [right.index(n) + 1 if n in right else 0 for n in range(1, 9)],
         ),
+        told(
+            "the samplers in the order of their faults: give the faults in the order of the samplers, A to E.",
+            [right.index(n) + 1 for n in sorted(right)],
+        ),
         says(
             "yes and no for each fault of each sampler: give one number for each sampler.",
             lambda: torch.eye(8, dtype=torch.int64)[torch.tensor(right) - 1],
         ),
-        says("words: give the numbers of the faults.", lambda: [list(FAULTS)[n - 1] for n in right]),
+        says(
+            "words or quoted numbers: give five numbers, without quotes.",
+            lambda: [list(FAULTS)[n - 1] for n in right],
+        ),
         says(
             "a dictionary: give the five numbers in the order A to E.",
             lambda: dict(zip(LETTERS, right, strict=True)),
@@ -140,6 +160,7 @@ NAME_FAULTS = Check(
     "Choose x_T, the model, the noise, and eta so that only that part is left.",
     outputs=("the list of faults",),
     score=named_right,
+    missed=misnamed,
     scored="the number of samplers whose fault is named right",
     lower=False,
     marks=((2, 3), (3, 4), (5, 5)),

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ... import schedules
 from ...errors import CourseError
+from .ch07_asked import overlooked
 from .ch07_ddim import ddim_step
 from .ch07_steps import WRONG, Specimens, specimens, undressed
 from .data import Check, Mutant
@@ -74,7 +75,7 @@ def share_refused(verdicts: Tensor, steps: Specimens) -> float:
     if lost:
         raise CourseError(
             f"the test says False of {lost} of the {int(right.sum())} right steps, and one is enough to lose all points: "
-            "they compute eq. 12 in other orders, and differ by rounding, so compare in float64 and allow 1e-6"
+            "they compute eq. 12 in other orders"
         )
     return float((verdicts[~right] == 0).double().mean())
 
@@ -122,6 +123,8 @@ IS_RIGHT = Check(
     score=share_refused,
     scored="the share of the wrong steps that it refuses",
     missed=passed,
+    closer=overlooked,
+    digits=3,
     lower=False,
     marks=((2, 0.9), (4, 0.95), (6, 1.0)),
     mutants=[
@@ -130,7 +133,7 @@ IS_RIGHT = Check(
             lambda step: True,
         ),
         Mutant(
-            "a test that says False of every step, as one does that looks at its name or its type: call it, and compare what it returns.",
+            "a test that says False of every step, of the plain formula too.",
             lambda step: False,
         ),
         Mutant("the two verdicts exchanged: True is for a right step.", lambda step: not right_test(step)),

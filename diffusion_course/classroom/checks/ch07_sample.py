@@ -9,7 +9,7 @@ from torch import Tensor
 from ...denoisers import EpsModel
 from .ch03 import predict
 from .ch07_ddim import clean, fresh_std, kept, neighbours, neighbours_beta, right_step
-from .ch07_walks import Part, cut, first_prediction, last_noise, swap, walk, walked
+from .ch07_walks import Part, cut, first_prediction, first_time, last_noise, of_clipped, swap, walk, walked
 from .data import Check, Mutant
 from .inputs import Draw
 from .slips import argument_slip, result_slip
@@ -93,6 +93,22 @@ TIMES = [
     read("alpha_bar read at t and t_prev: alpha_bar_t is alpha_bar[t - 1].", lambda t, p, ab: (ab[min(t, len(ab) - 1)], clean(p, ab, p))),
     read("alpha_bar[t_prev] for that of t_prev: it is alpha_bar[t_prev - 1], and 1 at time 0.", lambda t, p, ab: (ab[t - 1], clean(p, ab, p))),
     walked(
+        "no step from the time 1: the image is at time 0, so one more step leads there.",
+        lambda q: q.x if q.t == 1 else swap()(q),
+    ),
+    walked(
+        "no step where there is one time alone: n times are n steps, so n = 1 makes one, to 0.",
+        lambda q: q.x if q.n == 1 else swap()(q),
+    ),
+    walked(
+        "every step from times[0]: step k goes from times[k - 1].",
+        swap(asked=first_time, t=first_time),
+    ),
+    walked(
+        "steps from times[0], with a model that is told the right time: step k goes from times[k - 1].",
+        swap(t=first_time),
+    ),
+    walked(
         "steps to t - 1: each step goes to the next of the chosen times, which may be many steps away.",
         swap(p=lambda q: q.t - 1),
     ),
@@ -125,6 +141,10 @@ TIMES = [
         lambda times: times[1:],
     ),
     Mutant(
+        "times + [0], as of a list: times is a tensor, and times.tolist() makes a list of it.",
+        lambda m, x, times, eta, noise, ab: times + [0],  # noqa: RUF005  # the mistake itself
+    ),
+    Mutant(
         "one step too few, from the last of the times to 0: n times are n steps.",
         lambda m, x, times, eta, noise, ab: ddim_sample(m, x, times, eta, noise, ab)[:-1],
     ),
@@ -142,7 +162,7 @@ NOISE = [
     ),
     draw("noise[k] in step k: step k takes noise[k - 1].", lambda q: q.noise[q.k % q.n]),
     draw("noise[k] in step k, beyond the last entry: step k takes noise[k - 1].", lambda q: q.noise[q.k]),
-    draw("noise[k - 2] in step k: step k takes noise[k - 1].", lambda q: q.noise[q.k - 2]),
+    draw("every draw one step late, and the last draw in step 1: step k takes noise[k - 1], where k begins at 1.", lambda q: q.noise[q.k - 2]),
     draw("noise read backwards: step k takes noise[k - 1].", lambda q: q.noise[q.n - q.k]),
     draw("one noise for all steps: step k takes noise[k - 1].", lambda q: q.noise[0]),
     draw("the last noise in all steps: step k takes noise[k - 1].", lambda q: q.noise[-1]),
@@ -185,6 +205,10 @@ STEPS = [
         "an x0 clipped to [-1, 1]: the step takes the guess as it is; what should be clipped, the model clips.",
         lambda q, eps, b, s: (1 - b - s**2).sqrt() * eps + s * q.z,
         most=1,
+    ),
+    walked(
+        "an x0 clipped to [-1, 1], and an eps computed from it: the step takes both as the model gives them.",
+        swap(eps=of_clipped),
     ),
     walked(
         "a prediction that is made once, in the first step, and used in all: every step shows the model its own state.",

@@ -141,6 +141,10 @@ class Specimens(Each):
     def right(self) -> list[bool]:
         return [not where for where in self.shows]
 
+    def told(self, name: str) -> str:
+        right = sum(self.right)
+        return f"{super().told(name)}, {right} right and {len(self) - right} wrong"
+
 
 def specimens(d: Draw) -> Specimens:
     """Every right form and every wrong step once, in an order, with names and with constants that the draw decides."""

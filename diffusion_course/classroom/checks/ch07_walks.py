@@ -80,6 +80,18 @@ def first_prediction(q: Part) -> Tensor:
     return q.kept["eps"]
 
 
+def first_time(q: Part) -> int:
+    """The time at which the first step begins."""
+    return int(q.kept.setdefault("t", torch.tensor(q.t)))
+
+
+def of_clipped(q: Part) -> Tensor:
+    """The noise that would have led to the clipped guess x0."""
+    a, _ = kept(q.t, q.p, q.ab)
+    x0 = (q.x - (1 - a).sqrt() * predict(q.model, q.x, q.t)) / a.sqrt()
+    return (q.x - a.sqrt() * x0.clamp(-1, 1)) / (1 - a).sqrt()
+
+
 def last_noise(q: Part) -> Tensor:
     """The right step, and fresh noise in the step to 0, as of a variance beta of that step, 1 - ab_t."""
     x = RIGHT(q)

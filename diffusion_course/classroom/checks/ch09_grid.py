@@ -1,8 +1,9 @@
 """A design: where twelve evaluations should go, measured with the exact denoiser of 300 digits."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, partial
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -17,7 +18,9 @@ from .ch09_karras import ended, even_logarithms, karras_sigmas, powers, ramp
 from .data import Check, Mutant, Variant
 
 START = 80.0
+MARKS = ((2, 0.022), (4, 0.0075), (6, 0.004))
 SAMPLES = 40
+PIECES = 8  # into which a step is divided to see what it costs
 NODES = 2000  # of the integral of a density
 
 
@@ -56,6 +59,33 @@ def distance(sigmas: Tensor, n: int, start: float = START) -> float:
 
     Raises CourseError, in words, for what is no grid from `start` to 0.
     """
+    refuse_others(sigmas, start)
+    error = (sampled(sigmas) - converged(start)).square().mean((1, 2, 3)).sqrt()
+    return error.log().mean().exp().item()
+
+
+# What a formula may hand out for sigma, in words.
+FORMS: dict[str, Callable[[float], float]] = {
+    "ln({})": math.log,
+    "{}^2": lambda s: s**2,
+    "{0} / sqrt(1 + {0}^2)": lambda s: s / math.sqrt(1 + s**2),
+    "1 / (1 + {}^2)": lambda s: 1 / (1 + s**2),
+    "{0} / (1 + {0})": lambda s: s / (1 + s),
+}
+
+
+def refuse_others(sigmas: Tensor, start: float) -> None:
+    """Raises CourseError for what is no grid from `start` to 0."""
+    first = sigmas[0].item()
+    if not math.isclose(first, start, rel_tol=1e-6):
+        form = next((f for f, of in FORMS.items() if math.isclose(first, of(start), rel_tol=1e-4)), "")
+        what = f", which is {form.format(f'{start:g}')}: return the sigmas themselves" if form else ""
+        what = what or f", want {start:g}, where nothing of the image is left; it falls to 0 from there"
+        raise CourseError(f"the grid begins at {first:.6g}{what}")
+    negative = (sigmas[:-1] < 0).nonzero()
+    if len(negative):
+        i = int(negative[0])
+        raise CourseError(f"sigma_{i} = {sigmas[i]:.6g} is negative; all but the 0 at the end are above 0")
     rising = (sigmas.diff() >= 0).nonzero()
     if len(rising):
         i = int(rising[0])
@@ -64,12 +94,36 @@ def distance(sigmas: Tensor, n: int, start: float = START) -> float:
         )
     if sigmas[-1] != 0:
         raise CourseError(f"the grid ends at {sigmas[-1]:.4g}, want 0, where no noise is left")
-    if not math.isclose(sigmas[0], start, rel_tol=1e-6):
-        raise CourseError(
-            f"the grid begins at {sigmas[0]:.6g}, want {start:g}, where nothing of the image is left"
-        )
-    error = (sampled(sigmas) - converged(start)).square().mean((1, 2, 3)).sqrt()
-    return error.log().mean().exp().item()
+
+
+def lost(sigmas: Tensor, n: int, start: float = START, enough: float = MARKS[0][1]) -> str:
+    """Which step costs most, and which evaluation gains least, found by trying each; "" for a distance of at most `enough`."""
+    return _lost(tuple(sigmas.tolist()), n, start, enough)
+
+
+@cache
+def _lost(sigmas: tuple[float, ...], n: int, start: float, enough: float) -> str:
+    def tried(numbers: Sequence[float]) -> float:
+        return distance(torch.tensor(numbers, dtype=torch.float64), n, start)
+
+    if tried(sigmas) <= enough:
+        return ""
+    finer = [
+        tried([*sigmas[: i + 1], *inside(a, b), *sigmas[i + 1 :]])
+        for i, (a, b) in enumerate(pairwise(sigmas))
+    ]
+    without = [tried([*sigmas[:i], *sigmas[i + 1 :]]) for i in range(1, n)]
+    i, k = finer.index(min(finer)), 1 + without.index(min(without))
+    return (
+        f"The step from {sigmas[i]:.3g} to {sigmas[i + 1]:.3g} costs most: in {PIECES} small ones instead, the distance is "
+        f"{finer[i]:.3g}. The evaluation at {sigmas[k]:.3g} gains least: without it the distance is {without[k - 1]:.3g}."
+    )
+
+
+def inside(a: float, b: float) -> list[float]:
+    """What divides the step from a to b into PIECES of equal ratio; of halves, where it leads to 0."""
+    ratio = (b / a) ** (1 / PIECES) if b else 0.5
+    return [a * ratio**k for k in range(1, PIECES)]
 
 
 def version(start: float, n: int, marks: tuple[tuple[int, float], ...]) -> Variant:
@@ -82,6 +136,7 @@ def version(start: float, n: int, marks: tuple[tuple[int, float], ...]) -> Varia
         "score": partial(distance, start=start),
         "reference": best_grid,
         "marks": marks,
+        "missed": partial(lost, start=start, enough=marks[0][1]),
     }
     edits = {"begins at $80$": f"begins at ${start:g}$", "$n = 12$": f"$n = {n}$"}
     return Variant(edits, changes | {"inputs": lambda d: (n,)})
@@ -107,12 +162,13 @@ BEST_GRID = Check(
     level=3,
     reference=best_grid,
     inputs=lambda d: (12,),
-    where='section 5 of this notebook ("Heun\'s method"): n evaluations are n sigmas, from 80 down, and a 0 behind them; '
-    "the slider there shows at which sigma the error of a step is large.",
+    where='section 5 of this notebook ("Heun\'s method"): n evaluations are n falling sigmas, and a 0 behind them; '
+    "single_steps(sigmas, two_m, sigmas[0] * unit)[0], made there, is the error of each step but the last.",
     outputs=("sigmas",),
     score=distance,
     scored="the distance to the converged solution",
-    marks=((2, 0.022), (4, 0.0075), (6, 0.004)),
+    missed=lost,
+    marks=MARKS,
     variants=(
         Variant(),
         version(40.0, 10, ((2, 0.0275), (4, 0.0125), (6, 0.007))),

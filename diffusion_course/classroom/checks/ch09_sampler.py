@@ -10,15 +10,12 @@ from ...denoisers import Denoiser
 from .ch01_slips import after, in_float32
 from .ch09_heun import heun_step, slope
 from .ch09_karras import karras_sigmas
+from .ch09_sampler_slips import CHURNS, DRAWS, STARTS
 from .ch09_walk import (
     Sampler,
-    churn_slip,
-    churned,
     first_slope_slip,
-    gamma_slip,
     heun_slip,
     last_too,
-    noise_slip,
     old_length,
     slip,
     walk,
@@ -69,11 +66,17 @@ def samplings(d: Draw) -> Iterator[tuple[str, tuple]]:
         ("an s_noise of 0", (1.0, 0.0, math.inf, 0.0)),
         ("gamma at its cap", (6 * (math.sqrt(2) - 1), 0, 80.0, 1)),
         ("s_min and s_max are sigmas of the grid", (1.0, 1.025, 8.2, 1.1)),
+        ("s_min and s_max are one sigma of the grid", (1.0, 4.1, 4.1, 1.1)),
         ("s_min above 1, s_max just above a sigma", (1.0, 3.0, 8.3, 1.1)),
     ):
         yield words, run_of(d, halves, knobs, 3, 2)
     yield "two steps", run_of(d, torch.tensor([3.0, 1.0, 0.0]), (1.0, 0.002, 80, 1.003), 2, 3)
     yield "one step", run_of(d, torch.tensor([2.0, 0.0]), (0.3, 0.0, 5.0, 1.0), 1, 1, 4, 4)
+    _, *rest = run_of(d, halves, (1.0, 0.05, 50.0, 1.003), 3, 2)
+    yield (
+        "a D with answers up to 8",
+        (ToyDenoiser(d.uniform(0.06, 0.08, 3) * d.x().new_tensor([100, 1, 1])), *rest),
+    )
 
 
 def run_of(d: Draw, sigmas: Tensor, knobs: tuple, *shape: int) -> tuple:
@@ -90,90 +93,10 @@ def calls(D: Denoiser, x: Tensor, sigmas: Tensor, *rest: object) -> int:
     return len(x) * (2 * (len(sigmas) - 1) - 1)
 
 
-STARTS = [
-    slip(
-        "a start that is not scaled: x is standard normal, and the first state is sigmas[0] x.",
-        start=lambda x, sigmas: x,
-    ),
-    slip(
-        "a start of variance 1 + sigmas[0]^2: the first state is sigmas[0] x.",
-        start=lambda x, sigmas: (1 + sigmas[0] ** 2).sqrt() * x,
-    ),
-]
-DRAWS = [
-    slip("one draw for all steps: step i takes noise[i].", draw=lambda noise, i: noise[0]),
-    slip("noise[i - 1] in step i: it takes noise[i].", draw=lambda noise, i: noise[i - 1]),
-    slip(
-        "noise[i + 1] in step i, with the last index wrapped to 0: it takes noise[i].",
-        draw=lambda noise, i: noise[(i + 1) % len(noise)],
-    ),
-    slip(
-        "noise[i + 1] in step i, with the last index held: it takes noise[i].",
-        draw=lambda noise, i: noise[min(i + 1, len(noise) - 1)],
-    ),
-    slip("noise read backwards: step i takes noise[i].", draw=lambda noise, i: noise[-1 - i]),
-]  # fmt: skip
-CHURNS = [
-    churn_slip(
-        "s_churn and s_noise swapped: churn takes (x, sigma, eps, num_steps, s_churn, s_min, s_max, s_noise).",
-        s_churn=lambda p: p.s_noise,
-        s_noise=lambda p: p.s_churn,
-    ),
-    churn_slip("draws multiplied by sigma: noise[i] is standard normal, as churn takes it.", z=lambda p: p.s * p.z),
-    slip("no churn at all: raise the noise before each Heun step.", raise_=lambda p: (p.x, p.s)),
-    slip(
-        "a raised sigma without noise, or a step from x and not from x_hat: the step begins at x_hat, which has the new noise.",
-        raise_=lambda p: (p.x, p.hat),
-    ),
-    slip(
-        "a Heun step from sigma after the churn: x_hat has the noise sigma_hat, and the step begins there.",
-        raise_=lambda p: (churned(p)[0], p.s),
-    ),
-    churn_slip(
-        "churn that is asked of the next sigma: whether sigma_i lies in [s_min, s_max] decides on step i.",
-        s_min=lambda p: -math.inf if p.s_min <= p.r <= p.s_max else math.inf,
-        s_max=lambda p: math.inf,
-    ),
-    churn_slip(
-        "churn at every sigma: outside [s_min, s_max] gamma is 0.",
-        s_min=lambda p: -math.inf,
-        s_max=lambda p: math.inf,
-    ),
-    churn_slip("churn below s_min: the interval has two ends.", s_min=lambda p: -math.inf),
-    churn_slip("churn above s_max: the interval has two ends.", s_max=lambda p: math.inf),
-    gamma_slip(
-        "a gamma without its cap: it is at most sqrt(2) - 1.",
-        lambda p: p.s_churn / p.n if p.s_min <= p.s <= p.s_max else 0.0,
-    ),
-    churn_slip(
-        "len(sigmas) for the number of steps: N steps have N + 1 sigmas, the last of them 0.", n=lambda p: p.n + 1
-    ),
-    churn_slip(
-        "N - 1 for the number of steps: the last step, to 0, is one too.", n=lambda p: max(p.n - 1, 1)
-    ),
-    churn_slip(
-        "the whole s_churn in each step: gamma is s_churn / N, N being the number of steps.", n=lambda p: 1
-    ),
-    churn_slip("s_noise left out: it multiplies the noise.", s_noise=lambda p: 1.0),
-    noise_slip(
-        "noise of variance sigma_hat^2: x has sigma^2 already, the difference is added.", lambda p: p.hat * p.s_noise
-    ),
-    noise_slip(
-        "a difference of standard deviations: variances add, so take sqrt(sigma_hat^2 - sigma^2).",
-        lambda p: (p.hat - p.s) * p.s_noise,
-    ),
-    noise_slip(
-        "a variance used as a standard deviation: take the root of sigma_hat^2 - sigma^2.",
-        lambda p: (p.hat**2 - p.s**2) * p.s_noise,
-    ),
-    slip(
-        "no churn in the last step: algorithm 2 asks the interval alone.",
-        raise_=lambda p: (p.x, p.s) if p.r == 0 else churned(p),
-    ),
-]  # fmt: skip
 MOVES = [
     slip(
-        "a second slope in the last step too: at sigma = 0 there is none, and the step is Euler's.", move=last_too
+        "a second slope in the last step too, or churn at sigma_{i+1}: at sigma = 0 there is no slope; the last step is Euler's, "
+        "and churn gets sigma_i.", move=last_too
     ),
     slip(
         "a last step that is not taken: the last state is where Euler's step to 0 ends.",
@@ -241,6 +164,19 @@ STATES = [
         lambda D, x, sigmas, *rest: edm_sampler(D, x, sigmas[:-1].flip(0), *rest),
     ),
     after(
+        "one tensor in every place, overwritten by each step: make a new one, and append that.",
+        edm_sampler,
+        lambda v: v[-1:].expand_as(v),
+    ),
+    *(
+        after(
+            f"a last state cut to [{low}, {high}]: it is D's answer as it is.",
+            edm_sampler,
+            lambda v, low=low, high=high: torch.cat([v[:-1], v[-1:].clamp(low, high)]),
+        )
+        for low, high in ((-1, 1), (0, 1))
+    ),
+    after(
         "states that are kept before the step and not after it: the first is there twice, and the last is missing.",
         edm_sampler,
         lambda v: torch.cat([v[:1], v[:-1]]),
@@ -268,7 +204,7 @@ STATES = [
 EDM_SAMPLER = Check(
     id="09-edm_sampler",
     points=5,
-    minutes=25,
+    minutes=20,
     level=3,
     reference=edm_sampler,
     inputs=runs,

@@ -15,9 +15,10 @@ from .data import Mutant
 
 @dataclass(frozen=True)
 class Step:
-    """What one step may use. x: the state. s, r: its sigma and the next. z: the draw. n: the number of steps."""
+    """What one step may use. i: its number, from 0 on. x: the state. s, r: its sigma and the next. z: the draw. n: the number of steps."""
 
     D: Denoiser
+    i: int
     x: Tensor
     s: Tensor
     r: Tensor
@@ -69,11 +70,24 @@ def walk(
     """All N + 1 states. hats: with x_hat in the place of each but the last. again: with every step from the first."""
     states, n = [parts.start(x, sigmas)], len(sigmas) - 1
     for i in range(n):
-        p = Step(D, states[0 if again else -1], sigmas[i], sigmas[i + 1], parts.draw(noise, i), n, *knobs)
+        p = Step(D, i, states[0 if again else -1], sigmas[i], sigmas[i + 1], parts.draw(noise, i), n, *knobs)
         x_hat, hat = parts.raise_(p)
         if hats:
             states[-1] = x_hat
         states.append(parts.move(p, x_hat, hat))
+    return torch.stack(states)
+
+
+def churned_late(
+    D: Denoiser, x: Tensor, sigmas: Tensor, noise: Tensor, *knobs: float, kept: bool = True
+) -> Tensor:
+    """A walk whose steps churn after the Heun step, at the new sigma. kept: is the churned state the one that is returned?"""
+    n, x, hat = len(sigmas) - 1, sigmas[0] * x, sigmas[0]
+    states = [x]
+    for i in range(n):
+        moved = heun_step(D, x, hat, sigmas[i + 1])
+        x, hat = churned(Step(D, i, moved, sigmas[i + 1], sigmas[i + 1], noise[i], n, *knobs))
+        states.append(x if kept else moved)
     return torch.stack(states)
 
 

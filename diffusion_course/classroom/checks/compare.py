@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from itertools import permutations
 from typing import TypeGuard
 
 import torch
@@ -62,7 +63,7 @@ def value_fault(
     fault = next(filter(None, found), None)
     if fault and states:
         return replace(fault, text=f"{right_up_to(outputs, found.index(fault))}{fault.text}")
-    if fault and alike(tuple(got[::-1]), want):
+    if fault and any(alike(order, want) for order in permutations(got)):
         return Fault(Kind.FORM, f"the results are in the wrong order, want ({names})")
     return fault
 
@@ -249,10 +250,12 @@ def describe(names: Sequence[str], args: Sequence) -> str:
     for name, arg in zip(names, args, strict=True):
         if isinstance(arg, Tensor):
             parts.append(
-                f"{name} {tuple(arg.shape)}" if arg.is_floating_point() else f"{name} = {arg.tolist()}"
+                f"{name} {tuple(arg.shape)}"
+                if arg.is_floating_point()
+                else f"{name} = tensor({arg.tolist()})"
             )
         elif isinstance(arg, Each):
-            parts.append(f"{name}, {len(arg)} of them")
+            parts.append(arg.told(name))
         elif isinstance(arg, list):
             parts.append(f"{name} = {arg}")
         elif isinstance(arg, bool | int | float):

@@ -62,6 +62,8 @@ class Check:
     mutants: the classic mistakes, at least three.
     fixed: the cases that are the same on every seed, from where the chapter uses the function: label -> arguments, in float64.
     outputs: names of the results, for the messages. Several mean that the answer returns a tuple.
+    only: of several results that follow from one another, what to say where others are right: ends of their names -> a sentence. The first counts whose ends are
+        those of all wrong results.
     machine: of an answer that changes what it is given, what calls it: a name in machines.MACHINES. Then a case's arguments are the
         machine's, and the results are what it tells.
     path: of a loop, what a state of its path is called, "x_{}": the result's entry k, from 0 on, is x_k; "x_{left}": the last
@@ -70,11 +72,14 @@ class Check:
     grad: names of the arguments (tensors or models) that gradients must reach, where the text asks for them.
     evaluations: model argument -> a function of all arguments: how many samples the model may be shown at most.
     inference: does it run under torch.inference_mode()? Not where the exercise itself takes a gradient.
+    recording: may its data come out of a network, and record gradients? Not marks that are 0 or 1.
     same_dtype: does the text ask for the dtype of the inputs? Where it does not, float64 is welcome for float32.
     score: of a design, a number for (result, *arguments). It raises CourseError, in words, for a result that breaks a bound.
         Then the reference is one design of full marks, and no numbers are compared with it.
+    measured: what a wrong answer is seen to do on inputs of its own, in a sentence, or "": told where nothing else explains it.
     missed: of a design, what keeps it from more points, in words, for (result, *arguments); "" where nothing does.
-    scored: what the score is, in words. lower: is a lower one better? marks: (points, the score from which they are given), up to `points`.
+    closer: of a design that is a function, what a closer look shows, in words, for (answer, *arguments). Not in grading: there it has run.
+    scored: what the score is, in words; digits: how many are told of it. lower: is a lower one better? marks: (points, the score from which they are given), up to `points`.
     variants: the versions of which an edition has one; the first is the course's own. Each version of a repair plants a slip in the
         solution, and a mutant's hint says what is seen of it, not where it is.
     library: functions of the course that do the exercise's whole work, e.g. "gaussian.diffuse": grading takes them away.
@@ -91,16 +96,21 @@ class Check:
     mutants: Sequence[Mutant]
     fixed: Callable[[Draw], Iterable[tuple[str, tuple]]] = lambda d: ()
     outputs: Sequence[str] = ("result",)
+    only: Mapping[str | tuple[str, ...], str] = field(default_factory=dict)
     machine: str = ""
     path: str = ""
     path_at: str = ""
     grad: Sequence[str] = ()
     evaluations: Mapping[str, Callable[..., int]] = field(default_factory=dict)
     inference: bool = True
+    recording: bool = True
     same_dtype: bool = False
     score: Callable[..., float] | None = None
     scored: str = ""
+    measured: Callable[[Callable], str] | None = None
+    digits: int = 5
     missed: Callable[..., str] | None = None
+    closer: Callable[..., str] | None = None
     lower: bool = True
     marks: Marks = ()
     variants: Sequence[Variant] = ()

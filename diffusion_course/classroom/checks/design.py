@@ -9,7 +9,7 @@ from ...errors import CourseError
 from ..terms import reached, told
 from ..wording import in_points
 from .call import in_float64
-from .compare import Fault, Kind, entries_fault, form_fault, is_tensor, plain
+from .compare import Fault, Kind, entries_fault, form_fault, is_tensor, kind, plain
 from .data import Check
 
 
@@ -17,9 +17,11 @@ def design_fault(check: Check, args: tuple, value: object, like: Tensor) -> Faul
     """What is wrong with a design: its form, a broken bound, or a score below the first mark. like: one of the right form."""
     (name,) = check.outputs
     value = as_design(value)
-    if (
-        is_tensor(value) and _numbers(value) and like.is_floating_point()
-    ):  # any precision will do, and whole numbers
+    fault = list_fault(name, value, like)
+    if fault:
+        return fault
+    # Any precision will do, and whole numbers.
+    if is_tensor(value) and _numbers(value) and like.is_floating_point():
         value = plain(value).to(like.dtype)
     fault = form_fault(name, value, like, check.same_dtype)
     if fault:
@@ -35,7 +37,7 @@ def design_fault(check: Check, args: tuple, value: object, like: Tensor) -> Faul
     if reached(check.marks, score, check.lower):
         return None
     kept, missing = ("", missed(check, args, value)) if check.missed else ("all bounds are kept, and ", "")
-    return Fault(Kind.SCORE, f"{kept}{check.scored} is {score:.5g}; {marks_of(check)}{missing}")
+    return Fault(Kind.SCORE, f"{kept}{check.scored} is {score:.{check.digits}g}; {marks_of(check)}{missing}")
 
 
 def _numbers(value: Tensor) -> bool:
@@ -54,6 +56,18 @@ def as_design(value: object) -> object:
     if isinstance(value, tuple | list) and value and all(type(v) in (int, float) for v in value):
         return torch.tensor(value)
     return value
+
+
+def list_fault(name: str, value: object, like: Tensor) -> Fault | None:
+    """What keeps a value from being read as numbers in a row, where these are wanted."""
+    if like.ndim != 1 or is_tensor(value):
+        return None
+    want = f"want a list of {len(like)} numbers, or a tensor of shape ({len(like)},)"
+    if not isinstance(value, tuple | list) or not value:
+        return Fault(Kind.FORM, f"{name} is {kind(value)}, {want}")
+    number, odd = next((n, v) for n, v in enumerate(value, 1) if type(v) not in (int, float))
+    said = repr(odd) if odd is None or type(odd) in (str, bool) else kind(odd)
+    return Fault(Kind.FORM, f"entry {number} of {name} is {said[:60]}, {want}")
 
 
 def missed(check: Check, args: tuple, value: Tensor) -> str:
@@ -84,4 +98,4 @@ def summary(check: Check, score: float) -> str:
         else f"{points} of {in_points(check.points)}"
     )
     more = "" if points == check.points else f"; {marks_of(check)}"
-    return f"{share}: {check.scored} is {score:.5g}{more}"
+    return f"{share}: {check.scored} is {score:.{check.digits}g}{more}"

@@ -25,17 +25,29 @@ class Trial:
     fault: Fault | None
 
 
-def diagnosis(check: Check, trials: Sequence[Trial], more: Callable[[], Sequence[Trial]]) -> str:
-    """The hint of the mutant that does what the answer did; '' if there is none.
+@dataclass(frozen=True)
+class Diagnosis:
+    """The hint of the mutant that does what the answer does; '' if there is none. early: only up to the first wrong state of a path?"""
 
-    more: the trials with those on the fixed cases, which decide between several mutants.
-    """
+    hint: str = ""
+    early: bool = False
+
+    @property
+    def words(self) -> str:
+        """A sentence on the answer; '' if there is none."""
+        start = "At the first wrong state this looks like" if self.early else "This looks like"
+        return f"{start} {self.hint}" if self.hint else ""
+
+
+def diagnosis(check: Check, trials: Sequence[Trial], more: Callable[[], Sequence[Trial]]) -> Diagnosis:
+    """Which mutant does what the answer did? more: the trials with those on the fixed cases, which decide between several."""
     found = [mutant for mutant in check.mutants if _matches(check, mutant, trials)]
     if len(found) > 1:
         found = [mutant for mutant in found if _matches(check, mutant, more())] or found
-    if not found and check.path:
+    early = not found and (bool(check.path) or len(check.outputs) > 1)
+    if early:
         found = [mutant for mutant in check.mutants if _leaves_alike(check, mutant, trials)]
-    return found[0].hint if found else ""
+    return Diagnosis(found[0].hint, early) if found else Diagnosis()
 
 
 def _matches(check: Check, mutant: Mutant, trials: Sequence[Trial]) -> bool:
@@ -61,9 +73,14 @@ def _matches(check: Check, mutant: Mutant, trials: Sequence[Trial]) -> bool:
 
 
 def _leaves_alike(check: Check, mutant: Mutant, trials: Sequence[Trial]) -> bool:
-    """Does the answer leave the right path where the mutant does, with the same state? Later on it may have other faults, too."""
+    """Does the answer leave the right path where the mutant does, with the same state? Later on it may have other faults, too.
+
+    Several results that follow from one another are such a path. One case of these is soon explained by chance.
+    """
     wrong = [trial for trial in trials if trial.fault]
-    return bool(wrong) and all(map(partial(_leaves_one_alike, check, mutant), wrong))
+    return len(wrong) > (0 if check.path else 1) and all(
+        map(partial(_leaves_one_alike, check, mutant), wrong)
+    )
 
 
 def _leaves_one_alike(check: Check, mutant: Mutant, trial: Trial) -> bool:
@@ -73,7 +90,7 @@ def _leaves_one_alike(check: Check, mutant: Mutant, trial: Trial) -> bool:
     except Exception:  # of a mutant, which we wrote
         return False
     if isinstance(want, tuple):
-        return _leave_alike(got, theirs, want)
+        return _leave_alike(got, theirs, want, last=bool(check.path))
     if not is_tensor(got) or not is_tensor(theirs) or not dense(got := plain(got)):
         return False
     if not got.shape == theirs.shape == want.shape:
@@ -82,13 +99,18 @@ def _leaves_one_alike(check: Check, mutant: Mutant, trial: Trial) -> bool:
     return first is not None and alike(got[: first + 1], theirs[: first + 1])
 
 
-def _leave_alike(got: object, theirs: object, want: tuple) -> bool:
-    """Of paths whose states are several results: are both equal up to the first wrong one, and there?"""
+def _leave_alike(got: object, theirs: object, want: tuple, last: bool) -> bool:
+    """Of several results, those of a function or the states of a path: are both equal up to the first wrong one, and there?
+
+    last: may that be the last?
+    """
     if (
-        not isinstance(got, tuple)
+        not isinstance(got, tuple | list)
         or not isinstance(theirs, tuple)
         or not len(got) == len(theirs) == len(want)
     ):
         return False
     first = next((i for i, state in enumerate(want) if not alike(got[i], state)), None)
+    if first == len(want) - 1 and not last:
+        return False
     return first is not None and alike(got[: first + 1], theirs[: first + 1])

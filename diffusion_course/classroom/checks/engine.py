@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, product
@@ -10,16 +10,18 @@ from itertools import chain, product
 import torch
 from torch import Tensor
 
+from ..terms import reached
 from .call import Outcome, call, fresh, isolated, other_data, scattered
 from .compare import Fault, Kind, describe
 from .data import Check, CheckFailed
 from .design import judged
-from .diagnose import Trial, diagnosis
+from .diagnose import Diagnosis, Trial, diagnosis
 from .faults import call_fault, gradient_fault, not_done, repeat_fault, signature_fault, wanted
 from .faults import result_fault as _result_fault
 from .inputs import PLANS, Draw
-from .observe import Tried, observation
+from .observe import Tried, kept, observation
 from .shown import misled, shown_numbers
+from .traces import trace
 from .unwritten import is_given
 
 
@@ -87,7 +89,12 @@ def score(check: Check, answer: Callable, seed: int | str = 0) -> float:
 def appraisal(check: Check, answer: Callable, seed: int | str = 0) -> tuple[float, str]:
     """The score of a design that `examine` accepts, and what is said of it."""
     with isolated():
-        return judged(check, [(args, call(answer, fresh(args)).value) for args in cases(check, seed)])
+        designs = [(args, call(answer, fresh(args)).value) for args in cases(check, seed)]
+        number, words = judged(check, designs)
+        if reached(check.marks, number, check.lower) == check.points:
+            return number, words
+        seen = _closer(check, answer, designs[0][0])
+    return number, "\n".join(filter(None, (words, seen, f"Look at {check.where}")))
 
 
 def accepts(check: Check, answer: Callable, seed: int | str = 0, fixed: bool = True) -> bool:
@@ -141,8 +148,9 @@ def _fixed(check: Check, device: str = "cpu") -> Iterator[tuple[str, tuple]]:
 def _trial(check: Check, answer: Callable, label: str, args: tuple) -> Trial:
     outcome = call(check.driven(answer), fresh(args))
     fault = _fault(check, answer, args, outcome)
-    if not fault and not label:
-        fault = repeat_fault(check, answer, args, outcome)
+    # A design that changes from call to call has no score.
+    if (not fault or fault.kind is Kind.SCORE) and not label:
+        fault = repeat_fault(check, answer, args, outcome) or fault
     return Trial(args, label, outcome, fault)
 
 
@@ -162,6 +170,8 @@ def _mannered(
     for manner, args in product(MANNERS[-1:] if check.machine else MANNERS, chosen):
         if manner.context is torch.inference_mode and not check.inference:
             continue
+        if manner is RECORDING and not check.recording:
+            continue
         used = manner.prepare(check, args)
         with manner.context():
             outcome = call(check.driven(answer), used)
@@ -180,23 +190,33 @@ def _mannered(
 def _refusal(
     check: Check, answer: Callable, failed: Trial, trials: Sequence[Trial], device: str
 ) -> CheckFailed:
-    assert failed.fault
+    fault = failed.fault
+    assert fault
     sys.stdout.write(failed.outcome.printed)
     where = f" ({failed.label})" if failed.label else ""
     inputs = f"{describe(check.arguments, failed.args)}{where}"
-    told = failed.fault.kind in (Kind.STOPPED, Kind.SHAPE, Kind.NUMBERS, Kind.FORM, Kind.SCORE)
-    hint = (
+    told = fault.kind in (Kind.STOPPED, Kind.SHAPE, Kind.NUMBERS, Kind.FORM, Kind.SCORE)
+    found = (
         diagnosis(check, trials, partial(_with_fixed, check, answer, trials))
         if told and device == "cpu"
-        else ""
+        else Diagnosis()
     )
-    advice = f"This looks like {hint}" if hint else ""
+    advice = found.words
+    closer = _closer(check, answer, failed.args) if fault.kind is Kind.SCORE and device == "cpu" else ""
+    if not advice and fault.kind is Kind.FORM and (stale := kept(check, _tried(check, trials))):
+        fault = Fault(Kind.FORM, stale[0].lower() + stale[1:])  # of another call's dtype nothing need be said
     # A wrong type, an argument changed in place, an exception: there the formula would only distract.
-    if not advice and failed.fault.kind in (Kind.SHAPE, Kind.NUMBERS, Kind.SCORE):
+    if not advice and fault.kind in (Kind.SHAPE, Kind.NUMBERS, Kind.SCORE):
         seen = _observed(check, answer, failed, trials) if device == "cpu" and not check.score else ""
         advice = f"{seen}\nLook at {check.where}" if seen else f"Look at {check.where}"
-    message = f"{check.id}: {failed.fault.text}" + (f"\nInputs: {inputs}." if inputs else "")
-    return CheckFailed(f"{message}\n{advice}" if advice else message, failed.fault.text, inputs, advice, hint)
+    advice = f"{closer}\n{advice}" if closer else advice
+    message = f"{check.id}: {fault.text}" + (f"\nInputs: {inputs}." if inputs else "")
+    return CheckFailed(f"{message}\n{advice}" if advice else message, fault.text, inputs, advice, found.hint)
+
+
+def _closer(check: Check, answer: Callable, args: tuple) -> str:
+    """What a closer look at the maker of a design shows, in words."""
+    return check.closer(answer, *args) if check.closer else ""
 
 
 def _in_single(check: Check, answer: Callable, failed: Trial) -> str:
@@ -217,16 +237,24 @@ def _observed(check: Check, answer: Callable, failed: Trial, trials: Sequence[Tr
         _in_single(check, answer, failed)
         or misled(check, failed.args, failed.outcome)
         or _observation(check, answer, trials)
+        or trace(check, answer, failed)
         or shown_numbers(check, failed.args, failed.outcome)
     )
 
 
 def _observation(check: Check, answer: Callable, trials: Sequence[Trial]) -> str:
-    """What the wrong numbers have in common, on the random cases and on the fixed ones."""
-    done = [t for t in _with_fixed(check, answer, trials) if not t.outcome.error]
-    return observation(
-        check, [Tried(t.args, t.outcome.value, wanted(check, t.args), t.fault is None, t.label) for t in done]
-    )
+    """What the wrong numbers have in common, on the random cases and on the fixed ones; else what the check itself measures."""
+    said = observation(check, _tried(check, _with_fixed(check, answer, trials)))
+    if said or not check.measured:
+        return said
+    with suppress(Exception):  # an answer may fail on any input
+        return check.measured(answer)
+    return ""
+
+
+def _tried(check: Check, trials: Sequence[Trial]) -> list[Tried]:
+    done = [t for t in trials if not t.outcome.error]
+    return [Tried(t.args, t.outcome.value, wanted(check, t.args), t.fault is None, t.label) for t in done]
 
 
 def _with_fixed(check: Check, answer: Callable, trials: Sequence[Trial]) -> Sequence[Trial]:

@@ -106,7 +106,8 @@ def _count_fault(check: Check, args: tuple, evaluated: dict[str, int]) -> Fault 
             return Fault(
                 Kind.COUNT,
                 f"the numbers are right, but {name} was shown {seen} samples, where {limit} are enough: "
-                "call it once for each value you need and keep the answer in a variable; evaluations are what sampling costs",
+                "call it once for each value that you use, for none that you throw away, and keep the answer in a variable; "
+                "evaluations are what sampling costs",
             )
     return None
 

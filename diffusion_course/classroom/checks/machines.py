@@ -57,23 +57,26 @@ class ToyTrained(nn.Module):
 
 
 class ToyOptimizer(torch.optim.SGD):
-    """Momentum, and a memory of what its last `step` met. steps: how often it was called since `watch`."""
+    """Momentum, two groups of weights, and a memory of what its last `step` met. steps: how often it was called since `watch`."""
 
     def __init__(self, net: ToyTrained):
-        super().__init__(net.parameters(), lr=1.0, momentum=0.9)
+        super().__init__([{"params": [p]} for p in net.parameters()], lr=1.0, momentum=0.9)
         self.net = net
         self.watch()
 
     def watch(self) -> None:
         """Forget what was met, not the momentum."""
-        self.steps, self.met_lr, self.met = 0, 0.0, torch.zeros_like(self.net.flat())
+        self.steps, self.met_lr, self.met = 0, [0.0, 0.0], torch.zeros_like(self.net.flat())
         self.left = self.net.flat()  # the weights as the last `step` left them
         self.moved_by_others = False
 
     def step(self, closure: Any = None) -> Any:
         self.moved_by_others = self.moved_by_others or not torch.equal(self.left, self.net.flat())
         parts = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.net.parameters()]
-        self.met, self.met_lr = torch.cat([p.flatten() for p in parts]), self.param_groups[0]["lr"]
+        self.met, self.met_lr = (
+            torch.cat([p.flatten() for p in parts]),
+            [float(group["lr"]) for group in self.param_groups],
+        )
         loss = super().step(closure)
         self.left, self.steps = self.net.flat(), self.steps + 1
         return loss
@@ -82,12 +85,12 @@ class ToyOptimizer(torch.optim.SGD):
 # What `training` tells of each step, in this order: what goes wrong first is told first.
 SEEN = (
     "step {}, loss",
-    "step {}, number of others than optimizer that move net",
+    "step {}, is net changed outside optimizer.step() (1: yes)",
     "step {}, number of calls of optimizer.step()",
-    "step {}, learning rate that optimizer.step() meets",
+    "step {}, learning rates of the two groups that optimizer.step() meets",
     "step {}, gradient that optimizer.step() meets",
     "step {}, weights of net",
-    "step {}, number of weights of ema that record gradients",
+    "step {}, number of tensors of ema that require gradients",
     "step {}, weights of ema",
 )
 
@@ -126,10 +129,10 @@ def training(
         others = optimizer.moved_by_others or not torch.equal(optimizer.left, net.flat())
         recording = sum(p.requires_grad for p in ema.parameters())
         seen += [
-            _number(loss, weights),
+            _loss(loss, weights),
             torch.tensor(int(others), device=weights.device),
             torch.tensor(optimizer.steps, device=weights.device),
-            _number(optimizer.met_lr, weights),
+            torch.tensor(optimizer.met_lr, dtype=weights.dtype, device=weights.device),
             optimizer.met,
             net.flat(),
             torch.tensor(recording, device=weights.device),
@@ -147,13 +150,15 @@ TARGETS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
 MACHINES: dict[str, Callable[..., Any]] = {"training": training}
 
 
-def _number(value: Any, like: Tensor) -> Any:
-    """A number as a tensor (); what is none stays what it is, for the check to say so."""
-    if isinstance(value, Tensor):
-        return value.detach().to(like)
-    if type(value) in (int, float):
-        return torch.tensor(value, dtype=like.dtype, device=like.device)
-    return value
+def _loss(value: Any, like: Tensor) -> Tensor:
+    """The returned loss as a tensor (). Raises TypeError in words where it is no number, or keeps the graph of a step alive."""
+    if isinstance(value, Tensor) and value.requires_grad:
+        raise TypeError("it returned a tensor that keeps its graph, want a number: return loss.item()")
+    try:
+        number = float(value)
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(f"it returned {_said(value)}, want a number: return loss.item()") from None
+    return torch.tensor(number, dtype=like.dtype, device=like.device)
 
 
 def _said(value: Any) -> str:

@@ -5,7 +5,7 @@ An observation is true of all cases looked at, and says no more: "every entry is
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import islice, product
 from typing import Any
 
 import torch
@@ -17,10 +17,13 @@ from .inputs import column
 from .suppose import supposition
 
 CLOSE = 1e-6  # relative; of numbers in float64
+LATER = "The first step is right, a later one is not: is something left over from the step before, as gradients are, or kept between calls?"
 TINY = 1e-11  # absolute: what is left of a difference that should be 0
 MOST_CASES = 4  # that a supposition must explain
 STATE = "the first wrong state"  # of a path: what an observation is about
 WHOLE = "the result"  # what an observation is about, where a function returns one thing
+RIGHT_VALUE = "the right value"
+SEED = "seed"  # of a case's draws: an input, but no quantity
 SINGLE = 3e-6  # what is left of numbers that went through float32
 
 
@@ -57,17 +60,48 @@ def observation(check: Check, tried: Sequence[Tried]) -> str:
         found = supposition(check, asked, others)
     if found:
         return found
+    said, beside = _looked(check, double), _only(check, wrong)
+    return f"{said}\n{beside}".strip() or _special(double)
+
+
+def _looked(check: Check, double: Sequence[Tried]) -> str:
+    """What the first wrong result has in common that anything is said of. Of a path only the first one: the later follow from it."""
+    wrong = [case for case in double if not case.right]
     for number, name in enumerate(check.outputs):
         seen = [one for case in wrong for one in _seen(check, case, number)]
         # Entries that are right in every case say nothing; another output may be the wrong one.
         if seen and not all(alike(one.got, one.want) for one in seen):
             subject = name if len(check.outputs) > 1 else STATE if check.path else WHOLE
+            if check.path and any(_kind(name) == _kind(earlier) for earlier in check.outputs[:number]):
+                return LATER
             said = next(filter(None, (look(seen, subject) for look in LOOKS)), "")
             everywhere = [one for case in double for one in _seen(check, case, number)]
-            said = said or boundary(everywhere)
+            said = said or boundary(everywhere, name if len(check.outputs) > 1 else "") or places(seen, name)
             if said:
                 return said[0].upper() + said[1:]
-    return _special(double)
+            if check.path:
+                break
+    return ""
+
+
+def _kind(name: str) -> str:
+    """What a result of a step is, "weights of net" for "step 2, weights of net"."""
+    return name.rpartition(", ")[2]
+
+
+def _part(value: object, number: int) -> object:
+    return value[number] if isinstance(value, tuple | list) and number < len(value) else None
+
+
+def _only(check: Check, wrong: Sequence[Tried]) -> str:
+    """What the check has to say where some results are wrong, and the others right in every case."""
+    names = [
+        name
+        for number, name in enumerate(check.outputs)
+        if check.only and any(not alike(_part(case.got, number), _part(case.want, number)) for case in wrong)
+    ]
+    told = (said for ends, said in check.only.items() if all(name.endswith(ends) for name in names))
+    return next(told, "") if names else ""
 
 
 def kept(check: Check, tried: Sequence[Tried]) -> str:
@@ -86,11 +120,13 @@ def kept(check: Check, tried: Sequence[Tried]) -> str:
                 return f"This is what the right function gives with {name} of an earlier call: is something kept between calls?"
         if alike(late.got, early.want):
             return "This is the result of an earlier call, with other arguments: is something kept between calls?"
+    if len(tried) > 2 and tried[0].right and not any(case.right for case in tried[1:]):
+        return "The first call is right, and no later one: is something kept from it?"
     return ""
 
 
-def boundary(seen: Sequence[Seen]) -> str:
-    """Which one quantity divides what is right from what is wrong? "" where none does, or several do."""
+def boundary(seen: Sequence[Seen], subject: str = "") -> str:
+    """Which one quantity divides what is right from what is wrong? "" where none does, or several do. subject: one of several results."""
     values: dict[str, tuple[list[Tensor], list[Tensor]]] = {}
     for one in seen:
         if one.got.shape != one.want.shape:
@@ -103,19 +139,59 @@ def boundary(seen: Sequence[Seen]) -> str:
                 right, wrong = values.setdefault(name, ([], []))
                 right.append(spread[~off].double().flatten())
                 wrong.append(spread[off].double().flatten())
-    told = [said for name, (r, w) in values.items() if (said := _divided(name, torch.cat(r), torch.cat(w)))]
+    told = [
+        said
+        for name, (r, w) in values.items()
+        if (said := _divided(name, torch.cat(r), torch.cat(w), subject))
+    ]
     return told[0] if len(told) == 1 else ""
 
 
-def _divided(name: str, right: Tensor, wrong: Tensor) -> str:
+def places(seen: Sequence[Seen], name: str) -> str:
+    """Which entries along the first axis are right in every case, and which are in none? Of results of a fixed length."""
+    if (
+        len(seen) < 3
+        or len({one.want.shape for one in seen}) > 1
+        or not all(_comparable(one) for one in seen)
+    ):
+        return ""
+    if not seen[0].want.ndim or not 1 < len(seen[0].want) <= 4:
+        return ""
+    right = torch.stack(
+        [
+            close(one.got, one.want).flatten(1).all(1) if one.want.ndim > 1 else close(one.got, one.want)
+            for one in seen
+        ]
+    )
+    always, never = right.all(0), ~right.any(0)
+    if not bool((always | never).all()) or bool(never.all()) or bool(always.all()):
+        return ""
+    return f"{_listed(name, always)} right in every case, and {_listed(name, never)} not."
+
+
+def _listed(name: str, which: Tensor) -> str:
+    """ "q[0] and q[1] are"."""
+    entries = [f"{name}[{k}]" for k in which.nonzero().flatten().tolist()]
+    return f"{' and '.join(entries)} {'are' if len(entries) > 1 else 'is'}"
+
+
+def _comparable(one: Seen) -> bool:
+    return one.got.shape == one.want.shape and bool(torch.isfinite(one.got).all())
+
+
+def _divided(name: str, right: Tensor, wrong: Tensor, subject: str) -> str:
     if min(right.numel(), wrong.numel()) < 0.03 * (right.numel() + wrong.numel()):  # that may be chance
         return ""
+    it = subject or "it"
+    name = f"{name} of {subject}" if subject and name == RIGHT_VALUE else name
     if wrong.min() > right.max():
-        return f"it is right where {name} is at most {right.max():.4g}, and wrong from {wrong.min():.4g} on."
+        return (
+            f"{it} is right where {name} is at most {right.max():.4g}, and wrong from {wrong.min():.4g} on."
+        )
     if wrong.max() < right.min():
-        return f"it is right where {name} is at least {right.min():.4g}, and wrong up to {wrong.max():.4g}."
+        return f"{it} is right where {name} is at least {right.min():.4g}, and wrong up to {wrong.max():.4g}."
     if wrong.min() == wrong.max() and not bool((right == wrong[0]).any()):
-        return f"it is wrong only where {name} = {wrong[0]:.4g}."
+        return f"{it} is wrong only where {name} = {wrong[0]:.4g}."
     return ""
 
 
@@ -124,6 +200,8 @@ def _dividers(one: Seen) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     t = one.args.get("t")
     for name, value in one.args.items():
+        if name == SEED:
+            continue
         if isinstance(value, int | float) and not isinstance(value, bool):
             found[name] = torch.tensor(float(value))
         elif isinstance(value, Tensor) and value.ndim == 0:
@@ -133,9 +211,17 @@ def _dividers(one: Seen) -> dict[str, Tensor]:
         elif isinstance(value, Tensor) and value.shape == one.want.shape and value.is_floating_point():
             found[name] = value
             found[f"|{name}|"] = value.abs()
+        elif (
+            name not in ("alpha_bar", "betas")
+            and isinstance(value, Tensor)
+            and value.ndim == 1
+            and value.is_floating_point()
+        ):
+            # What a table holds may divide the cases as well as a knob does.
+            found[f"{name}[0]"], found[f"len({name})"] = value[0], torch.tensor(float(len(value)))
         elif name in ("alpha_bar", "betas") and isinstance(value, Tensor) and isinstance(t, Tensor | int):
             found[{"alpha_bar": "alpha_bar_t", "betas": "beta_t"}[name]] = value[t - 1]
-    found["the right value"] = one.want
+    found[RIGHT_VALUE] = one.want
     return found
 
 
@@ -240,6 +326,23 @@ def _single_precision(seen: Sequence[Seen], subject: str) -> str:
     )
 
 
+def _laws(seen: Sequence[Seen], subject: str) -> str:
+    """Are the rows of what is wanted laws, and those of what came back not?"""
+    for one in seen:
+        if one.want.ndim < 2 or not _comparable(one) or not _are_laws(one.want) or _are_laws(one.got):
+            return ""
+    sums = seen[0].got.sum(-1)
+    off = (sums - 1).abs() > CLOSE
+    if not bool(off.any()):  # entries below 0
+        return ""
+    return f"row {off.nonzero()[0].tolist()} of {subject} adds up to {sums[off][0]:.4g}, where every row must add up to 1."
+
+
+def _are_laws(rows: Tensor) -> bool:
+    sums = rows.sum(-1)
+    return bool((rows >= 0).all()) and torch.allclose(sums, torch.ones_like(sums), rtol=CLOSE, atol=0)
+
+
 def _factor(seen: Sequence[Seen], subject: str) -> str:
     """Is every entry the same factor times what is wanted, or one that the arguments tell?"""
     ratios = [_ratio(one) for one in seen]
@@ -322,7 +425,30 @@ def _bounded(seen: Sequence[Seen], subject: str) -> str:
     return f"all wrong entries{_of(subject)} are {' or '.join(sorted(bounds))}: is something cut off there?"
 
 
-LOOKS = (_argument, _entries, _order, _factor, _difference, _rounded, _single_precision, _bounded)
+def _factor_of_a_case(seen: Sequence[Seen], subject: str) -> str:
+    """Is it in every case one factor, but not the same one?"""
+    for one in seen:
+        ratio = _ratio(one)
+        told = None if ratio is None else ratio[torch.isfinite(ratio)]
+        if (
+            told is None
+            or len(told) < 2
+            or bool((told == told[0]).all() and told[0] == 0)
+            or not _near(told, told[:1].expand_as(told))
+        ):
+            return ""
+    first = _ratio(seen[0])
+    assert first is not None
+    return (
+        f"in each case all entries{_of(subject)} are one factor times what is wanted, but not the same one in all cases: "
+        f"{_number(first[torch.isfinite(first)][0].item())} in one of them."
+    )
+
+
+LOOKS = (
+    *(_argument, _entries, _order, _factor, _difference, _laws),
+    *(_rounded, _single_precision, _bounded, _factor_of_a_case),
+)
 
 
 # ---- what they are made of
@@ -344,19 +470,24 @@ def _quantities(one: Seen) -> dict[str, Tensor]:
     if isinstance(kept, Tensor):
         found |= {"alpha_bar_t": kept[index], "(1 - alpha_bar_t)": 1 - kept[index]}
     for name, value in one.args.items():
-        if isinstance(value, float | int) and not isinstance(value, bool) and value > 0 and name != "t":
+        if (
+            isinstance(value, float | int)
+            and not isinstance(value, bool)
+            and value > 0
+            and name not in ("t", SEED)
+        ):
             found[name] = torch.tensor(float(value), dtype=torch.float64)
         elif isinstance(value, Tensor) and value.ndim == 0 and value.is_floating_point():
             found[name] = value
     found |= {f"sqrt({name})": value.sqrt() for name, value in found.items()}
     found |= {f"{name}^2": value**2 for name, value in found.items() if not name.startswith("sqrt")}
     sizes = {"T": len(kept) if isinstance(kept, Tensor) else 0}
-    data = next((a for a in one.args.values() if isinstance(a, Tensor) and a.ndim > 1), None)
-    if data is not None:
+    named = ((n, a) for n, a in one.args.items() if isinstance(a, Tensor) and a.ndim > 1)
+    for name, data in islice(named, 1):
         sizes |= {
-            "B": len(data),
-            "the number of entries of a sample": data[0].numel(),
-            "B times the number of entries": data.numel(),
+            f"len({name})": len(data),
+            f"the number of entries of {name}[0]": data[0].numel(),
+            f"the number of entries of {name}": data.numel(),
         }
     return found | {n: torch.tensor(float(s), dtype=torch.float64) for n, s in sizes.items() if s > 1}
 

@@ -112,6 +112,10 @@ class Each:
     def __len__(self) -> int:
         return len(self.things)
 
+    def told(self, name: str) -> str:
+        """In words, for a message."""
+        return f"{len(self)} {name}s"
+
 
 def asked(function: Callable, args: Sequence) -> Any:
     """function(*args); for one `Each` the verdicts on all that it holds: (n,), bool."""

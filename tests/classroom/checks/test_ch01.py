@@ -1,9 +1,11 @@
 """Chapter 01: other right answers, and the same quantities from the library."""
 
+import pytest
 import torch
 from formulas import diffuse_row_by_row, schedule_of, schedule_of_alpha_bar
 
 from diffusion_course import gaussian
+from diffusion_course.classroom.checks import CHECKS, CheckFailed, examine
 
 
 def loop_product(betas):
@@ -70,6 +72,34 @@ def chain_by_the_library(x0, betas, noise):
     for t, z in enumerate(noise, 1):
         states.append(gaussian.forward_step(states[-1], t, z, schedule))
     return torch.stack(states)
+
+
+def snapshots_with(step):
+    """A chain of x_t = step(x_{t-1}, beta_t, z_t, t, T)."""
+
+    def snapshots(x0, betas, noise, times):
+        states, T = [x0], len(betas)
+        for t, (beta, z) in enumerate(zip(betas, noise, strict=True), 1):
+            states.append(step(states[-1], beta, z, t, T))
+        return torch.stack([states[t] for t in times])
+
+    return snapshots
+
+
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        (lambda x, b, z, t, T: (1 - b) ** 0.5 * x + b**0.75 * z, "what z_1 adds to x_1 has the mean square 0.08282, want 0.19"),
+        (lambda x, b, z, t, T: (1 - b / 3) * x + b**0.5 * z, "without noise x_1 is 0.9367 x_0, want 0.9 x_0"),
+        (lambda x, b, z, t, T: (1 - b) ** 0.5 * x + b**0.5 * z * (t < T), "x_2 is right, x_3 is not: x_3 has no noise of its own"),
+        (lambda x, b, z, t, T: ((1 - b) ** 0.5 * x + b**0.5 * z).clamp(-2, 2), "At x_0 = 10 and without noise x_1 is 2, want 9"),
+    ],
+)  # fmt: skip
+def test_a_wrong_repair_that_is_no_classic_mistake_is_measured(step, words):
+    with pytest.raises(CheckFailed) as caught:
+        examine(CHECKS["01-snapshots"], snapshots_with(step))
+    assert words in caught.value.advice
+    assert "sqrt(beta" not in str(caught.value)  # the line is for them to find
 
 
 ALTERNATIVES = {

@@ -81,7 +81,8 @@ def step_with_foreach(
     norm = torch.cat([g.flatten() for g in grads]).norm()
     if norm > max_norm:
         torch._foreach_mul_(grads, max_norm / norm.item())
-    optimizer.param_groups[0].update(lr=lr)
+    for group in optimizer.param_groups:
+        group.update(lr=lr)
     optimizer.step()
     net.zero_grad()
     torch._foreach_lerp_(list(ema.parameters()), [p.detach() for p in net.parameters()], 1 - decay)
@@ -104,7 +105,7 @@ def step_sample_by_sample(
     loss.backward()
     for group in optimizer.param_groups:
         group["lr"] = lr
-        torch.nn.utils.clip_grad_norm_(group["params"], max_norm)
+    torch.nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], max_norm)
     optimizer.step()
     new = net.state_dict()
     ema.load_state_dict({k: decay * v + (1 - decay) * new[k] for k, v in ema.state_dict().items()})
@@ -147,7 +148,8 @@ def training_by_the_library(
     loss = losses.eps_loss(lambda x, t: net(x, t, seen), x0, t, eps, schedule_of_alpha_bar(alpha_bar))
     loss.backward()
     torch.nn.utils.clip_grad_norm_(net.parameters(), max_norm)
-    optimizer.param_groups[0]["lr"] = lr
+    for group in optimizer.param_groups:
+        group["lr"] = lr
     optimizer.step()
     with torch.no_grad():
         for average, weight in zip(ema.parameters(), net.parameters(), strict=True):
@@ -175,9 +177,17 @@ def shown_pair_by_pair(marks, k):
     return difference, reach, torch.gt(difference, reach)
 
 
+def shown_by_numpy(marks, k):
+    """Marks are 0 or 1, of which nobody takes gradients."""
+    d = marks.numpy()[:, None] - marks.numpy()[None]
+    difference = torch.from_numpy(d.mean(-1))
+    reach = k * torch.from_numpy(d.std(-1)) / d.shape[-1] ** 0.5
+    return difference, reach, difference > reach
+
+
 ALTERNATIVES = {
     "03-training_step": [step_with_foreach, step_sample_by_sample, step_with_data],
-    "03-shown_better": [shown_by_counting, shown_pair_by_pair],
+    "03-shown_better": [shown_by_counting, shown_pair_by_pair, shown_by_numpy],
     "03-eps_loss": [
         lambda m, x, t, e, a: F.mse_loss(m(diffuse_row_by_row(x, t, e, a), t), e),
         loss_by_a_dot_product,
@@ -231,7 +241,9 @@ def test_a_wrong_step_is_told_where_it_leaves_the_right_path():
         optimizer.zero_grad = lambda: None
         return CHECKS["03-training_step"].reference(net, ema, optimizer, *rest)
 
-    with pytest.raises(CheckFailed, match=r"right up to step 2, learning rate.*; then step 2, gradient that"):
+    with pytest.raises(
+        CheckFailed, match=r"right up to step 2, learning rates.*; then step 2, gradient that"
+    ):
         examine(CHECKS["03-training_step"], once_zeroed)
 
 
@@ -243,6 +255,67 @@ def test_of_two_mistakes_the_first_is_named():
         return CHECKS["03-training_step"].reference(net, copy.deepcopy(ema), optimizer, *rest)
 
     with pytest.raises(
-        CheckFailed, match=r"step 1, weights of ema.*(\n.*)*This looks like an ema that does not move"
+        CheckFailed,
+        match=r"step 1, weights of ema.*(\n.*)*At the first wrong state this looks like an ema that does not move",
     ):
         examine(CHECKS["03-training_step"], two)
+
+
+def told(name, answer):
+    with pytest.raises(CheckFailed) as refused:
+        examine(CHECKS[name], answer)
+    return str(refused.value)
+
+
+def test_where_only_the_returned_loss_is_wrong_the_training_is_called_right():
+    right = CHECKS["03-training_step"].reference
+    said = told("03-training_step", lambda *args: right(*args) + 1e4 * float(next(args[1].parameters())[0]))
+    assert "All weights are right" in said
+    assert "float32" not in said
+
+
+@pytest.mark.parametrize(("returned", "said"), [(None, "returned None"), ("no", "returned 'no'")])
+def test_a_step_that_returns_no_number_is_told_so(returned, said):
+    assert f"{said}, want a number: return loss.item()" in told("03-training_step", lambda *args: returned)
+
+
+def test_gradients_left_by_every_other_step_are_no_matter_of_float32():
+    right, count = CHECKS["03-training_step"].reference, iter(range(10**6))
+
+    def now_and_then(net, ema, optimizer, *rest):
+        if next(count) % 2:
+            optimizer.zero_grad = lambda: None
+        else:
+            optimizer.__dict__.pop("zero_grad", None)
+        return right(net, ema, optimizer, *rest)
+
+    said = told("03-training_step", now_and_then)
+    assert "float32" not in said.split("\n", 2)[2]
+    assert "left over from the step before" in said or "add up from step to step" in said
+
+
+def test_where_only_one_of_three_results_is_wrong_the_rule_for_it_is_told():
+    def half(marks, k):
+        difference, reach, shown = CHECKS["03-shown_better"].reference(marks, k)
+        return difference, reach, shown & (difference > 0.5)
+
+    assert "difference and reach are right. shown is difference > reach" in told("03-shown_better", half)
+
+
+def test_a_factor_that_each_case_has_another_of_is_told():
+    def wider(marks, k):
+        difference, reach, _ = CHECKS["03-shown_better"].reference(marks, k)
+        return difference, reach * len(marks) ** 3, difference > reach * len(marks) ** 3
+
+    said = told("03-shown_better", wider)
+    assert "difference is right" in said
+    assert "one factor times what is wanted" in said or "len(marks)" in said
+
+
+def test_of_results_that_follow_from_one_another_the_first_mistake_is_named():
+    def two(marks, k):
+        difference = (marks[:, None] - marks[None]).mean(-1)
+        reach = k * (marks[:, None] - marks[None]).std(-1) / marks.shape[1] ** 0.5
+        return difference, reach, difference > 0.1
+
+    assert "looks like a variance divided by N - 1" in told("03-shown_better", two)

@@ -307,9 +307,10 @@ def test_part_of_the_marks_says_what_passes():
     share, words = appraisal(CHECKS["07-is_right"], is_right)
     assert share == pytest.approx(1 - 3 / 38)
     assert words.startswith(
-        "2 of 6 points: the share of the wrong steps that it refuses is 0.92105; the marks are"
+        "2 of 6 points: the share of the wrong steps that it refuses is 0.921; the marks are"
     )
-    assert words.endswith("are wrong: 1 at t_prev = 1; 2 in batches of several samples.")
+    assert "are wrong: 1 at t_prev = 1; 2 in batches of several samples.\n" in words
+    assert "in common: t_prev is never 1; the batch has one sample.\nLook at section 4" in words
 
 
 def test_one_false_refusal_costs_all():
@@ -369,8 +370,22 @@ def test_every_sampler_of_a_line_up_is_wrong_and_no_two_are_alike():
         ([3, 3, 1, 2, 5], "want five different faults"),
         ([3, 5, 2, 8, 9], "sampler E is said to have fault 9, want a number of the list, 1 to 8"),
         ([3, 5, 2], "has shape (3,), want (5,)"),
+        ([3, 5, 2, 8, None], "entry 5 of the list of faults is None, want a list of 5 numbers, or a tensor"),
+        (["3", "5", "2", "8", "1"], "entry 1 of the list of faults is '3', want a list of 5 numbers"),
+        ({"A": 3}, "is of type dict, want a list of 5 numbers, or a tensor of shape (5,)"),
+        (
+            [6, 7, 1, 5, 4],
+            "names: 2 of a fault that another sampler has, 3 of a fault that none of the five has",
+        ),
         ([3, 5, 1, 2, 8], "named right is 2; the marks are 2 points from 3 up"),
     ],
 )
 def test_what_is_wrong_with_a_list_is_told(answer, why):
     assert why in refused("07-name_faults", lambda: answer)
+
+
+def test_part_of_a_list_points_to_the_section_and_says_which_kind_is_wrong():
+    number, words = appraisal(CHECKS["07-name_faults"], lambda: [3, 5, 2, 1, 8])
+    assert number == 3
+    assert "Of the wrong names: 2 of a fault that another sampler has." in words
+    assert "Look at section 4" in words

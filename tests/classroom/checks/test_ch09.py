@@ -185,6 +185,14 @@ def test_the_marks_are_not_within_rounding_of_what_people_try():
         ([80, 10, 1, 0.1], "ends at 0.1, want 0"),
         ([80, 10, 1, -0.1], "ends at -0.1, want 0"),
         ([50, 10, 1, 0], "begins at 50, want 80"),
+        (
+            [0, 1, 10, 80],
+            "begins at 0, want 80, where nothing of the image is left; it falls to 0 from there",
+        ),
+        ([80, 10, -1, 0], "sigma_2 = -1 is negative"),
+        ([math.log(80), 2, -1, 0], "begins at 4.38203, which is ln(80)"),
+        ([6400, 100, 1, 0], "begins at 6400, which is 80^2"),
+        ([80 / math.sqrt(6401), 0.9, 0.1, 0], "which is 80 / sqrt(1 + 80^2)"),
     ],
 )
 def test_what_is_no_grid_is_told_in_words(sigmas, words):
@@ -192,10 +200,52 @@ def test_what_is_no_grid_is_told_in_words(sigmas, words):
         distance(torch.tensor(sigmas, dtype=torch.float64), 3)
 
 
+@pytest.mark.parametrize(
+    ("sigmas", "step", "evaluation"),
+    [
+        (torch.linspace(80, 0, 13).tolist(), "6.67 to 0", "66.7"),
+        ([80, 12, 3, 0.8, 0.2, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 0], "12 to 3", "1e-08"),
+    ],
+)
+def test_a_poor_grid_is_told_its_costliest_step_and_an_evaluation_that_gains_nothing(
+    sigmas, step, evaluation
+):
+    with pytest.raises(CheckFailed) as caught:
+        examine(CHECKS["09-best_grid"], lambda n: sigmas)
+    assert f"The step from {step} costs most: in 8 small ones instead, the distance is " in str(caught.value)
+    assert f"The evaluation at {evaluation} gains least" in str(caught.value)
+
+
+def test_a_grid_of_whole_numbers_is_told_the_two_dtypes_that_will_do():
+    with pytest.raises(CheckFailed, match="has dtype int64, want float32 or float64"):
+        examine(CHECKS["09-best_grid"], lambda n: torch.arange(n, -1, -1))
+
+
+def test_of_a_path_with_two_slips_the_hint_speaks_of_the_first_wrong_state_alone():
+    def no_start_and_no_churn(D, x, sigmas, noise, *knobs):
+        return sampler_from_its_parts(D, x / sigmas[0], sigmas, 0 * noise, *knobs)
+
+    with pytest.raises(
+        CheckFailed, match=r"\nAt the first wrong state this looks like a start that is not scaled"
+    ):
+        examine(CHECKS["09-edm_sampler"], no_start_and_no_churn)
+
+
+def test_what_goes_with_the_grid_is_not_told_of_a_knob():
+    """The cases that begin at 80 happen to be those with the most churn."""
+
+    def longer_where_it_begins_at_80(D, x, sigmas, *rest):
+        return sampler_from_its_parts(D, x * (1.1 if sigmas[0] == 80 else 1), sigmas, *rest)
+
+    with pytest.raises(CheckFailed) as caught:
+        examine(CHECKS["09-edm_sampler"], longer_where_it_begins_at_80)
+    assert "s_churn is" not in str(caught.value)
+
+
 def test_too_many_evaluations_are_told():
     with pytest.raises(CheckFailed, match=r"one entry too many(.|\n)*one evaluation too many"):
         examine(CHECKS["09-best_grid"], lambda n: schedules.karras(n + 1))
-    with pytest.raises(CheckFailed, match=r"want \(13,\)(.|\n)*n evaluations are n sigmas"):
+    with pytest.raises(CheckFailed, match=r"want \(13,\)(.|\n)*n evaluations are n falling sigmas"):
         examine(CHECKS["09-best_grid"], lambda n: schedules.karras(20))
 
 

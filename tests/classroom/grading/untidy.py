@@ -98,7 +98,9 @@ NOTEBOOKS: dict[str, dict] = {
     ),
     "jit": notebook(snr=f"@torch.jit.script\n{S}"),
     "own-source": notebook(snr=f"import inspect\n{S}\nprint(inspect.getsource(snr))"),
-    "chapter's-helper": notebook(snr=f"{S}\nagree('mine', snr(alpha_bar), schedule.snr, 1e-9)"),
+    "chapter's-helper": notebook(
+        snr=f"{S}\nnear('mine', snr(alpha_bar) - schedule.snr + torch.randn(len(alpha_bar)), 0.0)"
+    ),
     # what stands in other cells
     "helper-in-an-earlier-answer": notebook(alpha_bar_from_betas=f"{A}\n{HELPER}", snr=USES_HELPER),
     "helper-in-a-cell-above": around(SNR, [HELPER], snr=USES_HELPER),

@@ -1,0 +1,71 @@
+"""What a wrong answer leaves behind where no mistake and no pattern is recognised: each trace is a fact, found by one more call."""
+
+from collections.abc import Callable, Iterator
+from itertools import chain
+
+from torch import Tensor
+
+from .call import call, fresh
+from .compare import alike, is_tensor, plain
+from .data import Check
+from .diagnose import Trial
+from .faults import wanted
+
+
+def trace(check: Check, answer: Callable, trial: Trial) -> str:
+    """One sentence about the answer on a case where it is wrong; "" where it leaves none."""
+    found = (_end(check, trial), _models(check, trial), _unused(check, answer, trial))
+    try:
+        return next(chain.from_iterable(found), "")
+    except Exception:  # a returned object may raise anything, and a reference may refuse the changed argument
+        return ""
+
+
+def _end(check: Check, trial: Trial) -> Iterator[str]:
+    """Of a path with a state too few: is it the first?"""
+    got, want = trial.outcome.value, wanted(check, trial.args)
+    if not check.path or not is_tensor(got) or not isinstance(want, Tensor):
+        return
+    got = plain(got)
+    if got.shape[1:] == want.shape[1:] and len(got) == len(want) - 1:
+        first = check.states(trial.args, len(want))[0]
+        yield (
+            f"{first} is right, so a later state is missing."
+            if alike(got[0], want[0])
+            else f"{first} is wrong: is the first state missing?"
+        )
+
+
+def _models(check: Check, trial: Trial) -> Iterator[str]:
+    """Was a model shown fewer samples than the right function shows it?"""
+    if trial.outcome.error:
+        return
+    right = call(check.driven(check.reference), fresh(trial.args)).evaluated
+    for slot, seen in trial.outcome.evaluated.items():
+        if seen < right.get(slot, 0):
+            yield f"{check.arguments[slot]} was shown {seen} samples; the right function shows it {right[slot]}."
+
+
+def _unused(check: Check, answer: Callable, trial: Trial) -> Iterator[str]:
+    """Does an argument that matters make no difference?"""
+    if trial.outcome.error:
+        return
+    want = wanted(check, trial.args)
+    for slot, value in enumerate(trial.args):
+        other = (*trial.args[:slot], _other(value), *trial.args[slot + 1 :])
+        if other[slot] is None or alike(wanted(check, other), want):
+            continue
+        again = call(check.driven(answer), fresh(other))
+        if not again.error and alike(again.value, trial.outcome.value):
+            name = check.arguments[slot]
+            yield f"With another {name} your result is the same: is something else used in the place of {name}?"
+
+
+def _other(value: object) -> Tensor | float | None:
+    """A value of the same kind that a function takes as well: shares of 1 stay such. None for what cannot be changed safely."""
+    if isinstance(value, float) and value > 0:
+        return value**1.1 if value < 1 else 1.1 * value
+    if isinstance(value, Tensor) and value.is_floating_point():
+        share = bool(((value > 0) & (value < 1)).all())
+        return value**1.1 if share else 1.1 * value
+    return None
