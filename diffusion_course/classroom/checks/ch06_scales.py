@@ -67,7 +67,7 @@ def low_recall(scales: Tensor, sigmas: Tensor, top: float = TOP, std: float = tw
         else "stronger than the bar needs: points are moved on beyond the edge of their class"
     )
     where = _guided(scales, sigmas)
-    return f"{where[0].upper()}{where[1:]}: {lost}."
+    return f"{where[0].upper()}{where[1:]}. {lost[0].upper()}{lost[1:]}."
 
 
 def _guided(scales: Tensor, sigmas: Tensor) -> str:

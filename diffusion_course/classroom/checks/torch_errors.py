@@ -21,6 +21,7 @@ def _sizes_hint(args: dict[str, object]) -> str:
     tensors = {name: a for name, a in args.items() if isinstance(a, Tensor)}
     data = next((name for name, a in tensors.items() if a.ndim > 1), "")
     rows = [n for n, a in tensors.items() if data and a.shape == tensors[data].shape[:1]]
+    rows.sort(key=lambda n: not tensors[n].is_floating_point())
     rows = [n if tensors[n].is_floating_point() else f"a table read at {n}" for n in rows]
     if not rows:
         return ""

@@ -185,6 +185,16 @@ def test_in_every_version_the_last_mark_is_reached_by_an_even_pull_and_the_first
             examine(check, guidance_scales)
 
 
+def test_a_sigma_that_meets_images_without_axes_is_the_one_named():
+    def flat(model, x0, labels, sigma, eps, u, p, no_label):
+        return model(x0 + sigma * eps, sigma, labels).mean()
+
+    with pytest.raises(
+        CheckFailed, match=r"such as sigma, .B,., needs the shape .B, 1, ..., 1., as many axes as x0"
+    ):
+        examine(CHECKS["06-conditional_loss"], flat)
+
+
 def test_scales_may_be_whole_numbers():
     examine(CHECKS["06-guidance_scales"], lambda sigmas: torch.where(sigmas < 0.1, 8, 1))
 
@@ -200,8 +210,8 @@ def test_a_design_below_the_bar_is_told_where_it_guides():
         ),
         (lambda s: torch.where(s < 0.1, 2.0, 1.0), "Recall is high .*: guide more strongly there"),
         (lambda s: torch.linspace(4, 1, len(s)), "at the larger of these levels guidance moves the points"),
-        (lambda s: torch.where(s < 0.5, 4.0, 1.0), "at the larger of these levels guidance moves the points"),
-        (lambda s: torch.where(s < 0.1, 40.0, 1.0), "at most 40: stronger than the bar needs"),
+        (lambda s: torch.where(s < 0.5, 4.0, 1.0), "At the larger of these levels guidance moves the points"),
+        (lambda s: torch.where(s < 0.1, 40.0, 1.0), "at most 40. Stronger than the bar needs"),
     ):
         with pytest.raises(CheckFailed, match=words):
             examine(check, lambda sigmas, answer=answer: answer(sigmas))
