@@ -27,15 +27,18 @@ class Trial:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """The hint of the mutant that does what the answer does; '' if there is none. early: only up to the first wrong state of a path?"""
+    """The hint of the mutant that does what the answer does; '' if there is none.
+
+    early: up to what it does so, the first wrong "state" of a path or "result" of several; "" where it does so in all.
+    """
 
     hint: str = ""
-    early: bool = False
+    early: str = ""
 
     @property
     def words(self) -> str:
         """A sentence on the answer; '' if there is none."""
-        start = "At the first wrong state this looks like" if self.early else "This looks like"
+        start = f"At the first wrong {self.early} this looks like" if self.early else "This looks like"
         return f"{start} {self.hint}" if self.hint else ""
 
 
@@ -44,7 +47,8 @@ def diagnosis(check: Check, trials: Sequence[Trial], more: Callable[[], Sequence
     found = [mutant for mutant in check.mutants if _matches(check, mutant, trials)]
     if len(found) > 1:
         found = [mutant for mutant in found if _matches(check, mutant, more())] or found
-    early = not found and (bool(check.path) or len(check.outputs) > 1)
+    several = "result" if len(check.outputs) > 1 else ""
+    early = "" if found else "state" if check.path else several
     if early:
         found = [mutant for mutant in check.mutants if _leaves_alike(check, mutant, trials)]
     return Diagnosis(found[0].hint, early) if found else Diagnosis()
