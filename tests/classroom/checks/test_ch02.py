@@ -306,5 +306,5 @@ def test_of_two_wrong_results_the_mistake_in_the_first_is_named():
         return -whole, terms * torch.tensor([1, 1, 0.7]).to(terms)
 
     assert told("02-bound", both_wrong).endswith(
-        "This looks like the wrong sign: the logarithm is that of q / p."
+        "At the first wrong result this looks like the wrong sign: the logarithm is that of q / p."
     )
