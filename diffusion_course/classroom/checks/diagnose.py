@@ -27,7 +27,10 @@ class Trial:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """The hint of the mutant that does what the answer does; '' if there is none. early: only up to the first wrong "state" of a path, or "result" of several; '' if wholly."""
+    """The hint of the mutant that does what the answer does; '' if there is none.
+
+    early: up to what it does so, the first wrong "state" of a path or "result" of several; "" where it does so in all.
+    """
 
     hint: str = ""
     early: str = ""
@@ -44,7 +47,8 @@ def diagnosis(check: Check, trials: Sequence[Trial], more: Callable[[], Sequence
     found = [mutant for mutant in check.mutants if _matches(check, mutant, trials)]
     if len(found) > 1:
         found = [mutant for mutant in found if _matches(check, mutant, more())] or found
-    early = "" if found else "state" if check.path else "result" if len(check.outputs) > 1 else ""
+    several = "result" if len(check.outputs) > 1 else ""
+    early = "" if found else "state" if check.path else several
     if early:
         found = [mutant for mutant in check.mutants if _leaves_alike(check, mutant, trials)]
     return Diagnosis(found[0].hint, early) if found else Diagnosis()
