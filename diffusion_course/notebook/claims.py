@@ -14,5 +14,5 @@ def claim(sentence: str, holds: object) -> None:
 
 def agree(what: str, a: Tensor | float, b: Tensor | float, tol: float = 1e-12) -> None:
     """Print whether two computations of one quantity agree to `tol`, relative to the largest entry of b (or 1, if that is smaller)."""
-    a, b = (torch.as_tensor(x).to("cpu", torch.float64) for x in (a, b))
+    a, b = (torch.as_tensor(x, dtype=torch.float64, device="cpu") for x in (a, b))
     print(f"{what}: agree to {tol:g}: {bool((a - b).abs().max() <= tol * b.abs().max().clamp(min=1))}")

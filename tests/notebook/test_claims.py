@@ -30,3 +30,8 @@ def test_a_claim_that_does_not(capsys, fails):
 def test_two_computations_agree(capsys, a, b, holds):
     agree("both ways", a, b, 1e-6)
     assert capsys.readouterr().out == f"both ways: agree to 1e-06: {holds}\n"
+
+
+def test_a_number_of_python_is_not_rounded(capsys):
+    agree("a tenth", 0.1, torch.tensor(0.1, dtype=torch.float64), 1e-15)
+    assert capsys.readouterr().out == "a tenth: agree to 1e-15: True\n"
