@@ -33,27 +33,32 @@ def plane(title: str, xlabel: str, ylabel: str, limits: tuple[float, float] | No
     return figure, axes
 
 
+def grow(figure: Figure, inches: float) -> None:
+    """Make room below the axes, which keep their size."""
+    (axes,) = figure.axes
+    width, height = figure.get_size_inches()
+    box, whole = axes.get_position(original=True), height + inches
+    figure.set_size_inches(width, whole)
+    axes.set_position((box.x0, (box.y0 * height + inches) / whole, box.width, box.height * height / whole))
+
+
 def legend(figure: Figure) -> None:
     """Put the legend of all that has a label below the axes; the figure grows by its rows. Called again, it makes it anew."""
     axes = figure.axes[0]
     handles, labels = axes.get_legend_handles_labels()
-    width, height = figure.get_size_inches()
+    width = figure.get_size_inches()[0]
     old = axes.get_legend()
     before = float((old and old.get_gid()) or 0)  # inches that the figure has grown already
     widest = SAMPLE + LETTER * max(len(plain(label)) for label in labels)
     columns = max(1, min(len(labels), int((width - 0.1) // widest)))
     rows = -(-len(labels) // columns)
     grown = LINE * rows + 0.1
-    whole = height - before + grown
-    box = axes.get_position(original=True)
-    bottom = (box.y0 * height - before + grown) / whole
-    figure.set_size_inches(width, whole)
-    axes.set_position((box.x0, bottom, box.width, box.height * height / whole))
+    grow(figure, grown - before)
     made = axes.legend(
         handles,
         labels,
         loc="lower center",
-        bbox_to_anchor=(0.5, 0.06 / whole),
+        bbox_to_anchor=(0.5, 0.06 / figure.get_size_inches()[1]),
         bbox_transform=figure.transFigure,
         ncols=columns,
         framealpha=1.0,

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ..errors import CourseError
 from .arrays import Array, numbers
-from .frames import chart, legend, plane
+from .frames import LINE, chart, grow, legend, plane
 from .grids import filmstrip, images
 from .pictures import png
 
@@ -132,6 +132,9 @@ def bars(
     figure, axes = chart(title, xlabel, ylabel)
     axes.bar(range(len(heights)), heights, color=COLOURS[5], width=0.6)
     axes.set_xticks(range(len(heights)), list(values))
+    grow(
+        figure, LINE * max(label.count("\n") for label in values)
+    )  # labels of two lines push the axis's own down
     for label, ends in (intervals or {}).items():
         if label not in values:
             raise CourseError(f"intervals: {label!r} is not among the bars {', '.join(values)}")

@@ -178,3 +178,9 @@ def test_bad_input_is_one_clear_line(call, message):
 def test_input_may_need_a_gradient_or_be_half_precision():
     y = torch.ones(3, requires_grad=True, dtype=torch.bfloat16)
     assert isinstance(plots.curves(range(3), {"a": y}, **WORDS), Figure)
+
+
+def test_bars_with_names_of_two_lines_keep_their_axis_label_inside():
+    figure = plots.bars({"right": 0.8, "noise\non the last step": 0.7}, title="T", xlabel="x", ylabel="y")
+    figure.draw_without_rendering()
+    assert figure.axes[0].xaxis.label.get_window_extent().y0 >= 0
