@@ -71,6 +71,8 @@ def _of(node: ast.AST, own: set[str]) -> list[str]:
             return [f"assigns to {name}"]
         case ast.FunctionDef(name=("check" | "check_all") as name):
             return [f"defines {name}"]
+        case ast.Attribute(value=ast.Attribute(attr="nn") | ast.Name(id="nn"), attr="utils"):
+            return []  # torch.nn.utils.clip_grad_norm_
         case ast.Attribute(attr=name) if ATTRIBUTES.fullmatch(name):
             return [f"uses .{name}"]
         case ast.Attribute(value=ast.Name(id=base), attr=name, ctx=ast.Store()) if base not in own:

@@ -95,6 +95,13 @@ def ddim_sample(eps_model, x_T, times, eta, noise, alpha_bar):
     return torch.stack([dc.gaussian.to_vp(x, sigma) for x, sigma in zip(states, grid, strict=True)])
 
 
+def edm_sampler(D, x, sigmas, noise, s_churn, s_min, s_max, s_noise):
+    draws = iter(noise)
+    step = dc.samplers.edm(s_churn, s_min, s_max, s_noise, num_steps=len(sigmas) - 1)
+    start, recorded = sigmas[0] * x, SimpleNamespace(like=lambda _: next(draws))
+    return dc.samplers.trajectory(D, start, sigmas, step, recorded).x
+
+
 def x0_by_denoiser(x_t, t, eps, alpha_bar):
     s = of_alpha_bar(alpha_bar)
     sigma = s.sigma(t)
@@ -184,6 +191,7 @@ SHORTCUTS = {
     ],
     "09-heun_step": [(lambda D, x, s, r, noise: dc.samplers.heun(D, x, s, r), "samplers.heun")],
     "09-churn": [(churn, "samplers.edm")],
+    "09-edm_sampler": [(edm_sampler, "samplers.edm")],
 }
 TIMES = {1: dc.schedules.uniform_timesteps, 2: dc.schedules.quadratic_timesteps}
 

@@ -235,7 +235,7 @@ def test_a_machine_calls_the_answer_where_no_check_is():
     assert late != source
     for text, fault in (
         (source, ""),
-        (late, "right up to step 2, learning rate that optimizer.step() meets; then"),
+        (late, "right up to step 2, learning rates of the two groups that optimizer.step() meets; then"),
     ):
         plan = Plan((Step("own", f"import torch\n{text}"), Step("verdict", exercise="03-training_step")))
         run = recheck._Run(plan, {"03-training_step": SEEDS}, Limits(cell=20), Isolation("limits"), None)

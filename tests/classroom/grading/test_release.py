@@ -63,7 +63,8 @@ def test_without_changes_the_notebooks_are_the_installed_ones_to_the_byte(tmp_pa
         )
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines[:-1]] == list(NAMES)
-    assert "03_epsilon_loss: 3 exercises, 8 points" in lines
+    third = [check for name, check in CHECKS.items() if name.startswith("03")]
+    assert f"03_epsilon_loss: {len(third)} exercises, {sum(c.points for c in third)} points" in lines
 
 
 def test_a_chapter_that_is_not_touched_stays_as_it_is(tmp_path):
@@ -179,13 +180,13 @@ def test_a_hidden_exercise_is_given(edition):
     markdown = text_of(notebook, "markdown")
     assert re.search(r"^### Given here: `ddpm_step`$", markdown, re.M)
     assert "Write one step of Algorithm 2" in markdown
-    assert "about 15 minutes" not in markdown
+    assert not re.search(r"`ddpm_step` \(.*minutes", markdown)
 
 
 @pytest.mark.parametrize("name", WITH_EXERCISES)
 def test_a_given_function_is_right_and_takes_what_the_exercise_takes(name):
     """With its defaults: a chapter may call `karras_sigmas(10)`."""
-    from diffusion_course.classroom.checks import CHECKS, examine
+    from diffusion_course.classroom.checks import examine
 
     exercises = handout.exercises(handout.read(chapter_of(name)))
     notebook = edited(name, hide=exercises)
