@@ -106,7 +106,9 @@ def _go_on(request: dict) -> None:
     os.environ.clear()
     os.environ.update(environment, PWD=home)
     os.chdir(home)
-    sys.path.insert(0, environment["PYTHONPATH"])
+    # Where the course is installed as it is edited, its folder stands at the end already.
+    package = environment["PYTHONPATH"]
+    sys.path[:] = [package, *(path for path in sys.path if path != package)]
     sys.modules["numpy"].random.seed()  # else all would draw the same; random sees to itself
     signal.signal(signal.SIGINT, signal.default_int_handler)
     LIMITED["limit"](*request["limits"])

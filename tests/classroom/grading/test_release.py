@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from diffusion_course import cli
 from diffusion_course.classroom import handout
 from diffusion_course.classroom.adapt import adapt, worth
+from diffusion_course.classroom.checks import CHECKS
 from diffusion_course.classroom.ids import chapter_of, function_of
 from diffusion_course.classroom.release import release
 from diffusion_course.classroom.wording import NUMBERS
