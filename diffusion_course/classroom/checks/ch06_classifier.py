@@ -80,8 +80,11 @@ def guided_levels(d: Draw) -> Iterator[tuple[str, tuple]]:
         yield f"sigma = {sigma}", (d.denoiser(), d.log_prob(), x, d.uniform(sigma, sigma), 7.5)
     steep = ToyLogProb(d.uniform(8, 9, 3))
     yield "a steep classifier", (d.denoiser(), steep, d.normal(4, 3), d.uniform(0.1, 0.1), 1.0)
-    for scale, words in ((7.5, "much guidance"), (-7.5, "much guidance, away from the class")):
-        yield words, (d.denoiser(), d.log_prob(), d.normal(80, 3), d.uniform(1.5, 1.5), scale)
+    yield "much guidance", (d.denoiser(), d.log_prob(), d.normal(80, 3), d.uniform(1.5, 1.5), 7.5)
+    yield (
+        "a steep classifier, much guidance",
+        (d.denoiser(), steep, d.normal(80, 3), d.uniform(1.5, 1.5), 7.5),
+    )
     yield "one sample", (d.denoiser(), d.log_prob(), d.normal(1, 3), d.uniform(0.4, 0.8), 2.5)
 
 
