@@ -64,7 +64,8 @@ def overlooked(test: Callable, steps: Specimens) -> str:
         return ""
     if not any(step.calls for step in watched):
         return "Your test calls no step: call it, and compare what it returns."
-    verdicts = outcome.value.tolist()  # type: ignore[attr-defined]  # of an Each they are a tensor
+    assert isinstance(outcome.value, Tensor)  # the verdicts on an Each
+    verdicts = outcome.value.tolist()
     told = list(zip(watched, steps.shows, verdicts, strict=True))
     refused = [step for step, where, yes in told if not where and not yes]
     passing = {where: step for step, where, yes in told if where and yes}

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 from itertools import cycle
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -102,9 +103,9 @@ def reading(step: Callable) -> bool:
     return "sqrt" in inspect.getsource(step)
 
 
-def weak(hint: str, same: Same = close, **inputs: object) -> Mutant:
+def weak(hint: str, same: Same = close, **inputs: Any) -> Mutant:
     """A test that looks at fewer inputs, or at less of the result."""
-    return Mutant(hint, remembered(partial(agrees, cases=partial(probes, **inputs), same=same)))  # type: ignore[arg-type]  # probes' own names
+    return Mutant(hint, remembered(partial(agrees, cases=partial(probes, **inputs), same=same)))
 
 
 def relative(tolerance: float) -> Same:

@@ -55,7 +55,12 @@ class ToyStep:
     @cached_property
     def _lines(self) -> list[tuple[str, Formula]]:
         body = ast.parse(self.words).body
-        return [(line.targets[0].id, _compiled(line.value)) for line in body]  # type: ignore[attr-defined]  # all are "name = formula"
+        lines = []
+        for line in body:
+            assert isinstance(line, ast.Assign)
+            assert isinstance(line.targets[0], ast.Name)
+            lines.append((line.targets[0].id, _compiled(line.value)))
+        return lines
 
     def __call__(
         self, eps_model: Callable, x_t: Tensor, t: int, t_prev: int, eta: float, z: Tensor, alpha_bar: Tensor

@@ -175,7 +175,10 @@ def reverse_by_the_library(guess, x_T, betas, noise):
     for t in range(schedule.T, 0, -1):
         now, then = sigmas[t], sigmas[t - 1]
         drawn = type("Drawn", (), {"like": lambda self, x, t=t: noise[t - 1]})()
-        D = lambda x, sigma, t=t: guess(gaussian.to_vp(x, sigma), torch.full((len(x),), t))  # noqa: E731 - used in one call
+
+        def D(x, sigma, t=t):
+            return guess(gaussian.to_vp(x, sigma), torch.full((len(x),), t))
+
         states.append(
             gaussian.to_vp(samplers.ddpm(D, gaussian.to_ve(states[-1], now), now, then, drawn), then)
         )
