@@ -81,11 +81,9 @@ def guided_levels(d: Draw) -> Iterator[tuple[str, tuple]]:
     steep = ToyLogProb(d.uniform(8, 9, 3))
     yield "a steep classifier", (d.denoiser(), steep, d.normal(4, 3), d.uniform(0.1, 0.1), 1.0)
     yield "much guidance", (d.denoiser(), d.log_prob(), d.normal(80, 3), d.uniform(1.5, 1.5), 7.5)
-    yield (
-        "a steep classifier, much guidance",
-        (d.denoiser(), steep, d.normal(80, 3), d.uniform(1.5, 1.5), 7.5),
-    )
     yield "one sample", (d.denoiser(), d.log_prob(), d.normal(1, 3), d.uniform(0.4, 0.8), 2.5)
+    loud = 80 * d.normal(20, 1, 2, 2)
+    yield "scale = 40", (d.denoiser(), d.log_prob(), loud, d.uniform(80.0, 80.0), 40.0)
 
 
 CLASSIFIER_GUIDANCE = Check(
