@@ -96,6 +96,8 @@ class ClassifierShape(Part):
 
     kind = "classifier"
     network: ClassVar[type[nn.Module]] = Classifier
+    image_size: int = _of(Classifier, "image_size", _integer(4))
+    channels: int = _of(Classifier, "channels", _integer(1))
     num_classes: int = _of(Classifier, "num_classes", _integer(1))
     width: int = _of(Classifier, "width", _integer(2))
     dropout: float = _of(Classifier, "dropout", _below_one)
