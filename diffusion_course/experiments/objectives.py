@@ -16,7 +16,7 @@ from ..errors import check_number
 from ..parametrisations import edm_param, flow_param
 from ..schedules import NoiseSchedule
 from ..shapes import check_labels, expand, moved
-from . import parts
+from . import net_parts, parts
 from .config import Config
 from .training import Loss
 
@@ -37,7 +37,7 @@ def objective(config: Config) -> Loss:
         case parts.HybridLoss(weight=weight):
             return eps_objective(config.noise_schedule, partial(losses.hybrid_loss, weight=weight), share)
         case parts.VlbLoss():
-            if isinstance(config.net, parts.UNetShape) and config.net.learned_variance:
+            if isinstance(config.net, net_parts.UNetShape) and config.net.learned_variance:
                 return eps_objective(config.noise_schedule, _learned_bound, share)
             return bound_objective(config.param, config.noise_schedule, share)
         case parts.SimpleLoss() if eps:

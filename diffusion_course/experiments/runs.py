@@ -18,7 +18,7 @@ from torch import nn
 from .. import devices
 from ..denoisers import Preconditioned
 from ..files import check_writable, write_json, write_text
-from ..nets.classifier import NoisyClassifier
+from ..nets.classifier import Classifier, NoisyClassifier
 from ..samplers import edm
 from ..schedules import karras
 from . import data, resume, zoo
@@ -111,7 +111,7 @@ def train(
         "device": devices.device_name(where),
         "torch": torch.__version__,
         "date": datetime.date.today().isoformat(),
-        "metrics": measure(shipped, config.data, where),
+        "metrics": measure(shipped, config.data, where, read_config(source).data),
     }
     write_json(weights.with_suffix(".json"), card, indent=2)
     return card
@@ -134,23 +134,32 @@ def _finished(weights: Path, config: Config) -> dict[str, Any] | None:
     return card if whole else None
 
 
-def measure(model: nn.Module, data_name: str, device: torch.device) -> dict[str, Any]:
-    """What goes on a card: a classifier's test accuracy, or what the judge says of a denoiser's samples, if there is one."""
+def measure(
+    model: nn.Module, data_name: str, device: torch.device, kind: str | None = None
+) -> dict[str, Any]:
+    """What goes on a card: a classifier's test accuracy, or what the judge says of a denoiser's samples, if there is one.
+
+    kind: the data set whose judge is asked, where data_name is a path of the same pictures.
+    """
+    kind = kind or data_name
     if isinstance(model, NoisyClassifier):
-        test = data.load(data_name, "test")
+        test = data.load(data_name, "test", size=model.image_size, channels=model.channels)
         return {
             f"test accuracy at sigma {s:g}": noisy_accuracy(model, test, s) for s in (0.1, 0.5, 1.0, 2.0, 5.0)
         }
     if not isinstance(model, Preconditioned):
-        test = data.load(data_name, "test")
+        assert isinstance(model, Classifier)
+        test = data.load(data_name, "test", size=model.image_size, channels=model.channels)
         right = count_recognised(model, test.images.to(device), test.labels.to(device))
         return {"test accuracy": share(right, len(test))}
-    if f"{data_name}-judge" not in zoo.names() or getattr(model.net, "num_classes", 0) == 0:
+    if f"{kind}-judge" not in zoo.names() or getattr(model.net, "num_classes", 0) == 0:
         return {}  # no judge ships for this data set, or the network knows no classes to ask for
     report: dict[str, Any] = {}
     for w in (1.0, 2.0):
         drawn = draw(model, 1000, w, karras(20), edm(num_steps=20), device=device)
-        report[f"guidance {w:g}"] = quality(drawn.images, drawn.labels, data_name, device)
+        report[f"guidance {w:g}"] = quality(
+            drawn.images, drawn.labels, kind, device, data_name if data_name != kind else None
+        )
     report["how"] = (
         "1,000 samples, 100 a class, EDM (Heun) sampler, 20 steps = 39 evaluations, judged by the shipped judge; "
         "Fréchet distance in its features against the test set"

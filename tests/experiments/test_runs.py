@@ -193,14 +193,26 @@ def test_a_config_for_ones_own_pictures(config, tmp_path, holiday):
     )
     with pytest.raises(CourseError, match="net: channels: got 2, want 3 or 1 for "):
         read_config(str(config))
-    config.write_text(
-        yaml.safe_dump(TINY | {"data": holiday, "model": "classifier", "net": {"num_classes": 2}})
-    )
-    with pytest.raises(CourseError, match="data: a classifier takes data sets by name, got the path "):
-        read_config(str(config))
     config.write_text(yaml.safe_dump(TINY | {"data": holiday + "/nowhere"}))
     with pytest.raises(CourseError, match="nowhere: no such folder or zip"):
         read_config(str(config))
+
+
+def test_a_classifier_of_ones_own_pictures(tmp_path, holiday):
+    """It is measured on the test pictures of the same path."""
+    for split in ("train", "test"):
+        shutil.copytree(holiday, tmp_path / "sets" / split)
+    path = tmp_path / "judge.yaml"
+    net = {"image_size": 8, "channels": 1, "num_classes": 2, "width": 2}
+    path.write_text(
+        yaml.safe_dump(
+            {"model": "classifier", "data": str(tmp_path / "sets"), "net": net, "recipe": TINY["recipe"]}
+        )
+    )
+    card = runs.train(str(path), tmp_path / "run", device="cpu")
+    assert card["metrics"]["test accuracy"]["n"] == 6
+    judge = zoo.read(tmp_path / "run" / "judge.safetensors")
+    assert (judge.image_size, judge.channels) == (8, 1)
 
 
 def test_another_data_set_in_place_of_the_configs(config):
