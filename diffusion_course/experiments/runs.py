@@ -7,6 +7,7 @@ import datetime
 import json
 import shlex
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,16 +48,20 @@ def train(
     progress: Callable[[range], Iterable] = iter,
     say: Callable[[str], Any] = lambda line: None,
     data_name: str | None = None,
+    seed: int | None = None,
 ) -> dict[str, Any]:
     """Train as the config `source` says, into the folder `out`; resumes what it finds there. Returns the card.
 
     steps: instead of the config's, e.g. for a trial. device: default CUDA if present, else CPU.
     progress: wraps the range of steps, e.g. tqdm. say: takes a line on where the run begins, and that it measures.
-    data_name: a data set or the path of pictures, instead of the config's.
+    data_name: a data set or the path of pictures, instead of the config's. seed: instead of the config's.
     Raises CourseError for a bad config, device, folder, data or checkpoint, before any step; KeyboardInterrupt, with a line
     that says at which step, when it is stopped.
     """
     config = read_config(source, steps, data_name)
+    if seed is not None:
+        config = replace(config, recipe=replace(config.recipe, seed=seed))
+    name = run_name(source, seed)
     recipe, where = config.recipe, devices.choose(device)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
@@ -76,7 +81,7 @@ def train(
         about=about,
     )
     write_text(out / "config.yaml", yaml.safe_dump(config.as_dict(), sort_keys=False))
-    weights = out / f"{Path(source).stem}.safetensors"
+    weights = out / f"{name}.safetensors"
     if trainer.step == recipe.steps and (card := _finished(weights, config)):
         say(f"finished before: all {recipe.steps:,} steps are done")
         return card
@@ -92,9 +97,10 @@ def train(
     say("trained; measuring what was written")
     shipped = zoo.read(weights, where)  # what is measured is what was written, in half precision
     card = {
-        "name": Path(source).stem,
+        "name": name,
         "command": f"diffusion-course train {source}"
         + (f" --steps {steps}" if steps else "")
+        + (f" --seed {seed}" if seed is not None else "")
         + (f" --data {shlex.quote(data_name)}" if data_name else ""),
         "config": config.as_dict(),
         "data": f"{training_set.name}, {len(training_set):,} images",
@@ -109,6 +115,11 @@ def train(
     }
     write_json(weights.with_suffix(".json"), card, indent=2)
     return card
+
+
+def run_name(source: str, seed: int | None = None) -> str:
+    """What a run of the config `source`, with a seed in place of the config's, is called: its folder, its weights, its card."""
+    return Path(source).stem + (f"-seed-{seed}" if seed is not None else "")
 
 
 def _finished(weights: Path, config: Config) -> dict[str, Any] | None:
