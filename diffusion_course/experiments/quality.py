@@ -21,9 +21,15 @@ def share(successes: int, n: int) -> dict[str, Any]:
 
 
 def quality(
-    images: Tensor, labels: Tensor, data_name: str, device: torch.device | str = "cpu"
+    images: Tensor,
+    labels: Tensor,
+    data_name: str,
+    device: torch.device | str = "cpu",
+    path: str | None = None,
 ) -> dict[str, Any]:
-    """What the shipped judge of a data set says of images (N, 1, 28, 28), N >= 20, that should show labels (N,).
+    """What the shipped judge of a data set says of images (N, C, H, W), N >= 20, that should show labels (N,).
+
+    path: of pictures, where the set is read from there and not by its name.
 
     recognised: the share it gives their label; each: one mark per image, "1" where it does. frechet: distance of its
     features to those of the whole test set, with a jackknife standard error and the ten values that this comes from;
@@ -35,8 +41,8 @@ def quality(
     check_integer("N, the number of images", len(images), 20)
     judge = zoo.judge(data_name, device)
     made = features(judge, images.to(device))
-    test, _ = reference(data_name, str(device))
-    real, floor = _real(data_name, str(device), len(made))
+    test, _ = reference(data_name, path, str(device))
+    real, floor = _real(data_name, path, str(device), len(made))
     precision, recall = precision_recall(test[: len(made)], made)
     right = recognised(judge, images.to(device), labels.to(device)).tolist()
     left_out = leave_out(lambda rows: frechet_distance(fitted(made[rows]), real), len(made))
@@ -53,13 +59,16 @@ def quality(
 
 
 @cache
-def reference(data_name: str, device: str = "cpu") -> tuple[Tensor, Tensor]:
+def reference(data_name: str, path: str | None = None, device: str = "cpu") -> tuple[Tensor, Tensor]:
     """The judge's features of the whole test set, and of 5,000 training images, both in a fixed random order.
 
     The training images come in turn of the classes, as samples of `drawing.draw` do.
     """
     judge = zoo.judge(data_name, device)
-    test, train = data.load(data_name, "test"), data.load(data_name)
+    splits = ("test", "train")
+    test, train = (
+        data.load(path or data_name, one, size=judge.image_size, channels=judge.channels) for one in splits
+    )
     shuffled, mixed = (_random_order(len(part)) for part in (test, train))
     classes = len(train.classes)
     in_turn = torch.stack([mixed[train.labels[mixed] == c][: 5000 // classes] for c in range(classes)], dim=1)
@@ -69,9 +78,9 @@ def reference(data_name: str, device: str = "cpu") -> tuple[Tensor, Tensor]:
 
 
 @cache
-def _real(data_name: str, device: str, n: int) -> tuple[Gaussian, float]:
+def _real(data_name: str, path: str | None, device: str, n: int) -> tuple[Gaussian, float]:
     """The Gaussian of the test set's features, and the distance to it of n training images, the floor."""
-    test, train = reference(data_name, device)
+    test, train = reference(data_name, path, device)
     real = fitted(test)
     return real, round(frechet_distance(fitted(train[:n]), real), 4)
 

@@ -1,6 +1,6 @@
 """One training run, looked at on its way: its averaged weights after some epochs, for the study "churn-and-quality".
 
-python -m diffusion_course.experiments.snapshots mnist-edm --seed 0 --out runs/mnist-edm-epochs-seed0
+python -m diffusion_course.experiments.snapshots mnist-edm --seed 0 --out runs/mnist-edm-epochs-seed-0
 """
 
 import argparse
@@ -52,7 +52,9 @@ def train(
     at = {_steps(one, len(images), config.recipe.batch_size): one for one in epochs}
     lost = [paths[one] for step, one in at.items() if step <= trainer.step and not paths[one].is_file()]
     if lost:
-        raise CourseError(f"{lost[0]}: is not there, and the run is past it; delete {out / 'checkpoint.pt'} to start afresh")
+        raise CourseError(
+            f"{lost[0]}: is not there, and the run is past it; delete {out / 'checkpoint.pt'} to start afresh"
+        )
     for _ in trainer.run(progress):
         if trainer.step in at:
             zoo.write(paths[at[trainer.step]], trainer.ema, config)
@@ -89,7 +91,9 @@ def main(arguments: Sequence[str] | None = None) -> Any:
     """The command of the module's top."""
     from tqdm import tqdm
 
-    parser = argparse.ArgumentParser(prog="python -m diffusion_course.experiments.snapshots", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m diffusion_course.experiments.snapshots", description=__doc__
+    )
     parser.add_argument("name", help="a config, e.g. mnist-edm")
     parser.add_argument("--out", type=Path, required=True, help="the folder to write to")
     parser.add_argument("--epochs", type=int, nargs="+", default=list(EPOCHS))

@@ -6,7 +6,7 @@ What is not there is told with the command that makes it, and the rows that need
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,9 @@ from safetensors import SafetensorError, safe_open
 from ...denoisers import Preconditioned
 from ...errors import CourseError
 from ...nets.classifier import Classifier
-from .. import data, zoo
+from .. import data, resume, zoo
+from ..config import Config
+from ..runs import run_name
 
 RUNS = Path("runs")
 SEEDS = (0, 1, 2)  # of training; only networks of the first ship
@@ -47,15 +49,20 @@ class Lab:
         """
         if seed == 0 and model in zoo.names():
             return self._read(zoo.FOLDER / f"{model}.safetensors", model, f"weights/{model}")
-        folder = self.runs / f"{model}-seed{seed}"
-        command = f"diffusion-course train {model} --seed {seed} --out {folder}"
-        return self._of_run(folder, f"{model}.safetensors", command, seed)
+        name = run_name(model, seed)
+        places = [(name, name), (f"{model}-seed{seed}", name), (f"{model}-seed{seed}", model)]
+        places += [(model, model)] if seed == 0 else []  # trained with the config's own seed
+        paths = [self.runs / folder / f"{file}.safetensors" for folder, file in places]
+        path = next((path for path in paths if path.is_file()), paths[0])
+        return self._of_run(
+            path, f"diffusion-course train {model} --seed {seed} --out {self.runs / name}", model, seed
+        )
 
     def snapshot(self, model: str, epochs: int, seed: int = 0) -> Preconditioned:
         """The network `model` as it was after some epochs of one run, see `experiments.snapshots`. Raises as `network` does."""
-        folder = self.runs / f"{model}-epochs-seed{seed}"
+        folder = self.runs / f"{model}-epochs-seed-{seed}"
         command = f"python -m diffusion_course.experiments.snapshots {model} --seed {seed} --out {folder}"
-        return self._of_run(folder, f"{model}-{epochs:02d}-epochs.safetensors", command, seed)
+        return self._of_run(folder / f"{model}-{epochs:02d}-epochs.safetensors", command, None, seed)
 
     def released(self, name: str) -> Preconditioned:
         """A network of somebody else, see `zoo.load`, kept."""
@@ -91,16 +98,20 @@ class Lab:
         self.used[name] = self.kept(("digest", name), lambda: digest(path))
         return self.kept(("network", name), lambda: zoo.load(source, self.device))
 
-    def _of_run(self, folder: Path, file: str, command: str, seed: int) -> Preconditioned:
-        path = folder / file
+    def _of_run(self, path: Path, command: str, twin: str | None, seed: int) -> Preconditioned:
+        """A network of a run. twin: one that ships, and whose recipe it must have but for the seed."""
         if not path.is_file():
             raise Missing(f"{path} is not there; make it with: {command}")
-        got = trained_with(path)
-        if got != seed:
+        recipe = recipe_of(path)
+        wrong = resume.differences({"seed": seed}, {"seed": recipe["seed"]})
+        if twin in zoo.names():
+            shipped = recipe_of(zoo.FOLDER / f"{twin}.safetensors")
+            wrong += resume.differences({**shipped, "seed": 0}, {**recipe, "seed": 0})
+        if wrong:
             raise CourseError(
-                f"weights {path}: trained with seed {got}, want {seed}; make it again with: {command}"
+                f"weights {path}: trained with another {resume.told(wrong)}; make it again with: {command}"
             )
-        return self._read(path, str(path), f"runs/{folder.name}/{file}")
+        return self._read(path, str(path), f"runs/{path.relative_to(self.runs).as_posix()}")
 
 
 def digest(path: Path) -> str:
@@ -108,12 +119,13 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
-def trained_with(path: Path) -> Any:
-    """The training seed of a file that `train` wrote. Raises CourseError for another file."""
+def recipe_of(path: Path) -> dict[str, Any]:
+    """The recipe of a file that `train` wrote. Raises CourseError for another file."""
     try:
         with safe_open(path, framework="pt") as file:
-            return json.loads((file.metadata() or {})["config"])["recipe"]["seed"]
+            config = Config.of(json.loads((file.metadata() or {})["config"]))
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise CourseError(
             f"weights {path}: not a weights file of this course ({error}); make it again"
         ) from None
+    return asdict(config.recipe)
