@@ -338,7 +338,7 @@ def fid(
     """Compare two sets of pictures: FID, KID, precision, recall, density, coverage, each beside its floor.
 
     A, B and C: a folder, a zip, an .npz (of pytorch-fid's statistics, or of pictures), a data set (mnist-5k, mnist-5k:test),
-    shipped weights or a .safetensors file, from which samples are drawn.
+    a network, from which samples are drawn: shipped weights, a .safetensors file, or others' checkpoints.
     """
     from .experiments.fid import command
 

@@ -42,10 +42,11 @@ class Lab:
     used: dict[str, str] = field(default_factory=dict)
     _held: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False)
 
-    def network(self, model: str, seed: int = 0) -> Preconditioned:
+    def network(self, model: str, seed: int = 0, twin: str | None = None) -> Preconditioned:
         """The network `model` of a training seed: what ships, or what `train --seed` wrote to a folder of runs.
 
-        Raises Missing, with the command that makes it, and CourseError for weights of another seed.
+        twin: the network that ships whose recipe it must share but for the seed, default `model` itself.
+        Raises Missing, with the command that makes it, where it is not there, or of another seed or recipe.
         """
         if seed == 0 and model in zoo.names():
             return self._read(zoo.FOLDER / f"{model}.safetensors", model, f"weights/{model}")
@@ -54,9 +55,8 @@ class Lab:
         places += [(model, model)] if seed == 0 else []  # trained with the config's own seed
         paths = [self.runs / folder / f"{file}.safetensors" for folder, file in places]
         path = next((path for path in paths if path.is_file()), paths[0])
-        return self._of_run(
-            path, f"diffusion-course train {model} --seed {seed} --out {self.runs / name}", model, seed
-        )
+        command = f"diffusion-course train {model} --seed {seed} --out {self.runs / name}"
+        return self._of_run(path, command, twin or model, seed)
 
     def snapshot(self, model: str, epochs: int, seed: int = 0) -> Preconditioned:
         """The network `model` as it was after some epochs of one run, see `experiments.snapshots`. Raises as `network` does."""
@@ -108,9 +108,7 @@ class Lab:
             shipped = recipe_of(zoo.FOLDER / f"{twin}.safetensors")
             wrong += resume.differences({**shipped, "seed": 0}, {**recipe, "seed": 0})
         if wrong:
-            raise CourseError(
-                f"weights {path}: trained with another {resume.told(wrong)}; make it again with: {command}"
-            )
+            raise Missing(f"{path}: trained with another {resume.told(wrong)}; make it again with: {command}")
         return self._read(path, str(path), f"runs/{path.relative_to(self.runs).as_posix()}")
 
 

@@ -6,7 +6,7 @@ Both networks predict eps on the cosine schedule with T = 1000; one is trained t
 
 from torch import Tensor
 
-from ...denoisers import Denoiser, split_variance
+from ...denoisers import Denoiser, Preconditioned, split_variance
 from ...guidance import clip
 from ...samplers import Step, ddpm, ddpm_large, ddpm_learned
 from ...schedules import NoiseSchedule, cosine, uniform_timesteps
@@ -31,20 +31,20 @@ def measure(row: Row, lab: Lab) -> Row:
     if row["steps"] is None:
         return measure_bound(row, lab)
     made = images(row, lab)
-    labels = initial(lab.network(row["model"], row.get("training seed", 0)), row["n"], 0, lab.device)[1]
+    labels = initial(_network(row, lab), row["n"], 0, lab.device)[1]
     return quality(made, labels, "mnist", lab.device)
 
 
 def measure_bound(row: Row, lab: Lab) -> Row:
     """Loss and bits/dim of one network, under each variance that it has."""
-    network = lab.network(row["model"], row.get("training seed", 0))
+    network = _network(row, lab)
     x0, labels = test_images("mnist", row["n"], row["seed"], lab.device)
     return bounds(eps_model(network, labels), x0, COSINE, NoiseAhead(row["seed"], draws=COSINE.T))
 
 
 def images(row: Row, lab: Lab) -> Tensor:
     """Ancestral samples on evenly spaced ones of the 1000 times, with the row's variance."""
-    network = lab.network(row["model"], row.get("training seed", 0))
+    network = _network(row, lab)
     sigmas = COSINE.grid(uniform_timesteps(COSINE.T, row["steps"]))
     n, seed = row["n"], row["seed"]
     if row["variance"] in FIXED:
@@ -57,6 +57,11 @@ def images(row: Row, lab: Lab) -> Tensor:
 
     start, labels = initial(network, n, seed, lab.device)
     return draw_by(learned, start, labels, sigmas, seed)
+
+
+def _network(row: Row, lab: Lab) -> Preconditioned:
+    """The row's network; both must have one recipe, so that their budgets are equal."""
+    return lab.network(row["model"], row.get("training seed", 0), twin=SIMPLE)
 
 
 def _settings() -> list[Row]:

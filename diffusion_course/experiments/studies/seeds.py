@@ -8,8 +8,9 @@ samples, which start from other noise for each seed, so that all are independent
   errors (of ten groups, nine degrees of freedom each); for a share Wilson's interval of all counts together.
 
 What is shown is the wider of the two (for shares, what holds both). The first alone holds the truth in 95 % of all repetitions, for normal
-y. But three numbers may agree by luck, and an interval below what the samples alone allow would claim to know more than was measured. So the
-wider one holds it in 95 % or a little more. With one seed there is the second alone, and it says nothing of training.
+y. But three numbers may agree by luck, and an interval below what the samples alone allow would claim to know more than was measured. The
+wider one holds it more often: simulated, with three seeds, in 98.7 % where training has no chance of its own, in 97.1 % where it is
+as large as the samples', and in 95.5 % where it is three times as large. With one seed there is the second alone, and it says nothing of training.
 """
 
 import json

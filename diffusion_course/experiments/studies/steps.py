@@ -26,7 +26,9 @@ def network_name(data: str, T: int) -> str:
 def measure(row: Row, lab: Lab) -> Row:
     """Validation loss, bits/dim of the bound, and quality of ancestral samples with all T steps."""
     schedule = NoiseSchedule.from_betas(by_name("cosine", row["T"]))
-    network = lab.network(network_name(row["data"], row["T"]), row.get("training seed", 0))
+    network = lab.network(
+        network_name(row["data"], row["T"]), row.get("training seed", 0), network_name(row["data"], 1000)
+    )
     x0, labels = test_images(row["data"], row["images"], row["seed"], lab.device)
     noise = NoiseAhead(row["seed"], draws=row["T"])
     made = draw(network, row["n"], sigmas=schedule.grid(), step=ddpm, seed=row["seed"], device=lab.device)
