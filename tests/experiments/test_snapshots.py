@@ -8,14 +8,16 @@ import yaml
 from experiments.tiny import TINY
 
 from diffusion_course import CourseError
-from diffusion_course.experiments import snapshots, zoo
+from diffusion_course.experiments import data, snapshots, zoo
 
 
 @pytest.fixture
-def config(tmp_path):
-    """1,442 digits in batches of 721: two steps an epoch."""
+def config(tmp_path, monkeypatch):
+    """20 digits in batches of 10: two steps an epoch."""
+    digits = data.load("digits", limit=20)
+    monkeypatch.setattr(data, "stream", lambda name: digits)
     path = tmp_path / "tiny.yaml"
-    path.write_text(yaml.safe_dump({**TINY, "recipe": {"steps": 2, "batch_size": 721}}))
+    path.write_text(yaml.safe_dump({**TINY, "recipe": {"steps": 2, "batch_size": 10}}))
     return str(path)
 
 

@@ -37,7 +37,8 @@ def bounds(model: EpsModel, x0: Tensor, schedule: NoiseSchedule, noise: NoiseSou
     & Dhariwal 2021, eq. 15). x_0's estimate is clipped to [-1, 1] in the bound, as it is in sampling, and not in the loss.
     """
     n, tables = len(x0), {name: table(schedule) for name, table in FIXED.items()}
-    loss, nats = torch.zeros(n, device=x0.device), {}
+    loss = torch.zeros(n, device=x0.device)
+    nats: dict[str, Tensor] = {}
     for times in torch.arange(1, schedule.T + 1).split(max(1, AT_ONCE // n)):
         t, clean = times.repeat_interleave(n), torch.cat([x0] * len(times))
         eps = torch.cat([noise.like(x0) for _ in times])

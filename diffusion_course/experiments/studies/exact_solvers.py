@@ -63,8 +63,8 @@ def measure(row: Row, lab: Lab) -> Row:
     }
     if row["sampler"] in NOISELESS:
         result |= distances(made, _solution(row, lab))
-    if DATA[row["model"]] == "mnist":
-        result |= quality(made.clamp(-1, 1).float(), _labels(row, lab), "mnist", lab.device)
+    if (labels := _labels(row, lab)) is not None:
+        result |= quality(made.clamp(-1, 1).float(), labels, "mnist", lab.device)
     if row["sampler"] == PERFECT:
         return {"steps": 0, "nfe": 0, **result}
     steps, nfe = affordable(row["sampler"], row["evaluations"])

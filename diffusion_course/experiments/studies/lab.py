@@ -62,7 +62,8 @@ class Lab:
         """The network `model` as it was after some epochs of one run, see `experiments.snapshots`. Raises as `network` does."""
         folder = self.runs / f"{model}-epochs-seed-{seed}"
         command = f"python -m diffusion_course.experiments.snapshots {model} --seed {seed} --out {folder}"
-        return self._of_run(folder / f"{model}-{epochs:02d}-epochs.safetensors", command, None, seed)
+        path = folder / f"{model}-{epochs:02d}-epochs.safetensors"
+        return self._of_run(path, command, None, seed, "whole set of snapshots")
 
     def released(self, name: str) -> Preconditioned:
         """A network of somebody else, see `zoo.load`, kept."""
@@ -98,10 +99,12 @@ class Lab:
         self.used[name] = self.kept(("digest", name), lambda: digest(path))
         return self.kept(("network", name), lambda: zoo.load(source, self.device))
 
-    def _of_run(self, path: Path, command: str, twin: str | None, seed: int) -> Preconditioned:
-        """A network of a run. twin: one that ships, and whose recipe it must have but for the seed."""
+    def _of_run(
+        self, path: Path, command: str, twin: str | None, seed: int, what: str | None = None
+    ) -> Preconditioned:
+        """A network of a run. twin: one that ships, and whose recipe it must have but for the seed. what: the command makes."""
         if not path.is_file():
-            raise Missing(f"{path} is not there; make it with: {command}")
+            raise Missing(f"{path.parent} has no {what or path.name}; make it with: {command}")
         recipe = recipe_of(path)
         wrong = resume.differences({"seed": seed}, {"seed": recipe["seed"]})
         if twin in zoo.names():

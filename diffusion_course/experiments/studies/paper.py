@@ -7,6 +7,7 @@ quadratic schedule of the beta_t made for as many steps, which is how DDIM came 
 import torch
 from torch import Tensor
 
+from ...denoisers import Preconditioned
 from ...errors import CourseError
 from ...samplers import ddim, edm, euler, heun
 from ...schedules import karras
@@ -48,17 +49,24 @@ def measure(row: Row, lab: Lab) -> Row:
 
     Raises Missing where the network, Inception or the pictures are not at hand: each in one line.
     """
-    try:
-        net = lab.kept(("inception",), lambda: inception_net(2048, device=lab.device))
-        network = lab.released(row["model"])
-    except CourseError as error:
-        raise Missing(str(error)) from None
+    at_hand = lab.kept(("at hand", row["model"]), lambda: _at_hand(row["model"], lab))
+    if isinstance(at_hand, str):
+        raise Missing(at_hand)
+    net, network = at_hand
     real, floor = lab.kept(("real",), lambda: _real(net, lab))
     steps, nfe = affordable(row["sampler"], row["evaluations"])
     grid = karras(steps) if row["grid"] == "karras" else ddim_grid(row["grid"], steps)
     step = STEPS[row["sampler"]](steps)
     made = draw_pictures(network, row["n"], 1.0, grid, step, row["seed"], lab.device)
     return {"steps": steps, "nfe": nfe, **fid(_seen(made, net, TENTHS), real), "floor": floor}
+
+
+def _at_hand(model: str, lab: Lab) -> tuple[FeatureNet, Preconditioned] | str:
+    """Inception and the network; or the line that says what to fetch, so that it is not tried again for each row."""
+    try:
+        return inception_net(2048, device=lab.device), lab.released(model)
+    except CourseError as error:
+        return str(error)
 
 
 def fid(seen: Seen, real: Gaussian) -> Row:

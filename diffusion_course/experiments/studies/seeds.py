@@ -126,8 +126,8 @@ def _together(keys: Sequence[str], group: list[Row]) -> Row:
         if isinstance(first, dict) and "share" in first:
             made[name] = share(values).as_dict()
         elif all(isinstance(value, int | float) for value in values):
-            errors = [row.get(f"{name} standard error") for row in group]
-            made[name] = mean(values, None if None in errors else errors).as_dict()
+            errors = [row[error] for row in group if (error := f"{name} standard error") in row]
+            made[name] = mean(values, errors or None).as_dict()
     return made
 
 

@@ -41,7 +41,7 @@ def test_what_is_not_there_is_told_with_its_command(tmp_path):
         lab.network("mnist-edm", 2)
     folder = tmp_path / "mnist-edm-seed-2"
     assert str(caught.value) == (
-        f"{folder / 'mnist-edm-seed-2.safetensors'} is not there; "
+        f"{folder} has no mnist-edm-seed-2.safetensors; "
         f"make it with: diffusion-course train mnist-edm --seed 2 --out {folder}"
     )
     with pytest.raises(Missing, match=r"snapshots mnist-edm --seed 1 --out .*mnist-edm-epochs-seed-1"):

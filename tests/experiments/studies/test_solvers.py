@@ -92,8 +92,9 @@ def test_a_row_is_measured_on_all_its_images(tiny, monkeypatch):
     assert "distance" not in result  # fresh noise has no solution to be compared with
 
 
-def test_distances_shrink_with_the_steps_to_the_solution_from_the_same_noise(tiny):
+def test_distances_shrink_with_the_steps_to_the_solution_from_the_same_noise(tiny, monkeypatch):
     lab = Lab()
+    monkeypatch.setattr(equal_cost, "FINE", 50)
 
     def distance(evaluations, **changes):
         wanted = row(sampler="euler", evaluations=evaluations, n=3, **changes)
@@ -102,7 +103,7 @@ def test_distances_shrink_with_the_steps_to_the_solution_from_the_same_noise(tin
         ]
 
     for grid in ("karras", "uniform"):
-        few, more = distance(40, grid=grid), distance(160, grid=grid)
+        few, more = distance(12, grid=grid), distance(48, grid=grid)
         assert more < few / 2.5  # Euler is of first order
     keys = [key for key in lab._held if key[0] == "solution"]
     assert len(keys) == 2  # one for each first sigma, whatever the sampler
