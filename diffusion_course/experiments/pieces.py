@@ -1,13 +1,71 @@
-"""A batch in pieces: memory holds the activations of one, and the gradients of all add up to the whole batch's."""
+"""A batch in pieces: memory holds the activations of one, and the gradients of all add up to the whole batch's.
+
+All that is random in a step follows from its seed and is drawn for the whole batch, on the CPU. So it does not matter in which
+pieces a batch is computed, and in which of several processes.
+"""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor, nn
 
 from ..errors import CourseError, check_integer
+from ..noise import mix
+from .batches import Batches
+
+Loss = Callable[[nn.Module, Tensor, Tensor, Generator], Tensor]
+"""(network, images (B, C, H, W), labels (B,), generator) -> scalar to minimise. Draws come from the generator."""
+
+
+@runtime_checkable
+class Split(Protocol):
+    """A loss whose draws stand apart, see `objectives.Objective`: in pieces it draws what it draws for the whole batch."""
+
+    draw: Callable[[nn.Module, torch.Size, Tensor, Generator], tuple[Tensor | None, ...]]
+    value: Callable[..., Tensor]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of a data set, (B,) int64, and what a loss has drawn for them, each (B, ...) or None; on the CPU.
+
+    seed: of what layers draw, such as dropout. generator: for a loss that draws by itself.
+    """
+
+    rows: Tensor
+    drawn: tuple[Tensor | None, ...]
+    seed: int
+    generator: Generator
+
+    @classmethod
+    def of(
+        cls, loss: Loss | None, net: nn.Module, data: Batches, rows: Tensor, seed: int, generator: Generator
+    ) -> "Batch":
+        """The batch of these rows of the data, with what the loss draws for it from the generator."""
+        drawn: tuple[Tensor | None, ...] = ()
+        if isinstance(loss, Split):
+            drawn = loss.draw(net, torch.Size([len(rows), *data.shape]), data.labels[rows], generator)
+        return cls(rows, drawn, seed, generator)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def piece(self, low: int, high: int) -> "Batch":
+        """Rows low..high - 1: the same rows, and draws of the loss; layers, and a loss that draws by itself, draw others."""
+        drawn = tuple(one if one is None else one[low:high] for one in self.drawn)
+        if low == 0:
+            return Batch(self.rows[:high], drawn, self.seed, self.generator)
+        seed = mix(self.seed + low)
+        return Batch(self.rows[low:high], drawn, seed, Generator().manual_seed(seed))
+
+    def value(self, loss: Loss, net: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+        """The loss of the batch, (), whose images and labels these are; the same however often it is asked."""
+        if isinstance(loss, Split):
+            return loss.value(net, images, labels, *self.drawn)
+        return loss(net, images, labels, self.generator.clone_state())
 
 
 class Pieces:

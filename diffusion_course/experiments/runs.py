@@ -40,6 +40,8 @@ NOT_TRAINING = (
     "experiments/fid/",
     "experiments/quality.py",
     "experiments/drawing.py",
+    "experiments/noise_ahead.py",
+    "experiments/snapshots.py",
     "experiments/watching/",
 )
 NO_LOOKS = Looks()
@@ -109,6 +111,7 @@ def train(
     write_text(out / "config.yaml", yaml.safe_dump(config.as_dict(), sort_keys=False))
     weights = out / f"{name}.safetensors"
     if trainer.step == recipe.steps and (card := _finished(weights, config)):
+        processes.end()
         say(f"finished before: all {recipe.steps:,} steps are done")
         return card
     if trainer.step:

@@ -12,7 +12,7 @@ from copy import deepcopy
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
@@ -20,23 +20,12 @@ from torch import Generator, Tensor, nn
 from ..errors import CourseError
 from ..noise import Draws, mix
 from . import checkpoints
-from .batches import Batch, Batches
+from .batches import Batches
 from .distributed import Processes
 from .guards import interrupt_held, memory_advice
-from .pieces import Pieces
+from .pieces import Batch, Loss, Pieces
+from .precision import amp_dtype, layout
 from .recipe import Recipe
-
-Loss = Callable[[nn.Module, Tensor, Tensor, Generator], Tensor]
-"""(network, images (B, C, H, W), labels (B,), generator) -> scalar to minimise. Draws come from the generator."""
-
-
-@runtime_checkable
-class Split(Protocol):
-    """A loss whose draws stand apart, see `objectives.Objective`: in pieces it draws what it draws for the whole batch."""
-
-    draw: Callable[[nn.Module, torch.Size, Tensor, Generator], tuple[Tensor | None, ...]]
-    value: Callable[..., Tensor]
-
 
 Update = Callable[["Trainer", Tensor, Tensor], float]
 """(trainer, images (B, C, H, W), labels (B,)) -> the loss, after one step of its `net`, `optimizer` and `ema`, with its `lr`, `decay`
@@ -177,11 +166,7 @@ class Trainer:
         seed = mix(mix(self.recipe.seed) + step)
         generator = Generator().manual_seed(seed)
         rows = torch.randint(len(self.batches), (self.recipe.batch_size,), generator=generator)
-        drawn: tuple[Tensor | None, ...] = ()
-        if isinstance(self.loss, Split):
-            shape = torch.Size([len(rows), *self.batches.images.shape[1:]])
-            drawn = self.loss.draw(self.net, shape, self.batches.labels[rows], generator)
-        return Batch(rows, drawn, seed, generator)
+        return Batch.of(self.loss, self.net, self.batches, rows, seed, generator)
 
     def _minimised(self, batch: Batch) -> float:
         """The loop's own update."""
@@ -209,15 +194,12 @@ class Trainer:
 
     def _piece(self, batch: Batch, low: int, high: int) -> Tensor:
         """Add the gradient of some rows of a batch to the network's; their part of the loss, ()."""
+        assert self.loss
         piece = batch.piece(low, high)
         images, labels = self.batches(piece.rows)
         torch.manual_seed(piece.seed)
         with torch.autocast(self.device.type, self.amp_dtype, enabled=self.amp_dtype is not None):
-            if isinstance(self.loss, Split):
-                loss = self.loss.value(self.net, images, labels, *piece.drawn)
-            else:
-                assert self.loss
-                loss = self.loss(self.net, images, labels, piece.generator.clone_state())
+            loss = piece.value(self.loss, self.net, images, labels)
             loss = loss * (len(piece) / len(batch))
         self.scaler.scale(loss).backward()
         return loss.detach().reshape(())
@@ -276,29 +258,3 @@ class Trainer:
         if self.scaler.is_enabled() and state["scaler"]:
             self.scaler.load_state_dict(state["scaler"])
         self.step, self.seconds = state["step"], state["seconds"]
-
-
-def amp_dtype(device: torch.device) -> torch.dtype | None:
-    """The mixed-precision dtype that pays on this device, or None for float32.
-
-    GPU: bfloat16 where the hardware has it, else float16. CPU: bfloat16 only with AMX or AVX-512 bf16
-    instructions; without them it is emulated, and was measured 17 times slower than float32.
-    """
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.get_device_capability(device)[0] >= 8 else torch.float16
-    if device.type == "cpu":
-        for feature in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
-            if getattr(torch.cpu, feature, lambda: False)():
-                return torch.bfloat16
-    return None
-
-
-def layout(device: torch.device, dtype: torch.dtype | None, ndim: int) -> torch.memory_format:
-    """How images of `ndim` axes, and the network's weights, lie in memory when it trains in the mixed precision `dtype`.
-
-    Convolutions with the channels innermost are faster on GPUs, and in float32 on CPUs: 1.1 to 1.2 times. In bfloat16 on a
-    CPU (AMX) they are slower: 1.2 to 1.7 times, in each of eight U-Nets of 0.6 to 2.7 M parameters.
-    """
-    if ndim != 4 or (device.type == "cpu" and dtype is not None):
-        return torch.contiguous_format
-    return torch.channels_last
