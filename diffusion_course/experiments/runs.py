@@ -101,10 +101,9 @@ def train(
         about=about,
         accumulate=accumulate,
         processes=processes,
+        compiled=compiled,
         say=aside,
     )
-    if compiled:
-        trainer.net.compile()  # in place: the weights keep their names
     if not processes.main:
         _trained(trainer, progress)
         return None

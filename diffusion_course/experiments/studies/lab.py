@@ -18,6 +18,7 @@ from ...errors import CourseError
 from ...nets.classifier import Classifier
 from .. import data, resume, zoo
 from ..config import Config
+from ..graphs import replay_forward
 from ..runs import run_name
 
 RUNS = Path("runs")
@@ -97,7 +98,13 @@ class Lab:
 
     def _read(self, path: Path, source: str, name: str) -> Preconditioned:
         self.used[name] = self.kept(("digest", name), lambda: digest(path))
-        return self.kept(("network", name), lambda: zoo.load(source, self.device))
+        return self.kept(("network", name), lambda: self._loaded(source))
+
+    def _loaded(self, source: str) -> Preconditioned:
+        model = zoo.load(source, self.device)
+        if self.device.type == "cuda":
+            replay_forward(model.net)
+        return model
 
     def _of_run(
         self, path: Path, command: str, twin: str | None, seed: int, what: str | None = None
