@@ -211,7 +211,7 @@ def train(
     data: Annotated[
         str | None,
         typer.Option(
-            metavar="DATA", help="Instead of the config's data: a data set, or a folder or zip of pictures."
+            metavar="SET", help="Instead of the config's data: a data set, or a folder or zip of pictures."
         ),
     ] = None,
     seed: Annotated[
@@ -309,7 +309,7 @@ def fid(
     judge: Annotated[
         str | None,
         typer.Option(
-            metavar="DATA", help="Take the features of a shipped judge, e.g. mnist, in place of Inception's."
+            metavar="SET", help="Take the features of a shipped judge, e.g. mnist, in place of Inception's."
         ),
     ] = None,
     count: Annotated[
