@@ -97,7 +97,11 @@ def joined(device: str | None) -> tuple[Processes, torch.device]:
 
     Raises CourseError for a device that cannot be had, and where several were started and accelerate is not installed.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    # What launchers tell each process; the size alone may be somebody's own variable.
+    launched = "RANK" in os.environ or (
+        torch.distributed.is_available() and torch.distributed.is_initialized()
+    )
+    if not launched or os.environ.get("WORLD_SIZE", "1") == "1":
         return Processes(), devices.choose(device)
     if device not in (None, "cpu", "cuda"):
         raise CourseError(

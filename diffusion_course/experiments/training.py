@@ -78,6 +78,10 @@ class Trainer:
         self.pieces, self.processes = Pieces(accumulate, say), processes or Processes()
         if update and accumulate * self.processes.count > 1:
             raise CourseError("update: takes whole batches; want accumulate=1 and one process")
+        if recipe.batch_size < self.processes.count:
+            raise CourseError(
+                f"batch_size: got {recipe.batch_size}, want an image at least for each of {self.processes.count} processes"
+            )
         if len(images) == 0:
             raise CourseError(f"images: got shape {tuple(images.shape)}, want at least one")
         if images.is_floating_point() and not bool(torch.isfinite(images).all()):
@@ -181,7 +185,7 @@ class Trainer:
             group["lr"] = self.lr
         self.optimizer.zero_grad(set_to_none=True)
         low, high = self.processes.share(len(batch))
-        loss = self.pieces.add_up(low, high, partial(self._piece, batch), self._smaller_pieces)
+        loss = self.pieces.add_up(low, high, partial(self._piece, batch), self._forget)
         loss, stop = self.processes.add_up(self.net, loss)
         self.scaler.unscale_(self.optimizer)
         norm = nn.utils.clip_grad_norm_(self.net.parameters(), self.recipe.clip)
@@ -196,9 +200,14 @@ class Trainer:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self._update_ema(self.decay)
-        self.stopping = stopping > 0
         self.replayed.after_step(self.amp_dtype)
+        self.stopping = stopping > 0
         return value
+
+    def _forget(self) -> None:
+        """Undo the gradients of pieces that were too large; smaller ones are not what was recorded."""
+        self.optimizer.zero_grad()
+        self.replayed.undo()
 
     def _piece(self, batch: Batch, low: int, high: int) -> Tensor:
         """Add the gradient of some rows of a batch to the network's; their part of the loss, ()."""
@@ -211,11 +220,6 @@ class Trainer:
             loss = loss * (len(piece) / len(batch))
         self.scaler.scale(loss).backward()
         return loss.detach().reshape(())
-
-    def _smaller_pieces(self) -> None:
-        """Forget what was added up: a GPU was full on the way."""
-        self.replayed.undo()
-        self.optimizer.zero_grad(set_to_none=True)
 
     def _updated(self, batch: Batch) -> float:
         """An update that was written elsewhere. It scales no gradients, so float16 is not for it."""
