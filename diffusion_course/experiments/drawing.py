@@ -1,7 +1,8 @@
-"""Class-conditional samples of a trained network, by number: the same noise and the same labels for every sampler."""
+"""Samples of a trained network, by class or by text, by number: the same noise and the same labels for every sampler."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,6 +16,7 @@ from ..nets.unet import UNet
 from ..noise import Noise, mix
 from ..samplers import Step, euler, sample, trajectory
 from ..schedules import karras
+from ..texted import Texted
 
 
 @dataclass(frozen=True)
@@ -51,14 +53,26 @@ def draw(
     The same seed gives sample i the same initial noise, whatever n, the sampler and the device are.
     progress: wraps the list of batches, e.g. tqdm. Raises CourseError for a model without classes.
     """
-    sigmas = karras(30) if sigmas is None else sigmas
-    images = []
     start, labels = initial(model, n, seed, device)
-    batches = list(zip(start.split(batch), labels.split(batch), strict=True))
-    for k, (x, y) in enumerate(progress(batches)):
-        noise = Noise(mix(mix(seed) + 1 + k))  # for samplers that draw on the way
-        images.append(sample(_guided(model, y, w), sigmas[0] * x, sigmas, step, noise))
-    return Samples(torch.cat(images).clamp(-1, 1), labels)
+    images = _drawn(model, start, labels, w, sigmas, step, seed, batch, progress)
+    return Samples(images, labels)
+
+
+def draw_texts(
+    model: Texted,
+    texts: Sequence[str],
+    w: Scale = 1.0,
+    sigmas: Tensor | None = None,
+    step: Step = euler,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+    batch: int = 250,
+    progress: Callable[[Iterable], Iterable] = iter,
+) -> Tensor:
+    """A sample of each text, (len(texts), C, H, W) in [-1, 1], as `draw` draws of each label. An empty text is none."""
+    net: Any = model.net
+    start = Noise(seed).randn(len(texts), net.channels, net.image_size, net.image_size, device=device)
+    return _drawn(model, start, model.embed(texts), w, sigmas, step, seed, batch, progress)
 
 
 def draw_paths(
@@ -90,3 +104,24 @@ def initial(model: Preconditioned, n: int, seed: int, device: torch.device | str
 def _guided(model: Preconditioned, labels: Tensor, w: Scale) -> Denoiser:
     # Clipped, since a network that predicts eps multiplies its error by sigma where sigma is large.
     return clip(cfg(model.given(labels), model, w))
+
+
+def _drawn(
+    model: Preconditioned,
+    start: Tensor,
+    told: Tensor,
+    w: Scale,
+    sigmas: Tensor | None,
+    step: Step,
+    seed: int,
+    batch: int,
+    progress: Callable[[Iterable], Iterable],
+) -> Tensor:
+    """Samples from unit noise (N, C, H, W), given labels (N,) or texts (N, L, E)."""
+    sigmas = karras(30) if sigmas is None else sigmas
+    images = []
+    batches = list(zip(start.split(batch), told.split(batch), strict=True))
+    for k, (x, y) in enumerate(progress(batches)):
+        noise = Noise(mix(mix(seed) + 1 + k))  # for samplers that draw on the way
+        images.append(sample(_guided(model, y, w), sigmas[0] * x, sigmas, step, noise))
+    return torch.cat(images).clamp(-1, 1)

@@ -18,15 +18,19 @@ from .. import devices
 from ..denoisers import Preconditioned
 from ..files import check_writable, write_json, write_text
 from ..nets.classifier import NoisyClassifier
+from ..nets.clip import ImageTextModel
 from ..samplers import edm
 from ..schedules import karras
+from ..texted import Texted
 from . import data, resume, zoo
+from .captioned import GRAMMARS
 from .config import Config, read_config
 from .drawing import draw
 from .metrics import count_recognised
 from .models import network
 from .objectives import objective
 from .quality import noisy_accuracy, quality, share
+from .text_quality import caption_accuracy, text_quality
 from .training import Trainer
 
 NOT_TRAINING = (
@@ -36,6 +40,7 @@ NOT_TRAINING = (
     "experiments/fid/",
     "experiments/quality.py",
     "experiments/drawing.py",
+    "experiments/text_quality.py",
 )
 
 
@@ -130,6 +135,11 @@ def measure(model: nn.Module, data_name: str, device: torch.device) -> dict[str,
         return {
             f"test accuracy at sigma {s:g}": noisy_accuracy(model, test, s) for s in (0.1, 0.5, 1.0, 2.0, 5.0)
         }
+    if isinstance(model, ImageTextModel):
+        return caption_accuracy(model, data_name)
+    if isinstance(model, Texted):
+        judged = f"{GRAMMARS[data_name][0]}-judge" in zoo.names()
+        return text_quality(model, data_name, device) if judged else {}
     if not isinstance(model, Preconditioned):
         test = data.load(data_name, "test")
         right = count_recognised(model, test.images.to(device), test.labels.to(device))
