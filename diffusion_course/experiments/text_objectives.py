@@ -10,7 +10,7 @@ from ..captions import Grammar
 from ..nets.clip import ImageTextModel
 from ..nets.control import Controlled, Hinted
 from ..nets.text_encoder import Vocabulary
-from ..shapes import expand
+from ..shapes import expand, moved
 from .strokes import edges
 from .training import Loss
 
@@ -20,8 +20,8 @@ def contrastive_objective(draw: Callable[[int, Generator], Tensor]) -> Loss:
 
     def loss(net: nn.Module, x0: Tensor, labels: Tensor, generator: Generator) -> Tensor:
         assert isinstance(net, ImageTextModel)
-        sigma = draw(len(x0), generator).to(x0)
-        eps = torch.randn(x0.shape, generator=generator).to(x0)
+        sigma = moved(draw(len(x0), generator), x0.device).to(x0)
+        eps = moved(torch.randn(x0.shape, generator=generator), x0.device).to(x0)
         images, texts = net.image(x0 + expand(sigma, x0) * eps, sigma), net.text(labels)
         return losses.contrastive_loss(images.float(), texts.float(), net.scale)
 
@@ -34,14 +34,16 @@ def captioned_objective(loss: Loss, grammar: Grammar, vocabulary: Vocabulary, sa
     Each image's caption is worded anew each time: in a language at random, and each attribute is said with probability `said`.
     """
     texts = [[grammar.worded(i, *one) for one in grammar.wordings()] for i in range(len(grammar))]
-    tokens = torch.stack([vocabulary.tokens(row) for row in texts])  # (compositions, wordings, L)
+    table = torch.stack([vocabulary.tokens(row) for row in texts])  # (compositions, wordings, L)
+    at: dict[torch.device, Tensor] = {}  # on a GPU it stays there
 
     def worded(net: nn.Module, x0: Tensor, labels: Tensor, generator: Generator) -> Tensor:
         # As `wordings` counts: the language first, then for each attribute whether it is left out.
         wording = torch.randint(len(grammar.languages), labels.shape, generator=generator)
         for _ in grammar.attributes:
             wording = 2 * wording + (torch.rand(labels.shape, generator=generator) >= said).long()
-        return loss(net, x0, tokens[labels.cpu(), wording].to(x0.device), generator)
+        tokens = at.setdefault(x0.device, moved(table, x0.device))
+        return loss(net, x0, tokens[labels, moved(wording, x0.device)], generator)
 
     return worded
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..captions import WORDS
 from ..errors import CourseError
+from ..shapes import check_batch
 from .text_encoder import TextEncoder
 from .unet import Attention, Block, UNet, norm, zero
 
@@ -35,6 +37,7 @@ class TextUNet(UNet):
         shape = (image_size, channels, widths, blocks, attention, patch_size)
         super().__init__(*shape, noise_scale=noise_scale, dropout=dropout)
         self.text = TextEncoder(words, length, text_width, text_layers)
+        self.whole = nn.Linear(text_width, self.condition.width)
         for block in self.modules():
             if isinstance(block, Block) and isinstance(block.attention, Attention):
                 block.attention = AttentionToWords(block.attention, text_width)
@@ -52,14 +55,16 @@ class TextUNet(UNet):
         """The vector of the noise level, and the words: labels are tokens (B, L), what `embed` made of texts,
         (B, L, text_width), or None for the empty caption. Raises CourseError for another shape.
         """
-        (emb,) = super().told(x, c_noise, None)
+        check_batch("x", x, self.channels, self.image_size, self.image_size)
         if labels is None:
             labels = self.no_label.expand(len(x), -1, -1)
         words = labels if labels.is_floating_point() else self.text(labels)
         want = (len(x), self.text.vocabulary.length, self.text.width)
         if words.shape != want:
             raise CourseError(f"labels: got shape {tuple(labels.shape)}, want {want}, or tokens {want[:2]}")
-        return emb, words.to(emb)
+        words = words.to(x)
+        level = self.condition(torch.as_tensor(c_noise).to(x).expand(len(x)))
+        return F.silu(level + self.whole(words.mean(1))), words
 
 
 class AttentionToWords(nn.Module):
