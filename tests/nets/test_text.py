@@ -111,7 +111,9 @@ def test_without_words_it_is_the_plain_unet():
     plain, net = UNet(**SMALL).eval(), filled(TextUNet(**SMALL, text_width=32))
     own = {name.replace(".own.", "."): w for name, w in net.state_dict().items() if ".own." in name}
     rest = {
-        name: w for name, w in net.state_dict().items() if ".attention." not in name and name[:5] != "text."
+        name: w
+        for name, w in net.state_dict().items()
+        if ".attention." not in name and name.split(".")[0] not in ("text", "whole")
     }
     plain.load_state_dict({**own, **rest})
     for name, w in net.named_parameters():
