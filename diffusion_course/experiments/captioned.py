@@ -1,7 +1,8 @@
 """Data sets with captions: what is measured on each image chooses the words.
 
-data.load("mnist-captions")     # labels are the numbers of compositions, and classes their captions
-reading("mnist-captions", images).width     # which level each image has
+found = data.load("mnist-captions")
+found.classes[found.labels[0]]                # "a medium five leaning right": labels are numbers of compositions
+level("slant", found.images[:8])              # 0, 1, 2: leaning left, upright, leaning right
 """
 
 from collections.abc import Callable

@@ -1,21 +1,18 @@
 """LoRA: a trained network is adapted by a product of two small factors beside each of its layers (Hu et al. 2022).
 
-adapt(net, rank=4)                     # net's own weights are frozen; the factors alone are trained
-write(Path("slanted.safetensors"), net)
-merge(net)                             # the same function, and no layer more than before
+adapt(net, rank=4)                                  # net's own weights are frozen; the factors alone are trained
+adapters.write(Path("slanted.safetensors"), net)    # see `experiments.adapters`
+merge(net)                                          # the same function, and no layer more than before
 """
 
 import math
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor, nn
 
 from ..errors import CourseError, check_integer, check_number
-from ..files import write_bytes
 
 
 class LoRA(nn.Module):
@@ -28,11 +25,11 @@ class LoRA(nn.Module):
     def __init__(self, base: nn.Linear | nn.Conv2d, rank: int, alpha: float):
         super().__init__()
         self.base, self.alpha, self.scale = base, alpha, alpha / rank
-        like = {"bias": False, "device": base.weight.device, "dtype": base.weight.dtype}
+        like: Any = {"bias": False, "device": base.weight.device, "dtype": base.weight.dtype}
         self.A: nn.Linear | nn.Conv2d
         self.B: nn.Linear | nn.Conv2d
         if isinstance(base, nn.Conv2d):
-            shape = (base.kernel_size, base.stride, base.padding, base.dilation)
+            shape: Any = (base.kernel_size, base.stride, base.padding, base.dilation)
             self.A = nn.Conv2d(base.in_channels, rank, *shape, **like)
             self.B = nn.Conv2d(rank, base.out_channels, 1, **like)
         else:
@@ -67,10 +64,10 @@ def adapt(
     check_integer("rank", rank, 1)
     alpha = float(rank) if alpha is None else alpha
     check_number("alpha", alpha, lambda v: 0 < v < math.inf, "> 0")
-    chosen = {name: LoRA(layer, rank, alpha) for name, layer in _adaptable(net).items() if where(name)}
+    chosen = {name: LoRA(layer, rank, alpha) for name, layer in adaptable(net).items() if where(name)}
     if not chosen:
         raise CourseError("where: leaves no linear layer and no convolution to adapt")
-    return _replaced(net.requires_grad_(False), chosen)
+    return replaced(net.requires_grad_(False), chosen)
 
 
 def layers(net: nn.Module) -> dict[str, LoRA]:
@@ -80,50 +77,11 @@ def layers(net: nn.Module) -> dict[str, LoRA]:
 
 def merge(net: nn.Module) -> nn.Module:
     """Work every change into its layer, in place: the same function as before, with the layers the network had. Returns it."""
-    return _replaced(net, {name: layer.merged() for name, layer in layers(net).items()})
+    return replaced(net, {name: layer.merged() for name, layer in layers(net).items()})
 
 
-def write(path: Path, net: nn.Module) -> None:
-    """Save the factors alone, and what `read` needs to put them back. Raises CourseError for a network without any."""
-    found = layers(net)
-    if not found:
-        raise CourseError("net: is not adapted; call adapt first")
-    factors = {f"{name}.{f}": getattr(layer, f).weight for name, layer in found.items() for f in "AB"}
-    alphas = {name: repr(layer.alpha) for name, layer in found.items()}
-    write_bytes(path, save({name: w.detach().cpu().contiguous() for name, w in factors.items()}, alphas))
-
-
-def read(path: Path, net: nn.Module) -> nn.Module:
-    """`net` adapted by a file that `write` made from a network of its architecture, in place. Returns it.
-
-    Raises CourseError for any other file, and for one of another network; `net` is then as it was.
-    """
-    known, adapted = _adaptable(net), {}
-    try:
-        with safe_open(path, framework="pt") as file:
-            for name, alpha in file.metadata().items():
-                A, B = file.get_tensor(f"{name}.A"), file.get_tensor(f"{name}.B")
-                adapted[name] = layer = LoRA(known[name], len(A), float(alpha))
-                layer.A.load_state_dict({"weight": A})
-                layer.B.load_state_dict({"weight": B})
-    except FileNotFoundError:
-        raise CourseError(f"factors {path}: no such file") from None
-    # What a damaged file, another network's and a stranger's raise.
-    except (
-        SafetensorError,
-        OSError,
-        AttributeError,
-        KeyError,
-        TypeError,
-        ValueError,
-        ArithmeticError,
-        RuntimeError,
-    ):
-        raise CourseError(f"factors {path}: do not belong to this network, or are damaged") from None
-    return _replaced(net.requires_grad_(False), adapted)
-
-
-def _adaptable(net: nn.Module) -> dict[str, nn.Linear | nn.Conv2d]:
+def adaptable(net: nn.Module) -> dict[str, nn.Linear | nn.Conv2d]:
+    """The layers that `adapt` can adapt, by name. Raises CourseError for a network that is adapted already."""
     if layers(net):
         raise CourseError("net: is adapted already; merge it first")
     own = tuple(
@@ -137,7 +95,8 @@ def _adaptable(net: nn.Module) -> dict[str, nn.Linear | nn.Conv2d]:
     }
 
 
-def _replaced(net: nn.Module, chosen: Mapping[str, nn.Module]) -> nn.Module:
+def replaced(net: nn.Module, chosen: Mapping[str, nn.Module]) -> nn.Module:
+    """`net` with other layers in the place of those of these names, in place."""
     for name, layer in chosen.items():
         above, _, last = name.rpartition(".")
         setattr(net.get_submodule(above), last, layer)

@@ -93,24 +93,6 @@ def test_only_the_factors_are_trained_and_only_where_it_is_asked():
         assert torch.equal(held, w), name
 
 
-def test_the_factors_have_a_file_of_their_own(tmp_path):
-    path, net = tmp_path / "style.safetensors", trained(lora.adapt(network(), 2, alpha=0.7))
-    lora.write(path, net)
-    assert torch.equal(answer(lora.read(path, network())), answer(net))
-    whole = sum(w.numel() for w in network().parameters())
-    assert path.stat().st_size < 8 * whole
-    other = UNet(8, widths=(8,), attention=())
-    names = set(other.state_dict())
-    with pytest.raises(CourseError, match="do not belong to this network"):
-        lora.read(path, other)
-    assert set(other.state_dict()) == names
-    path.write_bytes(path.read_bytes()[:-9])
-    with pytest.raises(CourseError, match="are damaged"):
-        lora.read(path, network())
-    with pytest.raises(CourseError, match="no such file"):
-        lora.read(tmp_path / "none", network())
-
-
 @pytest.mark.parametrize(
     ("call", "says"),
     [
@@ -118,7 +100,6 @@ def test_the_factors_have_a_file_of_their_own(tmp_path):
         (lambda net: lora.adapt(net, 0), "rank: got 0, want an integer >= 1"),
         (lambda net: lora.adapt(net, 2, alpha=-1.0), "alpha: got -1.0, want a number > 0"),
         (lambda net: lora.adapt(net, where=lambda name: False), "where: leaves no linear layer"),
-        (lambda net: lora.write("never", net), "net: is not adapted; call adapt first"),
     ],
 )
 def test_errors(call, says):
