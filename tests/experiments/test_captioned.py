@@ -264,3 +264,20 @@ def test_compositions_are_asked_for_in_turn():
         assert all(DIGITS.held_out(int(i)) == held_out for i in numbers)
         assert torch.equal(numbers[:count], numbers[count:])
         assert len(set(numbers.tolist())) == count
+
+
+@pytest.mark.parametrize("name", [name for name in zoo.names() if name.endswith("-text")])
+def test_the_cards_of_text_models_tell_whether_the_text_helps(name):
+    metrics = zoo.cards()[name]["metrics"]
+    for group in ("seen", "held out"):
+        for mark in metrics["without text"]:
+            helped, blind = metrics["guidance 3"][group][mark], metrics["without text"][mark]
+            assert helped["wilson 95 %"][0] > blind["wilson 95 %"][1], (group, mark)
+    assert metrics["guidance 3"]["seen"]["class"]["share"] >= 0.9
+
+
+@pytest.mark.parametrize("name", [name for name in zoo.names() if name.endswith("-clip")])
+def test_the_cards_of_models_that_compare_tell_how_well(name):
+    least = {"0.1": 0.97, "0.5": 0.95, "1": 0.85}
+    for sigma, share in least.items():
+        assert zoo.cards()[name]["metrics"][f"test accuracy at sigma {sigma}"]["class"]["share"] >= share
