@@ -18,7 +18,6 @@ from ...errors import CourseError
 from ...nets.classifier import Classifier
 from .. import data, resume, zoo
 from ..config import Config
-from ..graphs import replay_forward
 from ..runs import run_name
 
 RUNS = Path("runs")
@@ -98,13 +97,7 @@ class Lab:
 
     def _read(self, path: Path, source: str, name: str) -> Preconditioned:
         self.used[name] = self.kept(("digest", name), lambda: digest(path))
-        return self.kept(("network", name), lambda: self._loaded(source))
-
-    def _loaded(self, source: str) -> Preconditioned:
-        model = zoo.load(source, self.device)
-        if self.device.type == "cuda":
-            replay_forward(model.net)
-        return model
+        return self.kept(("network", name), lambda: zoo.load(source, self.device))
 
     def _of_run(
         self, path: Path, command: str, twin: str | None, seed: int, what: str | None = None
