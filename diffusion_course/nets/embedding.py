@@ -55,8 +55,10 @@ class Conditioning(Labelled):
         return vector + self.label(labels)
 
     def _looks(self, labels: Tensor) -> bool:
-        """A compiled network cannot stop half-way, and one that trains on a GPU would wait there: who draws the labels has looked."""
-        return not (torch.compiler.is_compiling() or (self.training and labels.is_cuda))
+        """A compiled or recorded network cannot stop half-way, and one that trains on a GPU would wait there: who draws the labels has looked."""
+        if torch.compiler.is_compiling():
+            return False
+        return not labels.is_cuda or not (self.training or torch.cuda.is_current_stream_capturing())
 
 
 def sinusoid(t: Tensor, width: int) -> Tensor:
