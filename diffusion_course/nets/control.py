@@ -19,7 +19,8 @@ from .unet import UNet, conv, zero
 class Controlled(nn.Module):
     """A U-Net and its control branch. The branch is what is trained.
 
-    base: the trained network; it is frozen, not copied. hint_channels: of the picture to follow.
+    base: the trained network; it is frozen, not copied. hint_channels: of the picture to follow. Raises CourseError for another
+    kind of network.
 
     The branch starts as a copy of the way down. The hint enters it through a convolution of zeros, and it leaves through one to
     each shortcut, so that at first the whole is `base` (Zhang et al. 2023, eq. 2 and 3). The zeros still learn: the last ones' gradient is
@@ -28,6 +29,8 @@ class Controlled(nn.Module):
 
     def __init__(self, base: UNet, hint_channels: int = 1):
         super().__init__()
+        if not isinstance(base, UNet):
+            raise CourseError(f"base: got a {type(base).__name__}, want a UNet")
         self.base, self.hint_channels = base.requires_grad_(False), hint_channels
         self.branch = deepcopy(base).requires_grad_(True)
         for name, _ in list(self.branch.named_children()):

@@ -241,7 +241,7 @@ def test_a_model_that_compares_is_trained_written_read_and_measured(trained):
     card, path = trained["clip"]
     assert isinstance(zoo.read(path), ImageTextModel)
     assert card["metrics"]["test accuracy at sigma 0.1"]["class"]["n"] == 1000
-    with pytest.raises(CourseError, match="not a denoiser"):
+    with pytest.raises(CourseError, match="compares images and texts"):
         zoo.load(path)
 
 
