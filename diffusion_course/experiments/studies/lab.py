@@ -5,6 +5,7 @@ What is not there is told with the command that makes it, and the rows that need
 
 import hashlib
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from ...errors import CourseError
 from ...nets.classifier import Classifier
 from .. import data, resume, zoo
 from ..config import Config
+from ..recorded import record
 from ..runs import run_name
 
 RUNS = Path("runs")
@@ -67,7 +69,7 @@ class Lab:
 
     def released(self, name: str) -> Preconditioned:
         """A network of somebody else, see `zoo.load`, kept."""
-        return self.kept(("network", name), lambda: zoo.load(name, self.device))
+        return self.kept(("network", name), lambda: self._loaded(name))
 
     def pictures(self, name: str, split: str = "train") -> data.Dataset:
         """A data set of the exact denoisers, kept: "mnist-5k", "mnist", or "cifar10", which lies where `cifar10` says."""
@@ -97,7 +99,13 @@ class Lab:
 
     def _read(self, path: Path, source: str, name: str) -> Preconditioned:
         self.used[name] = self.kept(("digest", name), lambda: digest(path))
-        return self.kept(("network", name), lambda: zoo.load(source, self.device))
+        return self.kept(("network", name), lambda: self._loaded(source))
+
+    def _loaded(self, source: str) -> Preconditioned:
+        model = zoo.load(source, self.device)
+        if self.device.type == "cuda":
+            record(model.net, lambda line: print(line, file=sys.stderr))
+        return model
 
     def _of_run(
         self, path: Path, command: str, twin: str | None, seed: int, what: str | None = None
