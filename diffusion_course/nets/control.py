@@ -32,6 +32,7 @@ class Controlled(nn.Module):
         if not isinstance(base, UNet):
             raise CourseError(f"base: got a {type(base).__name__}, want a UNet")
         self.base, self.hint_channels = base.requires_grad_(False), hint_channels
+        self.num_classes = base.num_classes
         self.branch = deepcopy(base).requires_grad_(True)
         for name, _ in list(self.branch.named_children()):
             if name not in ("fold", "first", "down", "middle"):  # the way down
@@ -68,7 +69,7 @@ class Hinted(nn.Module):
 
     def __init__(self, net: Controlled, hint: Tensor):
         super().__init__()
-        self.net, self.hint, self.num_classes = net, hint, net.base.num_classes
+        self.net, self.hint, self.num_classes = net, hint, net.num_classes
 
     def forward(self, x: Tensor, c_noise: Tensor, labels: Tensor | None = None) -> Tensor:
         """x: (B, C, H, W), B a multiple of n; c_noise: () or (B,); labels: as the base network takes them."""
