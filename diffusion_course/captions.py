@@ -9,7 +9,7 @@ an image has, and it has a number. Some compositions are held out of training, s
 """
 
 import itertools
-import string
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -139,12 +139,10 @@ class Grammar:
 
 
 def words(text: str) -> list[str]:
-    """A text as words: lower case, without punctuation but hyphens, ё as е (people write both)."""
-    kept = text.lower().replace("ё", "е").translate({ord(c): " " for c in _DROPPED})
-    return kept.split()
-
-
-_DROPPED = "".join(set(string.punctuation) - {"-"}) + "«»„“”’…—–"
+    """A text as words: lower case, letters and digits and the hyphens inside, ё as е (people write both)."""
+    plain = unicodedata.normalize("NFKC", text).lower().replace("ё", "е").replace("\u2010", "-")
+    kept = "".join(c if c.isalnum() or c == "-" else " " for c in plain)
+    return [word for piece in kept.split() if (word := piece.strip("-"))]
 
 
 def _forms(row: str, forms: str = "m f n pl") -> dict[str, str]:

@@ -92,15 +92,16 @@ def similarity(image: Callable[[Tensor, Tensor], Tensor], text: Tensor) -> LogPr
 
     image: (x, sigma) -> (B, E); text: (1 or B, E). For `classifier`, as `clip_guidance` does, and `mean_shift`.
     """
-    towards = F.normalize(text, dim=1)
 
     def cosine(x: Tensor, sigma: Tensor) -> Tensor:
-        seen = F.normalize(image(x, sigma), dim=1)
-        if towards.ndim != 2 or seen.shape[1:] != towards.shape[1:] or len(towards) not in (1, len(x)):
+        seen = image(x, sigma)
+        if seen.ndim != 2 or len(seen) != len(x):
+            raise CourseError(f"image(x, sigma): got shape {tuple(seen.shape)}, want ({len(x)}, E)")
+        if text.shape not in ((1, seen.shape[1]), tuple(seen.shape)):
             raise CourseError(
                 f"text: got shape {tuple(text.shape)}, want (1 or B, E) for images {tuple(seen.shape)}"
             )
-        return (seen * towards.to(seen)).sum(1)
+        return (F.normalize(seen, dim=1) * F.normalize(text.to(seen), dim=1)).sum(1)
 
     return cosine
 

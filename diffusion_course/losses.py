@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from .denoisers import Denoiser, EpsModel, Param, edm_param, halves
 from .elbo import Transition, bits_per_dim, kl_term, posterior_log_variance, transition_term
+from .errors import CourseError
 from .gaussian import diffuse, posterior_mean_variance, to_ve, x0_from_eps
 from .parametrisations import P_MEAN, P_STD, SIGMA_DATA
 from .schedules import NoiseSchedule
@@ -198,6 +199,8 @@ def contrastive_loss(images: Tensor, texts: Tensor, scale: float | Tensor) -> Te
     log p(image, text) / (p(image) p(text)) up to a constant. Raises CourseError for shapes that differ.
     """
     same("images", images, "texts", texts)
+    if images.ndim != 2:
+        raise CourseError(f"images: got shape {tuple(images.shape)}, want (B, E)")
     logits = scale * F.normalize(images, dim=1) @ F.normalize(texts, dim=1).T  # (B, B)
     own = torch.arange(len(images), device=images.device)
     return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2

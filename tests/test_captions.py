@@ -65,6 +65,18 @@ def test_russian_adjectives_agree_with_their_nouns(grammar):
             assert adjective[-2:] in ENDINGS[rest[0]].split(), (adjective, rest[0])
 
 
+def test_a_text_is_read_however_its_letters_are_written():
+    for text in (
+        "тонкая семе\u0308рка с наклоном влево",
+        "тонкая семёрка — с наклоном влево!",
+        "ТОНКАЯ\tСЕМЁРКА, с наклоном  влево",
+    ):
+        assert DIGITS.parse(text) == Caption(7, (0, 0))
+    assert CLOTHES.parse("серыи\u0306 ботинок") == Caption(9, (1,))
+    for hyphen in ("-", "\u2010", "\u2011"):
+        assert CLOTHES.parse(f"a T{hyphen}shirt") == Caption(0, (None,))
+
+
 @GRAMMARS
 def test_a_held_out_composition_is_new_and_nothing_in_it_is(grammar):
     numbers = range(len(grammar))

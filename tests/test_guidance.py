@@ -323,7 +323,7 @@ def test_only_directions_count_for_a_similarity():
     close(one[:1], similarity(seen, text[:1])(X, sigma)[:1])  # one text for all
 
 
-@pytest.mark.parametrize("text", [torch.ones(2, 3), torch.ones(1, 4), torch.ones(1, 3, 1)])
+@pytest.mark.parametrize("text", [torch.ones(2, 3), torch.ones(1, 4), torch.ones(1, 3, 1), torch.ones(3)])
 def test_a_text_of_another_shape_is_told(text):
     with pytest.raises(CourseError, match=r"text: got shape .* want \(1 or B, E\)"):
         clip_guidance(M, seen, text.double(), 1.0)(X, torch.tensor(0.7))

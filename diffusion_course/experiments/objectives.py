@@ -15,15 +15,12 @@ from torch.nn import functional as F
 from .. import losses
 from ..denoisers import Denoiser, EpsModel, Param, Preconditioned
 from ..errors import CourseError, check_number
-from ..nets.text_encoder import Vocabulary
+from ..nets.text_encoder import NOTHING
 from ..parametrisations import edm_param, flow_param
 from ..schedules import NoiseSchedule
 from ..shapes import expand, moved
 from . import net_parts, parts
-from .captioned import grammar_of
 from .config import Config
-from .text_objectives import captioned_objective, contrastive_objective
-from .training import Loss
 
 DrawSigma = Callable[[int, Generator], Tensor]
 """(batch size, generator) -> sigma (B,): the noise levels a network is trained on."""
@@ -52,23 +49,22 @@ class Objective:
         return self.value(net, images, labels, *self.draw(net, images.shape, labels, generator))
 
 
-def objective(config: Config) -> Loss:
+def objective(config: Config) -> Objective:
     """The loss that a config describes: its loss, noise, parametrisation and label dropout."""
-    loss = _of_labels(config)
     if isinstance(config.net, net_parts.Reading):
-        vocabulary = Vocabulary(config.net.words, config.net.length)
-        return captioned_objective(loss, grammar_of(config.data), vocabulary)
-    return loss
+        from . import text_objectives  # they are made of those of this module
+
+        return text_objectives.objective(config)
+    return labelled_objective(config)
 
 
-def _of_labels(config: Config) -> Loss:
+def labelled_objective(config: Config) -> Objective:
+    """The same, of a network that is told labels."""
     share = config.label_dropout
     eps = isinstance(config.parametrisation, parts.EpsParam) and isinstance(config.noise, parts.ScheduleTimes)
     match config.loss:
         case parts.CrossEntropyLoss(shift=shift):
             return classifier_objective(shift, draw_sigma(config) if config.noise else None)
-        case parts.ContrastiveLoss():
-            return contrastive_objective(draw_sigma(config))
         case parts.HybridLoss(weight=weight):
             return eps_objective(config.noise_schedule, partial(losses.hybrid_loss, weight=weight), share)
         case parts.VlbLoss():
@@ -137,8 +133,8 @@ def eps_objective(
     """The loss of a network that sees (x_t, t) and predicts eps, at a uniform t."""
 
     def value(net: nn.Module, x0: Tensor, labels: Tensor, t: Tensor, eps: Tensor, y: Tensor | None) -> Tensor:
-        eps, classes = _beside(x0, eps), _classes(y, x0)
-        return loss_of(lambda x_t, t: net(x_t, _beside(x0, t), classes), x0, t, eps, schedule)
+        eps, classes = beside(x0, eps), _classes(y, x0)
+        return loss_of(lambda x_t, t: net(x_t, beside(x0, t), classes), x0, t, eps, schedule)
 
     return Objective(_drawn(partial(draw_t, schedule), label_dropout), value)
 
@@ -148,7 +144,7 @@ def bound_objective(param: Param, schedule: NoiseSchedule, label_dropout: float 
 
     def value(net: nn.Module, x0: Tensor, labels: Tensor, t: Tensor, eps: Tensor, y: Tensor | None) -> Tensor:
         transition = losses.fixed_transition(_denoiser(net, param, _classes(y, x0)), schedule)
-        return losses.bound_loss(transition, x0, t, _beside(x0, eps), schedule)
+        return losses.bound_loss(transition, x0, t, beside(x0, eps), schedule)
 
     return Objective(_drawn(partial(draw_t, schedule), label_dropout), value)
 
@@ -163,7 +159,7 @@ def denoiser_objective(
     ) -> Tensor:
         D = _denoiser(net, param, _classes(y, x0))
         # Noise levels stay on the CPU, where a look at them waits for nothing; what is made of them is sent.
-        return losses.denoising_loss(D, x0, sigma.to(x0.dtype), _beside(x0, eps), weight)
+        return losses.denoising_loss(D, x0, sigma.to(x0.dtype), beside(x0, eps), weight)
 
     return Objective(_drawn(draw, label_dropout), value)
 
@@ -193,8 +189,8 @@ def classifier_objective(shift: int = 2, draw: DrawSigma | None = None) -> Objec
         x0 = x0 if place is None else _moved(x0, shift, place)
         if sigma is None or eps is None:
             return F.cross_entropy(net(x0), labels)
-        sigma = _beside(x0, sigma)
-        return F.cross_entropy(net(x0 + expand(sigma, x0) * _beside(x0, eps), sigma), labels)
+        sigma = beside(x0, sigma)
+        return F.cross_entropy(net(x0 + expand(sigma, x0) * beside(x0, eps), sigma), labels)
 
     return Objective(drawn, value)
 
@@ -209,7 +205,7 @@ def drop_labels(labels: Tensor, share: float, net: nn.Module, generator: Generat
     check_number("label_dropout", share, lambda v: 0 <= v <= 1, "in 0..1")
     if labels.ndim == 2:
         kept = torch.rand(len(labels), generator=generator) >= share
-        return labels * moved(kept, labels.device)[:, None]  # NOTHING is 0
+        return labels.where(kept[:, None], NOTHING)
     num_classes = getattr(net, "num_classes", 0)
     if num_classes == 0:
         return None
@@ -233,7 +229,7 @@ def _drawn(levels: Callable[[int, Generator], Tensor], label_dropout: float) -> 
     return draw
 
 
-def _beside(x: Tensor, drawn: Tensor) -> Tensor:
+def beside(x: Tensor, drawn: Tensor) -> Tensor:
     """What was drawn on the CPU, in x's dtype on its device."""
     return moved(drawn, x.device).to(x)
 

@@ -8,16 +8,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..errors import CourseError
+from ..errors import CourseError, check_integer, check_number
 from ..shapes import check_float
 
 
 def ink(images: Tensor) -> Tensor:
     """Images (N, C, H, W) in [-1, 1] -> (N, H, W) in 0..1, the mean of the channels. Raises CourseError for another shape."""
-    if not isinstance(images, Tensor) or images.ndim != 4:
-        got = tuple(images.shape) if isinstance(images, Tensor) else type(images).__name__
-        raise CourseError(f"images: got {got}, want (N, C, H, W)")
-    check_float("images", images)
+    _check(images)
     return ((images.to(torch.promote_types(images.dtype, torch.float32)) + 1) / 2).clamp(0, 1).mean(1)
 
 
@@ -63,8 +60,10 @@ def brightness(images: Tensor, least: float = 0.1) -> Tensor:
 def sheared(images: Tensor, degrees: float) -> Tensor:
     """Images (N, C, H, W) leant to the right, about the middle row, by so many degrees of a vertical line.
 
-    What leaves the frame is lost, and what comes in is the lowest value, -1.
+    What leaves the frame is lost, and what comes in is the lowest value, -1. Raises CourseError unless -90 < degrees < 90.
     """
+    _check(images)
+    check_number("degrees", degrees, lambda v: -90 < v < 90, "inside (-90, 90)")
     N, _, H, W = images.shape
     k = torch.tan(torch.deg2rad(torch.tensor(float(degrees)))).item()
     # Where each pixel of the result is read, in units of half a height or width; its x is shifted by k y.
@@ -75,6 +74,8 @@ def sheared(images: Tensor, degrees: float) -> Tensor:
 
 def thickened(images: Tensor, pixels: int = 1) -> Tensor:
     """Images (N, C, H, W) whose stroke is wider by `pixels` on each side: each pixel takes the largest value around it."""
+    _check(images)
+    check_integer("pixels", pixels, 0, min(images.shape[2:]))
     return F.max_pool2d(images, 2 * pixels + 1, stride=1, padding=pixels)
 
 
@@ -89,3 +90,10 @@ def edges(images: Tensor) -> Tensor:
     )
     masks = torch.stack([side, side.T])[:, None] / 4
     return F.conv2d(m, masks).norm(dim=1, keepdim=True).clamp(max=1)
+
+
+def _check(images: Tensor) -> None:
+    if not isinstance(images, Tensor) or images.ndim != 4:
+        got = tuple(images.shape) if isinstance(images, Tensor) else type(images).__name__
+        raise CourseError(f"images: got {got}, want (N, C, H, W)")
+    check_float("images", images)

@@ -28,8 +28,8 @@ def met(data_name: str, images: Tensor, numbers: Tensor) -> Marks:
 
     data_name: a set with captions, whose judge reads the class. Raises CourseError where none ships, and for NaN.
     """
-    base, grammar = GRAMMARS[data_name]
-    judge = zoo.judge(base, images.device)
+    grammar = grammar_of(data_name)
+    judge = zoo.judge(GRAMMARS[data_name][0], images.device)
     wanted = [grammar.composition(i) for i in numbers.tolist()]
     nouns = torch.tensor([one.noun for one in wanted], device=images.device)
     marks = {"class": recognised(judge, images, nouns)}

@@ -56,6 +56,8 @@ def load(name_or_path: str | Path, device: torch.device | str = "cpu") -> Precon
         return edm.load(path, device)
     model = read(path, device)
     if not isinstance(model, Preconditioned):
+        if isinstance(model, ImageTextModel):
+            raise CourseError(f"{name!r} compares images and texts; use zoo.clip(...)")
         raise CourseError(f"{name!r} is a classifier, not a denoiser; use zoo.judge(...)")
     return model
 

@@ -41,6 +41,10 @@ class ImageTextModel(nn.Module):
         """What cosines are multiplied by before the softmax, 1 / temperature: learned, at most 100."""
         return self.log_scale.exp().clamp(max=100)
 
+    def forward(self, x: Tensor, sigma: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Images (B, E), texts (B, E), and the scale of their cosines, (): what training compares."""
+        return self.image(x, sigma), self.text(tokens), self.scale
+
     def image(self, x: Tensor, sigma: Tensor) -> Tensor:
         """x: (B, C, H, W) in VE coordinates; sigma: () or (B,). Returns (B, E), of any length."""
         return self.image_encoder(x, sigma)

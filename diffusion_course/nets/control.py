@@ -19,7 +19,8 @@ from .unet import UNet, conv, zero
 class Controlled(nn.Module):
     """A U-Net and its control branch. The branch is what is trained.
 
-    base: the trained network; it is frozen, not copied. hint_channels: of the picture to follow.
+    base: the trained network; it is frozen, not copied. hint_channels: of the picture to follow. Raises CourseError for another
+    kind of network.
 
     The branch starts as a copy of the way down. The hint enters it through a convolution of zeros, and it leaves through one to
     each shortcut, so that at first the whole is `base` (Zhang et al. 2023, eq. 2 and 3). The zeros still learn: the last ones' gradient is
@@ -28,7 +29,10 @@ class Controlled(nn.Module):
 
     def __init__(self, base: UNet, hint_channels: int = 1):
         super().__init__()
+        if not isinstance(base, UNet):
+            raise CourseError(f"base: got a {type(base).__name__}, want a UNet")
         self.base, self.hint_channels = base.requires_grad_(False), hint_channels
+        self.num_classes = base.num_classes
         self.branch = deepcopy(base).requires_grad_(True)
         for name, _ in list(self.branch.named_children()):
             if name not in ("fold", "first", "down", "middle"):  # the way down
@@ -65,7 +69,7 @@ class Hinted(nn.Module):
 
     def __init__(self, net: Controlled, hint: Tensor):
         super().__init__()
-        self.net, self.hint, self.num_classes = net, hint, net.base.num_classes
+        self.net, self.hint, self.num_classes = net, hint, net.num_classes
 
     def forward(self, x: Tensor, c_noise: Tensor, labels: Tensor | None = None) -> Tensor:
         """x: (B, C, H, W), B a multiple of n; c_noise: () or (B,); labels: as the base network takes them."""

@@ -76,7 +76,7 @@ def layers(net: nn.Module) -> dict[str, LoRA]:
 
 
 def merge(net: nn.Module) -> nn.Module:
-    """Work every change into its layer, in place: the same function as before, with the layers the network had. Returns it."""
+    """Work every change into its layer, in place: the same function as before, with the layers the network had, still frozen. Returns it."""
     return replaced(net, {name: layer.merged() for name, layer in layers(net).items()})
 
 

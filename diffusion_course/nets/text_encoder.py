@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ..captions import WORDS, words
 from ..errors import CourseError, check_integer, shown, unknown
+from .embedding import looks
 
 NOTHING = 0
 """The token that fills a caption up to its length; a caption of such alone is the empty one, "no text"."""
@@ -77,8 +78,7 @@ class TextEncoder(nn.Module):
             raise CourseError(
                 f"tokens: got {tokens.dtype} of shape {tuple(tokens.shape)}, want integers (B, {L})"
             )
-        # Elsewhere than on a CPU a look would wait for the device.
-        if tokens.device.type == "cpu" and bool(((tokens < 0) | (tokens >= known)).any()):
+        if looks(self, tokens) and bool(((tokens < 0) | (tokens >= known)).any()):
             raise CourseError(f"tokens: got {tokens.min()}..{tokens.max()}, want 0..{known - 1}")
         h = self.word(tokens) + self.place
         for layer in self.layers:

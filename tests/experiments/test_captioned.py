@@ -22,10 +22,12 @@ from diffusion_course.experiments import (
     zoo,
 )
 from diffusion_course.experiments.config import Config, read_config
+from diffusion_course.experiments.objectives import Objective
 from diffusion_course.nets.clip import ImageTextModel
 from diffusion_course.nets.control import Controlled
 from diffusion_course.nets.text_encoder import Vocabulary
 from diffusion_course.nets.unet import UNet
+from diffusion_course.parametrisations import edm_param
 from diffusion_course.texted import Texted
 
 TINY = {
@@ -95,23 +97,16 @@ def test_real_digits_have_every_word():
     assert found.classes == data.SOURCES["mnist-5k-captions"].classes
 
 
-class Reader(nn.Module):
-    """Keeps the labels it is given."""
-
-    def forward(self, x0, labels):
-        self.seen = labels
-        return x0.mean()
-
-
 def test_captions_are_worded_anew_and_say_what_the_label_says():
     vocabulary, numbers = Vocabulary(), torch.arange(90).repeat(40)
     words = {token: word for word, token in vocabulary.token.items()}
-    net, x0 = Reader(), torch.zeros(len(numbers), 1, 2, 2)
-    loss = text_objectives.captioned_objective(
-        lambda net, x0, labels, _: net(x0, labels), DIGITS, vocabulary, said=0.8
-    )
-    loss(net, x0, numbers, generator())
-    texts = [" ".join(words[t] for t in row if t) for row in net.seen.tolist()]
+    inner = Objective(lambda net, shape, labels, draws: (labels,), None)
+    objective = text_objectives.captioned_objective(inner, DIGITS, vocabulary, said=0.8)
+
+    def tokens():
+        return objective.draw(nn.Identity(), torch.Size([len(numbers), 1, 2, 2]), numbers, generator())[0]
+
+    texts = [" ".join(words[t] for t in row if t) for row in tokens().tolist()]
     read = [DIGITS.parse(text) for text in texts]
     wholes = [DIGITS.composition(int(i)) for i in numbers]
     for got, whole in zip(read, wholes, strict=True):
@@ -122,9 +117,7 @@ def test_captions_are_worded_anew_and_say_what_the_label_says():
         assert abs(share - 0.8) < 5 * (0.16 / len(read)) ** 0.5
     russian = sum(re.search("[а-я]", text) is not None for text in texts) / len(texts)
     assert abs(russian - 0.5) < 5 * (0.25 / len(texts)) ** 0.5
-    first = net.seen
-    loss(net, x0, numbers, generator())
-    assert torch.equal(net.seen, first)
+    assert torch.equal(tokens(), tokens())
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
@@ -155,15 +148,25 @@ def test_the_contrastive_loss():
 
 def test_a_sketch_is_of_the_image_that_is_learnt():
     net, x0 = Controlled(UNet(8, widths=(8,), attention=(), num_classes=3)), Noise(0).randn(4, 1, 8, 8)
-    seen = []
+    seen, labels = [], torch.arange(4) % 3
+    plain = objectives.denoiser_objective(
+        edm_param(0.6), objectives.log_normal(0.0, 1.0), torch.ones_like, 0.5
+    )
 
-    def inner(net, x0, labels, draws):
-        seen.append(net.hint)
-        return net(x0, torch.ones(len(x0)), objectives.drop_labels(labels, 0.5, net, draws)).mean()
+    def value(net, x0, labels, *drawn):
+        seen.append((net.hint, drawn))
+        return plain.value(net, x0, labels, *drawn)
 
-    loss = text_objectives.sketched_objective(inner)
-    loss(net, x0, torch.arange(4) % 3, generator()).backward()
-    assert torch.equal(seen[0], strokes.edges(x0))
+    objective = text_objectives.sketched_objective(Objective(plain.draw, value))
+    loss = objective(net, x0, labels, generator())
+    assert loss == plain(net.base, x0, labels, generator())  # the branch says nothing yet
+    loss.backward()
+    hint, drawn = seen[0]
+    assert torch.equal(hint, strokes.edges(x0))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(drawn, plain.draw(net.base, x0.shape, labels, generator()), strict=True)
+    )
 
 
 @pytest.mark.parametrize("name", ["mnist-text", "mnist-clip"])
@@ -241,7 +244,7 @@ def test_a_model_that_compares_is_trained_written_read_and_measured(trained):
     card, path = trained["clip"]
     assert isinstance(zoo.read(path), ImageTextModel)
     assert card["metrics"]["test accuracy at sigma 0.1"]["class"]["n"] == 1000
-    with pytest.raises(CourseError, match="not a denoiser"):
+    with pytest.raises(CourseError, match="compares images and texts"):
         zoo.load(path)
 
 

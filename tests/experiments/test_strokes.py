@@ -159,3 +159,10 @@ def test_what_is_no_batch_of_images_is_told():
         strokes.slant(torch.zeros(28, 28))
     with pytest.raises(CourseError, match="floating point"):
         strokes.stroke_width(torch.zeros(1, 1, 8, 8, dtype=torch.uint8))
+    with pytest.raises(CourseError, match=r"degrees: got 90, want a number inside \(-90, 90\)"):
+        strokes.sheared(torch.zeros(1, 1, 8, 8), 90)
+    with pytest.raises(CourseError, match="pixels: got -1"):
+        strokes.thickened(torch.zeros(1, 1, 8, 8), -1)
+    for change in (strokes.edges, strokes.thickened, lambda x: strokes.sheared(x, 5)):
+        with pytest.raises(CourseError, match="images: got list"):
+            change([0.0])

@@ -107,3 +107,8 @@ def test_another_hint_is_told(hint, says):
     x, c, _ = inputs()
     with pytest.raises(CourseError, match=re.escape(says)):
         Hinted(Controlled(network()), hint)(x, c)
+
+
+def test_another_kind_of_network_is_told():
+    with pytest.raises(CourseError, match="base: got a Linear, want a UNet"):
+        Controlled(nn.Linear(1, 1))
