@@ -34,6 +34,8 @@ def objective(config: Config) -> Loss:
     match config.loss:
         case parts.CrossEntropyLoss(shift=shift):
             return classifier_objective(shift, draw_sigma(config) if config.noise else None)
+        case parts.ReconstructionLoss(beta=beta):
+            return autoencoder_objective(beta)
         case parts.HybridLoss(weight=weight):
             return eps_objective(config.noise_schedule, partial(losses.hybrid_loss, weight=weight), share)
         case parts.VlbLoss():
@@ -147,6 +149,20 @@ def classifier_objective(shift: int = 2, draw: DrawSigma | None = None) -> Loss:
         sigma = draw(len(x0), generator).to(x0)
         eps = torch.randn(x0.shape, generator=generator).to(x0)
         return F.cross_entropy(net(x0 + expand(sigma, x0) * eps, sigma), labels)
+
+    return loss
+
+
+def autoencoder_objective(beta: float) -> Loss:
+    """The loss of an autoencoder, see `losses.autoencoder_loss`. beta = 0: a plain one, whose latent is the mean alone."""
+
+    def loss(net: nn.Module, x0: Tensor, labels: Tensor, generator: Generator) -> Tensor:
+        eps = None
+        if beta > 0:
+            shape = (len(x0), net.latent_channels, net.latent_size, net.latent_size)
+            eps = torch.randn(shape, generator=generator).to(x0)
+        decoded, mean, log_variance = net(x0, eps)
+        return losses.autoencoder_loss(x0, decoded, mean, log_variance, beta)
 
     return loss
 

@@ -7,6 +7,7 @@ import datetime
 import json
 import shlex
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,18 @@ from torch import nn
 from .. import devices
 from ..denoisers import Preconditioned
 from ..files import check_writable, write_json, write_text
+from ..nets.autoencoder import Autoencoder
 from ..nets.classifier import NoisyClassifier
 from ..samplers import edm
 from ..schedules import karras
-from . import data, resume, zoo
+from . import data, latents, resume, zoo
 from .config import Config, read_config
 from .drawing import draw
+from .latents import LatentSpace
 from .metrics import count_recognised
 from .models import network
 from .objectives import objective
-from .quality import noisy_accuracy, quality, share
+from .quality import noisy_accuracy, quality, reconstruction, share
 from .training import Trainer
 
 NOT_TRAINING = (
@@ -62,8 +65,14 @@ def train(
         torch.manual_seed(recipe.seed)
         net = network(config)
     check_writable(out / "checkpoint.pt")
-    size, channels = (getattr(net, name, None) for name in ("image_size", "channels"))
+    space = zoo.latent_space(config.latents, where) if config.latents else None
+    if space:
+        latents.check_fit(space, net, data.describe(config.data))
+    taken = space.autoencoder if space else net  # what takes the images
+    size, channels = (getattr(taken, name, None) for name in ("image_size", "channels"))
     training_set = data.stream(config.data, size=size, channels=channels or 3, say=say)
+    if space:
+        config, training_set = _in_latents(config, space, training_set)
     about = {k: v for k, v in config.as_dict().items() if k != "recipe"} | resume.code(*NOT_TRAINING)
     trainer = Trainer(
         net,
@@ -111,6 +120,18 @@ def train(
     return card
 
 
+def _in_latents(config: Config, space: LatentSpace, images: data.Dataset) -> tuple[Config, data.Dataset]:
+    """The data set encoded, once, and the config with the scale and the autoencoder's digest written down."""
+    assert config.latents
+    encoded = space.encode(images.images)
+    scale = config.latents.scale
+    if scale is None:
+        scale = float(f"{latents.latent_scale(encoded):.4g}")
+        encoded = scale * encoded
+    named = replace(config.latents, scale=scale, digest=zoo.digest(config.latents))
+    return replace(config, latents=named), replace(images, images=encoded)
+
+
 def _finished(weights: Path, config: Config) -> dict[str, Any] | None:
     """The card of a run that was measured before; None where it is not there, or of another config."""
     try:
@@ -125,6 +146,8 @@ def _finished(weights: Path, config: Config) -> dict[str, Any] | None:
 
 def measure(model: nn.Module, data_name: str, device: torch.device) -> dict[str, Any]:
     """What goes on a card: a classifier's test accuracy, or what the judge says of a denoiser's samples, if there is one."""
+    if isinstance(model, Autoencoder):
+        return reconstruction(model, data_name, device)
     if isinstance(model, NoisyClassifier):
         test = data.load(data_name, "test")
         return {

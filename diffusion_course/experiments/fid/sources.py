@@ -101,7 +101,7 @@ def _of_set(name: str, split: str, count: int | None) -> Images:
 def _drawn(text: str, count: int, how: Drawing) -> Images:
     model = zoo.load(text) if text in zoo.names() else zoo.read(user_path(text))
     if not isinstance(model, Preconditioned):
-        raise CourseError(f"{printable(text)}: holds a classifier, want a network that draws")
+        raise CourseError(f"{printable(text)}: holds no denoiser, want a network that draws")
 
     def batches() -> Iterator[Tensor]:
         grid, step = karras(20), edm(num_steps=20)
