@@ -70,8 +70,8 @@ def check_fit(space: LatentSpace, net: nn.Module, images: Source) -> None:
     """Raise CourseError unless the autoencoder takes the images, and the network the latents."""
     a = space.autoencoder
     if images.size not in (None, a.image_size) or images.channels not in (None, a.channels):
-        got, want = ((images.channels, images.size, images.size), (a.channels, a.image_size, a.image_size))
-        raise CourseError(f"latents: the data are {got}, want {want}, which the autoencoder takes")
+        shapes = (images.channels, images.size, images.size), (a.channels, a.image_size, a.image_size)
+        raise CourseError(f"latents: the data are {shapes[0]}, want {shapes[1]}, which the autoencoder takes")
     got = tuple(getattr(net, name) for name in ("channels", "image_size", "image_size"))
     if got != space.shape:
         want = f"channels: {space.shape[0]} and image_size: {space.shape[1]}, the shape of the latents"

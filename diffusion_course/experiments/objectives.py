@@ -5,6 +5,7 @@ Here stands what is drawn, and in which order: noise levels, noise, dropped labe
 
 from collections.abc import Callable
 from functools import partial
+from typing import cast
 
 import torch
 from torch import Generator, Tensor, nn
@@ -13,6 +14,7 @@ from torch.nn import functional as F
 from .. import losses
 from ..denoisers import Denoiser, EpsModel, Param, Preconditioned
 from ..errors import CourseError, check_number
+from ..nets.autoencoder import Autoencoder
 from ..parametrisations import edm_param, flow_param
 from ..schedules import NoiseSchedule
 from ..shapes import expand
@@ -159,8 +161,9 @@ def autoencoder_objective(beta: float) -> Loss:
     def loss(net: nn.Module, x0: Tensor, labels: Tensor, generator: Generator) -> Tensor:
         eps = None
         if beta > 0:
-            shape = (len(x0), net.latent_channels, net.latent_size, net.latent_size)
-            eps = torch.randn(shape, generator=generator).to(x0)
+            coder = cast(Autoencoder, net)
+            shape = (coder.latent_channels, coder.latent_size, coder.latent_size)
+            eps = torch.randn(len(x0), *shape, generator=generator).to(x0)
         decoded, mean, log_variance = net(x0, eps)
         return losses.autoencoder_loss(x0, decoded, mean, log_variance, beta)
 
