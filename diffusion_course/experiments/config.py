@@ -185,8 +185,6 @@ def check_fit(config: Config, data: Source, given: object) -> None:
     classes = {0, len(data.classes)} if isinstance(config.net, net_parts.Denoising) else {len(data.classes)}
     sizes, channels = {data.size}, {data.channels}
     if data.size is None:  # pictures, which become what the network takes
-        if not isinstance(config.net, net_parts.Denoising | net_parts.AutoencoderShape):
-            raise CourseError(f"data: {_a(config.net)} takes data sets by name, got the path {config.data}")
         sizes, channels = {config.net.image_size}, {1, 3}
     wanted: dict[str, set] = {"image_size": sizes, "channels": channels, "num_classes": classes}
     if config.latents:  # the network's size is that of the latents, see `zoo.latent_space`

@@ -45,6 +45,8 @@ class ClassifierShape(Part):
 
     kind = "classifier"
     network: ClassVar[type[nn.Module]] = Classifier
+    image_size: int = _of(Classifier, "image_size", integer(4))
+    channels: int = _of(Classifier, "channels", integer(1))
     num_classes: int = _of(Classifier, "num_classes", integer(1))
     width: int = _of(Classifier, "width", integer(2))
     dropout: float = _of(Classifier, "dropout", below_one)

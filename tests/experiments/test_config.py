@@ -124,7 +124,11 @@ def test_a_key_that_is_mistyped_is_named_with_the_nearest(tmp_path, base, part):
             {"net": {**TINY["net"], "learned_variance": True}},
             "net: learned_variance: the loss 'flow' trains no variance",
         ),
-        ({"model": "classifier", "net": {"num_classes": 9}}, "net: num_classes: got 9, want 10 for digits"),
+        (
+            {"model": "classifier", "net": {"image_size": 8, "num_classes": 9}},
+            "net: num_classes: got 9, want 10 for digits",
+        ),
+        ({"model": "classifier", "net": {}}, "net: image_size: got 28 (the default), want 8 for digits"),
         ({"model": "classifier", "net": {}, "label_dropout": 0.1}, "label_dropout: a classifier takes none"),
         (
             {"loss": "hybrid"},

@@ -22,7 +22,7 @@ def _references():
 def embedded_mnist(monkeypatch, _references):
     """The embedded 5,000 digits in place of all of MNIST."""
     load = data.load
-    monkeypatch.setattr(data, "load", lambda name, split="train": load("mnist-5k", split))
+    monkeypatch.setattr(data, "load", lambda name, split="train", **how: load("mnist-5k", split, **how))
 
 
 def test_real_digits_score_as_real(embedded_mnist):
