@@ -159,12 +159,12 @@ def autoencoder_objective(beta: float) -> Loss:
     """The loss of an autoencoder, see `losses.autoencoder_loss`. beta = 0: a plain one, whose latent is the mean alone."""
 
     def loss(net: nn.Module, x0: Tensor, labels: Tensor, generator: Generator) -> Tensor:
-        eps = None
+        drawn = []
         if beta > 0:
             coder = cast(Autoencoder, net)
             shape = (coder.latent_channels, coder.latent_size, coder.latent_size)
-            eps = torch.randn(len(x0), *shape, generator=generator).to(x0)
-        decoded, mean, log_variance = net(x0, eps)
+            drawn = [torch.randn(len(x0), *shape, generator=generator).to(x0)]
+        decoded, mean, log_variance = net(x0, *drawn)
         return losses.autoencoder_loss(x0, decoded, mean, log_variance, beta)
 
     return loss

@@ -42,11 +42,9 @@ class DiT(Labelled):
         _check_multiple("width", width, heads, "heads")
         _check_multiple("width", width, 4, "a sine and a cosine for each of two axes")
         self.image_size, self.channels, self.num_classes = image_size, channels, num_classes
-        self.patch_size = patch_size
+        self.patch_size, self.width = patch_size, width
         self.condition = Conditioning(width, num_classes, noise_scale)
         self.first = nn.Linear(patch_size**2 * channels, width)
-        # Fixed, as in the paper, so it is neither trained nor saved.
-        self.register_buffer("positions", positions(image_size // patch_size, width), persistent=False)
         self.blocks = nn.ModuleList(Block(width, heads) for _ in range(depth))
         self.last_modulation = zero(nn.Linear(width, 2 * width))
         self.last = zero(nn.Linear(width, patch_size**2 * channels))
@@ -55,7 +53,8 @@ class DiT(Labelled):
         """x: (B, C, H, W); c_noise: () or (B,) noise level; labels: (B,) or None. Returns (B, C, H, W)."""
         check_batch("x", x, self.channels, self.image_size, self.image_size)
         emb = F.silu(self.condition(torch.as_tensor(c_noise).to(x).expand(len(x)), labels))  # (B, width)
-        h = self.first(patchify(x, self.patch_size)) + self.positions  # (B, N, width)
+        at = positions(self.image_size // self.patch_size, self.width, x.device)
+        h = self.first(patchify(x, self.patch_size)) + at.to(x)  # (B, N, width)
         for block in self.blocks:
             h = block(h, emb)
         shift, scale = self.last_modulation(emb).chunk(2, dim=1)
@@ -116,9 +115,9 @@ def unpatchify(tokens: Tensor, p: int, H: int, W: int) -> Tensor:
     return patches.reshape(B, C, H, W)
 
 
-def positions(side: int, width: int) -> Tensor:
+def positions(side: int, width: int, device: torch.device | str = "cpu") -> Tensor:
     """A fixed vector for each of side x side tokens, (side^2, width): half of it tells the row, half the column."""
-    at = sinusoid(torch.arange(side).float(), width // 2)  # (side, width / 2)
+    at = sinusoid(torch.arange(side, device=device).float(), width // 2)  # (side, width / 2)
     rows, columns = at[:, None].expand(side, side, -1), at[None].expand(side, side, -1)
     return torch.cat([rows, columns], dim=-1).flatten(0, 1)
 

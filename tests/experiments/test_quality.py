@@ -13,9 +13,11 @@ from diffusion_course.noise import Noise
 @pytest.fixture(scope="module")
 def _references():
     """Features of the embedded digits under the name of MNIST, computed once, and gone with this file."""
-    quality.reference.cache_clear()
+    for kept in (quality.reference, quality._real):
+        kept.cache_clear()
     yield
-    quality.reference.cache_clear()
+    for kept in (quality.reference, quality._real):
+        kept.cache_clear()
 
 
 @pytest.fixture
