@@ -71,22 +71,26 @@ class Config:
             else parts.CrossEntropyLoss
         )
         if not isinstance(self.loss, own):
-            raise CourseError(f"loss: got {self.loss.kind!r}, want {own.kind!r} for {_a(net)}")
+            raise CourseError(f"loss: got {self.loss.kind!r}, want {own.kind!r} for {net_parts.told(net)}")
         wanted = {"noise"} if isinstance(net, net_parts.NoisyClassifierShape) else set()
         for name in ("parametrisation", "noise", "schedule", "latents", "label_dropout"):
             if name not in wanted and getattr(self, name):
-                raise CourseError(f"{name}: {_a(net)} takes none; leave it out")
+                raise CourseError(f"{name}: {net_parts.told(net)} takes none; leave it out")
         if wanted and not isinstance(self.noise, parts.LogNormal | parts.LogitNormal | parts.UniformTime):
-            raise CourseError(f"noise: {_a(net)} needs one of log-normal, logit-normal, uniform")
+            raise CourseError(f"noise: {net_parts.told(net)} needs one of log-normal, logit-normal, uniform")
 
     def _check_denoiser(self, net: net_parts.Denoising) -> None:
         param, noise, loss = self.parametrisation, self.noise, self.loss
         if isinstance(loss, parts.CrossEntropyLoss | parts.ReconstructionLoss):
             owner = "a classifier's" if isinstance(loss, parts.CrossEntropyLoss) else "an autoencoder's"
-            raise CourseError(f"loss: got {loss.kind!r}, which is {owner}; the network is {_a(net)}")
+            raise CourseError(
+                f"loss: got {loss.kind!r}, which is {owner}; the network is {net_parts.told(net)}"
+            )
         for name in ("parametrisation", "noise"):
             if getattr(self, name) is None:
-                raise CourseError(f"{name}: {_a(net)} needs one of {', '.join(config_text.KINDS[name])}")
+                raise CourseError(
+                    f"{name}: {net_parts.told(net)} needs one of {', '.join(config_text.KINDS[name])}"
+                )
         users = [one.kind for one in (param, noise) if isinstance(one, parts.NEED_SCHEDULE)]
         if users and self.schedule is None:
             raise CourseError(f"schedule: {' and '.join(map(repr, users))} need one of {', '.join(BETAS)}")
@@ -197,8 +201,3 @@ def check_fit(config: Config, data: Source, given: object) -> None:
             want = " or ".join(map(str, sorted(values, reverse=True)))
             none = " (0: without classes)" if 0 in values else ""
             raise CourseError(f"net: {key}: got {got}{default}, want {want}{none} for {config.data}")
-
-
-def _a(net: net_parts.Net) -> str:
-    """The network for a message: "a unet", "an autoencoder"."""
-    return f"{'an' if net.kind.startswith('a') else 'a'} {net.kind}"

@@ -95,3 +95,8 @@ class AutoencoderShape(Part):
 
 Denoising = UNetShape | DiTShape  # called as net(x, c_noise, labels)
 Net = UNetShape | ClassifierShape | NoisyClassifierShape | DiTShape | AutoencoderShape
+
+
+def told(net: Part) -> str:
+    """The network for a message: "a unet", "an autoencoder"."""
+    return f"{'an' if net.kind.startswith('a') else 'a'} {net.kind}"

@@ -132,13 +132,21 @@ def write(path: Path, net: nn.Module, config: Config) -> None:
 def read(path: Path, device: torch.device | str = "cpu") -> nn.Module:
     """The model in a file that `write` made, in float32 and eval mode. Raises CourseError for any other file."""
     config, net = _network(path)
+    try:
+        return ready(net, config, device).eval().requires_grad_(False).to(device)
+    except CourseError as error:
+        raise CourseError(f"weights {path}: {error}") from None
+
+
+def ready(net: nn.Module, config: Config, device: torch.device | str = "cpu") -> nn.Module:
+    """What users call, of a network: see `models.finished`; a denoiser of latents has its autoencoder, read from its file.
+
+    Raises CourseError as `latent_space` does.
+    """
     model = finished(net, config)
-    if config.latents:
-        try:
-            model = LatentDenoiser(net, config.param, latent_space(config.latents))
-        except CourseError as error:
-            raise CourseError(f"weights {path}: {error}") from None
-    return model.eval().requires_grad_(False).to(device)
+    if config.latents and isinstance(model, Preconditioned):
+        return LatentDenoiser(net, model.param, latent_space(config.latents, device))
+    return model
 
 
 def _network(path: Path) -> tuple[Config, nn.Module]:

@@ -5,13 +5,16 @@ import json
 import pytest
 import torch
 import yaml
+from PIL import Image
 from shared import close, draws
 
 from diffusion_course import samplers, schedules
 from diffusion_course.errors import CourseError
-from diffusion_course.experiments import data, drawing, latents, runs, zoo
+from diffusion_course.experiments import data, drawing, graphs, latents, runs, zoo
 from diffusion_course.experiments.config import Config, read_config
 from diffusion_course.experiments.models import network
+from diffusion_course.experiments.objectives import objective
+from diffusion_course.experiments.watching import Looks
 from diffusion_course.nets.autoencoder import Autoencoder
 
 CODER = {
@@ -24,6 +27,7 @@ DENOISER = {
     "model": "edm",
     "data": "digits",
     "label_dropout": 0.1,
+    "edm": {"sigma_data": 1.0},
     "net": {
         "kind": "dit",
         "image_size": 2,
@@ -103,6 +107,18 @@ def test_samples_are_drawn_in_latents_and_come_as_images(folder):
     paths = drawing.draw_paths(model, 3, seed=5)
     assert paths.grey.shape == (31, 3, 1, 8, 8)
     close(paths.grey[-1].clamp(-1, 1), drawing.draw(model, 3, seed=5).images, 1e-4)
+
+
+def test_a_run_in_latents_is_watched_as_images(folder, tmp_path):
+    """Samples are decoded, and held-out images are encoded with the training set's scale."""
+    config = written(tmp_path, "dit", latent_config(folder))
+    runs.train(config, tmp_path / "run", device="cpu", looks=Looks(validate_every=1, sample_every=2))
+    curve = [json.loads(line) for line in (tmp_path / "run" / "curve.jsonl").read_text().splitlines()]
+    assert 0.5 < curve[0]["validation loss"] < 1.5  # of unit variance: a network that answers 0 has 1
+    picture = Image.open(tmp_path / "run" / "samples" / "step-0000002.png")
+    assert min(picture.size) >= 8
+    with pytest.raises(CourseError, match="--sample-every: an autoencoder draws no samples"):
+        runs.train(str(folder / "coder.yaml"), tmp_path / "coder", looks=Looks(sample_every=2))
 
 
 def test_a_latent_is_not_clipped_and_its_scale_is_taken_back():
@@ -187,9 +203,9 @@ def test_an_autoencoder_that_was_trained_again_is_told(folder, tmp_path):
     ],
 )
 def test_what_does_not_fit_is_told_before_any_step(folder, tmp_path, change, message):
-    config = {
-        key: v for key, v in latent_config(folder).items() if "model" not in change or key != "label_dropout"
-    }
+    config = latent_config(folder)
+    if "model" in change:
+        config = {key: v for key, v in config.items() if key not in ("label_dropout", "edm")}
     with pytest.raises(CourseError, match=message) as caught:
         runs.train(written(tmp_path, "bad", config | change), tmp_path / "run", device="cpu")
     assert "\n" not in str(caught.value)
@@ -246,3 +262,23 @@ def test_a_transformer_of_pixels_is_trained_and_drawn_from(tmp_path):
     drawn = drawing.draw(zoo.load(tmp_path / "dit.safetensors"), 4, 2.0, GRID)
     assert drawn.images.shape == (4, 1, 8, 8)
     assert drawn.images.abs().max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("config", "tensors"),
+    [(CODER, 2), (CODER | {"loss": {"kind": "reconstruction", "beta": 0}}, 1), (DENOISER, 3)],
+)
+def test_a_gpu_can_replay_each_of_the_networks(monkeypatch, config, tensors):
+    """Called once a step, with nothing but tensors, and without buffers: what a CUDA graph asks of them."""
+    recorded = []
+    monkeypatch.setattr(
+        torch.cuda, "make_graphed_callables", lambda net, examples, **how: recorded.append(examples)
+    )
+    config = Config.of(config)
+    net, loss = network(config), objective(config)
+    shape = (3, 2, 2) if config.label_dropout else (1, 8, 8)
+    replayed = graphs.Replayed(net, True, print)
+    for _ in range(3):
+        loss(net, draws(4, *shape).float(), torch.arange(4), torch.Generator().manual_seed(0)).backward()
+        replayed.after_step(None)
+    assert [len(examples) for examples in recorded] == [tensors]

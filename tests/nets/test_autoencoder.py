@@ -30,6 +30,7 @@ def test_shapes(arguments, latent):
 
 
 def test_the_default_is_small():
+    assert not list(Autoencoder().buffers())  # so that a CUDA graph can replay it, see `experiments.graphs`
     assert sum(weight.numel() for weight in Autoencoder().parameters()) < 0.3e6
 
 

@@ -73,6 +73,12 @@ def test_it_starts_as_zero_and_its_blocks_as_the_identity():
         assert not torch.equal(block(h, emb), h)
 
 
+def test_nothing_is_kept_but_weights():
+    """A CUDA graph replays networks without buffers only, see `experiments.graphs`; and positions would be saved in half precision."""
+    assert not list(DiT(**SMALL).buffers())
+    assert not [name for name in DiT(**SMALL).state_dict() if "position" in name]
+
+
 def test_gradients_reach_every_parameter_once_the_gates_open():
     net = fresh(DiT(**SMALL, num_classes=3))
     x, c_noise = inputs(net, batch=4)

@@ -14,7 +14,7 @@ from .schedules import test_images
 from .study import Row, Study, for_seeds
 
 T = (100, 200, 500, 1000)
-N = 400  # samples a row
+N = 300  # samples a row
 IMAGES = 200  # of the test set, for the bound
 
 
