@@ -17,10 +17,18 @@ from ..files import user_path
 from ..parametrisations import Param, edm_param, eps_param, flow_param, v_param, x0_param
 from ..schedules import BETAS, NoiseSchedule
 from . import config_text, net_parts, parts
+from .captioned import GRAMMARS
 from .data import Source, describe
 from .recipe import Recipe
 
 CONFIGS = Path(__file__).parent.parent / "configs"
+
+OWN_LOSS: dict[type[parts.Part], type[parts.Part]] = {
+    net_parts.AutoencoderShape: parts.ReconstructionLoss,
+    net_parts.ImageTextShape: parts.ContrastiveLoss,
+}
+"""Networks that are neither denoisers nor classifiers, and the loss of each."""
+OWNER = {"cross-entropy": "a classifier", **{loss.kind: net_parts.told(of) for of, loss in OWN_LOSS.items()}}
 
 
 @dataclass(frozen=True)
@@ -65,14 +73,11 @@ class Config:
 
     def _check_other(self, net: net_parts.Net) -> None:
         """Of a network that is no denoiser."""
-        own = (
-            parts.ReconstructionLoss
-            if isinstance(net, net_parts.AutoencoderShape)
-            else parts.CrossEntropyLoss
-        )
+        own = OWN_LOSS.get(type(net), parts.CrossEntropyLoss)
         if not isinstance(self.loss, own):
             raise CourseError(f"loss: got {self.loss.kind!r}, want {own.kind!r} for {net_parts.told(net)}")
-        wanted = {"noise"} if isinstance(net, net_parts.NoisyClassifierShape) else set()
+        noisy = isinstance(net, net_parts.NoisyClassifierShape | net_parts.ImageTextShape)
+        wanted = {"noise"} if noisy else set()
         for name in ("parametrisation", "noise", "schedule", "latents", "label_dropout"):
             if name not in wanted and getattr(self, name):
                 raise CourseError(f"{name}: {net_parts.told(net)} takes none; leave it out")
@@ -81,16 +86,15 @@ class Config:
 
     def _check_denoiser(self, net: net_parts.Denoising) -> None:
         param, noise, loss = self.parametrisation, self.noise, self.loss
-        if isinstance(loss, parts.CrossEntropyLoss | parts.ReconstructionLoss):
-            owner = "a classifier's" if isinstance(loss, parts.CrossEntropyLoss) else "an autoencoder's"
-            raise CourseError(
-                f"loss: got {loss.kind!r}, which is {owner}; the network is {net_parts.told(net)}"
-            )
+        if loss.kind in OWNER:
+            got = f"{loss.kind!r}, which is {OWNER[loss.kind]}'s"
+            raise CourseError(f"loss: got {got}; the network is {net_parts.told(net)}")
         for name in ("parametrisation", "noise"):
             if getattr(self, name) is None:
-                raise CourseError(
-                    f"{name}: {net_parts.told(net)} needs one of {', '.join(config_text.KINDS[name])}"
-                )
+                known = ", ".join(config_text.KINDS[name])
+                raise CourseError(f"{name}: {net_parts.told(net)} needs one of {known}")
+        if self.latents and isinstance(net, net_parts.TextUNetShape):
+            raise CourseError(f"latents: {net_parts.told(net)} takes none; leave it out")
         users = [one.kind for one in (param, noise) if isinstance(one, parts.NEED_SCHEDULE)]
         if users and self.schedule is None:
             raise CourseError(f"schedule: {' and '.join(map(repr, users))} need one of {', '.join(BETAS)}")
@@ -186,6 +190,11 @@ def check_fit(config: Config, data: Source, given: object) -> None:
 
     A class too few would silently make the last one "no label", and one too many is never trained.
     """
+    if isinstance(config.net, net_parts.Reading) and config.data not in GRAMMARS:
+        names = ", ".join(GRAMMARS)
+        raise CourseError(
+            f"data: {net_parts.told(config.net)} takes a set with captions ({names}), got {config.data}"
+        )
     classes = {0, len(data.classes)} if isinstance(config.net, net_parts.Denoising) else {len(data.classes)}
     sizes, channels = {data.size}, {data.channels}
     if data.size is None:  # pictures, which become what the network takes

@@ -60,6 +60,11 @@ def integers(name: str, value: object) -> None:
         check_integer(name, one, 1, 4096)
 
 
+def text(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise CourseError(f"{name}: got {shown(value)}, want a text")
+
+
 def switch(name: str, value: object) -> None:
     if not isinstance(value, bool):
         raise CourseError(f"{name}: got {shown(value)}, want true or false")
@@ -259,6 +264,13 @@ class CrossEntropyLoss(Part):
 
 
 @dataclass(frozen=True)
+class ContrastiveLoss(Part):
+    """Of a model of images and texts: which text of the batch is whose (Radford et al. 2021)."""
+
+    kind = "contrastive"
+
+
+@dataclass(frozen=True)
 class ReconstructionLoss(Part):
     """Of an autoencoder: squared error plus beta times the KL divergence of the latents. beta: 0 is without it."""
 
@@ -305,6 +317,7 @@ Loss = (
     | VlbLoss
     | HybridLoss
     | CrossEntropyLoss
+    | ContrastiveLoss
     | ReconstructionLoss
 )
 NEED_SCHEDULE = EpsParam | X0Param | VParam | ScheduleTimes
