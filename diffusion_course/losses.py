@@ -7,12 +7,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .denoisers import Denoiser, EpsModel, Param, edm_param, halves
-from .elbo import Transition, bits_per_dim, kl_term, posterior_log_variance, transition_term
+from .elbo import Transition, bits_per_dim, kl_term, normal_kl, posterior_log_variance, transition_term
 from .errors import CourseError
 from .gaussian import diffuse, posterior_mean_variance, to_ve, x0_from_eps
 from .parametrisations import P_MEAN, P_STD, SIGMA_DATA
 from .schedules import NoiseSchedule
-from .shapes import expand, same
+from .shapes import at_least_single, expand, same
 
 
 def eps_loss(
@@ -204,3 +204,20 @@ def contrastive_loss(images: Tensor, texts: Tensor, scale: float | Tensor) -> Te
     logits = scale * F.normalize(images, dim=1) @ F.normalize(texts, dim=1).T  # (B, B)
     own = torch.arange(len(images), device=images.device)
     return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
+
+
+def autoencoder_loss(
+    x: Tensor, decoded: Tensor, mean: Tensor, log_variance: Tensor, beta: float = 0.01
+) -> Tensor:
+    """(||x - decoded||^2 + beta KL(q(z | x) || N(0, I))) / D, the mean over the batch, a scalar; D values make an image.
+
+    x, decoded: (B, *S), decoded from z ~ q(z | x) = N(mean, exp(log_variance)); mean, log_variance: (B, *Z). Times D / beta it is
+    the negative bound on log p(x), up to a constant, of the likelihood p(x | z) = N(decoded, beta/2 I): beta is twice the variance
+    that a pixel has around the decoded image (Kingma & Welling 2014, eq. 10). beta = 0 leaves the squared error alone.
+    """
+    same("x", x, "decoded", decoded)
+    error = (x - decoded).square().mean()
+    if beta == 0:
+        return error
+    kl = normal_kl(at_least_single(mean), at_least_single(log_variance), 0.0, 0.0)
+    return error + beta * kl.sum() / x.numel()

@@ -7,6 +7,7 @@ Both stand apart: what is drawn for a whole batch, on the CPU, can be computed i
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import cast
 
 import torch
 from torch import Generator, Tensor, nn
@@ -15,6 +16,7 @@ from torch.nn import functional as F
 from .. import losses
 from ..denoisers import Denoiser, EpsModel, Param, Preconditioned
 from ..errors import CourseError, check_number
+from ..nets.autoencoder import Autoencoder
 from ..nets.text_encoder import NOTHING
 from ..parametrisations import edm_param, flow_param
 from ..schedules import NoiseSchedule
@@ -65,6 +67,8 @@ def labelled_objective(config: Config) -> Objective:
     match config.loss:
         case parts.CrossEntropyLoss(shift=shift):
             return classifier_objective(shift, draw_sigma(config) if config.noise else None)
+        case parts.ReconstructionLoss(beta=beta):
+            return autoencoder_objective(beta)
         case parts.HybridLoss(weight=weight):
             return eps_objective(config.noise_schedule, partial(losses.hybrid_loss, weight=weight), share)
         case parts.VlbLoss():
@@ -191,6 +195,23 @@ def classifier_objective(shift: int = 2, draw: DrawSigma | None = None) -> Objec
             return F.cross_entropy(net(x0), labels)
         sigma = beside(x0, sigma)
         return F.cross_entropy(net(x0 + expand(sigma, x0) * beside(x0, eps), sigma), labels)
+
+    return Objective(drawn, value)
+
+
+def autoencoder_objective(beta: float) -> Objective:
+    """The loss of an autoencoder, see `losses.autoencoder_loss`. beta = 0: a plain one, whose latent is the mean alone."""
+
+    def drawn(net: nn.Module, shape: torch.Size, labels: Tensor, generator: Generator) -> Drawn:
+        if beta == 0:
+            return (None,)
+        coder = cast(Autoencoder, net)
+        side = coder.latent_size
+        return (torch.randn(shape[0], coder.latent_channels, side, side, generator=generator),)
+
+    def value(net: nn.Module, x0: Tensor, labels: Tensor, eps: Tensor | None) -> Tensor:
+        decoded, mean, log_variance = net(x0) if eps is None else net(x0, _beside(x0, eps))
+        return losses.autoencoder_loss(x0, decoded, mean, log_variance, beta)
 
     return Objective(drawn, value)
 

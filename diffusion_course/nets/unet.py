@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,8 @@ from torch.nn import functional as F
 from ..errors import CourseError, check_integer
 from ..shapes import check_batch
 from .embedding import Conditioning, Labelled
+
+Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
 
 
 class UNet(Labelled):
@@ -182,7 +185,7 @@ def norm(width: int) -> nn.GroupNorm:
     return nn.GroupNorm(math.gcd(8, width), width)
 
 
-def zero(layer: nn.Conv2d) -> nn.Conv2d:
+def zero(layer: Layer) -> Layer:
     """Start a residual branch at zero: the block is the identity at first, which steadies early training."""
     nn.init.zeros_(layer.weight)
     if layer.bias is not None:
