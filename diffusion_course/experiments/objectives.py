@@ -210,7 +210,7 @@ def autoencoder_objective(beta: float) -> Objective:
         return (torch.randn(shape[0], coder.latent_channels, side, side, generator=generator),)
 
     def value(net: nn.Module, x0: Tensor, labels: Tensor, eps: Tensor | None) -> Tensor:
-        decoded, mean, log_variance = net(x0) if eps is None else net(x0, _beside(x0, eps))
+        decoded, mean, log_variance = net(x0) if eps is None else net(x0, beside(x0, eps))
         return losses.autoencoder_loss(x0, decoded, mean, log_variance, beta)
 
     return Objective(drawn, value)
