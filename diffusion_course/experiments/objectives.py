@@ -7,6 +7,7 @@ Both stand apart: what is drawn for a whole batch, on the CPU, can be computed i
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import cast
 
 import torch
 from torch import Generator, Tensor, nn
@@ -15,6 +16,8 @@ from torch.nn import functional as F
 from .. import losses
 from ..denoisers import Denoiser, EpsModel, Param, Preconditioned
 from ..errors import CourseError, check_number
+from ..nets.autoencoder import Autoencoder
+from ..nets.text_encoder import NOTHING
 from ..parametrisations import edm_param, flow_param
 from ..schedules import NoiseSchedule
 from ..shapes import expand, moved
@@ -50,11 +53,22 @@ class Objective:
 
 def objective(config: Config) -> Objective:
     """The loss that a config describes: its loss, noise, parametrisation and label dropout."""
+    if isinstance(config.net, net_parts.Reading):
+        from . import text_objectives  # they are made of those of this module
+
+        return text_objectives.objective(config)
+    return labelled_objective(config)
+
+
+def labelled_objective(config: Config) -> Objective:
+    """The same, of a network that is told labels."""
     share = config.label_dropout
     eps = isinstance(config.parametrisation, parts.EpsParam) and isinstance(config.noise, parts.ScheduleTimes)
     match config.loss:
         case parts.CrossEntropyLoss(shift=shift):
             return classifier_objective(shift, draw_sigma(config) if config.noise else None)
+        case parts.ReconstructionLoss(beta=beta):
+            return autoencoder_objective(beta)
         case parts.HybridLoss(weight=weight):
             return eps_objective(config.noise_schedule, partial(losses.hybrid_loss, weight=weight), share)
         case parts.VlbLoss():
@@ -123,8 +137,8 @@ def eps_objective(
     """The loss of a network that sees (x_t, t) and predicts eps, at a uniform t."""
 
     def value(net: nn.Module, x0: Tensor, labels: Tensor, t: Tensor, eps: Tensor, y: Tensor | None) -> Tensor:
-        eps, classes = _beside(x0, eps), _classes(y, x0)
-        return loss_of(lambda x_t, t: net(x_t, _beside(x0, t), classes), x0, t, eps, schedule)
+        eps, classes = beside(x0, eps), _classes(y, x0)
+        return loss_of(lambda x_t, t: net(x_t, beside(x0, t), classes), x0, t, eps, schedule)
 
     return Objective(_drawn(partial(draw_t, schedule), label_dropout), value)
 
@@ -134,7 +148,7 @@ def bound_objective(param: Param, schedule: NoiseSchedule, label_dropout: float 
 
     def value(net: nn.Module, x0: Tensor, labels: Tensor, t: Tensor, eps: Tensor, y: Tensor | None) -> Tensor:
         transition = losses.fixed_transition(_denoiser(net, param, _classes(y, x0)), schedule)
-        return losses.bound_loss(transition, x0, t, _beside(x0, eps), schedule)
+        return losses.bound_loss(transition, x0, t, beside(x0, eps), schedule)
 
     return Objective(_drawn(partial(draw_t, schedule), label_dropout), value)
 
@@ -149,7 +163,7 @@ def denoiser_objective(
     ) -> Tensor:
         D = _denoiser(net, param, _classes(y, x0))
         # Noise levels stay on the CPU, where a look at them waits for nothing; what is made of them is sent.
-        return losses.denoising_loss(D, x0, sigma.to(x0.dtype), _beside(x0, eps), weight)
+        return losses.denoising_loss(D, x0, sigma.to(x0.dtype), beside(x0, eps), weight)
 
     return Objective(_drawn(draw, label_dropout), value)
 
@@ -179,8 +193,25 @@ def classifier_objective(shift: int = 2, draw: DrawSigma | None = None) -> Objec
         x0 = x0 if place is None else _moved(x0, shift, place)
         if sigma is None or eps is None:
             return F.cross_entropy(net(x0), labels)
-        sigma = _beside(x0, sigma)
-        return F.cross_entropy(net(x0 + expand(sigma, x0) * _beside(x0, eps), sigma), labels)
+        sigma = beside(x0, sigma)
+        return F.cross_entropy(net(x0 + expand(sigma, x0) * beside(x0, eps), sigma), labels)
+
+    return Objective(drawn, value)
+
+
+def autoencoder_objective(beta: float) -> Objective:
+    """The loss of an autoencoder, see `losses.autoencoder_loss`. beta = 0: a plain one, whose latent is the mean alone."""
+
+    def drawn(net: nn.Module, shape: torch.Size, labels: Tensor, generator: Generator) -> Drawn:
+        if beta == 0:
+            return (None,)
+        coder = cast(Autoencoder, net)
+        side = coder.latent_size
+        return (torch.randn(shape[0], coder.latent_channels, side, side, generator=generator),)
+
+    def value(net: nn.Module, x0: Tensor, labels: Tensor, eps: Tensor | None) -> Tensor:
+        decoded, mean, log_variance = net(x0) if eps is None else net(x0, beside(x0, eps))
+        return losses.autoencoder_loss(x0, decoded, mean, log_variance, beta)
 
     return Objective(drawn, value)
 
@@ -190,8 +221,12 @@ def drop_labels(labels: Tensor, share: float, net: nn.Module, generator: Generat
 
     Returns None for a network without classes (Ho & Salimans 2021, algorithm 1). Raises CourseError for a share outside
     0..1, and for labels that the network has no class for: the one after the last would mean "no label".
+    Labels (B, L) are tokens of captions, and "no label" is the empty one.
     """
     check_number("label_dropout", share, lambda v: 0 <= v <= 1, "in 0..1")
+    if labels.ndim == 2:
+        kept = torch.rand(len(labels), generator=generator) >= share
+        return labels.where(kept[:, None], NOTHING)
     num_classes = getattr(net, "num_classes", 0)
     if num_classes == 0:
         return None
@@ -215,7 +250,7 @@ def _drawn(levels: Callable[[int, Generator], Tensor], label_dropout: float) -> 
     return draw
 
 
-def _beside(x: Tensor, drawn: Tensor) -> Tensor:
+def beside(x: Tensor, drawn: Tensor) -> Tensor:
     """What was drawn on the CPU, in x's dtype on its device."""
     return moved(drawn, x.device).to(x)
 

@@ -18,18 +18,24 @@ from torch import nn
 from .. import devices
 from ..denoisers import Preconditioned
 from ..files import check_writable, write_json, write_text
+from ..nets.autoencoder import Autoencoder
 from ..nets.classifier import Classifier, NoisyClassifier
+from ..nets.clip import ImageTextModel
 from ..samplers import edm
 from ..schedules import karras
-from . import data, resume, zoo
+from ..texted import Texted
+from . import data, latents, resume, zoo
+from .captioned import GRAMMARS
 from .config import Config, read_config
 from .distributed import joined
 from .drawing import draw
 from .guards import compiler_advice, memory_advice
+from .latents import LatentSpace
 from .metrics import count_recognised
 from .models import network
 from .objectives import objective
-from .quality import noisy_accuracy, quality, share
+from .quality import noisy_accuracy, quality, reconstruction, share
+from .text_quality import caption_accuracy, text_quality
 from .training import Trainer
 from .watching import Looks, Watch, watch
 
@@ -43,6 +49,7 @@ NOT_TRAINING = (
     "experiments/noise_ahead.py",
     "experiments/snapshots.py",
     "experiments/watching/",
+    "experiments/text_quality.py",
 )
 NO_LOOKS = Looks()
 
@@ -84,11 +91,18 @@ def train(
         net = network(config)
     if processes.main:
         check_writable(out / "checkpoint.pt")
-    size, channels = (getattr(net, name, None) for name in ("image_size", "channels"))
+    space = zoo.latent_space(config.latents, where) if config.latents else None
+    if space:
+        latents.check_fit(space, net, data.describe(config.data))
+    taken = space.autoencoder if space else net  # what takes the images
+    size, channels = (getattr(taken, name, None) for name in ("image_size", "channels"))
     training_set = data.stream(config.data, size=size, channels=channels or 3, say=say)
     held_out = None
     if looks.validate_every and processes.main:
         held_out = data.stream(config.data, "test", size=size, channels=channels or 3, say=say)
+    if space:
+        config, training_set = _in_latents(config, space, training_set)
+        held_out = held_out and replace(held_out, images=space.encode(held_out.images))
     about = {k: v for k, v in config.as_dict().items() if k != "recipe"} | resume.code(*NOT_TRAINING)
     trainer = Trainer(
         net,
@@ -178,6 +192,17 @@ def run_name(source: str, seed: int | None = None) -> str:
     return Path(source).stem + (f"-seed-{seed}" if seed is not None else "")
 
 
+def _in_latents(config: Config, space: LatentSpace, images: data.Dataset) -> tuple[Config, data.Dataset]:
+    """The data set encoded, once, and the config with the scale, which space has from here on, and the autoencoder's digest."""
+    assert config.latents
+    encoded = space.encode(images.images)
+    if config.latents.scale is None:
+        space.scale = float(f"{latents.latent_scale(encoded):.4g}")
+        encoded *= space.scale
+    named = replace(config.latents, scale=space.scale, digest=zoo.digest(config.latents))
+    return replace(config, latents=named), replace(images, images=encoded)
+
+
 def _finished(weights: Path, config: Config) -> dict[str, Any] | None:
     """The card of a run that was measured before; None where it is not there, or of another config."""
     try:
@@ -198,11 +223,18 @@ def measure(
     kind: the data set whose judge is asked, where data_name is a path of the same pictures.
     """
     kind = kind or data_name
+    if isinstance(model, Autoencoder):
+        return reconstruction(model, data_name, device)
     if isinstance(model, NoisyClassifier):
         test = data.load(data_name, "test", size=model.image_size, channels=model.channels)
         return {
             f"test accuracy at sigma {s:g}": noisy_accuracy(model, test, s) for s in (0.1, 0.5, 1.0, 2.0, 5.0)
         }
+    if isinstance(model, ImageTextModel):
+        return caption_accuracy(model, data_name)
+    if isinstance(model, Texted):
+        judged = f"{GRAMMARS[data_name][0]}-judge" in zoo.names()
+        return text_quality(model, data_name, device) if judged else {}
     if not isinstance(model, Preconditioned):
         assert isinstance(model, Classifier)
         test = data.load(data_name, "test", size=model.image_size, channels=model.channels)

@@ -125,7 +125,7 @@ def _together(keys: Sequence[str], group: list[Row]) -> Row:
     for name, first in group[0].items():
         if name in (*keys, *SEEDS) or name.endswith("standard error"):
             continue
-        values = [row.get(name) for row in group]
+        values: list[Any] = [row.get(name) for row in group]
         if isinstance(first, dict) and "share" in first:
             made[name] = share(values).as_dict()
         elif all(isinstance(value, int | float) for value in values):

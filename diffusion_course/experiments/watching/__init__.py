@@ -9,6 +9,7 @@ from typing import Any
 from ...errors import CourseError
 from ..config import Config
 from ..data import Dataset
+from ..net_parts import told
 from ..training import Trainer
 from . import samples, trackers
 from .validation import Validation
@@ -31,7 +32,7 @@ class Looks:
     def check(self, config: Config) -> None:
         """Raise CourseError for samples of a network that draws none."""
         if self.sample_every and config.parametrisation is None:
-            raise CourseError(f"--sample-every: a {config.net.kind} draws no samples; leave it out")
+            raise CourseError(f"--sample-every: {told(config.net)} draws no samples; leave it out")
 
 
 def watch(

@@ -7,14 +7,14 @@ from ...figures.grids import images
 from ...figures.pictures import to_png
 from ..config import Config
 from ..drawing import draw_pictures
-from ..models import finished
+from ..zoo import ready
 
 COUNT = 40
 
 
 def png(config: Config, net: nn.Module) -> bytes:
     """40 samples at guidance scale 1, of the classes in turn where there are any, as a picture. net: the config's, of a denoiser."""
-    model = finished(net, config)
+    device = next(net.parameters()).device
+    model = ready(net, config, device)
     assert isinstance(model, Preconditioned)
-    drawn = draw_pictures(model, COUNT, device=next(net.parameters()).device)
-    return to_png(images(drawn, title=""))
+    return to_png(images(draw_pictures(model, COUNT, device=device), title=""))
