@@ -28,6 +28,11 @@ class Split(Protocol):
     value: Callable[..., Tensor]
 
 
+def splits(loss: Loss | None) -> bool:
+    """Whether a loss may be computed in pieces: any that does not say otherwise, see `objectives.Objective`."""
+    return bool(getattr(loss, "splits", loss is not None))
+
+
 @dataclass(frozen=True)
 class Batch:
     """Rows of a data set, (B,) int64, and what a loss has drawn for them, each (B, ...) or None; on the CPU.
@@ -71,12 +76,13 @@ class Batch:
 class Pieces:
     """How many pieces a share of a batch is computed in; twice as many each time a GPU's memory is full.
 
-    say: takes a line when that happens. Raises CourseError for a count that is not an integer >= 1.
+    say: takes a line when that happens. more: whether there may be more pieces.
+    Raises CourseError for a count that is not an integer >= 1.
     """
 
-    def __init__(self, count: int, say: Callable[[str], Any]):
+    def __init__(self, count: int, say: Callable[[str], Any], more: bool = True):
         check_integer("accumulate", count, 1)
-        self.count, self.say = count, say
+        self.count, self.say, self.more = count, say, more
 
     def add_up(
         self, low: int, high: int, one: Callable[[int, int], Tensor], forget: Callable[[], Any]
@@ -84,13 +90,15 @@ class Pieces:
         """The sum of one(a, b), (), over pieces a..b - 1 of the rows low..high - 1.
 
         Where memory is full, forget() undoes the pieces done, and all are done again in smaller ones.
-        Raises CourseError where one row is too much.
+        Raises CourseError where one row is too much, torch.OutOfMemoryError where there may not be more pieces.
         """
         while True:
             try:
                 values = [one(a, b) for a, b in spans(low, high, self.count)]
                 return sum(values[1:], values[0])
             except torch.OutOfMemoryError:
+                if not self.more:
+                    raise
                 if self.count >= high - low:
                     raise CourseError(
                         "out of GPU memory, even with one image at a time: use a smaller network, or restart kernels that hold the GPU"
@@ -100,7 +108,7 @@ class Pieces:
             forget()
             torch.cuda.empty_cache()
             self.say(
-                f"out of GPU memory: {high - low} images are now computed in {self.count} pieces; the gradient is the same"
+                f"out of GPU memory: {high - low} images are now computed in {self.count} pieces, whose gradients add up"
             )
 
 

@@ -24,7 +24,7 @@ from .batches import Batches
 from .distributed import Processes
 from .graphs import Replayed
 from .guards import interrupt_held, memory_advice
-from .pieces import Batch, Loss, Pieces
+from .pieces import Batch, Loss, Pieces, splits
 from .precision import amp_dtype, layout
 from .recipe import Recipe
 
@@ -75,9 +75,10 @@ class Trainer:
     ):
         if (loss is None) == (update is None):
             raise CourseError("loss, update: got both or none, want one of them")
-        self.pieces, self.processes = Pieces(accumulate, say), processes or Processes()
-        if update and accumulate * self.processes.count > 1:
-            raise CourseError("update: takes whole batches; want accumulate=1 and one process")
+        self.pieces, self.processes = Pieces(accumulate, say, splits(loss)), processes or Processes()
+        if accumulate * self.processes.count > 1 and not splits(loss):
+            kind = "update" if update else "loss"
+            raise CourseError(f"{kind}: takes whole batches; want accumulate=1 and one process")
         if recipe.batch_size < self.processes.count:
             raise CourseError(
                 f"batch_size: got {recipe.batch_size}, want an image at least for each of {self.processes.count} processes"

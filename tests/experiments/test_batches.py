@@ -80,6 +80,11 @@ OBJECTIVES = {
     "v": {"model": "eps-cosine", "parametrisation": "v"},
     "bound": {"model": "eps-cosine", "loss": "vlb"},
     "hybrid": {"model": "eps-cosine", "loss": "hybrid", **VARIANCES},
+    "transformer": {
+        "model": "flow",
+        "net": {"kind": "dit", "image_size": 8, "patch_size": 2, "width": 12, "depth": 1},
+    },
+    "autoencoder": {"model": "autoencoder", "net": {"image_size": 8, "latent_channels": 2, "widths": [8, 8]}},
     "classifier": {"model": "classifier", "net": {"num_classes": 10}},
     "noisy classifier": {"model": "noisy-classifier", "net": {"image_size": 8, "num_classes": 10}},
 }

@@ -77,7 +77,7 @@ def test_where_one_of_them_is_full_it_alone_takes_smaller_pieces(runs, alone):
     assert_near(first["gradients"], alone["first"]["gradients"], 1e-6)
     assert first["said"] == []
     assert second["said"] == [
-        "out of GPU memory: 8 images are now computed in 2 pieces; the gradient is the same"
+        "out of GPU memory: 8 images are now computed in 2 pieces, whose gradients add up"
     ]
 
 
