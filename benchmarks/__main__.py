@@ -13,7 +13,7 @@ from diffusion_course.devices import choose
 
 from . import sides
 
-NAMES = ("sampler", "exact", "train_step", "frechet", "import_time")
+NAMES = ("sampler", "exact", "train_step", "throughput", "frechet", "import_time")
 
 
 def main(

@@ -194,13 +194,17 @@ def _notebooks(folder: Path | None) -> Path:
         "train mnist-flow",
         "train my.yaml --steps 100 --out runs/trial",
         "train my.yaml --data holiday.zip --device cuda:1",
+        "train mnist-flow --seed 1",
     ),
 )
 def train(
     config: Annotated[
         str, typer.Argument(help="A config that ships, e.g. mnist-flow, or the path of a YAML file.")
     ],
-    out: Annotated[Path | None, typer.Option(help="The run's folder. [default: runs/CONFIG]", **PATH)] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The run's folder. [default: runs/CONFIG, or runs/CONFIG-seed-K]", **PATH),
+    ] = None,
     steps: Annotated[
         int | None, typer.Option(help="Instead of the config's number of steps.", min=1, max=10**9)
     ] = None,
@@ -209,6 +213,9 @@ def train(
         typer.Option(
             metavar="DATA", help="Instead of the config's data: a data set, or a folder or zip of pictures."
         ),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="K", help="Instead of the config's seed.", min=0, max=2**32 - 1)
     ] = None,
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda or cuda:N. [default: cuda if there is one]")
@@ -222,8 +229,8 @@ def train(
     def bar(steps: range) -> Any:
         return tqdm(steps, initial=steps.start, total=steps.stop, unit="step")
 
-    folder = out or Path("runs") / Path(config).stem
-    card = runs.train(config, folder, steps, device, bar, _tell, data)
+    folder = out or Path("runs") / runs.run_name(config, seed)
+    card = runs.train(config, folder, steps, device, bar, _tell, data, seed)
     for name, value in card["metrics"].items():
         _say(f"{name}: {value}")
     _say(f"weights and card: {folder}")

@@ -37,6 +37,13 @@ def per_row(name: str, labels: int | Tensor, x: Tensor) -> Tensor:
     return labels.expand(len(x))
 
 
+def moved(x: Tensor, device: torch.device) -> Tensor:
+    """x on the device. What goes from the CPU to a GPU goes from pinned memory, so that nothing waits for it."""
+    if x.device.type == "cpu" and device.type == "cuda":
+        return x.pin_memory().to(device, non_blocking=True)
+    return x.to(device)
+
+
 def per_sample(x: Tensor) -> Tensor:
     """Sum over every axis but the first: (B, *S) -> (B,)."""
     return x.flatten(1).sum(1) if x.ndim > 1 else x
@@ -95,6 +102,15 @@ def same(name_a: str, a: Tensor, name_b: str, b: Tensor) -> None:
         )
     if a.device != b.device:
         raise CourseError(f"{name_b}: is on {b.device} and {name_a} on {a.device}; move one with .to(...)")
+
+
+def check_labels(labels: Tensor, num_classes: int) -> None:
+    """Raise CourseError for labels that a network has no class for: the one after the last would mean "no label"."""
+    low, high = (int(v) for v in labels.aminmax())
+    if low < 0 or high >= num_classes:
+        raise CourseError(
+            f"labels: got {low}..{high}, want 0..{num_classes - 1}: the network has num_classes={num_classes}"
+        )
 
 
 def check_answer(name: str, answer: object, x: Tensor) -> None:

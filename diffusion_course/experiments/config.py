@@ -16,7 +16,7 @@ from ..errors import CourseError, check_known, check_number
 from ..files import user_path
 from ..parametrisations import Param, edm_param, eps_param, flow_param, v_param, x0_param
 from ..schedules import BETAS, NoiseSchedule
-from . import config_text, parts
+from . import config_text, net_parts, parts
 from .data import Source, describe
 from .recipe import Recipe
 
@@ -32,7 +32,7 @@ class Config:
     """
 
     data: str
-    net: parts.Net
+    net: net_parts.Net
     loss: parts.Loss
     recipe: Recipe
     parametrisation: parts.Parametrisation | None = None
@@ -42,7 +42,7 @@ class Config:
 
     def __post_init__(self) -> None:
         check_number("label_dropout", self.label_dropout, lambda v: 0 <= v <= 1, "in 0..1")
-        if isinstance(self.net, parts.UNetShape):
+        if isinstance(self.net, net_parts.UNetShape):
             self._check_denoiser(self.net)
         else:
             self._check_classifier(self.net)
@@ -61,23 +61,23 @@ class Config:
         held = {name: getattr(self, name) for name in config_text.PARTS}
         return {name: config_text.written(value) for name, value in held.items() if value is not None}
 
-    def _check_classifier(self, net: parts.Net) -> None:
+    def _check_classifier(self, net: net_parts.Net) -> None:
         if not isinstance(self.loss, parts.CrossEntropyLoss):
             raise CourseError(f"loss: got {self.loss.kind!r}, want 'cross-entropy' for a {net.kind}")
-        wanted = {"noise"} if isinstance(net, parts.NoisyClassifierShape) else set()
+        wanted = {"noise"} if isinstance(net, net_parts.NoisyClassifierShape) else set()
         for name in ("parametrisation", "noise", "schedule", "label_dropout"):
             if name not in wanted and getattr(self, name):
                 raise CourseError(f"{name}: a {net.kind} takes none; leave it out")
         if wanted and not isinstance(self.noise, parts.LogNormal | parts.LogitNormal | parts.UniformTime):
             raise CourseError(f"noise: a {net.kind} needs one of log-normal, logit-normal, uniform")
 
-    def _check_denoiser(self, net: parts.UNetShape) -> None:
+    def _check_denoiser(self, net: net_parts.UNetShape) -> None:
         param, noise, loss = self.parametrisation, self.noise, self.loss
         if isinstance(loss, parts.CrossEntropyLoss):
             raise CourseError("loss: got 'cross-entropy', which is a classifier's; the network is a unet")
         for name in ("parametrisation", "noise"):
             if getattr(self, name) is None:
-                raise CourseError(f"{name}: a unet needs one of {', '.join(parts.KINDS[name])}")
+                raise CourseError(f"{name}: a unet needs one of {', '.join(config_text.KINDS[name])}")
         users = [one.kind for one in (param, noise) if isinstance(one, parts.NEED_SCHEDULE)]
         if users and self.schedule is None:
             raise CourseError(f"schedule: {' and '.join(map(repr, users))} need one of {', '.join(BETAS)}")
@@ -166,13 +166,9 @@ def check_fit(config: Config, data: Source, given: object) -> None:
 
     A class too few would silently make the last one "no label", and one too many is never trained.
     """
-    classes = {0, len(data.classes)} if isinstance(config.net, parts.UNetShape) else {len(data.classes)}
+    classes = {0, len(data.classes)} if isinstance(config.net, net_parts.UNetShape) else {len(data.classes)}
     sizes, channels = {data.size}, {data.channels}
     if data.size is None:  # pictures, which become what the network takes
-        if not isinstance(config.net, parts.UNetShape):
-            raise CourseError(
-                f"data: a {config.net.kind} takes data sets by name, got the path {config.data}"
-            )
         sizes, channels = {config.net.image_size}, {1, 3}
     wanted: dict[str, set] = {"image_size": sizes, "channels": channels, "num_classes": classes}
     for key, values in wanted.items():

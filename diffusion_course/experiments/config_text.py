@@ -9,7 +9,7 @@ import yaml
 
 from ..errors import CourseError, check_known, shown
 from ..schedules import BETAS
-from . import parts
+from . import net_parts, parts
 from .recipe import Recipe
 
 # `model: NAME` begins a config: the parts it does not name itself are these.
@@ -51,6 +51,16 @@ EDM = {
 }
 
 
+KINDS: dict[str, dict[str, type[parts.Part]]] = {
+    part: {one.kind: one for one in union.__args__}
+    for part, union in {
+        "net": net_parts.Net,
+        "parametrisation": parts.Parametrisation,
+        "noise": parts.Noise,
+        "loss": parts.Loss,
+    }.items()
+}
+"""part of a config -> kind -> its class."""
 MOST_ALIASES = 20
 PARTS = ("data", "net", "schedule", "parametrisation", "noise", "loss", "label_dropout", "recipe")
 
@@ -98,9 +108,7 @@ def read(mapping: object) -> dict[str, Any]:
     """The arguments of `config.Config` that a mapping stands for, see `Config.of`."""
     given = _checked_keys(mapping)
     held = _with_model(given)
-    made: dict[str, Any] = {
-        name: _part(name, held[name]) for name in PARTS if name in parts.KINDS and name in held
-    }
+    made: dict[str, Any] = {name: _part(name, held[name]) for name in PARTS if name in KINDS and name in held}
     users = (made.get("parametrisation"), made.get("noise"))
     if "schedule" in given or (
         "schedule" in held and any(isinstance(one, parts.NEED_SCHEDULE) for one in users)
@@ -153,7 +161,7 @@ def _with_model(given: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in _mapping("edm", given["edm"]).items():
             _check_key("edm", name, EDM)
             part, key = EDM[name]
-            kind = parts.KINDS[part][base[part]["kind"]]
+            kind = KINDS[part][base[part]["kind"]]
             kind.__dataclass_fields__[key].metadata["check"](f"edm: {name}", value)
             base[part][key] = value
     for name, preset in base.items():
@@ -166,7 +174,7 @@ def _with_model(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _part(name: str, value: object) -> parts.Part:
     """A part of a config from its kind, or from a mapping."""
-    known = parts.KINDS[name]
+    known = KINDS[name]
     held = _with_kind(name, value, known, [one.name for kind in known.values() for one in fields(kind)])
     try:
         check_known("kind", held["kind"], known)

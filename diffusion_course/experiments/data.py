@@ -45,6 +45,7 @@ def load(
     size: int | None = None,
     limit: int | None = None,
     root: str | Path | None = None,
+    channels: int = 3,
 ) -> Dataset:
     """Load a data set by name: "digits", "mnist-5k", "mnist", "fashion-mnist", "cifar10" or "food101-64"; or pictures by the
     path of their folder or zip, see `own_pictures`.
@@ -52,12 +53,12 @@ def load(
     split: "train" or "test". Of `digits` and `mnist-5k` every fifth sample of each class is the test set.
     size: shrink to size x size pixels, a set by averaging; pictures, which need one, are cropped first. limit: keep this many
     samples, the same ones each time, in random order. root: folder for downloaded files; default $DIFFUSION_COURSE_DATA, else
-    ~/.cache/diffusion_course.
+    ~/.cache/diffusion_course. channels: of pictures, 1 is grey.
     Raises CourseError for an unknown name or split, a missing or damaged file, no network, or a folder that
     cannot be written.
     """
     named = isinstance(name, str) and name in SOURCES
-    whole = stream(name, split, root, None if named else size)
+    whole = stream(name, split, root, None if named else size, channels)
     pixels, labels = whole.images, whole.labels
     if limit is not None:
         check_integer("limit", limit, 1, len(pixels), f", the size of {name} ({split})")

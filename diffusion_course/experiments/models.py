@@ -6,7 +6,7 @@ from torch import nn
 
 from ..denoisers import Preconditioned
 from ..errors import CourseError
-from . import parts
+from . import net_parts
 from .config import Config
 
 
@@ -21,4 +21,4 @@ def network(config: Config) -> nn.Module:
 
 def finished(net: nn.Module, config: Config) -> nn.Module:
     """A denoiser, of a network with a parametrisation; a classifier is what it is."""
-    return Preconditioned(net, config.param) if isinstance(config.net, parts.UNetShape) else net
+    return Preconditioned(net, config.param) if isinstance(config.net, net_parts.UNetShape) else net

@@ -12,11 +12,11 @@ from torch.nn import functional as F
 
 from .. import losses
 from ..denoisers import Denoiser, EpsModel, Param, Preconditioned
-from ..errors import CourseError, check_number
+from ..errors import check_number
 from ..parametrisations import edm_param, flow_param
 from ..schedules import NoiseSchedule
-from ..shapes import expand
-from . import parts
+from ..shapes import check_labels, expand, moved
+from . import net_parts, parts
 from .config import Config
 from .training import Loss
 
@@ -37,7 +37,7 @@ def objective(config: Config) -> Loss:
         case parts.HybridLoss(weight=weight):
             return eps_objective(config.noise_schedule, partial(losses.hybrid_loss, weight=weight), share)
         case parts.VlbLoss():
-            if isinstance(config.net, parts.UNetShape) and config.net.learned_variance:
+            if isinstance(config.net, net_parts.UNetShape) and config.net.learned_variance:
                 return eps_objective(config.noise_schedule, _learned_bound, share)
             return bound_objective(config.param, config.noise_schedule, share)
         case parts.SimpleLoss() if eps:
@@ -127,7 +127,7 @@ def denoiser_objective(
     """The weighted squared error of x_0 at noise levels from `draw`, see `losses.denoising_loss`."""
 
     def loss(net: nn.Module, x0: Tensor, labels: Tensor, generator: Generator) -> Tensor:
-        sigma = draw(len(x0), generator).to(x0)
+        sigma = moved(draw(len(x0), generator), x0.device).to(x0)
         eps, classes = _noise_and_classes(net, x0, labels, label_dropout, generator)
         return losses.denoising_loss(_denoiser(net, param, classes), x0, sigma, eps, weight)
 
@@ -144,8 +144,8 @@ def classifier_objective(shift: int = 2, draw: DrawSigma | None = None) -> Loss:
         x0 = _moved(x0, shift, generator) if shift else x0
         if draw is None:
             return F.cross_entropy(net(x0), labels)
-        sigma = draw(len(x0), generator).to(x0)
-        eps = torch.randn(x0.shape, generator=generator).to(x0)
+        sigma = moved(draw(len(x0), generator), x0.device).to(x0)
+        eps = moved(torch.randn(x0.shape, generator=generator), x0.device).to(x0)
         return F.cross_entropy(net(x0 + expand(sigma, x0) * eps, sigma), labels)
 
     return loss
@@ -161,19 +161,18 @@ def drop_labels(labels: Tensor, share: float, net: nn.Module, generator: Generat
     num_classes = getattr(net, "num_classes", 0)
     if num_classes == 0:
         return None
-    low, high = (int(v) for v in labels.aminmax())
-    if low < 0 or high >= num_classes:
-        raise CourseError(
-            f"labels: got {low}..{high}, want 0..{num_classes - 1}: the network has num_classes={num_classes}"
-        )
-    dropped = torch.rand(len(labels), generator=generator).to(labels.device) < share
-    return torch.where(dropped, num_classes, labels)
+    if (
+        labels.device.type == "cpu"
+    ):  # elsewhere a look would wait for the device: `Trainer` has looked before the first step
+        check_labels(labels, num_classes)
+    dropped = torch.rand(len(labels), generator=generator) < share
+    return torch.where(moved(dropped, labels.device), num_classes, labels)
 
 
 def _noise_and_classes(
     net: nn.Module, x0: Tensor, labels: Tensor, label_dropout: float, generator: Generator
 ) -> tuple[Tensor, Tensor | None]:
-    eps = torch.randn(x0.shape, generator=generator).to(x0)
+    eps = moved(torch.randn(x0.shape, generator=generator), x0.device).to(x0)
     return eps, drop_labels(labels, label_dropout, net, generator)
 
 

@@ -9,11 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
-from torch import nn
-
 from ..errors import CourseError, check_integer, check_known, check_number, shown
-from ..nets.classifier import Classifier, NoisyClassifier
-from ..nets.unet import UNet
 from ..parametrisations import P_MEAN, P_STD, SIGMA_DATA
 from ..schedules import BETAS, NoiseSchedule
 
@@ -37,80 +33,32 @@ class Part:
             one.metadata["check"](one.name, getattr(self, one.name))
 
 
-def _integer(low: int, high: int = 4096) -> Check:
+def integer(low: int, high: int = 4096) -> Check:
     return lambda name, value: check_integer(name, value, low, high)
 
 
-def _positive(name: str, value: object) -> None:
+def positive(name: str, value: object) -> None:
     check_number(name, value, lambda v: 0 < v < float("inf"), "> 0")
 
 
-def _below_one(name: str, value: object) -> None:
+def below_one(name: str, value: object) -> None:
     check_number(name, value, lambda v: 0 <= v < 1, "in 0..1, below 1")
 
 
-def _inside(name: str, value: object) -> None:
+def inside(name: str, value: object) -> None:
     check_number(name, value, lambda v: 0 < v < 1, "inside (0, 1)")
 
 
-def _integers(name: str, value: object) -> None:
+def integers(name: str, value: object) -> None:
     if not isinstance(value, tuple):
         raise CourseError(f"{name}: got {shown(value)}, want a list of integers")
     for one in value:
         check_integer(name, one, 1, 4096)
 
 
-def _switch(name: str, value: object) -> None:
+def switch(name: str, value: object) -> None:
     if not isinstance(value, bool):
         raise CourseError(f"{name}: got {shown(value)}, want true or false")
-
-
-# ---- networks: the keys are arguments of the network's class, and have its defaults
-
-
-def _of(network: type[nn.Module], name: str, check: Check) -> Any:
-    return key(check, inspect.signature(network).parameters[name].default)
-
-
-@dataclass(frozen=True)
-class UNetShape(Part):
-    """`nets.unet.UNet`, which every denoiser is made of."""
-
-    kind = "unet"
-    network: ClassVar[type[nn.Module]] = UNet
-    image_size: int = _of(UNet, "image_size", _integer(1))
-    channels: int = _of(UNet, "channels", _integer(1))
-    widths: tuple[int, ...] = _of(UNet, "widths", _integers)
-    blocks: int = _of(UNet, "blocks", _integer(1, 64))
-    attention: tuple[int, ...] = _of(UNet, "attention", _integers)
-    patch_size: int = _of(UNet, "patch_size", _integer(1))
-    num_classes: int = _of(UNet, "num_classes", _integer(0))
-    learned_variance: bool = _of(UNet, "learned_variance", _switch)
-    noise_scale: float = _of(UNet, "noise_scale", _positive)
-    dropout: float = _of(UNet, "dropout", _below_one)
-
-
-@dataclass(frozen=True)
-class ClassifierShape(Part):
-    """`nets.classifier.Classifier`: clean images to logits."""
-
-    kind = "classifier"
-    network: ClassVar[type[nn.Module]] = Classifier
-    num_classes: int = _of(Classifier, "num_classes", _integer(1))
-    width: int = _of(Classifier, "width", _integer(2))
-    dropout: float = _of(Classifier, "dropout", _below_one)
-
-
-@dataclass(frozen=True)
-class NoisyClassifierShape(Part):
-    """`nets.classifier.NoisyClassifier`: noisy images and their noise level to logits."""
-
-    kind = "noisy-classifier"
-    network: ClassVar[type[nn.Module]] = NoisyClassifier
-    image_size: int = _of(NoisyClassifier, "image_size", _integer(1))
-    channels: int = _of(NoisyClassifier, "channels", _integer(1))
-    num_classes: int = _of(NoisyClassifier, "num_classes", _integer(1))
-    width: int = _of(NoisyClassifier, "width", _integer(2))
 
 
 # ---- the beta schedule
@@ -176,7 +124,7 @@ class EdmParam(Part):
     """Preconditioned for data of standard deviation sigma_data (Karras et al. 2022)."""
 
     kind = "edm"
-    sigma_data: float = key(_positive, SIGMA_DATA)
+    sigma_data: float = key(positive, SIGMA_DATA)
 
 
 # ---- noise levels of training
@@ -188,7 +136,7 @@ class LogNormal(Part):
 
     kind = "log-normal"
     mean: float = key(check_number, P_MEAN)
-    std: float = key(_positive, P_STD)
+    std: float = key(positive, P_STD)
 
 
 @dataclass(frozen=True)
@@ -197,7 +145,7 @@ class LogitNormal(Part):
 
     kind = "logit-normal"
     mean: float = key(check_number, 0.0)
-    std: float = key(_positive, 1.0)
+    std: float = key(positive, 1.0)
 
 
 @dataclass(frozen=True)
@@ -205,8 +153,8 @@ class UniformTime(Part):
     """t uniform between two ends on the straight path, t = sigma / (1 + sigma) (Lipman et al. 2023)."""
 
     kind = "uniform"
-    t_min: float = key(_inside, 0.001)
-    t_max: float = key(_inside, 0.999)
+    t_min: float = key(inside, 0.001)
+    t_max: float = key(inside, 0.999)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -264,7 +212,7 @@ class MinSnrLoss(Part):
     """The squared error of x_0 times min(SNR, gamma) (Hang et al. 2023)."""
 
     kind = "min-snr"
-    gamma: float = key(_positive, 5.0)
+    gamma: float = key(positive, 5.0)
 
 
 @dataclass(frozen=True)
@@ -279,8 +227,8 @@ class P2Loss(Part):
     """The squared error of eps divided by (k + SNR)^gamma (Choi et al. 2022)."""
 
     kind = "p2"
-    k: float = key(_positive, 1.0)
-    gamma: float = key(_positive, 1.0)
+    k: float = key(positive, 1.0)
+    gamma: float = key(positive, 1.0)
 
 
 @dataclass(frozen=True)
@@ -295,7 +243,7 @@ class HybridLoss(Part):
     """The simple loss, plus weight times the bound, which trains the variances alone (Nichol & Dhariwal 2021, eq. 16)."""
 
     kind = "hybrid"
-    weight: float = key(_positive, 0.001)
+    weight: float = key(positive, 0.001)
 
 
 @dataclass(frozen=True)
@@ -303,10 +251,9 @@ class CrossEntropyLoss(Part):
     """Of a classifier. shift: images are moved by up to so many pixels each way."""
 
     kind = "cross-entropy"
-    shift: int = key(_integer(0, 64), 0)
+    shift: int = key(integer(0, 64), 0)
 
 
-Net = UNetShape | ClassifierShape | NoisyClassifierShape
 Parametrisation = EpsParam | X0Param | VParam | FlowParam | EdmParam
 Noise = LogNormal | LogitNormal | UniformTime | ScheduleTimes
 Loss = (
@@ -323,13 +270,3 @@ Loss = (
     | CrossEntropyLoss
 )
 NEED_SCHEDULE = EpsParam | X0Param | VParam | ScheduleTimes
-KINDS: dict[str, dict[str, type[Part]]] = {
-    part: {one.kind: one for one in union.__args__}
-    for part, union in {
-        "net": Net,
-        "parametrisation": Parametrisation,
-        "noise": Noise,
-        "loss": Loss,
-    }.items()
-}
-"""part of a config -> kind -> its class."""

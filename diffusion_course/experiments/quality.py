@@ -20,9 +20,15 @@ def share(successes: int, n: int) -> dict[str, Any]:
 
 
 def quality(
-    images: Tensor, labels: Tensor, data_name: str, device: torch.device | str = "cpu"
+    images: Tensor,
+    labels: Tensor,
+    data_name: str,
+    device: torch.device | str = "cpu",
+    path: str | None = None,
 ) -> dict[str, Any]:
-    """What the shipped judge of a data set says of images (N, 1, 28, 28), N >= 20, that should show labels (N,).
+    """What the shipped judge of a data set says of images (N, C, H, W), N >= 20, that should show labels (N,).
+
+    path: of pictures, where the set is read from there and not by its name.
 
     recognised: the share it gives their label; each: one mark per image, "1" where it does. frechet: distance of its
     features to those of the whole test set, with a jackknife standard error and the ten values that this comes from;
@@ -34,7 +40,7 @@ def quality(
     check_integer("N, the number of images", len(images), 20)
     judge = zoo.judge(data_name, device)
     made = features(judge, images.to(device))
-    test, train = reference(data_name)
+    test, train = reference(data_name, path)
     precision, recall = precision_recall(test[: len(made)], made)
     right = recognised(judge, images.to(device), labels.to(device)).tolist()
     left_out = leave_out(lambda rows: frechet(made[rows], test), len(made))
@@ -51,13 +57,16 @@ def quality(
 
 
 @cache
-def reference(data_name: str) -> tuple[Tensor, Tensor]:
+def reference(data_name: str, path: str | None = None) -> tuple[Tensor, Tensor]:
     """The judge's features of the whole test set, and of 5,000 training images, both in a fixed random order.
 
     The training images come in turn of the classes, as samples of `drawing.draw` do.
     """
     judge = zoo.judge(data_name)
-    test, train = data.load(data_name, "test"), data.load(data_name)
+    splits = ("test", "train")
+    test, train = (
+        data.load(path or data_name, one, size=judge.image_size, channels=judge.channels) for one in splits
+    )
     shuffled, mixed = (_random_order(len(part)) for part in (test, train))
     classes = len(train.classes)
     in_turn = torch.stack([mixed[train.labels[mixed] == c][: 5000 // classes] for c in range(classes)], dim=1)

@@ -7,6 +7,7 @@ import datetime
 import json
 import shlex
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from torch import nn
 from .. import devices
 from ..denoisers import Preconditioned
 from ..files import check_writable, write_json, write_text
-from ..nets.classifier import NoisyClassifier
+from ..nets.classifier import Classifier, NoisyClassifier
 from ..samplers import edm
 from ..schedules import karras
 from . import data, resume, zoo
@@ -47,16 +48,20 @@ def train(
     progress: Callable[[range], Iterable] = iter,
     say: Callable[[str], Any] = lambda line: None,
     data_name: str | None = None,
+    seed: int | None = None,
 ) -> dict[str, Any]:
     """Train as the config `source` says, into the folder `out`; resumes what it finds there. Returns the card.
 
     steps: instead of the config's, e.g. for a trial. device: default CUDA if present, else CPU.
     progress: wraps the range of steps, e.g. tqdm. say: takes a line on where the run begins, and that it measures.
-    data_name: a data set or the path of pictures, instead of the config's.
+    data_name: a data set or the path of pictures, instead of the config's. seed: instead of the config's.
     Raises CourseError for a bad config, device, folder, data or checkpoint, before any step; KeyboardInterrupt, with a line
     that says at which step, when it is stopped.
     """
     config = read_config(source, steps, data_name)
+    if seed is not None:
+        config = replace(config, recipe=replace(config.recipe, seed=seed))
+    name = run_name(source, seed)
     recipe, where = config.recipe, devices.choose(device)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
@@ -76,7 +81,7 @@ def train(
         about=about,
     )
     write_text(out / "config.yaml", yaml.safe_dump(config.as_dict(), sort_keys=False))
-    weights = out / f"{Path(source).stem}.safetensors"
+    weights = out / f"{name}.safetensors"
     if trainer.step == recipe.steps and (card := _finished(weights, config)):
         say(f"finished before: all {recipe.steps:,} steps are done")
         return card
@@ -92,9 +97,10 @@ def train(
     say("trained; measuring what was written")
     shipped = zoo.read(weights, where)  # what is measured is what was written, in half precision
     card = {
-        "name": Path(source).stem,
+        "name": name,
         "command": f"diffusion-course train {source}"
         + (f" --steps {steps}" if steps else "")
+        + (f" --seed {seed}" if seed is not None else "")
         + (f" --data {shlex.quote(data_name)}" if data_name else ""),
         "config": config.as_dict(),
         "data": f"{training_set.name}, {len(training_set):,} images",
@@ -105,10 +111,15 @@ def train(
         "device": devices.device_name(where),
         "torch": torch.__version__,
         "date": datetime.date.today().isoformat(),
-        "metrics": measure(shipped, config.data, where),
+        "metrics": measure(shipped, config.data, where, read_config(source).data),
     }
     write_json(weights.with_suffix(".json"), card, indent=2)
     return card
+
+
+def run_name(source: str, seed: int | None = None) -> str:
+    """What a run of the config `source`, with a seed in place of the config's, is called: its folder, its weights, its card."""
+    return Path(source).stem + (f"-seed-{seed}" if seed is not None else "")
 
 
 def _finished(weights: Path, config: Config) -> dict[str, Any] | None:
@@ -123,23 +134,32 @@ def _finished(weights: Path, config: Config) -> dict[str, Any] | None:
     return card if whole else None
 
 
-def measure(model: nn.Module, data_name: str, device: torch.device) -> dict[str, Any]:
-    """What goes on a card: a classifier's test accuracy, or what the judge says of a denoiser's samples, if there is one."""
+def measure(
+    model: nn.Module, data_name: str, device: torch.device, kind: str | None = None
+) -> dict[str, Any]:
+    """What goes on a card: a classifier's test accuracy, or what the judge says of a denoiser's samples, if there is one.
+
+    kind: the data set whose judge is asked, where data_name is a path of the same pictures.
+    """
+    kind = kind or data_name
     if isinstance(model, NoisyClassifier):
-        test = data.load(data_name, "test")
+        test = data.load(data_name, "test", size=model.image_size, channels=model.channels)
         return {
             f"test accuracy at sigma {s:g}": noisy_accuracy(model, test, s) for s in (0.1, 0.5, 1.0, 2.0, 5.0)
         }
     if not isinstance(model, Preconditioned):
-        test = data.load(data_name, "test")
+        assert isinstance(model, Classifier)
+        test = data.load(data_name, "test", size=model.image_size, channels=model.channels)
         right = count_recognised(model, test.images.to(device), test.labels.to(device))
         return {"test accuracy": share(right, len(test))}
-    if f"{data_name}-judge" not in zoo.names() or getattr(model.net, "num_classes", 0) == 0:
+    if f"{kind}-judge" not in zoo.names() or getattr(model.net, "num_classes", 0) == 0:
         return {}  # no judge ships for this data set, or the network knows no classes to ask for
     report: dict[str, Any] = {}
     for w in (1.0, 2.0):
         drawn = draw(model, 1000, w, karras(20), edm(num_steps=20), device=device)
-        report[f"guidance {w:g}"] = quality(drawn.images, drawn.labels, data_name, device)
+        report[f"guidance {w:g}"] = quality(
+            drawn.images, drawn.labels, kind, device, data_name if data_name != kind else None
+        )
     report["how"] = (
         "1,000 samples, 100 a class, EDM (Heun) sampler, 20 steps = 39 evaluations, judged by the shipped judge; "
         "Fréchet distance in its features against the test set"

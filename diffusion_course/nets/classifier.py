@@ -11,10 +11,21 @@ from .unet import Block, Downsample, conv, norm
 
 
 class Classifier(nn.Module):
-    """28 x 28 grey images to class logits. `features` gives the vector before the last layer."""
+    """Images to class logits. `features` gives the vector before the last layer.
 
-    def __init__(self, num_classes: int = 10, width: int = 32, dropout: float = 0.3):
+    image_size: height and width of the images it is trained on; it takes others, from 4 on. channels: of the images.
+    """
+
+    def __init__(
+        self,
+        image_size: int = 28,
+        channels: int = 1,
+        num_classes: int = 10,
+        width: int = 32,
+        dropout: float = 0.3,
+    ):
         super().__init__()
+        self.image_size, self.channels = image_size, channels
 
         def stage(c_in: int, c_out: int) -> list[nn.Module]:
             layers: list[nn.Module] = []
@@ -23,7 +34,7 @@ class Classifier(nn.Module):
             return layers
 
         self.body = nn.Sequential(
-            *stage(1, width),
+            *stage(channels, width),
             nn.MaxPool2d(2),
             *stage(width, 2 * width),
             nn.MaxPool2d(2),
@@ -34,11 +45,11 @@ class Classifier(nn.Module):
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(4 * width, num_classes))
 
     def features(self, x: Tensor) -> Tensor:
-        """(B, 1, H, W) in [-1, 1] -> (B, 4 * width)."""
+        """(B, C, H, W) in [-1, 1] -> (B, 4 * width)."""
         return self.body(x)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, 1, H, W) in [-1, 1] -> logits (B, num_classes)."""
+        """(B, C, H, W) in [-1, 1] -> logits (B, num_classes)."""
         return self.head(self.features(x))
 
 
@@ -50,6 +61,7 @@ class NoisyClassifier(nn.Module):
 
     def __init__(self, image_size: int = 28, channels: int = 1, num_classes: int = 10, width: int = 32):
         super().__init__()
+        self.image_size, self.channels = image_size, channels
         emb = 4 * width
         self.condition = Conditioning(emb, noise_scale=250.0)
         self.fold = nn.PixelUnshuffle(2)

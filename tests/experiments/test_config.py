@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diffusion_course.errors import CourseError
-from diffusion_course.experiments import config, config_text, parts
+from diffusion_course.experiments import config, config_text, net_parts, parts
 from diffusion_course.experiments.config import Config
 from diffusion_course.schedules import BETAS
 
@@ -124,7 +124,11 @@ def test_a_key_that_is_mistyped_is_named_with_the_nearest(tmp_path, base, part):
             {"net": {**TINY["net"], "learned_variance": True}},
             "net: learned_variance: the loss 'flow' trains no variance",
         ),
-        ({"model": "classifier", "net": {"num_classes": 9}}, "net: num_classes: got 9, want 10 for digits"),
+        (
+            {"model": "classifier", "net": {"image_size": 8, "num_classes": 9}},
+            "net: num_classes: got 9, want 10 for digits",
+        ),
+        ({"model": "classifier", "net": {}}, "net: image_size: got 28 (the default), want 8 for digits"),
         ({"model": "classifier", "net": {}, "label_dropout": 0.1}, "label_dropout: a classifier takes none"),
         (
             {"loss": "hybrid"},
@@ -234,7 +238,7 @@ def test_the_old_meaning_of_every_model():
         {"model": "edm", "data": "mnist", "edm": {"sigma_data": 0.62}, "recipe": recipe}
     ) == Config(
         data="mnist",
-        net=parts.UNetShape(),
+        net=net_parts.UNetShape(),
         parametrisation=parts.EdmParam(sigma_data=0.62),
         noise=parts.LogNormal(mean=-1.2, std=1.2),
         loss=parts.EdmLoss(),
@@ -242,7 +246,7 @@ def test_the_old_meaning_of_every_model():
     )
     assert Config.of({"model": "noisy-classifier", "data": "mnist", "recipe": recipe}) == Config(
         data="mnist",
-        net=parts.NoisyClassifierShape(),
+        net=net_parts.NoisyClassifierShape(),
         noise=parts.LogNormal(mean=0.0, std=1.5),
         loss=parts.CrossEntropyLoss(),
         recipe=config.Recipe(steps=1),
@@ -253,7 +257,7 @@ def test_the_old_meaning_of_every_model():
 
 
 def test_a_network_has_every_argument_of_its_class_with_its_default():
-    for shape in parts.KINDS["net"].values():
+    for shape in config_text.KINDS["net"].values():
         arguments = inspect.signature(shape.network).parameters
         assert {one.name: getattr(shape(), one.name) for one in fields(shape)} == {
             name: argument.default for name, argument in arguments.items()
@@ -274,7 +278,7 @@ def test_the_readmes_config_is_one(root):
     assert made.schedule.T == 400
     for part in ("parametrisation", "noise", "loss"):  # every kind is named
         line = next(line for line in text.splitlines() if line.startswith(f"{part}:"))
-        assert parts.KINDS[part].keys() - {"cross-entropy"} <= set(re.findall(r"[a-z][\w-]*", line))
+        assert config_text.KINDS[part].keys() - {"cross-entropy"} <= set(re.findall(r"[a-z][\w-]*", line))
 
 
 def test_a_config_in_full_passes_through_yaml_and_json():

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from diffusion_course import CourseError, NoiseSchedule, losses, schedules
 from diffusion_course.denoisers import Preconditioned, edm_param, eps_param, flow_param, v_param, x0_param
-from diffusion_course.experiments import config_text, objectives, parts
+from diffusion_course.experiments import config_text, objectives
 from diffusion_course.experiments.config import CONFIGS, Config
 from diffusion_course.experiments.models import network
 from diffusion_course.gaussian import diffuse
@@ -204,7 +204,9 @@ def made_or_told(**change):
         return None, str(error)
 
 
-COMBINATIONS = list(itertools.product(*(parts.KINDS[name] for name in ("parametrisation", "noise", "loss"))))
+COMBINATIONS = list(
+    itertools.product(*(config_text.KINDS[name] for name in ("parametrisation", "noise", "loss")))
+)
 
 
 def test_every_combination_trains_or_is_refused_in_one_line():

@@ -13,7 +13,7 @@ from diffusion_course.noise import Noise
 def embedded_mnist(monkeypatch):
     """The embedded 5,000 digits in place of all of MNIST."""
     load = data.load
-    monkeypatch.setattr(data, "load", lambda name, split="train": load("mnist-5k", split))
+    monkeypatch.setattr(data, "load", lambda name, split="train", **how: load("mnist-5k", split, **how))
     quality.reference.cache_clear()
     yield
     quality.reference.cache_clear()

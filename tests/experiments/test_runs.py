@@ -35,6 +35,23 @@ def test_a_run_leaves_weights_and_a_card(config, tmp_path):
     assert drawn.labels.tolist() == [*range(10), 0, 1]
 
 
+def test_another_seed_is_another_run_with_a_name_of_its_own(config, tmp_path):
+    card = runs.train(str(config), tmp_path / "one", device="cpu", seed=1)
+    assert (card["name"], card["seed"], card["config"]["recipe"]["seed"]) == ("tiny-seed-1", 1, 1)
+    assert card["command"] == f"diffusion-course train {config} --seed 1"
+    assert yaml.safe_load((tmp_path / "one" / "config.yaml").read_text())["recipe"]["seed"] == 1
+    runs.train(str(config), tmp_path / "own", device="cpu")
+    runs.train(str(config), tmp_path / "zero", device="cpu", seed=0)  # the config's own, by name
+    own, zero, one = (
+        zoo.read(tmp_path / run).net.state_dict()
+        for run in ("own/tiny.safetensors", "zero/tiny-seed-0.safetensors", "one/tiny-seed-1.safetensors")
+    )
+    assert all(torch.equal(own[key], zero[key]) for key in own)
+    assert not all(torch.equal(own[key], one[key]) for key in own)
+    with pytest.raises(CourseError, match="its run had another seed; use a new folder"):
+        runs.train(str(config), tmp_path / "own", device="cpu", seed=2)
+
+
 def test_an_interrupted_run_goes_on_to_the_same_weights(config, tmp_path):
     runs.train(str(config), tmp_path / "whole", steps=4, device="cpu")
 
@@ -176,14 +193,26 @@ def test_a_config_for_ones_own_pictures(config, tmp_path, holiday):
     )
     with pytest.raises(CourseError, match="net: channels: got 2, want 3 or 1 for "):
         read_config(str(config))
-    config.write_text(
-        yaml.safe_dump(TINY | {"data": holiday, "model": "classifier", "net": {"num_classes": 2}})
-    )
-    with pytest.raises(CourseError, match="data: a classifier takes data sets by name, got the path "):
-        read_config(str(config))
     config.write_text(yaml.safe_dump(TINY | {"data": holiday + "/nowhere"}))
     with pytest.raises(CourseError, match="nowhere: no such folder or zip"):
         read_config(str(config))
+
+
+def test_a_classifier_of_ones_own_pictures(tmp_path, holiday):
+    """It is measured on the test pictures of the same path."""
+    for split in ("train", "test"):
+        shutil.copytree(holiday, tmp_path / "sets" / split)
+    path = tmp_path / "judge.yaml"
+    net = {"image_size": 8, "channels": 1, "num_classes": 2, "width": 2}
+    path.write_text(
+        yaml.safe_dump(
+            {"model": "classifier", "data": str(tmp_path / "sets"), "net": net, "recipe": TINY["recipe"]}
+        )
+    )
+    card = runs.train(str(path), tmp_path / "run", device="cpu")
+    assert card["metrics"]["test accuracy"]["n"] == 6
+    judge = zoo.read(tmp_path / "run" / "judge.safetensors")
+    assert (judge.image_size, judge.channels) == (8, 1)
 
 
 def test_another_data_set_in_place_of_the_configs(config):

@@ -1,0 +1,34 @@
+"""Batches of a data set, where the network is. On a GPU the loop must wait for nothing that the GPU could be given in advance."""
+
+import torch
+from torch import Tensor
+
+from ..shapes import moved
+from .pixels import scaled
+
+RESIDENT = 2**30  # bytes: images up to this size lie on the GPU, where rows are taken without the CPU
+
+
+class Batches:
+    """Rows of images (N, C, H, W) and labels (N,), as `device` and `layout` want them.
+
+    images: float, or pixels in 0..255, uint8, which are scaled to [-1, 1] batch by batch. A small set is kept on a GPU;
+    of a larger one, or where memory is short, each batch is sent there.
+    """
+
+    def __init__(self, images: Tensor, labels: Tensor, device: torch.device, layout: torch.memory_format):
+        self.images, self.labels, self.device, self.layout = images, labels, device, layout
+        if images.nbytes <= RESIDENT:
+            try:
+                self.images, self.labels = images.to(device), labels.to(device)
+            except torch.OutOfMemoryError:
+                self.images, self.labels = images, labels
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __call__(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (B, C, H, W), float, and labels (B,), for rows (B,), int64, on the CPU."""
+        rows = moved(rows, self.images.device)
+        images = moved(self.images[rows], self.device)
+        return scaled(images.to(memory_format=self.layout)), moved(self.labels[rows], self.device)

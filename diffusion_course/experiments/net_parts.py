@@ -1,0 +1,65 @@
+"""The networks of a config: the keys are arguments of the network's class, and have its defaults.
+
+net: {kind: unet, widths: [32, 64]}     # in a YAML file
+UNetShape(widths=(32, 64))              # in Python
+"""
+
+import inspect
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from torch import nn
+
+from ..nets.classifier import Classifier, NoisyClassifier
+from ..nets.unet import UNet
+from .parts import Check, Part, below_one, integer, integers, key, positive, switch
+
+
+def _of(network: type[nn.Module], name: str, check: Check) -> Any:
+    return key(check, inspect.signature(network).parameters[name].default)
+
+
+@dataclass(frozen=True)
+class UNetShape(Part):
+    """`nets.unet.UNet`, which every denoiser is made of."""
+
+    kind = "unet"
+    network: ClassVar[type[nn.Module]] = UNet
+    image_size: int = _of(UNet, "image_size", integer(1))
+    channels: int = _of(UNet, "channels", integer(1))
+    widths: tuple[int, ...] = _of(UNet, "widths", integers)
+    blocks: int = _of(UNet, "blocks", integer(1, 64))
+    attention: tuple[int, ...] = _of(UNet, "attention", integers)
+    patch_size: int = _of(UNet, "patch_size", integer(1))
+    num_classes: int = _of(UNet, "num_classes", integer(0))
+    learned_variance: bool = _of(UNet, "learned_variance", switch)
+    noise_scale: float = _of(UNet, "noise_scale", positive)
+    dropout: float = _of(UNet, "dropout", below_one)
+
+
+@dataclass(frozen=True)
+class ClassifierShape(Part):
+    """`nets.classifier.Classifier`: clean images to logits."""
+
+    kind = "classifier"
+    network: ClassVar[type[nn.Module]] = Classifier
+    image_size: int = _of(Classifier, "image_size", integer(4))
+    channels: int = _of(Classifier, "channels", integer(1))
+    num_classes: int = _of(Classifier, "num_classes", integer(1))
+    width: int = _of(Classifier, "width", integer(2))
+    dropout: float = _of(Classifier, "dropout", below_one)
+
+
+@dataclass(frozen=True)
+class NoisyClassifierShape(Part):
+    """`nets.classifier.NoisyClassifier`: noisy images and their noise level to logits."""
+
+    kind = "noisy-classifier"
+    network: ClassVar[type[nn.Module]] = NoisyClassifier
+    image_size: int = _of(NoisyClassifier, "image_size", integer(1))
+    channels: int = _of(NoisyClassifier, "channels", integer(1))
+    num_classes: int = _of(NoisyClassifier, "num_classes", integer(1))
+    width: int = _of(NoisyClassifier, "width", integer(2))
+
+
+Net = UNetShape | ClassifierShape | NoisyClassifierShape

@@ -1,0 +1,120 @@
+"""Batches are the rows asked for, scaled, where the network is; and the loop computes what it did when it took them one by one."""
+
+import copy
+import math
+
+import pytest
+import torch
+from experiments.training_runs import IMAGES, LABELS, STEPS, loss, network, run, tensors, trainer
+from torch import nn
+
+from diffusion_course import CourseError
+from diffusion_course.experiments import batches
+from diffusion_course.experiments.batches import Batches
+from diffusion_course.experiments.pixels import scaled
+from diffusion_course.experiments.training import Recipe, Trainer
+from diffusion_course.noise import mix
+
+PIXELS = torch.randint(0, 256, (40, 2, 4, 4), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+
+
+@pytest.mark.parametrize("images", [IMAGES, PIXELS])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_a_batch_is_the_rows_asked_for(images, layout):
+    rows = torch.tensor([3, 3, 39, 0])
+    x, y = Batches(images, LABELS, torch.device("cpu"), layout)(rows)
+    assert torch.equal(x, scaled(images)[rows])
+    assert torch.equal(y, LABELS[rows])
+    assert x.is_contiguous(memory_format=layout)
+
+
+def test_a_set_on_the_cpu_is_not_copied():
+    held = Batches(PIXELS, LABELS, torch.device("cpu"), torch.contiguous_format)
+    assert held.images.data_ptr() == PIXELS.data_ptr()
+
+
+def test_the_loop_is_the_textbooks():
+    """Bit for bit: rows by index, one look at the loss and one at the gradient, AdamW, and the average weight by weight."""
+    t = trainer(images=PIXELS, steps=20)
+    net, r = copy.deepcopy(t.net), t.recipe
+    ema = copy.deepcopy(net).eval()
+    optimizer = torch.optim.AdamW(
+        net.parameters(), betas=(0.9, 0.99), weight_decay=r.weight_decay, fused=True
+    )
+    seen = []
+    for step in range(20):
+        generator = torch.Generator().manual_seed(mix(mix(r.seed) + step))
+        rows = torch.randint(len(PIXELS), (r.batch_size,), generator=generator)
+        images = PIXELS[rows].to(memory_format=t.layout).float() / 127.5 - 1
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(mix(mix(r.seed) + step))
+            value = loss(net, images, LABELS[rows], generator)
+        optimizer.zero_grad()
+        value.backward()
+        assert math.isfinite(nn.utils.clip_grad_norm_(net.parameters(), r.clip).item())
+        optimizer.param_groups[0]["lr"] = r.lr_at(step)
+        optimizer.step()
+        seen.append(value.item())
+        with torch.no_grad():
+            for average, weight in zip(ema.parameters(), net.parameters(), strict=True):
+                average.lerp_(weight, 1 - min(r.ema, (2 + step) / (11 + step)))
+            for average, buffer in zip(ema.buffers(), net.buffers(), strict=True):
+                average.copy_(buffer)
+    assert [progress.loss for progress in t.run()] == seen
+    for a, b in ((t.net, net), (t.ema, ema)):
+        for name, value in b.state_dict().items():
+            assert torch.equal(a.state_dict()[name], value), name
+
+
+def test_labels_that_the_network_has_no_class_for_are_told_before_the_first_step():
+    net = network()
+    net.num_classes = 2
+    with pytest.raises(
+        CourseError, match=r"^labels: got 0\.\.2, want 0\.\.1: the network has num_classes=2$"
+    ):
+        trainer(net=net)
+
+
+def gpu(loss, **recipe):
+    recipe = {"steps": STEPS, "batch_size": 8, "lr": 0.01, "warmup": 5} | recipe
+    return Trainer(network(), loss, PIXELS, LABELS, Recipe(**recipe), "cuda")
+
+
+@pytest.mark.cuda
+@CUDA
+@pytest.mark.parametrize("resident", [0, 2**30])
+def test_a_gpu_sees_the_same_batches_wherever_the_set_lies(monkeypatch, resident):
+    monkeypatch.setattr(batches, "RESIDENT", resident)
+    seen = []
+
+    def watch(net, images, labels, generator):
+        seen.append((images.cpu(), labels.cpu()))
+        return net(images).square().mean()
+
+    t = gpu(watch, steps=4)
+    assert t.batches.images.is_cuda == bool(resident)
+    run(t)
+    for step, (images, labels) in enumerate(seen):
+        generator = torch.Generator().manual_seed(mix(mix(0) + step))
+        rows = torch.randint(len(PIXELS), (8,), generator=generator)
+        assert torch.equal(images, scaled(PIXELS[rows]))
+        assert torch.equal(labels, LABELS[rows])
+
+
+@pytest.mark.cuda
+@CUDA
+@pytest.mark.filterwarnings("always:called a synchronizing CUDA operation")
+def test_a_step_waits_once_for_the_gpu(recwarn):
+    t = gpu(lambda net, images, labels, generator: nn.functional.cross_entropy(net(images), labels), steps=6)
+    loop = t.run()
+    next(loop)
+    torch.cuda.set_sync_debug_mode("warn")
+    try:
+        for _ in range(4):
+            next(loop)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    waits = [w for w in recwarn if "synchronizing" in str(w.message)]
+    assert len(waits) == 4, [str(w.message) for w in waits]
+    assert all(torch.isfinite(value).all() for value in tensors(t).values())
