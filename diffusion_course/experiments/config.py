@@ -16,7 +16,7 @@ from ..errors import CourseError, check_known, check_number
 from ..files import user_path
 from ..parametrisations import Param, edm_param, eps_param, flow_param, v_param, x0_param
 from ..schedules import BETAS, NoiseSchedule
-from . import config_text, net_parts, parts
+from . import config_text, net_parts, parts, tokens
 from .data import Source, describe
 from .recipe import Recipe
 
@@ -44,6 +44,8 @@ class Config:
         check_number("label_dropout", self.label_dropout, lambda v: 0 <= v <= 1, "in 0..1")
         if isinstance(self.net, net_parts.UNetShape):
             self._check_denoiser(self.net)
+        elif isinstance(self.net, net_parts.TokenTransformerShape):
+            self._check_tokens(self.net)
         else:
             self._check_classifier(self.net)
 
@@ -71,10 +73,19 @@ class Config:
         if wanted and not isinstance(self.noise, parts.LogNormal | parts.LogitNormal | parts.UniformTime):
             raise CourseError(f"noise: a {net.kind} needs one of log-normal, logit-normal, uniform")
 
+    def _check_tokens(self, net: net_parts.TokenTransformerShape) -> None:
+        if not isinstance(self.loss, parts.MaskedLoss):
+            raise CourseError(f"loss: got {self.loss.kind!r}, want 'masked' for a {net.kind}")
+        for name in ("parametrisation", "noise", "schedule"):
+            if getattr(self, name):
+                raise CourseError(f"{name}: a {net.kind} takes none; leave it out")
+
     def _check_denoiser(self, net: net_parts.UNetShape) -> None:
         param, noise, loss = self.parametrisation, self.noise, self.loss
         if isinstance(loss, parts.CrossEntropyLoss):
             raise CourseError("loss: got 'cross-entropy', which is a classifier's; the network is a unet")
+        if isinstance(loss, parts.MaskedLoss):
+            raise CourseError("loss: got 'masked', which is of tokens; the network is a unet")
         for name in ("parametrisation", "noise"):
             if getattr(self, name) is None:
                 raise CourseError(f"{name}: a unet needs one of {', '.join(config_text.KINDS[name])}")
@@ -140,11 +151,23 @@ def read_config(source: str, steps: int | None = None, data: str | None = None) 
             mapping = {**mapping, "data": data}
         config = Config.of(mapping)
         if data is not None:
-            config = _fitted(config, describe(data), mapping)
-        check_fit(config, describe(config.data), mapping)
+            config = _fitted(config, _source(config), mapping)
+        check_fit(config, _source(config), mapping)
     except CourseError as error:
         raise CourseError(f"config {path}: {error}") from None
     return config
+
+
+def _source(config: Config) -> Source:
+    """What is known of the config's data, before anything is read."""
+    if isinstance(config.net, net_parts.TokenTransformerShape):
+        tokens.check(config.data, config.net.shape, config.net.states)
+        return tokens.describe(config.data)
+    if config.data == tokens.TEXT:
+        raise CourseError(
+            f"data: {config.data} is a text, got the net {config.net.kind!r}, want 'token-transformer'"
+        )
+    return describe(config.data)
 
 
 def _fitted(config: Config, data: Source, given: object) -> Config:
@@ -166,10 +189,11 @@ def check_fit(config: Config, data: Source, given: object) -> None:
 
     A class too few would silently make the last one "no label", and one too many is never trained.
     """
-    classes = {0, len(data.classes)} if isinstance(config.net, net_parts.UNetShape) else {len(data.classes)}
+    without = isinstance(config.net, net_parts.UNetShape | net_parts.TokenTransformerShape)
+    classes = {0, len(data.classes)} if without else {len(data.classes)}
     sizes, channels = {data.size}, {data.channels}
     if data.size is None:  # pictures, which become what the network takes
-        sizes, channels = {config.net.image_size}, {1, 3}
+        sizes, channels = {getattr(config.net, "image_size", None)}, {1, 3}
     wanted: dict[str, set] = {"image_size": sizes, "channels": channels, "num_classes": classes}
     for key, values in wanted.items():
         got = getattr(config.net, key, None)

@@ -20,6 +20,7 @@ MODELS: dict[str, dict[str, dict[str, Any]]] = {
         "noise": {"kind": "log-normal", "mean": 0.0, "std": 1.5},
         "loss": {"kind": "cross-entropy"},
     },
+    "masked": {"net": {"kind": "token-transformer"}, "loss": {"kind": "masked"}},
     "flow": {
         "net": {"kind": "unet"},
         "parametrisation": {"kind": "flow"},

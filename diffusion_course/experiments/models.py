@@ -20,5 +20,5 @@ def network(config: Config) -> nn.Module:
 
 
 def finished(net: nn.Module, config: Config) -> nn.Module:
-    """A denoiser, of a network with a parametrisation; a classifier is what it is."""
+    """A denoiser, of a network with a parametrisation; a classifier, and a model of tokens, is what it is."""
     return Preconditioned(net, config.param) if isinstance(config.net, net_parts.UNetShape) else net

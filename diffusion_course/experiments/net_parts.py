@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from torch import nn
 
 from ..nets.classifier import Classifier, NoisyClassifier
+from ..nets.token_transformer import TokenTransformer
 from ..nets.unet import UNet
 from .parts import Check, Part, below_one, integer, integers, key, positive, switch
 
@@ -62,4 +63,19 @@ class NoisyClassifierShape(Part):
     width: int = _of(NoisyClassifier, "width", integer(2))
 
 
-Net = UNetShape | ClassifierShape | NoisyClassifierShape
+@dataclass(frozen=True)
+class TokenTransformerShape(Part):
+    """`nets.token_transformer.TokenTransformer`: tokens, some of them hidden, to logits."""
+
+    kind = "token-transformer"
+    network: ClassVar[type[nn.Module]] = TokenTransformer
+    states: int = _of(TokenTransformer, "states", integer(1))
+    shape: tuple[int, ...] = _of(TokenTransformer, "shape", integers)
+    width: int = _of(TokenTransformer, "width", integer(2))
+    depth: int = _of(TokenTransformer, "depth", integer(1, 64))
+    heads: int = _of(TokenTransformer, "heads", integer(1))
+    num_classes: int = _of(TokenTransformer, "num_classes", integer(0))
+    dropout: float = _of(TokenTransformer, "dropout", below_one)
+
+
+Net = UNetShape | ClassifierShape | NoisyClassifierShape | TokenTransformerShape

@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from .. import losses
+from .. import losses, masked
 from ..denoisers import Denoiser, EpsModel, Param, Preconditioned
 from ..errors import check_number
 from ..parametrisations import edm_param, flow_param
@@ -34,6 +34,8 @@ def objective(config: Config) -> Loss:
     match config.loss:
         case parts.CrossEntropyLoss(shift=shift):
             return classifier_objective(shift, draw_sigma(config) if config.noise else None)
+        case parts.MaskedLoss() if isinstance(config.net, net_parts.TokenTransformerShape):
+            return masked_objective(config.net.states, share)
         case parts.HybridLoss(weight=weight):
             return eps_objective(config.noise_schedule, partial(losses.hybrid_loss, weight=weight), share)
         case parts.VlbLoss():
@@ -147,6 +149,19 @@ def classifier_objective(shift: int = 2, draw: DrawSigma | None = None) -> Loss:
         sigma = moved(draw(len(x0), generator), x0.device).to(x0)
         eps = moved(torch.randn(x0.shape, generator=generator), x0.device).to(x0)
         return F.cross_entropy(net(x0 + expand(sigma, x0) * eps, sigma), labels)
+
+    return loss
+
+
+def masked_objective(K: int, label_dropout: float = 0.0) -> Loss:
+    """The bound of masked diffusion, in nats per token, of a network of tokens with K states: even times, and a coin for each token."""
+
+    def loss(net: nn.Module, x0: Tensor, labels: Tensor, generator: Generator) -> Tensor:
+        t = masked.even_times(len(x0), float(torch.rand((), generator=generator)))
+        u = moved(torch.rand(x0.shape, generator=generator), x0.device)
+        classes = drop_labels(labels, label_dropout, net, generator)
+        each = masked.loss(lambda x: net(x, classes), x0, t, u, K)
+        return each.mean() / x0[0].numel()
 
     return loss
 

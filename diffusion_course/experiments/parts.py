@@ -254,6 +254,13 @@ class CrossEntropyLoss(Part):
     shift: int = key(integer(0, 64), 0)
 
 
+@dataclass(frozen=True)
+class MaskedLoss(Part):
+    """The bound of masked diffusion, in nats per token, at linear times (Sahoo et al. 2024, eq. 10), see `masked.py`."""
+
+    kind = "masked"
+
+
 Parametrisation = EpsParam | X0Param | VParam | FlowParam | EdmParam
 Noise = LogNormal | LogitNormal | UniformTime | ScheduleTimes
 Loss = (
@@ -268,5 +275,6 @@ Loss = (
     | VlbLoss
     | HybridLoss
     | CrossEntropyLoss
+    | MaskedLoss
 )
 NEED_SCHEDULE = EpsParam | X0Param | VParam | ScheduleTimes

@@ -19,15 +19,17 @@ from .. import devices
 from ..denoisers import Preconditioned
 from ..files import check_writable, write_json, write_text
 from ..nets.classifier import Classifier, NoisyClassifier
+from ..nets.token_transformer import TokenTransformer
 from ..samplers import edm
 from ..schedules import karras
-from . import data, resume, zoo
+from . import data, resume, tokens, zoo
 from .config import Config, read_config
 from .drawing import draw
 from .metrics import count_recognised
 from .models import network
 from .objectives import objective
 from .quality import noisy_accuracy, quality, share
+from .token_quality import token_quality
 from .training import Trainer
 
 NOT_TRAINING = (
@@ -36,6 +38,7 @@ NOT_TRAINING = (
     "experiments/intervals.py",
     "experiments/fid/",
     "experiments/quality.py",
+    "experiments/token_quality.py",
     "experiments/drawing.py",
 )
 
@@ -67,8 +70,7 @@ def train(
         torch.manual_seed(recipe.seed)
         net = network(config)
     check_writable(out / "checkpoint.pt")
-    size, channels = (getattr(net, name, None) for name in ("image_size", "channels"))
-    training_set = data.stream(config.data, size=size, channels=channels or 3, say=say)
+    training_set = _training_set(net, config.data, say)
     about = {k: v for k, v in config.as_dict().items() if k != "recipe"} | resume.code(*NOT_TRAINING)
     trainer = Trainer(
         net,
@@ -103,7 +105,7 @@ def train(
         + (f" --seed {seed}" if seed is not None else "")
         + (f" --data {shlex.quote(data_name)}" if data_name else ""),
         "config": config.as_dict(),
-        "data": f"{training_set.name}, {len(training_set):,} images",
+        "data": f"{training_set.name}, {len(training_set):,} {'images' if training_set.classes else 'windows'}",
         "parameters": sum(w.numel() for w in trainer.ema.parameters()),
         "seed": recipe.seed,
         "steps": recipe.steps,
@@ -115,6 +117,14 @@ def train(
     }
     write_json(weights.with_suffix(".json"), card, indent=2)
     return card
+
+
+def _training_set(net: nn.Module, name: str, say: Callable[[str], Any]) -> data.Dataset:
+    """The data as the network takes them: pixels, or tokens."""
+    if isinstance(net, TokenTransformer):
+        return tokens.load(name, "train", net.shape, net.states)
+    size, channels = (getattr(net, key, None) for key in ("image_size", "channels"))
+    return data.stream(name, size=size, channels=channels or 3, say=say)
 
 
 def run_name(source: str, seed: int | None = None) -> str:
@@ -142,6 +152,8 @@ def measure(
     kind: the data set whose judge is asked, where data_name is a path of the same pictures.
     """
     kind = kind or data_name
+    if isinstance(model, TokenTransformer):
+        return token_quality(model, data_name, device)
     if isinstance(model, NoisyClassifier):
         test = data.load(data_name, "test", size=model.image_size, channels=model.channels)
         return {

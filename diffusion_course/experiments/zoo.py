@@ -20,6 +20,7 @@ from ..denoisers import Preconditioned
 from ..errors import CourseError, check_known, unknown
 from ..files import user_path, write_bytes
 from ..nets.classifier import Classifier, NoisyClassifier
+from ..nets.token_transformer import TokenTransformer
 from .config import Config
 from .data import data_root
 from .models import finished, network
@@ -53,6 +54,8 @@ def load(name_or_path: str | Path, device: torch.device | str = "cpu") -> Precon
     if path.suffix != ".safetensors":
         return edm.load(path, device)
     model = read(path, device)
+    if isinstance(model, TokenTransformer):
+        raise CourseError(f"{name!r} is a model of tokens, not a denoiser; use zoo.token_model(...)")
     if not isinstance(model, Preconditioned):
         raise CourseError(f"{name!r} is a classifier, not a denoiser; use zoo.judge(...)")
     return model
@@ -69,6 +72,18 @@ def noisy_classifier(data: str, device: torch.device | str = "cpu") -> NoisyClas
     """p(y | x; sigma) of a data set, for classifier guidance. Raises CourseError where none ships."""
     model = read(_path(f"{data}-noisy-classifier"), device)
     assert isinstance(model, NoisyClassifier)
+    return model
+
+
+def token_model(name_or_path: str | Path, device: torch.device | str = "cpu") -> TokenTransformer:
+    """A model of tokens, for `unmasking.sample`: by name, e.g. "prose-masked", or the path of a file that `train` wrote.
+
+    Raises CourseError for an unknown name, and for weights of another kind.
+    """
+    path = user_path(name_or_path) if Path(name_or_path).suffix else _path(str(name_or_path))
+    model = read(path, device)
+    if not isinstance(model, TokenTransformer):
+        raise CourseError(f"{str(name_or_path)!r} is no model of tokens; use zoo.load(...)")
     return model
 
 

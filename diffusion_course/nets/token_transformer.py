@@ -47,6 +47,7 @@ class TokenTransformer(Labelled):
         if width % heads or width // heads % 2:
             raise CourseError(f"width: got {width}, want a multiple of heads={heads}, an even one")
         self.states, self.shape, self.num_classes = states, tuple(shape), num_classes
+        self.pairs = width // heads // 2
         self.token = nn.Embedding(states + 1, width)
         self.place = nn.Parameter(0.02 * torch.randn(math.prod(shape), width))
         self.label = nn.Embedding(num_classes + 1, width) if num_classes else None
@@ -69,8 +70,9 @@ class TokenTransformer(Labelled):
             h = h + self.label(self._labels(labels, x))[:, None]
         elif labels is not None:
             raise CourseError("labels: this network was made without classes (num_classes=0)")
+        angle = angles(h.shape[1], self.pairs).to(h.device)
         for block in self.blocks:
-            h = block(h)
+            h = block(h, angle)
         return self.last(h).unflatten(1, self.shape)
 
     def given(self, labels: int | Tensor) -> Callable[[Tensor], Tensor]:
@@ -79,7 +81,9 @@ class TokenTransformer(Labelled):
 
     def _labels(self, labels: int | Tensor | None, x: Tensor) -> Tensor:
         rows = per_row("labels", self.num_classes if labels is None else labels, x)
-        if rows.is_floating_point() or bool(((rows < 0) | (rows > self.num_classes)).any()):
+        # On a device a look at the values would wait for it.
+        seen = rows if rows.device.type == "cpu" else rows[:0]
+        if rows.is_floating_point() or bool(((seen < 0) | (seen > self.num_classes)).any()):
             raise CourseError(
                 f"labels: got {sorted(set(rows.tolist()))[:5]}, want 0..{self.num_classes} ({self.no_label} means no label)"
             )
@@ -94,29 +98,33 @@ class Block(nn.Module):
         self.heads, self.dropout = heads, nn.Dropout(dropout)
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
-        for layer in (
-            self.out,
-            self.mlp[-1],
-        ):  # both branches start at zero: the block is the identity at first
+        back = nn.Linear(4 * width, width)
+        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), back)
+        # Both branches start at zero: the block is the identity at first.
+        for layer in (self.out, back):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 
-    def forward(self, h: Tensor) -> Tensor:
+    def forward(self, h: Tensor, angle: Tensor) -> Tensor:
         qkv = self.qkv(self.norm1(h)).unflatten(-1, (3, self.heads, -1))  # (B, L, 3, heads, width / heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # (B, heads, L, width / heads) each
-        among = F.scaled_dot_product_attention(turned(q), turned(k), v).transpose(1, 2).flatten(2)
+        among = (
+            F.scaled_dot_product_attention(turned(q, angle), turned(k, angle), v).transpose(1, 2).flatten(2)
+        )
         h = h + self.dropout(self.out(among))
         return h + self.dropout(self.mlp(self.norm2(h)))
 
 
-def turned(x: Tensor) -> Tensor:
+def angles(L: int, pairs: int) -> Tensor:
+    """By how much each pair of coordinates turns at each place, (L, pairs): slower from pair to pair, from 1 to nearly 1/10,000."""
+    return torch.arange(L)[:, None] * 10_000 ** (-torch.arange(pairs) / pairs)
+
+
+def turned(x: Tensor, angle: Tensor) -> Tensor:
     """Pairs of coordinates turned by angles that grow with the place, (B, heads, L, D) to the same (Su et al. 2021, eq. 34).
 
     The product of a query and a key then depends on the distance of their places, which is learned much faster than where each is.
     """
-    half = x.shape[-1] // 2
-    frequencies = 10_000 ** (-torch.arange(half, device=x.device) / half)
-    angle = torch.arange(x.shape[-2], device=x.device)[:, None] * frequencies  # (L, D / 2)
+    cos, sin = angle.cos().to(x), angle.sin().to(x)
     a, b = x.chunk(2, -1)
-    return torch.cat([a * angle.cos() - b * angle.sin(), a * angle.sin() + b * angle.cos()], -1).to(x)
+    return torch.cat([a * cos - b * sin, a * sin + b * cos], -1)

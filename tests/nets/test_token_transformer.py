@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from diffusion_course import CourseError
-from diffusion_course.nets.token_transformer import TokenTransformer, turned
+from diffusion_course.nets.token_transformer import TokenTransformer, angles, turned
 
 
 def made(**change):
@@ -56,13 +56,14 @@ def test_turning_makes_products_depend_on_the_distance_alone():
     q, k = (
         torch.randn(1, 1, 1, 8, generator=torch.Generator().manual_seed(i)).expand(1, 1, 6, 8) for i in (0, 1)
     )
-    products = (turned(q) @ turned(k).transpose(-1, -2))[
+    angle = angles(6, 4)
+    products = (turned(q, angle) @ turned(k, angle).transpose(-1, -2))[
         0, 0
     ]  # (6, 6), of one query and one key at all places
     for distance in range(-5, 6):
         along = products.diagonal(distance)
         torch.testing.assert_close(along, along[:1].expand_as(along))
-    torch.testing.assert_close(turned(q).norm(dim=-1), q.norm(dim=-1))
+    torch.testing.assert_close(turned(q, angle).norm(dim=-1), q.norm(dim=-1))
 
 
 def test_classes():
