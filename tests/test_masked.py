@@ -89,7 +89,7 @@ def test_the_weighted_bound_of_the_exact_model_is_the_entropy():
 
 
 def test_other_weights_give_no_bound():
-    """Without the weight, the mean over masked tokens, and a loss that counts visible tokens: none is the entropy."""
+    """Neither without the weight nor as a mean over masked tokens is it the entropy; both are below."""
     unweighted = whole_bound(lambda x0, x_t, n: exact_ce(x0, x_t) / 5)
     mean = whole_bound(lambda x0, x_t, n: 4 * exact_ce(x0, x_t) / n / 5)
     assert unweighted < mean < SHORT.entropy - 0.3

@@ -1,6 +1,7 @@
 """How well does a model of tokens predict? Bits per token on the test set, beside what counting gives, each with its interval."""
 
 import math
+import re
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from torch.nn import functional as F
 from .. import masked, unmasking
 from ..nets.token_transformer import TokenTransformer
 from ..noise import Noise
-from . import tokens, zoo
+from . import prose, tokens, zoo
 from .metrics import count_recognised
 from .quality import share
 
@@ -23,11 +24,13 @@ SAMPLES, STEPS = 200, 64
 def token_quality(model: TokenTransformer, name: str, device: torch.device | str = "cpu") -> dict[str, Any]:
     """The bound of masked diffusion in bits per token, and bits per token of letters drawn alone (unigram) or after one another (bigram).
 
-    Intervals are 95 %, over rows of the test set; "bigram - bound" is of the same rows. A network with classes is given the labels. Where
-    a judge of the data set ships, it reads samples too, enlarged to 28 x 28 pixels, and as many real digits of as few levels.
+        Intervals are 95 %, over rows of the test set; "bigram - bound" is of the same rows. A network with classes is given the labels. Where
+        a judge of the data set ships, it reads samples too, enlarged to 28 x 28 pixels, and as many real digits of as few levels. Of samples of a
+    text, how many words are words of the training text, and how many of the test text are.
     """
     test = tokens.load(name, "test", model.shape, model.states)
-    rows, labels = test.images[:ROWS], test.labels[:ROWS]
+    some = torch.randperm(len(test), generator=torch.Generator().manual_seed(0))[:ROWS]
+    rows, labels = test.images[some], test.labels[some]
     noise = Noise(0)
     nats = [
         masked.bound(
@@ -52,6 +55,8 @@ def token_quality(model: TokenTransformer, name: str, device: torch.device | str
         "bigram - bound": _interval(counted[2] - bound),
         "how": f"{len(rows):,} rows of {rows[0].numel()} tokens of the test set; {CALLS} calls a row",
     }
+    if name == tokens.TEXT:
+        report |= _words(model, train, rows, device)
     if f"{name}-judge" in zoo.names() and model.num_classes:
         report |= _recognised(model, name, rows, labels, device)
     return report
@@ -80,14 +85,29 @@ def _counted(train: Tensor, rows: Tensor, K: int, order: int) -> Tensor:
     return -log_p[pairs(rows)].sum(1)
 
 
+def _words(
+    model: TokenTransformer, train: Tensor, rows: Tensor, device: torch.device | str
+) -> dict[str, Any]:
+    def words(tokens: Tensor) -> list[str]:
+        """All but the first and the last of each row, which may be cut."""
+        return [word for text in prose.decode(tokens) for word in re.findall("[a-z]+", text)[1:-1]]
+
+    known = set(words(train))
+
+    def read(tokens: Tensor) -> dict[str, Any]:
+        found = words(tokens)
+        return share(sum(word in known for word in found), len(found)) if found else {}
+
+    drawn = _drawn(model, model, device)
+    return {"known words": read(drawn), "known words of the test text": read(rows), "samples": _told()}
+
+
 def _recognised(
     model: TokenTransformer, name: str, rows: Tensor, labels: Tensor, device: torch.device | str
 ) -> dict[str, Any]:
     judge = zoo.judge(name, device)
     asked = torch.arange(SAMPLES, device=device) % model.num_classes
-    start = unmasking.hidden(SAMPLES, *model.shape, K=model.states, device=device)
-    times = unmasking.even_grid(STEPS)
-    drawn = unmasking.sample(unmasking.parallel_step(), model.given(asked), start, times, Noise(0))
+    drawn = _drawn(model, model.given(asked), device)
 
     def read(levels: Tensor, classes: Tensor) -> dict[str, Any]:
         large = F.interpolate(tokens.pictures(levels, model.states), size=28, mode="bilinear")
@@ -96,5 +116,14 @@ def _recognised(
     return {
         "recognised": read(drawn, asked),
         "real digits recognised": read(rows[:SAMPLES], labels[:SAMPLES]),
-        "samples": f"{SAMPLES}, in turn of the classes, {STEPS} parallel steps, enlarged to 28 x 28",
+        "samples": f"{_told()}, in turn of the classes, enlarged to 28 x 28",
     }
+
+
+def _drawn(model: TokenTransformer, asked: masked.Model, device: torch.device | str) -> Tensor:
+    start = unmasking.hidden(SAMPLES, *model.shape, K=model.states, device=device)
+    return unmasking.sample(unmasking.parallel_step(), asked, start, unmasking.even_grid(STEPS), Noise(0))
+
+
+def _told() -> str:
+    return f"{SAMPLES}, {STEPS} parallel steps"

@@ -70,7 +70,7 @@ class TokenTransformer(Labelled):
             h = h + self.label(self._labels(labels, x))[:, None]
         elif labels is not None:
             raise CourseError("labels: this network was made without classes (num_classes=0)")
-        angle = angles(h.shape[1], self.pairs).to(h.device)
+        angle = angles(h.shape[1], self.pairs, h.device)
         for block in self.blocks:
             h = block(h, angle)
         return self.last(h).unflatten(1, self.shape)
@@ -115,9 +115,10 @@ class Block(nn.Module):
         return h + self.dropout(self.mlp(self.norm2(h)))
 
 
-def angles(L: int, pairs: int) -> Tensor:
+def angles(L: int, pairs: int, device: torch.device | None = None) -> Tensor:
     """By how much each pair of coordinates turns at each place, (L, pairs): slower from pair to pair, from 1 to nearly 1/10,000."""
-    return torch.arange(L)[:, None] * 10_000 ** (-torch.arange(pairs) / pairs)
+    frequencies = 10_000 ** (-torch.arange(pairs, device=device) / pairs)
+    return torch.arange(L, device=device)[:, None] * frequencies
 
 
 def turned(x: Tensor, angle: Tensor) -> Tensor:

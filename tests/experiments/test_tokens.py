@@ -178,7 +178,8 @@ def test_the_objective_is_the_bound_in_nats_per_token():
 
 @pytest.mark.parametrize("mapping", [TEXT, DIGITS], ids=["text", "digits"])
 def test_a_run_leaves_a_model_that_writes_and_a_card(tmp_path, mapping, monkeypatch):
-    monkeypatch.setattr(token_quality, "ROWS", 20)
+    for name in ("ROWS", "SAMPLES"):
+        monkeypatch.setattr(token_quality, name, 20)
     path, out = tmp_path / "tiny.yaml", tmp_path / "run"
     path.write_text(yaml.safe_dump(mapping))
     card = runs.train(str(path), out, device="cpu")
@@ -187,6 +188,8 @@ def test_a_run_leaves_a_model_that_writes_and_a_card(tmp_path, mapping, monkeypa
     assert card["data"].startswith(
         f"course-prose {prose.digest()}, " if mapping is TEXT else "digits, 1,442 images"
     )
+    if mapping is TEXT:
+        assert card["metrics"]["known words of the test text"]["share"] > 0.6
     assert card["metrics"]["bound"]["low"] < card["metrics"]["bound"]["mean"]
     model = zoo.token_model(out / "tiny.safetensors")
     start = unmasking.hidden(3, *model.shape, K=model.states)
