@@ -58,11 +58,11 @@ class MarkovChain:
         return torch.stack(x, 1)
 
     def logits(self, x: Tensor) -> Tensor:
-        """log p(x_i = k | the visible tokens of x), (B, length, K), by forward-backward (Rabiner 1989, section III.A).
+        """log p(x_i = k | the visible tokens of x), (B, length, K), by forward-backward (Rabiner 1989).
 
         x: (B, length) in 0..K. A visible token is sure of itself. Raises CourseError for visible tokens of probability 0.
         """
-        x = x.cpu()
+        device, x = x.device, x.cpu()
         seen = torch.where((x == self.K).unsqueeze(-1), 1.0, one_hot(x, self.K + 1)[..., : self.K].double())
         before, after = [self.start.expand(len(x), -1)], [torch.ones(len(x), self.K, dtype=torch.float64)]
         for i in range(self.length - 1):
@@ -74,7 +74,7 @@ class MarkovChain:
         total = joint.sum(-1, keepdim=True)
         if bool((total == 0).any()):
             raise CourseError("x: its visible tokens have probability 0 in this chain")
-        return (joint / total).log()
+        return (joint / total).log().to(device)
 
     @cached_property
     def joint(self) -> Tensor:

@@ -3,7 +3,7 @@ Shi et al. 2024). The absorbing chain of `discrete` in continuous time.
 
 x holds tokens (B, *S), int64, in 0..K-1; K itself is the mask, and stands where a token is hidden. t runs over [0, 1]:
 nothing is hidden at 0, everything at 1. A model takes no t: the coins do not look at the tokens, so what the visible tokens
-say of a hidden one, p(x_0 | x_t), is the same at every t. Numbers are nats. Bad input raises CourseError.
+say of a hidden one, p(x_0 | x_t), is the same at every t (Ou et al. 2025). Numbers are nats. Bad input raises CourseError.
 """
 
 import math
@@ -41,11 +41,11 @@ LINEAR = MaskSchedule(alpha=lambda t: 1 - t, weight=lambda t: 1 / t)
 COSINE = MaskSchedule(
     alpha=lambda t: 1 - torch.sin(math.pi / 2 * t), weight=lambda t: math.pi / 2 / torch.tan(math.pi / 2 * t)
 )
-"""alpha = 1 - cos(pi/2 (1 - t)): few tokens are shown at first, many at the end (Chang et al. 2022; Shi et al. 2024, table 4)."""
+"""alpha = 1 - cos(pi/2 (1 - t)): few tokens are shown at first, many at the end (Chang et al. 2022; Shi et al. 2024)."""
 
 
 def hide(x0: Tensor, t: float | Tensor, u: Tensor, K: int, schedule: MaskSchedule = LINEAR) -> Tensor:
-    """x_t, (B, *S): a token becomes the mask K where its coin u is at least alpha_t (Sahoo et al. 2024, section 3.1).
+    """x_t, (B, *S): a token becomes the mask K where its coin u is at least alpha_t (Sahoo et al. 2024, section 3).
 
     x0, u: (B, *S), u uniform in [0, 1). t: a number, or (B,), in [0, 1]. One u for all t makes one path: what is hidden stays so.
     """
@@ -60,7 +60,7 @@ def coins(x: Tensor, noise: NoiseSource) -> Tensor:
 
 
 def even_times(n: int, u: float) -> Tensor:
-    """n times in (0, 1], one in each n-th of it, float64: each alone is uniform where u is, in [0, 1) (Kingma et al. 2021, appendix I.1).
+    """n times in (0, 1], one in each n-th of it, float64: each alone is uniform where u is, in [0, 1) (Kingma et al. 2021).
 
     A batch then has early and late times alike, and its mean loss scatters less than with n independent ones.
     """
@@ -68,17 +68,17 @@ def even_times(n: int, u: float) -> Tensor:
     return (torch.arange(1, n + 1, dtype=torch.float64) - u) / n
 
 
-def cross_entropy(model: Model, x0: Tensor, x_t: Tensor) -> Tensor:
+def cross_entropy(model: Model, x0: Tensor, x_t: Tensor, K: int) -> Tensor:
     """-log p(x_0 | x_t) summed over the hidden tokens of each sample: (B,). Visible tokens cost nothing: they are known."""
-    logits = logits_of(model, x_t)
+    logits = logits_of(model, x_t, K)
     each = F.cross_entropy(at_least_single(logits).flatten(0, -2), x0.flatten(), reduction="none")
-    return per_sample(torch.where(x_t == logits.shape[-1], each.reshape(x0.shape), 0.0))
+    return per_sample(torch.where(x_t == K, each.reshape(x0.shape), 0.0))
 
 
 def loss(
     model: Model, x0: Tensor, t: float | Tensor, u: Tensor, K: int, schedule: MaskSchedule = LINEAR
 ) -> Tensor:
-    """weight(t) times the cross-entropy of the tokens hidden at t: (B,) (Sahoo et al. 2024, eq. 10; Shi et al. 2024, eq. 4).
+    """weight(t) times the cross-entropy of the tokens hidden at t: (B,) (Sahoo et al. 2024; Shi et al. 2024).
 
     Its mean over t uniform in (0, 1] and coins u is the bound: at least the mean of -log p(x_0), whatever the schedule.
     x0, u: (B, *S). t: a number or (B,), above 0, where the weight is infinite.
@@ -88,25 +88,29 @@ def loss(
         raise CourseError(
             "t: got 0, want times in (0, 1]: at 0 nothing is hidden, and the weight is infinite"
         )
-    return schedule.weight(times).to(x0.device) * cross_entropy(model, x0, hide(x0, times, u, K, schedule))
+    return schedule.weight(times).to(x0.device) * cross_entropy(model, x0, hide(x0, times, u, K, schedule), K)
 
 
 def any_order_loss(model: Model, x0: Tensor, count: Tensor, u: Tensor, K: int) -> Tensor:
-    """L times the mean cross-entropy of `count` hidden tokens of L: (B,) (Uria et al. 2014, eq. 6; Ou et al. 2025).
+    """L times the mean cross-entropy of `count` hidden tokens of L: (B,) (Uria et al. 2014; Ou et al. 2025).
 
     count: (B,) in 1..L, and hidden are those with the largest u (B, *S). Its mean over count uniform in 1..L is the bound of `loss`:
     the next token of a random order is any of those still hidden. It scatters less, since no weight is above L.
     """
-    rank = u.flatten(1).argsort(1, descending=True).argsort(1).reshape(u.shape)
+    x0, L = _tokens("x0", x0, K - 1), math.prod(x0.shape[1:])
+    same("x0", x0, "u", u)
+    check_rows("count", count, x0)
+    rank = u.reshape(len(u), L).argsort(1, descending=True).argsort(1).reshape(u.shape)
     x_t = torch.where(rank < append_dims(count, x0), K, x0)
-    return u[0].numel() / count.to(x0.device).double() * cross_entropy(model, x0, x_t)
+    return L / count.to(x0.device).double() * cross_entropy(model, x0, x_t, K)
 
 
 @torch.no_grad()
 def bound(model: Model, x0: Tensor, K: int, noise: NoiseSource, calls: int = 16) -> Tensor:
     """An unbiased estimate of the bound of each sample, (B,): the mean of `any_order_loss` at `calls` counts that lie evenly in 1..L."""
     check_integer("calls", calls, 1)
-    L, shift, each = x0[0].numel(), coins(x0.flatten(1)[:, 0], noise), []
+    L, each = math.prod(x0.shape[1:]), []
+    shift = coins(x0.new_zeros(len(x0)), noise)
     for call in range(calls):
         count = ((call + shift) / calls * L).long().clamp(max=L - 1) + 1
         each.append(any_order_loss(model, x0, count, coins(x0, noise), K))
@@ -116,12 +120,15 @@ def bound(model: Model, x0: Tensor, K: int, noise: NoiseSource, calls: int = 16)
 def reverse(
     x_t: Tensor, logits: Tensor, t: float | Tensor, s: float | Tensor, schedule: MaskSchedule = LINEAR
 ) -> Tensor:
-    """p(x_s | x_t) for s < t, (B, *S, K + 1), float64 (Sahoo et al. 2024, eqs. 6 and 7).
+    """p(x_s | x_t) for s < t, (B, *S, K + 1), float64 (Sahoo et al. 2024, section 3).
 
     A hidden token is shown with the chance (alpha_s - alpha_t) / (1 - alpha_t), as the token that `logits` (B, *S, K) make of it; a
-    visible one stays what it is.
+    visible one stays what it is. Raises CourseError unless s < t.
     """
-    at_t, at_s = (schedule.alpha(_time(one, x_t)) for one in (t, s))
+    times, earlier = _time(t, x_t), _time(s, x_t)
+    if not bool((earlier < times).all()):
+        raise CourseError(f"s: got {s}, want times before t = {t}: the way back goes to fewer hidden tokens")
+    at_t, at_s = schedule.alpha(times), schedule.alpha(earlier)
     shown = append_dims((at_s - at_t) / (1 - at_t), logits).double()
     p = torch.cat([shown * logits.double().softmax(-1), (1 - shown).expand(*x_t.shape, 1)], -1)
     K = logits.shape[-1]
@@ -140,7 +147,7 @@ def d3pm(K: int, T: int, schedule: MaskSchedule = LINEAR) -> Process:
 
 def d3pm_model(model: Model) -> Callable[[Tensor, Tensor], Tensor]:
     """The model as `discrete` calls it, with logits (B, *S, K + 1): the mask has no probability, and a visible token is sure of
-    itself (Sahoo et al. 2024, section 3.2.3)."""
+    itself (Sahoo et al. 2024, section 3: SUBS)."""
 
     def subs(x_t: Tensor, t: Tensor) -> Tensor:
         logits = F.pad(logits_of(model, x_t).double(), (0, 1), value=-math.inf)
@@ -150,11 +157,12 @@ def d3pm_model(model: Model) -> Callable[[Tensor, Tensor], Tensor]:
     return subs
 
 
-def logits_of(model: Model, x: Tensor) -> Tensor:
-    """model(x), (B, *S, K). Raises CourseError for another shape."""
+def logits_of(model: Model, x: Tensor, K: int | None = None) -> Tensor:
+    """model(x), (B, *S, K). Raises CourseError for another shape; K: None where only the model knows."""
     logits = model(x)
-    if logits.shape[:-1] != x.shape:
-        raise CourseError(f"model: returned shape {tuple(logits.shape)}, want {(*x.shape, 'K')}")
+    if logits.shape[:-1] != x.shape or K not in (None, logits.shape[-1]):
+        want = f"({', '.join(map(str, x.shape))}, {K or 'K'})"
+        raise CourseError(f"model: returned shape {tuple(logits.shape)}, want {want}")
     return logits
 
 

@@ -6,6 +6,7 @@
 A step only ever looks at hidden tokens. So infilling needs no code of its own: start from an x whose other tokens are given.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 
@@ -36,7 +37,7 @@ def even_grid(num_steps: int) -> list[float]:
 
 
 def parallel_step(schedule: MaskSchedule = LINEAR) -> Step:
-    """Each hidden token is shown or not by a coin of its own, all at once (Sahoo et al. 2024, eq. 7).
+    """Each hidden token is shown or not by a coin of its own, all at once (Sahoo et al. 2024, section 3).
 
     Tokens shown in one step do not know of each other: that is the price of fewer steps. Draws from the noise once.
     """
@@ -54,10 +55,12 @@ def ordered_step(order: Order) -> Step:
     """
 
     def step(model: Model, x: Tensor, t: float, s: float, noise: NoiseSource) -> Tensor:
-        p = _checked(model, x).double().softmax(-1)
-        p = p.flatten(1, -2)  # (B, L, K)
+        logits, L = _checked(model, x), math.prod(x.shape[1:])
+        p = logits.reshape(len(x), L, logits.shape[-1]).double().softmax(-1)
         tokens = draw(p, noise)
-        return show(x.flatten(1), tokens, order(p, tokens, noise), p.shape[-1], s / t).reshape(x.shape)
+        return show(x.reshape(len(x), L), tokens, order(p, tokens, noise), p.shape[-1], s / t).reshape(
+            x.shape
+        )
 
     return step
 
@@ -91,7 +94,7 @@ def most_certain(p: Tensor, tokens: Tensor, noise: NoiseSource) -> Tensor:
 
 
 def most_confident(p: Tensor, tokens: Tensor, noise: NoiseSource) -> Tensor:
-    """The place whose drawn token is most probable (Chang et al. 2022, section 3.2). It keeps likely draws and rejects
+    """The place whose drawn token is most probable (Chang et al. 2022). It keeps likely draws and rejects
     unlikely ones, so even one token a step loses variety."""
     return p.gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
 
@@ -111,8 +114,11 @@ def states(
     progress: wraps the list of steps, e.g. tqdm.
     """
     grid = [float(t) for t in times]
-    if len(grid) < 2 or grid[0] > 1 or grid[-1] != 0 or any(s >= t for t, s in pairwise(grid)):
+    falls = len(grid) > 1 and all(0 <= s < t <= 1 for t, s in pairwise(grid)) and grid[-1] == 0
+    if not falls:
         raise CourseError(f"times: got {grid[:5]}, want at least two, falling from at most 1 to 0")
+    if x.dtype != torch.int64:
+        raise CourseError(f"x: got dtype {x.dtype}, want int64 tokens, the mask where one is to be drawn")
     yield x
     for t, s in progress(list(pairwise(grid))):
         x = step(model, x, t, s, noise)

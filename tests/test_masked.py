@@ -81,7 +81,7 @@ def whole_bound(loss):
 
 
 def exact_ce(x0, x_t):
-    return masked.cross_entropy(SHORT.logits, x0, x_t)
+    return masked.cross_entropy(SHORT.logits, x0, x_t, K)
 
 
 def test_the_weighted_bound_of_the_exact_model_is_the_entropy():
@@ -105,7 +105,7 @@ def test_the_loss_averages_to_the_bound_whatever_the_schedule(schedule):
     alpha, weight = schedule.alpha(t), schedule.weight(t)
     for row in x0:
         every = row.expand(16, 4)
-        ce = masked.cross_entropy(model, every, torch.where(patterns, K, every))
+        ce = masked.cross_entropy(model, every, torch.where(patterns, K, every), K)
         n = patterns.sum(1)
         chance = (1 - alpha[:, None]) ** n * alpha[:, None] ** (4 - n)
         integral = (weight[:, None] * chance * ce).sum() / 4000
@@ -140,7 +140,7 @@ def test_any_order_loss_is_the_same_bound():
             n = int(pattern.sum())
             if n:
                 x_t = torch.where(pattern, K, row)[None]
-                exact += masked.cross_entropy(model, row[None], x_t) / n / math.comb(4, n)
+                exact += masked.cross_entropy(model, row[None], x_t, K) / n / math.comb(4, n)
         shared.close(total, exact[0])
 
 
@@ -168,7 +168,7 @@ def test_it_is_d3pm_with_an_absorbing_state(schedule):
         logits = wrapped(x_t, torch.tensor(i))
         shared.close(ours, process.reverse(x_t, logits, i), 1e-12)
         t, s = (schedule.alpha(torch.tensor(j / T, dtype=F64)) for j in (i, i - 1))
-        term = (s - t) / (1 - t) * masked.cross_entropy(model, x0, x_t)
+        term = (s - t) / (1 - t) * masked.cross_entropy(model, x0, x_t, K)
         shared.close(term, discrete.vlb_term(x0, x_t, logits, i, process), 1e-9)
     start = unmasking.hidden(50, L, K=K)
     ours = unmasking.sample(unmasking.parallel_step(schedule), model, start, unmasking.even_grid(T), Noise(8))
@@ -201,7 +201,16 @@ def test_the_bound_of_t_steps_is_d3pms():
         (lambda x, u: masked.hide(x, torch.rand(2), u, K), "t: got shape"),
         (lambda x, u: masked.hide(x, 0.5, u[:1], K), "u: got shape"),
         (lambda x, u: masked.loss(CHAIN.logits, x, 0.0, u, K), "t: got 0"),
-        (lambda x, u: masked.cross_entropy(lambda x: torch.zeros(3), x, x), r"model: returned shape \(3,\)"),
+        (
+            lambda x, u: masked.cross_entropy(lambda x: torch.zeros(3), x, x, K),
+            r"model: returned shape \(3,\)",
+        ),
+        (
+            lambda x, u: masked.loss(lambda x: torch.zeros(3, 8, 3), x, 0.5, u, 4),
+            r"model: returned shape .*, want \(3, 8, 4\)",
+        ),
+        (lambda x, u: masked.reverse(x, CHAIN.logits(x), 0.5, 0.5), "s: got 0.5, want times before t = 0.5"),
+        (lambda x, u: masked.any_order_loss(CHAIN.logits, x, torch.ones(2), u, K), "count: got shape"),
         (lambda x, u: masked.even_times(0, 0.5), "n: got 0"),
         (lambda x, u: masked.bound(CHAIN.logits, x, K, Noise(), calls=0), "calls: got 0"),
     ],

@@ -130,10 +130,24 @@ def test_infilling_draws_from_the_conditional():
             assert abs((drawn[:, i] == k).double().mean() - exact) < 4 * math.sqrt(exact * (1 - exact) / 4000)
 
 
-@pytest.mark.parametrize("times", [[1], [], [0.5, 1, 0], [1, 0.5], [1, 1, 0], [2, 0]])
+@pytest.mark.parametrize("times", [[1], [], [0.5, 1, 0], [1, 0.5], [1, 1, 0], [2, 0], [math.nan, 0], [0]])
 def test_times_that_do_not_fall_to_zero_are_told(times):
     with pytest.raises(CourseError, match="times: got"):
         next(U.states(U.parallel_step(), CHAIN.logits, U.hidden(1, 8, K=K), times, Noise()))
+
+
+def test_tokens_are_integers():
+    with pytest.raises(CourseError, match="x: got dtype"):
+        next(U.states(U.parallel_step(), CHAIN.logits, torch.zeros(1, 8), [1, 0], Noise()))
+
+
+@each_step
+def test_samples_of_one_token_and_empty_batches_pass(step):
+    def model(x):
+        return torch.zeros(*x.shape, K)
+
+    for shape in ((5,), (0, 4)):
+        assert U.sample(step, model, U.hidden(*shape, K=K), [1, 0.5, 0], Noise(0)).shape == shape
 
 
 def test_nan_is_told_at_once():

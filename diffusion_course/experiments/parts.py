@@ -256,7 +256,7 @@ class CrossEntropyLoss(Part):
 
 @dataclass(frozen=True)
 class MaskedLoss(Part):
-    """The bound of masked diffusion, in nats per token, at linear times (Sahoo et al. 2024, eq. 10), see `masked.py`."""
+    """The bound of masked diffusion, in nats per token, at linear times (Sahoo et al. 2024), see `masked.py`."""
 
     kind = "masked"
 

@@ -16,7 +16,7 @@ from .embedding import Labelled
 class TokenTransformer(Labelled):
     """Tokens, some of them hidden, to logits of each token's state (Vaswani et al. 2017; layer norms first).
 
-    It is told no noise level, unlike the course's other networks: what the visible tokens say of a hidden one does not depend on how likely
+    It is told no noise level, unlike the course's denoisers: what the visible tokens say of a hidden one does not depend on how likely
     tokens were to be hidden, and how many are, the network can count.
 
     states: K, the values of a token; the input has one more, K, the mask. shape: of a sample, (L,) or (H, W), read row by row.
@@ -122,7 +122,7 @@ def angles(L: int, pairs: int, device: torch.device | None = None) -> Tensor:
 
 
 def turned(x: Tensor, angle: Tensor) -> Tensor:
-    """Pairs of coordinates turned by angles that grow with the place, (B, heads, L, D) to the same (Su et al. 2021, eq. 34).
+    """Pairs of coordinates turned by angles that grow with the place, (B, heads, L, D) to the same (Su et al. 2021).
 
     The product of a query and a key then depends on the distance of their places, which is learned much faster than where each is.
     """
