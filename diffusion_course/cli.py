@@ -211,7 +211,7 @@ def train(
     data: Annotated[
         str | None,
         typer.Option(
-            metavar="DATA", help="Instead of the config's data: a data set, or a folder or zip of pictures."
+            metavar="SET", help="Instead of the config's data: a data set, or a folder or zip of pictures."
         ),
     ] = None,
     seed: Annotated[
@@ -309,7 +309,7 @@ def fid(
     judge: Annotated[
         str | None,
         typer.Option(
-            metavar="DATA", help="Take the features of a shipped judge, e.g. mnist, in place of Inception's."
+            metavar="SET", help="Take the features of a shipped judge, e.g. mnist, in place of Inception's."
         ),
     ] = None,
     count: Annotated[
@@ -338,7 +338,7 @@ def fid(
     """Compare two sets of pictures: FID, KID, precision, recall, density, coverage, each beside its floor.
 
     A, B and C: a folder, a zip, an .npz (of pytorch-fid's statistics, or of pictures), a data set (mnist-5k, mnist-5k:test),
-    shipped weights or a .safetensors file, from which samples are drawn.
+    a network, from which samples are drawn: shipped weights, a .safetensors file, or others' checkpoints.
     """
     from .experiments.fid import command
 
@@ -351,7 +351,12 @@ def fid(
 
 @app.command(
     rich_help_panel=TRAIN,
-    epilog=_examples("study", "study solvers", "study ddim guidance --out measured --device cuda"),
+    epilog=_examples(
+        "study",
+        "study solvers --cifar10 cifar10-jpeg.zip",
+        "study ddim guidance --out measured --device cuda --runs runs",
+        "study solvers --preset paper",
+    ),
 )
 def study(
     names: Annotated[
@@ -366,16 +371,39 @@ def study(
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda or cuda:N. [default: cuda if there is one]")
     ] = None,
+    runs: Annotated[
+        Path,
+        typer.Option(
+            envvar="DIFFUSION_COURSE_RUNS",
+            help="The folder with the networks of other training seeds, as `train NAME --seed 1` writes them.",
+            **PATH,
+        ),
+    ] = Path("runs"),
+    cifar10: Annotated[
+        str | None,
+        typer.Option(
+            envvar="DIFFUSION_COURSE_CIFAR10",
+            help="CIFAR-10's pictures, for an exact denoiser: a zip or folder; or cifar10, which is downloaded.",
+        ),
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="paper: with others' weights and the FID, where they are at hand.")
+    ] = None,
 ) -> None:
-    """Measure a table of results that the course shows, and write it as JSON. Run it again to resume."""
+    """Measure a table of results that the course shows, and write it as JSON. Run it again to resume.
+
+    Rows whose network is not there are left out, with the command that trains it.
+    """
     from tqdm import tqdm
 
+    from . import devices
     from .experiments import studies
 
     for name in names or []:
-        studies.get(name)  # a wrong name is told before the first study has run
+        studies.get(name, preset)  # a wrong name is told before the first study has run
+    lab = studies.Lab(devices.choose(device), runs, cifar10)
     for name in names or []:
-        result = studies.run(name, out or studies.RESULTS, device, tqdm)
+        result = studies.run(name, out or studies.RESULTS, lab, tqdm, _tell, preset)
         _say(f"{name}: {len(result.rows)} rows, {result.seconds:.0f} s")
     if not names:
         for name in studies.names():

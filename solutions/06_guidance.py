@@ -434,7 +434,7 @@ def compare(rows, key, caption=""):
     return found, p
 
 
-by_noisy = studies.load("classifier-guidance")
+by_noisy = studies.load("classifier-guidance").shipped()
 table(by_noisy, "scale")
 print(f"mean pixel of the test digits of section 3: {images.mean():.2f}")
 found, p = compare(by_noisy.rows, "scale")
@@ -834,7 +834,7 @@ variety("fashion-mnist", 5, "sandals")
 # The study `guidance`: 500 samples per scale and data set, 18 Euler steps, the four measures of {{section A classifier for noisy digits}}.
 
 # %%
-free = studies.load("guidance")
+free = studies.load("guidance").shipped()
 table(free, "w", data="mnist")
 table(free, "w", data="fashion-mnist")
 

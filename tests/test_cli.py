@@ -58,6 +58,14 @@ def test_every_example_of_the_help_is_one_the_program_takes(name):
         COMMANDS[name].make_context(name, shlex.split(example)[1:])
 
 
+def test_no_option_is_shown_by_its_own_name():
+    """typer 0.27 takes such an option for an argument, and then knows no option of that name."""
+    options = [
+        one for command in COMMANDS.values() for one in command.params if one.param_type_name == "option"
+    ]
+    assert not [one.name for one in options if one.name.upper() == one.metavar]
+
+
 def test_version_is_that_of_the_package():
     import diffusion_course
 

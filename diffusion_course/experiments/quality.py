@@ -10,7 +10,8 @@ from ..errors import check_integer
 from ..nets.classifier import NoisyClassifier
 from ..noise import Noise
 from . import data, zoo
-from .metrics import features, frechet, leave_out, precision_recall, recognised, scatter, wilson
+from .metrics import features, frechet_distance, leave_out, precision_recall, recognised, scatter, wilson
+from .metrics.gaussians import Gaussian, fitted
 
 
 def share(successes: int, n: int) -> dict[str, Any]:
@@ -40,29 +41,30 @@ def quality(
     check_integer("N, the number of images", len(images), 20)
     judge = zoo.judge(data_name, device)
     made = features(judge, images.to(device))
-    test, train = reference(data_name, path)
+    test, _ = reference(data_name, path, str(device))
+    real, floor = _real(data_name, path, str(device), len(made))
     precision, recall = precision_recall(test[: len(made)], made)
     right = recognised(judge, images.to(device), labels.to(device)).tolist()
-    left_out = leave_out(lambda rows: frechet(made[rows], test), len(made))
+    left_out = leave_out(lambda rows: frechet_distance(fitted(made[rows]), real), len(made))
     return {
         "recognised": share(sum(right), len(right)),
         "each": "".join("01"[mark] for mark in right),
-        "frechet": round(frechet(made, test), 4),
+        "frechet": round(frechet_distance(fitted(made), real), 4),
         "frechet standard error": round(scatter(left_out), 4),
         "frechet without each tenth": [round(value, 4) for value in left_out.tolist()],
-        "floor": round(frechet(train[: len(made)], test), 4),
+        "floor": floor,
         "precision": round(precision, 4),
         "recall": round(recall, 4),
     }
 
 
 @cache
-def reference(data_name: str, path: str | None = None) -> tuple[Tensor, Tensor]:
+def reference(data_name: str, path: str | None = None, device: str = "cpu") -> tuple[Tensor, Tensor]:
     """The judge's features of the whole test set, and of 5,000 training images, both in a fixed random order.
 
     The training images come in turn of the classes, as samples of `drawing.draw` do.
     """
-    judge = zoo.judge(data_name)
+    judge = zoo.judge(data_name, device)
     splits = ("test", "train")
     test, train = (
         data.load(path or data_name, one, size=judge.image_size, channels=judge.channels) for one in splits
@@ -70,7 +72,17 @@ def reference(data_name: str, path: str | None = None) -> tuple[Tensor, Tensor]:
     shuffled, mixed = (_random_order(len(part)) for part in (test, train))
     classes = len(train.classes)
     in_turn = torch.stack([mixed[train.labels[mixed] == c][: 5000 // classes] for c in range(classes)], dim=1)
-    return features(judge, test.images[shuffled]), features(judge, train.images[in_turn.flatten()])
+    orders = ((test, shuffled), (train, in_turn.flatten()))
+    seen = [features(judge, part.images[order].to(device)) for part, order in orders]
+    return seen[0], seen[1]
+
+
+@cache
+def _real(data_name: str, path: str | None, device: str, n: int) -> tuple[Gaussian, float]:
+    """The Gaussian of the test set's features, and the distance to it of n training images, the floor."""
+    test, train = reference(data_name, path, device)
+    real = fitted(test)
+    return real, round(frechet_distance(fitted(train[:n]), real), 4)
 
 
 def _random_order(n: int) -> Tensor:

@@ -14,9 +14,11 @@ def embedded_mnist(monkeypatch):
     """The embedded 5,000 digits in place of all of MNIST."""
     load = data.load
     monkeypatch.setattr(data, "load", lambda name, split="train", **how: load("mnist-5k", split, **how))
-    quality.reference.cache_clear()
+    for kept in (quality.reference, quality._real):
+        kept.cache_clear()
     yield
-    quality.reference.cache_clear()
+    for kept in (quality.reference, quality._real):
+        kept.cache_clear()
 
 
 def test_real_digits_score_as_real(embedded_mnist):
