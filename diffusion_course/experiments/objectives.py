@@ -160,7 +160,8 @@ def masked_objective(K: int, label_dropout: float = 0.0) -> Loss:
         t = masked.even_times(len(x0), float(torch.rand((), generator=generator)))
         u = moved(torch.rand(x0.shape, generator=generator), x0.device)
         classes = drop_labels(labels, label_dropout, net, generator)
-        each = masked.loss(lambda x: net(x, classes), x0, t, u, K)
+        model = net if classes is None else lambda x: net(x, classes)
+        each = masked.loss(model, x0, t, u, K)
         return each.mean() / x0[0].numel()
 
     return loss

@@ -48,7 +48,8 @@ class TokenTransformer(Labelled):
             raise CourseError(f"width: got {width}, want a multiple of heads={heads}, an even one")
         self.states, self.shape, self.num_classes = states, tuple(shape), num_classes
         self.pairs = width // heads // 2
-        self.token = nn.Embedding(states + 1, width)
+        # An embedding, as a product with rows of 0 and 1: on a GPU an embedding's gradient adds thousands of tokens up in few rows.
+        self.token = nn.Linear(states + 1, width, bias=False)
         self.place = nn.Parameter(0.02 * torch.randn(math.prod(shape), width))
         self.label = nn.Embedding(num_classes + 1, width) if num_classes else None
         self.blocks = nn.ModuleList(Block(width, heads, dropout) for _ in range(depth))
@@ -65,7 +66,13 @@ class TokenTransformer(Labelled):
         if x.shape[1:] != self.shape or x.is_floating_point():
             want = f"integers of shape (B, {', '.join(map(str, self.shape))})"
             raise CourseError(f"x: got {x.dtype} of shape {tuple(x.shape)}, want {want}")
-        h = self.token(x.flatten(1)) + self.place  # (B, L, width)
+        if x.device.type == "cpu" and bool(((x < 0) | (x > self.states)).any()):  # a GPU would have to wait
+            raise CourseError(
+                f"x: got {int(x.min())}..{int(x.max())}, want 0..{self.states}, which means hidden"
+            )
+        every = torch.arange(self.states + 1, device=x.device)
+        one_hot = (x.flatten(1).unsqueeze(-1) == every).to(self.place.dtype)
+        h = self.token(one_hot) + self.place  # (B, L, width)
         if self.label is not None:
             h = h + self.label(self._labels(labels, x))[:, None]
         elif labels is not None:
@@ -81,9 +88,10 @@ class TokenTransformer(Labelled):
 
     def _labels(self, labels: int | Tensor | None, x: Tensor) -> Tensor:
         rows = per_row("labels", self.num_classes if labels is None else labels, x)
-        # On a device a look at the values would wait for it.
-        seen = rows if rows.device.type == "cpu" else rows[:0]
-        if rows.is_floating_point() or bool(((seen < 0) | (seen > self.num_classes)).any()):
+        wrong = rows.is_floating_point()
+        if rows.device.type == "cpu":
+            wrong = wrong or bool(((rows < 0) | (rows > self.num_classes)).any())
+        if wrong:
             raise CourseError(
                 f"labels: got {sorted(set(rows.tolist()))[:5]}, want 0..{self.num_classes} ({self.no_label} means no label)"
             )

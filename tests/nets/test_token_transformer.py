@@ -83,6 +83,7 @@ def test_classes():
         (lambda: made(states=0), "states: got 0"),
         (lambda: made()(X[:, :5]), r"x: got torch.int64 of shape \(2, 5\), want integers of shape \(B, 6\)"),
         (lambda: made()(X.float()), "x: got torch.float32"),
+        (lambda: made()(X + 1), r"x: got 1..6, want 0..5, which means hidden"),
         (lambda: made()(X, 0), "without classes"),
         (lambda: made(num_classes=3)(X, 4), r"labels: got \[4\], want 0..3 \(3 means no label\)"),
         (lambda: made(num_classes=3)(X, torch.tensor([1, 2, 0])), "labels: got shape"),
