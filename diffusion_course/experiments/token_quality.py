@@ -24,9 +24,9 @@ SAMPLES, STEPS = 200, 64
 def token_quality(model: TokenTransformer, name: str, device: torch.device | str = "cpu") -> dict[str, Any]:
     """The bound of masked diffusion in bits per token, and bits per token of letters drawn alone (unigram) or after one another (bigram).
 
-        Intervals are 95 %, over rows of the test set; "bigram - bound" is of the same rows. A network with classes is given the labels. Where
-        a judge of the data set ships, it reads samples too, enlarged to 28 x 28 pixels, and as many real digits of as few levels. Of samples of a
-    text, how many words are words of the training text, and how many of the test text are.
+    Intervals are 95 %, over rows of the test set; "bigram - bound" is of the same rows. A network with classes is given the labels. Where
+    a judge of the data set ships, it reads samples too, enlarged to 28 x 28 pixels, and as many real digits of as few levels. Of a text it
+    counts how many words of samples are words of the training text, and how many of the test text are.
     """
     test = tokens.load(name, "test", model.shape, model.states)
     some = torch.randperm(len(test), generator=torch.Generator().manual_seed(0))[:ROWS]
@@ -88,14 +88,14 @@ def _counted(train: Tensor, rows: Tensor, K: int, order: int) -> Tensor:
 def _words(
     model: TokenTransformer, train: Tensor, rows: Tensor, device: torch.device | str
 ) -> dict[str, Any]:
-    def words(tokens: Tensor) -> list[str]:
+    def words(x: Tensor) -> list[str]:
         """All but the first and the last of each row, which may be cut."""
-        return [word for text in prose.decode(tokens) for word in re.findall("[a-z]+", text)[1:-1]]
+        return [word for text in prose.decode(x) for word in re.findall("[a-z]+", text)[1:-1]]
 
     known = set(words(train))
 
-    def read(tokens: Tensor) -> dict[str, Any]:
-        found = words(tokens)
+    def read(x: Tensor) -> dict[str, Any]:
+        found = words(x)
         return share(sum(word in known for word in found), len(found)) if found else {}
 
     drawn = _drawn(model, model, device)
