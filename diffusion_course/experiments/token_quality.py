@@ -110,7 +110,7 @@ def _recognised(
     drawn = _drawn(model, model.given(asked), device)
 
     def read(levels: Tensor, classes: Tensor) -> dict[str, Any]:
-        large = F.interpolate(tokens.pictures(levels, model.states), size=28, mode="bilinear")
+        large = F.interpolate(tokens.pictures(levels, model.states), size=28, mode="bicubic")
         return share(count_recognised(judge, large.to(device), classes.to(device)), len(classes))
 
     return {
