@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 EAGER = 2  # steps before the recording: the first set up what PyTorch sets up once
-Forward = Callable[..., Tensor]
 
 
 class Replayed:
@@ -56,45 +55,6 @@ class Replayed:
             self.watch.remove()
             self.watch = None
         self.net.__dict__.pop("forward", None)  # what PyTorch put before the method of the class
-
-
-def replay_forward(net: nn.Module) -> None:
-    """Have the forward pass replayed wherever no gradients are asked for, recorded once for each shape of the inputs.
-
-    Labels on the GPU are looked at in the first call of a shape only. Other calls are the network's own.
-    """
-    plain, recorded = net.forward, {}
-
-    def forward(*inputs: Tensor) -> Tensor:
-        if torch.is_grad_enabled() or not all(one.is_cuda for one in inputs):
-            return plain(*inputs)
-        key = tuple((one.shape, one.dtype) for one in inputs)
-        if key not in recorded:
-            recorded[key] = _recorded(plain, inputs)
-        return recorded[key](*inputs)
-
-    net.forward = forward
-
-
-def _recorded(plain: Forward, inputs: tuple[Tensor, ...]) -> Forward:
-    held = [one.clone() for one in inputs]
-    stream = torch.cuda.Stream()
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        for _ in range(EAGER):
-            plain(*held)
-    torch.cuda.current_stream().wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        answer = plain(*held)
-
-    def replay(*given: Tensor) -> Tensor:
-        for mine, one in zip(held, given, strict=True):
-            mine.copy_(one)
-        graph.replay()
-        return answer.clone()
-
-    return replay
 
 
 def _constant(value: object) -> bool:

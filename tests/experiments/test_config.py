@@ -276,9 +276,9 @@ def test_the_readmes_config_is_one(root):
     made = Config.of(yaml.safe_load(text))
     assert (made.loss, made.noise) == (parts.MinSnrLoss(gamma=5), parts.LogitNormal(std=1.2))
     assert made.schedule.T == 400
-    for part in ("parametrisation", "noise", "loss"):  # every kind that a unet takes is named
+    for part in ("parametrisation", "noise", "loss"):  # every kind that a denoiser can have is named
         line = next(line for line in text.splitlines() if line.startswith(f"{part}:"))
-        assert config_text.KINDS[part].keys() - {"cross-entropy", "masked"} <= set(
+        assert config_text.KINDS[part].keys() - {"cross-entropy", "contrastive", "masked"} <= set(
             re.findall(r"[a-z][\w-]*", line)
         )
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from diffusion_course.experiments.graphs import Replayed, replay_forward
+from diffusion_course.experiments.graphs import Replayed
 from diffusion_course.experiments.objectives import eps_objective
 from diffusion_course.experiments.training import Recipe, Trainer
 from diffusion_course.nets.unet import UNet
@@ -101,29 +101,3 @@ def test_training_is_the_same_with_a_graph_and_without(monkeypatch):
     without, is_graph_too = trained()
     assert (is_graph, is_graph_too) == (True, False)
     torch.testing.assert_close(with_graph, without, rtol=1e-3, atol=1e-4)
-
-
-@pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-def test_a_replayed_forward_pass_answers_the_same():
-    net = UNet(8, widths=(16, 16), attention=(4,), num_classes=10).eval().cuda()
-    torch.nn.init.normal_(net.last[-1].weight)
-    calls = [
-        (torch.randn(n, 1, 8, 8).cuda(), torch.rand(n).cuda(), torch.arange(n).cuda()) for n in (3, 5, 3)
-    ]
-    calls.append((torch.randn(3, 1, 8, 8).cuda(), torch.rand(3).cuda()))
-    with torch.no_grad():
-        plain = [net(*call) for call in calls]
-        replay_forward(net)
-        for call, answer in zip(calls * 2, plain * 2, strict=True):
-            torch.testing.assert_close(net(*call), answer, rtol=1e-3, atol=1e-3)
-    assert net(*calls[0]).requires_grad
-
-
-def test_on_a_cpu_and_with_gradients_the_network_is_called_itself():
-    net = nn.Linear(3, 2)
-    replay_forward(net)
-    x = torch.ones(4, 3)
-    with torch.no_grad():
-        assert not net(x).requires_grad
-    assert net(x).requires_grad

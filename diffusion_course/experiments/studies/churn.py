@@ -9,7 +9,7 @@ from .study import Row, Study, for_seeds
 
 EPOCHS = (1, 3, 10, 25)
 SAMPLERS = ("euler", "eta 1", "heun", "churn 10", "churn")
-N = 500  # samples a row
+N = 300  # samples a row
 
 
 def measure(row: Row, lab: Lab) -> Row:

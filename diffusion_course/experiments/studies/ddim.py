@@ -24,7 +24,7 @@ TIMESTEPS: dict[str, Callable[[int, int], Tensor]] = {
     "trailing": schedules.trailing_timesteps,
     "leading": schedules.leading_timesteps,
 }
-N = 500  # samples a row
+N = 300  # samples a row
 
 
 def setting(model: str, eta: float, steps: int, timesteps: str = "uniform", n: int = N) -> Row:

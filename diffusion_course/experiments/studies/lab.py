@@ -5,6 +5,7 @@ What is not there is told with the command that makes it, and the rows that need
 
 import hashlib
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ from ...errors import CourseError
 from ...nets.classifier import Classifier
 from .. import data, resume, zoo
 from ..config import Config
-from ..graphs import replay_forward
+from ..recorded import record
 from ..runs import run_name
 
 RUNS = Path("runs")
@@ -68,7 +69,7 @@ class Lab:
 
     def released(self, name: str) -> Preconditioned:
         """A network of somebody else, see `zoo.load`, kept."""
-        return self.kept(("network", name), lambda: zoo.load(name, self.device))
+        return self.kept(("network", name), lambda: self._loaded(name))
 
     def pictures(self, name: str, split: str = "train") -> data.Dataset:
         """A data set of the exact denoisers, kept: "mnist-5k", "mnist", or "cifar10", which lies where `cifar10` says."""
@@ -103,7 +104,7 @@ class Lab:
     def _loaded(self, source: str) -> Preconditioned:
         model = zoo.load(source, self.device)
         if self.device.type == "cuda":
-            replay_forward(model.net)
+            record(model.net, lambda line: print(line, file=sys.stderr))
         return model
 
     def _of_run(

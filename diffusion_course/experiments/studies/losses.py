@@ -21,8 +21,8 @@ from .study import Row, Study, for_seeds
 COSINE = NoiseSchedule.from_betas(cosine(1000))
 SIMPLE, HYBRID = "mnist-eps-cosine", "mnist-learned-variance"
 FIXED: dict[str, Step] = {"small": ddpm, "large": ddpm_large}
-N = 400  # samples a row
-IMAGES = 200  # of the test set, for the bound
+N = 250  # samples a row
+IMAGES = 150  # of the test set, for the bound
 WAYS = ((SIMPLE, "small"), (SIMPLE, "large"), (HYBRID, "small"), (HYBRID, "large"), (HYBRID, "learned"))
 
 

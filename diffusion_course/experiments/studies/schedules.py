@@ -17,7 +17,7 @@ from .study import Row, Study, for_seeds
 T = 1000
 TIMES = (1, 3, 10, 25, *range(50, 951, 50), 975, 990, 997, 1000)  # closer where a log-SNR falls fast
 STEPS = (100, 200, 500, 1000)
-N = 300  # samples a row: the same for all, since Fréchet distances can be compared at an equal number only
+N = 150  # samples a row: the same for all, since Fréchet distances can be compared at an equal number only
 FEW = 100  # samples whose distance stands beside that of all
 FIRST = f"first {FEW}"
 DISTANCE = ("frechet", "frechet standard error", "frechet without each tenth", "floor")

@@ -108,7 +108,10 @@ def pairs(rows_a: Sequence[Row], rows_b: Sequence[Row]) -> list[tuple[Row, Row]]
 
 
 def summary(rows: Sequence[Row], settings: Sequence[Row]) -> list[Row]:
-    """A row for each setting apart from its seeds: every number that was measured, as `Mean.as_dict`, and of which seeds."""
+    """A row for each setting apart from its seeds: every number that was measured, as `Mean.as_dict`, and of which seeds.
+
+    A number's standard error is the one called NAME standard error; that of a curve, a list at the times t, is "standard error".
+    """
     keys = [key for key in settings[0] if key not in SEEDS]
     groups: dict[str, list[Row]] = {}
     for row in rows:
@@ -122,12 +125,18 @@ def _together(keys: Sequence[str], group: list[Row]) -> Row:
     for name, first in group[0].items():
         if name in (*keys, *SEEDS) or name.endswith("standard error"):
             continue
-        values = [row[name] for row in group]
+        values: list[Any] = [row.get(name) for row in group]
         if isinstance(first, dict) and "share" in first:
             made[name] = share(values).as_dict()
         elif all(isinstance(value, int | float) for value in values):
             errors = [row[error] for row in group if (error := f"{name} standard error") in row]
             made[name] = mean(values, errors or None).as_dict()
+        elif "standard error" in group[0] and isinstance(
+            first, list
+        ):  # a curve, with the errors of its points
+            errors = [row["standard error"] for row in group]
+            points = zip(zip(*values, strict=True), zip(*errors, strict=True), strict=True)
+            made[name] = first if name == "t" else [mean(v, e).as_dict() for v, e in points]
     return made
 
 

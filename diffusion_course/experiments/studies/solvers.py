@@ -32,7 +32,7 @@ ROWS = (
     ("mnist-eps-cosine", "euler", "cosine uniform"),
     ("mnist-eps-cosine", "eta 1", "cosine uniform"),
 )
-N = 500  # samples a row
+N = 300  # samples a row
 FIRST = 60  # samples that a notebook can make again
 COMPARED = 100  # samples whose distance to the converged solution is measured
 

@@ -14,8 +14,8 @@ from .schedules import test_images
 from .study import Row, Study, for_seeds
 
 T = (100, 200, 500, 1000)
-N = 400  # samples a row
-IMAGES = 200  # of the test set, for the bound
+N = 250  # samples a row
+IMAGES = 150  # of the test set, for the bound
 
 
 def network_name(data: str, T: int) -> str:

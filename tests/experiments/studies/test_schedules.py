@@ -92,7 +92,7 @@ def test_no_two_seeds_share_a_test_image(few_digits):
 def test_the_settings_are_within_their_budget(name):
     settings = studies.get(name).settings
     evaluations = sum(s["n"] * s.get("steps", len(study.TIMES)) for s in settings)
-    assert evaluations <= {"loss-per-t": 400_000, "schedules": 6_500_000}[name]
+    assert evaluations <= {"loss-per-t": 400_000, "schedules": 3_300_000}[name]
 
 
 def test_an_unknown_schedule_is_named():
