@@ -182,7 +182,8 @@ def test_a_run_leaves_a_model_that_writes_and_a_card(tmp_path, mapping, monkeypa
         monkeypatch.setattr(token_quality, name, 20)
     path, out = tmp_path / "tiny.yaml", tmp_path / "run"
     path.write_text(yaml.safe_dump(mapping))
-    card = runs.train(str(path), out, device="cpu")
+    card = runs.train(str(path), out, device="cpu", looks=runs.Looks(validate_every=1))
+    assert len((out / "curve.jsonl").read_text().splitlines()) == 2
     assert card.keys() >= CARD
     assert Config.of(card["config"]) == Config.of(mapping)
     assert card["data"].startswith(
