@@ -26,7 +26,7 @@ def token_quality(model: TokenTransformer, name: str, device: torch.device | str
 
     Intervals are 95 %, over rows of the test set; "bigram - bound" is of the same rows. A network with classes is given the labels. Where
     a judge of the data set ships, it reads samples too, enlarged to 28 x 28 pixels, and as many real digits of as few levels. Of a text it
-    counts how many words of samples are words of the training text, and how many of the test text are.
+    counts how many words of samples, of four letters or more, are words of the training text, and how many of the test text are.
     """
     test = tokens.load(name, "test", model.shape, model.states)
     some = torch.randperm(len(test), generator=torch.Generator().manual_seed(0))[:ROWS]
@@ -89,8 +89,9 @@ def _words(
     model: TokenTransformer, train: Tensor, rows: Tensor, device: torch.device | str
 ) -> dict[str, Any]:
     def words(x: Tensor) -> list[str]:
-        """All but the first and the last of each row, which may be cut."""
-        return [word for text in prose.decode(x) for word in re.findall("[a-z]+", text)[1:-1]]
+        """Those of four letters or more, which chance seldom makes; the first and last of a row may be cut."""
+        rows = [re.findall("[a-z]+", text)[1:-1] for text in prose.decode(x)]
+        return [word for row in rows for word in row if len(word) >= 4]
 
     known = set(words(train))
 
