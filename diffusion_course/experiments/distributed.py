@@ -1,7 +1,8 @@
 """Several processes, on one machine or many, that train one network: each computes its share of every batch.
 
 `accelerate launch -m diffusion_course.cli train NAME` starts them, one a GPU, and tells each who it is. A batch is the same
-whatever their number (`batches.Batch`), so the sum of their gradients is the one process's, and so is the run.
+whatever their number (`pieces.Batch`), so the sum of their gradients is the one process's, and so is the run. Accelerate gives each its
+device and carries their messages; mixed precision is chosen by `precision`, as in one process.
 """
 
 import contextlib

@@ -111,7 +111,7 @@ class Trainer:
         # float16 gradients underflow without scaling; the scaler does nothing for the other dtypes.
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.amp_dtype == torch.float16)
         self.step, self.seconds = 0, 0.0
-        self.ahead: Batch | None = None  # of the next step, drawn while a GPU is busy
+        self.ahead: dict[int, Batch] = {}  # by its step: the next one, drawn while a GPU is busy
         self.half_done = False  # inside a step: what is in memory is then no state to resume from
         self.stopping = False  # one of several processes was told to
         self.checkpoint = Path(checkpoint) if checkpoint is not None else None
@@ -164,7 +164,7 @@ class Trainer:
 
     def _one_step(self) -> float:
         self.half_done = True
-        batch, self.ahead = self.ahead or self._batch(self.step), None
+        batch = self.ahead.pop(self.step, None) or self._batch(self.step)
         # Dropout layers draw from the global generator; it is seeded for this step only, and given back after.
         gpus = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices=gpus):
@@ -191,7 +191,9 @@ class Trainer:
         self.scaler.unscale_(self.optimizer)
         norm = nn.utils.clip_grad_norm_(self.net.parameters(), self.recipe.clip)
         if self.step + 1 < self.recipe.steps:
-            self.ahead = self._batch(self.step + 1)  # on the CPU, while a GPU computes what it was given
+            self.ahead = {
+                self.step + 1: self._batch(self.step + 1)
+            }  # on the CPU, while a GPU computes what it was given
         # All in one copy: each look at a GPU's numbers waits until it has done all it was given.
         value, size, stopping = torch.stack([loss.double(), norm.double(), stop.double()]).tolist()
         # Stop before such numbers reach the weights. (The float16 scaler skips infinite gradients by itself.)

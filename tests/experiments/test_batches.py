@@ -71,6 +71,23 @@ def test_the_loop_is_the_textbooks():
             assert torch.equal(a.state_dict()[name], value), name
 
 
+def test_what_is_drawn_ahead_belongs_to_its_step():
+    seen = []
+
+    def watch(net, images, labels, generator):
+        seen.append(images)
+        return loss(net, images, labels, generator)
+
+    t = trainer(loss=watch, steps=6)
+    loop = t.run()
+    for _ in range(3):
+        next(loop)
+    t.step = 1
+    next(loop)
+    assert torch.equal(seen[3], seen[1])
+    assert not torch.equal(seen[2], seen[1])
+
+
 UNET = {"image_size": 8, "widths": [8, 8], "attention": [4], "num_classes": 10}
 VARIANCES = {"net": UNET | {"learned_variance": True}, "schedule": {"kind": "cosine", "T": 20}}
 OBJECTIVES = {
