@@ -16,7 +16,7 @@ from ..errors import CourseError, check_known, check_number
 from ..files import user_path
 from ..parametrisations import Param, edm_param, eps_param, flow_param, v_param, x0_param
 from ..schedules import BETAS, NoiseSchedule
-from . import config_text, net_parts, parts
+from . import config_text, net_parts, parts, tokens
 from .captioned import GRAMMARS
 from .data import Source, describe
 from .recipe import Recipe
@@ -26,6 +26,7 @@ CONFIGS = Path(__file__).parent.parent / "configs"
 OWN_LOSS: dict[type[parts.Part], type[parts.Part]] = {
     net_parts.AutoencoderShape: parts.ReconstructionLoss,
     net_parts.ImageTextShape: parts.ContrastiveLoss,
+    net_parts.TokenTransformerShape: parts.MaskedLoss,
 }
 """Networks that are neither denoisers nor classifiers, and the loss of each."""
 OWNER = {"cross-entropy": "a classifier", **{loss.kind: net_parts.told(of) for of, loss in OWN_LOSS.items()}}
@@ -77,11 +78,12 @@ class Config:
         if not isinstance(self.loss, own):
             raise CourseError(f"loss: got {self.loss.kind!r}, want {own.kind!r} for {net_parts.told(net)}")
         noisy = isinstance(net, net_parts.NoisyClassifierShape | net_parts.ImageTextShape)
-        wanted = {"noise"} if noisy else set()
+        tokens = isinstance(net, net_parts.TokenTransformerShape)
+        wanted = {"noise"} if noisy else {"label_dropout"} if tokens else set()
         for name in ("parametrisation", "noise", "schedule", "latents", "label_dropout"):
             if name not in wanted and getattr(self, name):
                 raise CourseError(f"{name}: {net_parts.told(net)} takes none; leave it out")
-        if wanted and not isinstance(self.noise, parts.LogNormal | parts.LogitNormal | parts.UniformTime):
+        if noisy and not isinstance(self.noise, parts.LogNormal | parts.LogitNormal | parts.UniformTime):
             raise CourseError(f"noise: {net_parts.told(net)} needs one of log-normal, logit-normal, uniform")
 
     def _check_denoiser(self, net: net_parts.Denoising) -> None:
@@ -162,11 +164,23 @@ def read_config(source: str, steps: int | None = None, data: str | None = None) 
             mapping = {**mapping, "data": data}
         config = Config.of(mapping)
         if data is not None:
-            config = _fitted(config, describe(data), mapping)
-        check_fit(config, describe(config.data), mapping)
+            config = _fitted(config, _source(config), mapping)
+        check_fit(config, _source(config), mapping)
     except CourseError as error:
         raise CourseError(f"config {path}: {error}") from None
     return config
+
+
+def _source(config: Config) -> Source:
+    """What is known of the config's data, before anything is read."""
+    if isinstance(config.net, net_parts.TokenTransformerShape):
+        tokens.check(config.data, config.net.shape, config.net.states)
+        return tokens.describe(config.data)
+    if config.data == tokens.TEXT:
+        raise CourseError(
+            f"data: {config.data} is a text, got the net {config.net.kind!r}, want 'token-transformer'"
+        )
+    return describe(config.data)
 
 
 def _fitted(config: Config, data: Source, given: object) -> Config:
@@ -195,10 +209,11 @@ def check_fit(config: Config, data: Source, given: object) -> None:
         raise CourseError(
             f"data: {net_parts.told(config.net)} takes a set with captions ({names}), got {config.data}"
         )
-    classes = {0, len(data.classes)} if isinstance(config.net, net_parts.Denoising) else {len(data.classes)}
+    without = isinstance(config.net, net_parts.Denoising | net_parts.TokenTransformerShape)
+    classes = {0, len(data.classes)} if without else {len(data.classes)}
     sizes, channels = {data.size}, {data.channels}
     if data.size is None:  # pictures, which become what the network takes
-        sizes, channels = {config.net.image_size}, {1, 3}
+        sizes, channels = {getattr(config.net, "image_size", None)}, {1, 3}
     wanted: dict[str, set] = {"image_size": sizes, "channels": channels, "num_classes": classes}
     if config.latents:  # the network's size is that of the latents, see `zoo.latent_space`
         wanted = {"num_classes": classes}

@@ -21,6 +21,7 @@ MODELS: dict[str, dict[str, dict[str, Any]]] = {
         "loss": {"kind": "cross-entropy"},
     },
     "autoencoder": {"net": {"kind": "autoencoder"}, "loss": {"kind": "reconstruction"}},
+    "masked": {"net": {"kind": "token-transformer"}, "loss": {"kind": "masked"}},
     "flow": {
         "net": {"kind": "unet"},
         "parametrisation": {"kind": "flow"},

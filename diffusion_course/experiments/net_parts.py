@@ -15,6 +15,7 @@ from ..nets.classifier import Classifier, NoisyClassifier
 from ..nets.clip import ImageTextModel
 from ..nets.dit import DiT
 from ..nets.text_unet import TextUNet
+from ..nets.token_transformer import TokenTransformer
 from ..nets.unet import UNet
 from .parts import Check, Part, below_one, integer, integers, key, positive, switch, text
 
@@ -64,6 +65,21 @@ class NoisyClassifierShape(Part):
     channels: int = _of(NoisyClassifier, "channels", integer(1))
     num_classes: int = _of(NoisyClassifier, "num_classes", integer(1))
     width: int = _of(NoisyClassifier, "width", integer(2))
+
+
+@dataclass(frozen=True)
+class TokenTransformerShape(Part):
+    """`nets.token_transformer.TokenTransformer`: tokens, some of them hidden, to logits."""
+
+    kind = "token-transformer"
+    network: ClassVar[type[nn.Module]] = TokenTransformer
+    states: int = _of(TokenTransformer, "states", integer(1))
+    shape: tuple[int, ...] = _of(TokenTransformer, "shape", integers)
+    width: int = _of(TokenTransformer, "width", integer(2))
+    depth: int = _of(TokenTransformer, "depth", integer(1, 64))
+    heads: int = _of(TokenTransformer, "heads", integer(1))
+    num_classes: int = _of(TokenTransformer, "num_classes", integer(0))
+    dropout: float = _of(TokenTransformer, "dropout", below_one)
 
 
 @dataclass(frozen=True)
@@ -141,6 +157,7 @@ Net = (
     | ImageTextShape
     | DiTShape
     | AutoencoderShape
+    | TokenTransformerShape
 )
 
 

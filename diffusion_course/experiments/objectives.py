@@ -13,7 +13,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from .. import losses
+from .. import losses, masked
 from ..denoisers import Denoiser, EpsModel, Param, Preconditioned
 from ..errors import CourseError, check_number
 from ..nets.autoencoder import Autoencoder
@@ -69,6 +69,8 @@ def labelled_objective(config: Config) -> Objective:
             return classifier_objective(shift, draw_sigma(config) if config.noise else None)
         case parts.ReconstructionLoss(beta=beta):
             return autoencoder_objective(beta)
+        case parts.MaskedLoss() if isinstance(config.net, net_parts.TokenTransformerShape):
+            return masked_objective(config.net.states, share)
         case parts.HybridLoss(weight=weight):
             return eps_objective(config.noise_schedule, partial(losses.hybrid_loss, weight=weight), share)
         case parts.VlbLoss():
@@ -212,6 +214,22 @@ def autoencoder_objective(beta: float) -> Objective:
     def value(net: nn.Module, x0: Tensor, labels: Tensor, eps: Tensor | None) -> Tensor:
         decoded, mean, log_variance = net(x0) if eps is None else net(x0, beside(x0, eps))
         return losses.autoencoder_loss(x0, decoded, mean, log_variance, beta)
+
+    return Objective(drawn, value)
+
+
+def masked_objective(K: int, label_dropout: float = 0.0) -> Objective:
+    """The bound of masked diffusion, in nats per token, of a network of tokens with K states: even times, and a coin for each token."""
+
+    def drawn(net: nn.Module, shape: torch.Size, labels: Tensor, generator: Generator) -> Drawn:
+        t = masked.even_times(shape[0], float(torch.rand((), generator=generator)))
+        u = torch.rand(shape, generator=generator)
+        return t, u, drop_labels(labels, label_dropout, net, generator)
+
+    def value(net: nn.Module, x0: Tensor, labels: Tensor, t: Tensor, u: Tensor, y: Tensor | None) -> Tensor:
+        classes = _classes(y, x0)
+        model = net if classes is None else lambda x: net(x, classes)
+        return masked.loss(model, x0, t, moved(u, x0.device), K).mean() / x0[0].numel()
 
     return Objective(drawn, value)
 

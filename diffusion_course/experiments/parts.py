@@ -264,6 +264,13 @@ class CrossEntropyLoss(Part):
 
 
 @dataclass(frozen=True)
+class MaskedLoss(Part):
+    """The bound of masked diffusion, in nats per token, at linear times (Sahoo et al. 2024), see `masked.py`."""
+
+    kind = "masked"
+
+
+@dataclass(frozen=True)
 class ContrastiveLoss(Part):
     """Of a model of images and texts: which text of the batch is whose (Radford et al. 2021)."""
 
@@ -317,6 +324,7 @@ Loss = (
     | VlbLoss
     | HybridLoss
     | CrossEntropyLoss
+    | MaskedLoss
     | ContrastiveLoss
     | ReconstructionLoss
 )

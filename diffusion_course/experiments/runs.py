@@ -21,10 +21,11 @@ from ..files import check_writable, write_json, write_text
 from ..nets.autoencoder import Autoencoder
 from ..nets.classifier import Classifier, NoisyClassifier
 from ..nets.clip import ImageTextModel
+from ..nets.token_transformer import TokenTransformer
 from ..samplers import edm
 from ..schedules import karras
 from ..texted import Texted
-from . import data, latents, resume, zoo
+from . import data, latents, resume, tokens, zoo
 from .captioned import GRAMMARS
 from .config import Config, read_config
 from .distributed import joined
@@ -36,6 +37,7 @@ from .models import network
 from .objectives import objective
 from .quality import noisy_accuracy, quality, reconstruction, share
 from .text_quality import caption_accuracy, text_quality
+from .token_quality import token_quality
 from .training import Trainer
 from .watching import Looks, Watch, watch
 
@@ -45,6 +47,7 @@ NOT_TRAINING = (
     "experiments/intervals.py",
     "experiments/fid/",
     "experiments/quality.py",
+    "experiments/token_quality.py",
     "experiments/drawing.py",
     "experiments/watching/",
     "experiments/text_quality.py",
@@ -93,11 +96,9 @@ def train(
     if space:
         latents.check_fit(space, net, data.describe(config.data))
     taken = space.autoencoder if space else net  # what takes the images
-    size, channels = (getattr(taken, name, None) for name in ("image_size", "channels"))
-    training_set = data.stream(config.data, size=size, channels=channels or 3, say=say)
-    held_out = None
-    if looks.validate_every and processes.main:
-        held_out = data.stream(config.data, "test", size=size, channels=channels or 3, say=say)
+    training_set = _data(taken, config.data, "train", say)
+    watched = looks.validate_every and processes.main
+    held_out = _data(taken, config.data, "test", say) if watched else None
     if space:
         config, training_set = _in_latents(config, space, training_set)
         held_out = held_out and replace(held_out, images=space.encode(held_out.images))
@@ -136,7 +137,7 @@ def train(
         "name": name,
         "command": " ".join(_command(source, steps, seed, data_name, accumulate, compiled, processes.count)),
         "config": config.as_dict(),
-        "data": f"{training_set.name}, {len(training_set):,} images",
+        "data": f"{training_set.name}, {len(training_set):,} {'images' if training_set.classes else 'windows'}",
         "parameters": sum(w.numel() for w in trainer.ema.parameters()),
         "seed": recipe.seed,
         "steps": recipe.steps,
@@ -148,6 +149,14 @@ def train(
     }
     write_json(weights.with_suffix(".json"), card, indent=2)
     return card
+
+
+def _data(net: nn.Module, name: str, split: str, say: Callable[[str], Any]) -> data.Dataset:
+    """The data as the network takes them: pixels, or tokens."""
+    if isinstance(net, TokenTransformer):
+        return tokens.load(name, split, net.shape, net.states)
+    size, channels = (getattr(net, key, None) for key in ("image_size", "channels"))
+    return data.stream(name, split, size=size, channels=channels or 3, say=say)
 
 
 def _trained(trainer: Trainer, progress: Callable[[range], Iterable], look: Watch | None = None) -> None:
@@ -224,6 +233,8 @@ def measure(
     kind = kind or data_name
     if isinstance(model, Autoencoder):
         return reconstruction(model, data_name, device)
+    if isinstance(model, TokenTransformer):
+        return token_quality(model, data_name, device)
     if isinstance(model, NoisyClassifier):
         test = data.load(data_name, "test", size=model.image_size, channels=model.channels)
         return {

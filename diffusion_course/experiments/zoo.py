@@ -24,6 +24,7 @@ from ..files import user_path, write_bytes
 from ..nets.autoencoder import Autoencoder
 from ..nets.classifier import Classifier, NoisyClassifier
 from ..nets.clip import ImageTextModel
+from ..nets.token_transformer import TokenTransformer
 from . import parts, resume
 from .config import Config
 from .data import data_root
@@ -61,6 +62,8 @@ def load(name_or_path: str | Path, device: torch.device | str = "cpu") -> Precon
     model = read(path, device)
     if isinstance(model, Autoencoder):
         raise CourseError(f"{name!r} is an autoencoder, not a denoiser; use zoo.autoencoder(...)")
+    if isinstance(model, TokenTransformer):
+        raise CourseError(f"{name!r} is a model of tokens, not a denoiser; use zoo.token_model(...)")
     if not isinstance(model, Preconditioned):
         if isinstance(model, ImageTextModel):
             raise CourseError(f"{name!r} compares images and texts; use zoo.clip(...)")
@@ -119,6 +122,18 @@ def latent_space(latents: parts.Latents, device: torch.device | str = "cpu") -> 
 def digest(latents: parts.Latents) -> str:
     """The digest of the autoencoder's file."""
     return resume.digest(_file(latents.autoencoder).read_bytes())
+
+
+def token_model(name_or_path: str | Path, device: torch.device | str = "cpu") -> TokenTransformer:
+    """A model of tokens, for `unmasking.sample`: by name, e.g. "prose-masked", or the path of a file that `train` wrote.
+
+    Raises CourseError for an unknown name, and for weights of another kind.
+    """
+    path = user_path(name_or_path) if Path(name_or_path).suffix else _path(str(name_or_path))
+    model = read(path, device)
+    if not isinstance(model, TokenTransformer):
+        raise CourseError(f"{str(name_or_path)!r} is no model of tokens; use zoo.load(...)")
+    return model
 
 
 def names() -> list[str]:
