@@ -43,6 +43,7 @@ SLOW = (
     "experiments/studies/test_solvers",
     "experiments/studies/test_training_studies",
     "experiments/test_distributed",
+    "experiments/test_latents",
     "experiments/test_own_pictures",
     "experiments/test_pieces",
     "experiments/test_quality",
