@@ -220,17 +220,50 @@ def train(
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda or cuda:N. [default: cuda if there is one]")
     ] = None,
+    accumulate: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            help="Compute each batch in N pieces, for less memory; the gradient is the same.",
+            min=1,
+        ),
+    ] = 1,
+    compiled: Annotated[
+        bool,
+        typer.Option("--compile", help="Compile the network first (torch.compile): minutes, then faster."),
+    ] = False,
+    validate_every: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Every N steps, the loss of test images, on the same noise.", min=1),
+    ] = None,
+    sample_every: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Every N steps, a picture of samples, into samples/.", min=1),
+    ] = None,
+    track: Annotated[
+        bool,
+        typer.Option(
+            help="Tell TensorBoard and Weights & Biases too, where installed; curve.jsonl is written always."
+        ),
+    ] = True,
 ) -> None:
-    """Train a network. Stop it with Ctrl-C and start it again: it goes on where it was."""
+    """Train a network. Stop it with Ctrl-C and start it again: it goes on where it was.
+
+    On several GPUs or machines: accelerate launch -m diffusion_course.cli train CONFIG. It is the run of one process.
+    """
     from tqdm import tqdm
 
     from .experiments import runs
+    from .experiments.watching import Looks
 
     def bar(steps: range) -> Any:
         return tqdm(steps, initial=steps.start, total=steps.stop, unit="step")
 
     folder = out or Path("runs") / runs.run_name(config, seed)
-    card = runs.train(config, folder, steps, device, bar, _tell, data, seed)
+    looks = Looks(validate_every, sample_every, track)
+    card = runs.train(config, folder, steps, device, bar, _tell, data, seed, looks, accumulate, compiled)
+    if card is None:
+        return  # another of several processes speaks
     for name, value in card["metrics"].items():
         _say(f"{name}: {value}")
     _say(f"weights and card: {folder}")

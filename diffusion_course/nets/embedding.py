@@ -55,10 +55,10 @@ class Conditioning(Labelled):
         return vector + self.label(labels)
 
     def _looks(self, labels: Tensor) -> bool:
-        """A compiled or recorded network cannot stop half-way, and one that trains on a GPU would wait there: who draws the labels has looked."""
+        """A compiled or recorded network cannot stop half-way, and one that trains on a GPU would wait there: who draws the labels looks."""
         if torch.compiler.is_compiling():
             return False
-        return not labels.is_cuda or not (self.training or torch.cuda.is_current_stream_capturing())
+        return not (labels.is_cuda and (self.training or torch.cuda.is_current_stream_capturing()))
 
 
 def sinusoid(t: Tensor, width: int) -> Tensor:

@@ -19,7 +19,7 @@ from .schedules import test_images
 from .study import Row, Study, for_seeds
 
 COSINE = NoiseSchedule.from_betas(cosine(1000))
-SIMPLE, HYBRID = "mnist-eps-cosine", "mnist-eps-cosine-hybrid"
+SIMPLE, HYBRID = "mnist-eps-cosine", "mnist-learned-variance"
 FIXED: dict[str, Step] = {"small": ddpm, "large": ddpm_large}
 N = 250  # samples a row
 IMAGES = 150  # of the test set, for the bound

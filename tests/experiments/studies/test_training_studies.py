@@ -60,7 +60,7 @@ HYBRID = {"loss": "hybrid", "net": {"learned_variance": True}}
 
 
 def test_samples_have_the_rows_variance(lab, run, judged, few_digits):
-    run("mnist-eps-cosine-hybrid/mnist-eps-cosine-hybrid.safetensors", seed=0, **HYBRID)
+    run("mnist-learned-variance/mnist-learned-variance.safetensors", seed=0, **HYBRID)
     made = {}
     for variance in ("small", "large", "learned"):
         row = {
@@ -88,7 +88,7 @@ def test_samples_have_the_rows_variance(lab, run, judged, few_digits):
 
 def test_the_bound_is_measured_under_every_variance_of_the_network(lab, run, monkeypatch, few_digits):
     monkeypatch.setattr(losses, "COSINE", NoiseSchedule.from_betas(schedules.cosine(20)))
-    run("mnist-eps-cosine-hybrid-seed-1/mnist-eps-cosine-hybrid-seed-1.safetensors", **HYBRID)
+    run("mnist-learned-variance-seed-1/mnist-learned-variance-seed-1.safetensors", **HYBRID)
     run("mnist-eps-cosine-seed-1/mnist-eps-cosine-seed-1.safetensors")
     row = {"variance": None, "steps": None, "n": 2, "training seed": 1, "seed": 1}
     assert "bits per dim, learned" in losses.measure({**row, "model": losses.HYBRID}, lab)
