@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from .denoisers import Conditional, Denoiser, Preconditioned
 from .errors import CourseError
@@ -84,6 +85,36 @@ def classifier(D: Denoiser, log_prob: LogProb, scale: Scale) -> Denoiser:
         return x0 + shift.to(x)
 
     return guided
+
+
+def similarity(image: Callable[[Tensor, Tensor], Tensor], text: Tensor) -> LogProb:
+    """The cosine of the angle between an image's vector and a text's, in the place of a classifier: f(x, sigma) . g, both of length 1.
+
+    image: (x, sigma) -> (B, E); text: (1 or B, E). For `classifier`, as `clip_guidance` does, and `mean_shift`.
+    """
+    towards = F.normalize(text, dim=1)
+
+    def cosine(x: Tensor, sigma: Tensor) -> Tensor:
+        seen = F.normalize(image(x, sigma), dim=1)
+        if towards.ndim != 2 or seen.shape[1:] != towards.shape[1:] or len(towards) not in (1, len(x)):
+            raise CourseError(
+                f"text: got shape {tuple(text.shape)}, want (1 or B, E) for images {tuple(seen.shape)}"
+            )
+        return (seen * towards.to(seen)).sum(1)
+
+    return cosine
+
+
+def clip_guidance(
+    D: Denoiser, image: Callable[[Tensor, Tensor], Tensor], text: Tensor, scale: Scale
+) -> Denoiser:
+    """D + scale sigma^2 grad_x (f(x, sigma) . g): towards a text, by a model that compares images with texts (Nichol et al. 2022, section 2.4).
+
+    GLIDE's shift of the mean of a step by scale Sigma grad, as a change of the score, see `classifier`. image, text: see
+    `similarity`; the image encoder must know x at its noise level, for the gradient is taken there and not at D(x, sigma). With
+    scale = the temperature that such a model was trained with, its similarity is a log p(text | x) up to what depends on x alone.
+    """
+    return classifier(D, similarity(image, text), scale)
 
 
 def mean_shift(log_prob: LogProb, scale: Scale, variance: Variance = posterior_variance) -> Step:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from .denoisers import Denoiser, EpsModel, Param, edm_param, halves
 from .elbo import Transition, bits_per_dim, kl_term, posterior_log_variance, transition_term
@@ -187,3 +188,16 @@ def hybrid_loss(
     stopped = torch.cat([predicted.detach(), v], dim=1)
     bound = bound_loss(learned_transition(lambda x_t, t: stopped, schedule), x0, t, eps, schedule)
     return eps_loss(lambda x_t, t: predicted, x0, t, eps, schedule) + weight * bound
+
+
+def contrastive_loss(images: Tensor, texts: Tensor, scale: float | Tensor) -> Tensor:
+    """The mean of two cross-entropies: which text of the batch belongs to an image, and which image to a text (Radford et al. 2021, fig. 3).
+
+    images, texts: (B, E), row i of one belonging to row i of the other; compared by the cosine of their angle times scale, ().
+    Two images that share a caption are each other's negatives too: the best answer is the same,
+    log p(image, text) / (p(image) p(text)) up to a constant. Raises CourseError for shapes that differ.
+    """
+    same("images", images, "texts", texts)
+    logits = scale * F.normalize(images, dim=1) @ F.normalize(texts, dim=1).T  # (B, B)
+    own = torch.arange(len(images), device=images.device)
+    return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2

@@ -17,6 +17,7 @@ from ..files import user_path
 from ..parametrisations import Param, edm_param, eps_param, flow_param, v_param, x0_param
 from ..schedules import BETAS, NoiseSchedule
 from . import config_text, net_parts, parts
+from .captioned import GRAMMARS
 from .data import Source, describe
 from .recipe import Recipe
 
@@ -42,10 +43,10 @@ class Config:
 
     def __post_init__(self) -> None:
         check_number("label_dropout", self.label_dropout, lambda v: 0 <= v <= 1, "in 0..1")
-        if isinstance(self.net, net_parts.UNetShape):
+        if isinstance(self.net, net_parts.Denoising):
             self._check_denoiser(self.net)
         else:
-            self._check_classifier(self.net)
+            self._check_other(self.net)
 
     @classmethod
     def of(cls, mapping: object) -> Config:
@@ -61,23 +62,30 @@ class Config:
         held = {name: getattr(self, name) for name in config_text.PARTS}
         return {name: config_text.written(value) for name, value in held.items() if value is not None}
 
-    def _check_classifier(self, net: net_parts.Net) -> None:
-        if not isinstance(self.loss, parts.CrossEntropyLoss):
-            raise CourseError(f"loss: got {self.loss.kind!r}, want 'cross-entropy' for a {net.kind}")
-        wanted = {"noise"} if isinstance(net, net_parts.NoisyClassifierShape) else set()
+    def _check_other(self, net: net_parts.Net) -> None:
+        """Of a network that is no denoiser."""
+        own = parts.ContrastiveLoss if isinstance(net, net_parts.ImageTextShape) else parts.CrossEntropyLoss
+        if not isinstance(self.loss, own):
+            raise CourseError(f"loss: got {self.loss.kind!r}, want {own.kind!r} for a {net.kind}")
+        noisy = isinstance(net, net_parts.NoisyClassifierShape | net_parts.ImageTextShape)
+        wanted = {"noise"} if noisy else set()
         for name in ("parametrisation", "noise", "schedule", "label_dropout"):
             if name not in wanted and getattr(self, name):
                 raise CourseError(f"{name}: a {net.kind} takes none; leave it out")
         if wanted and not isinstance(self.noise, parts.LogNormal | parts.LogitNormal | parts.UniformTime):
             raise CourseError(f"noise: a {net.kind} needs one of log-normal, logit-normal, uniform")
 
-    def _check_denoiser(self, net: net_parts.UNetShape) -> None:
+    def _check_denoiser(self, net: net_parts.Denoising) -> None:
         param, noise, loss = self.parametrisation, self.noise, self.loss
         if isinstance(loss, parts.CrossEntropyLoss):
-            raise CourseError("loss: got 'cross-entropy', which is a classifier's; the network is a unet")
+            raise CourseError(
+                f"loss: got 'cross-entropy', which is a classifier's; the network is a {net.kind}"
+            )
+        if isinstance(loss, parts.ContrastiveLoss):
+            raise CourseError(f"loss: got 'contrastive', which is a clip's; the network is a {net.kind}")
         for name in ("parametrisation", "noise"):
             if getattr(self, name) is None:
-                raise CourseError(f"{name}: a unet needs one of {', '.join(config_text.KINDS[name])}")
+                raise CourseError(f"{name}: a {net.kind} needs one of {', '.join(config_text.KINDS[name])}")
         users = [one.kind for one in (param, noise) if isinstance(one, parts.NEED_SCHEDULE)]
         if users and self.schedule is None:
             raise CourseError(f"schedule: {' and '.join(map(repr, users))} need one of {', '.join(BETAS)}")
@@ -90,13 +98,14 @@ class Config:
             raise CourseError(
                 f"loss: {loss.kind!r} is a sum over the steps of a schedule; want the noise 'schedule'"
             )
-        if isinstance(loss, parts.HybridLoss) and not net.learned_variance:
+        learned_variance = isinstance(net, net_parts.UNetShape) and net.learned_variance
+        if isinstance(loss, parts.HybridLoss) and not learned_variance:
             raise CourseError("loss: 'hybrid' trains variances; want learned_variance: true in net")
-        if net.learned_variance and not bound:
+        if learned_variance and not bound:
             raise CourseError(
                 f"net: learned_variance: the loss {loss.kind!r} trains no variance; want 'hybrid' or 'vlb'"
             )
-        if net.learned_variance and not isinstance(param, parts.EpsParam):
+        if learned_variance and not isinstance(param, parts.EpsParam):
             raise CourseError("net: learned_variance: goes with the parametrisation 'eps' alone")
 
     @cached_property
@@ -166,7 +175,10 @@ def check_fit(config: Config, data: Source, given: object) -> None:
 
     A class too few would silently make the last one "no label", and one too many is never trained.
     """
-    classes = {0, len(data.classes)} if isinstance(config.net, net_parts.UNetShape) else {len(data.classes)}
+    if isinstance(config.net, net_parts.Reading) and config.data not in GRAMMARS:
+        names = ", ".join(GRAMMARS)
+        raise CourseError(f"data: a {config.net.kind} takes a set with captions ({names}), got {config.data}")
+    classes = {0, len(data.classes)} if isinstance(config.net, net_parts.Denoising) else {len(data.classes)}
     sizes, channels = {data.size}, {data.channels}
     if data.size is None:  # pictures, which become what the network takes
         sizes, channels = {config.net.image_size}, {1, 3}

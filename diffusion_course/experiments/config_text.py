@@ -32,6 +32,17 @@ MODELS: dict[str, dict[str, dict[str, Any]]] = {
         "noise": {"kind": "log-normal"},
         "loss": {"kind": "edm"},
     },
+    "text": {
+        "net": {"kind": "text-unet"},
+        "parametrisation": {"kind": "edm"},
+        "noise": {"kind": "log-normal"},
+        "loss": {"kind": "edm"},
+    },
+    "clip": {
+        "net": {"kind": "clip"},
+        "noise": {"kind": "log-normal", "mean": 0.0, "std": 1.5},
+        "loss": {"kind": "contrastive"},
+    },
     **{
         f"eps-{schedule}": {
             "net": {"kind": "unet"},

@@ -1,6 +1,6 @@
 """Samples of a trained network, by number: the same noise and the same labels for every sampler, whatever the device."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from ..guidance import Scale, cfg, clip
 from ..noise import Noise, mix
 from ..samplers import Step, euler, sample, trajectory
 from ..schedules import karras
+from ..texted import Texted
 from .noise_ahead import NoiseAhead
 
 Sampler = Callable[[Tensor], tuple[Denoiser, Step]]
@@ -63,6 +64,23 @@ def draw(
     return Samples(made, labels)
 
 
+def draw_texts(
+    model: Texted,
+    texts: Sequence[str],
+    w: Scale = 1.0,
+    sigmas: Tensor | None = None,
+    step: Step = euler,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+    batch: int | None = None,
+    progress: Callable[[Iterable], Iterable] = iter,
+) -> Tensor:
+    """A sample of each text, (len(texts), C, H, W) in [-1, 1], as `draw` draws of each label. The empty text asks for nothing."""
+    start, hidden = noise_for(model, len(texts), seed, device), model.embed(texts)
+    grid = karras(30) if sigmas is None else sigmas
+    return draw_by(lambda y: (_guided(model, y, w), step), start, hidden, grid, seed, batch, progress)
+
+
 def draw_pictures(
     model: Preconditioned,
     n: int,
@@ -97,7 +115,8 @@ def draw_by(
     batch: int | None = None,
     progress: Callable[[Iterable], Iterable] = iter,
 ) -> Tensor:
-    """Samples (N, *S), clipped to [-1, 1], of unit noise start (N, *S) and labels (N,), in batches: what `draw` does.
+    """Samples (N, *S), clipped to [-1, 1], of unit noise start (N, *S) and labels (N,) (or texts, (N, L, E)), in batches: what
+    `draw` does.
 
     sampler: see `Sampler`. seed: of the noise that is drawn on the way, which each sample has a stream of its own of.
     """

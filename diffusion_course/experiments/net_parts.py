@@ -11,8 +11,10 @@ from typing import Any, ClassVar
 from torch import nn
 
 from ..nets.classifier import Classifier, NoisyClassifier
+from ..nets.clip import ImageTextModel
+from ..nets.text_unet import TextUNet
 from ..nets.unet import UNet
-from .parts import Check, Part, below_one, integer, integers, key, positive, switch
+from .parts import Check, Part, below_one, integer, integers, key, positive, switch, text
 
 
 def _of(network: type[nn.Module], name: str, check: Check) -> Any:
@@ -62,4 +64,42 @@ class NoisyClassifierShape(Part):
     width: int = _of(NoisyClassifier, "width", integer(2))
 
 
-Net = UNetShape | ClassifierShape | NoisyClassifierShape
+@dataclass(frozen=True)
+class TextUNetShape(Part):
+    """`nets.text_unet.TextUNet`: a U-Net that is told in words."""
+
+    kind = "text-unet"
+    network: ClassVar[type[nn.Module]] = TextUNet
+    image_size: int = _of(TextUNet, "image_size", integer(1))
+    channels: int = _of(TextUNet, "channels", integer(1))
+    widths: tuple[int, ...] = _of(TextUNet, "widths", integers)
+    blocks: int = _of(TextUNet, "blocks", integer(1, 64))
+    attention: tuple[int, ...] = _of(TextUNet, "attention", integers)
+    patch_size: int = _of(TextUNet, "patch_size", integer(1))
+    noise_scale: float = _of(TextUNet, "noise_scale", positive)
+    dropout: float = _of(TextUNet, "dropout", below_one)
+    words: str = _of(TextUNet, "words", text)
+    length: int = _of(TextUNet, "length", integer(1))
+    text_width: int = _of(TextUNet, "text_width", integer(1))
+    text_layers: int = _of(TextUNet, "text_layers", integer(0, 64))
+
+
+@dataclass(frozen=True)
+class ImageTextShape(Part):
+    """`nets.clip.ImageTextModel`: noisy images and texts into one space."""
+
+    kind = "clip"
+    network: ClassVar[type[nn.Module]] = ImageTextModel
+    image_size: int = _of(ImageTextModel, "image_size", integer(1))
+    channels: int = _of(ImageTextModel, "channels", integer(1))
+    width: int = _of(ImageTextModel, "width", integer(2))
+    words: str = _of(ImageTextModel, "words", text)
+    length: int = _of(ImageTextModel, "length", integer(1))
+    text_width: int = _of(ImageTextModel, "text_width", integer(1))
+    text_layers: int = _of(ImageTextModel, "text_layers", integer(0, 64))
+    embedding: int = _of(ImageTextModel, "embedding", integer(1))
+
+
+Denoising = UNetShape | TextUNetShape  # called as net(x, c_noise, labels)
+Reading = TextUNetShape | ImageTextShape  # trained on data sets with captions
+Net = UNetShape | ClassifierShape | NoisyClassifierShape | TextUNetShape | ImageTextShape

@@ -15,11 +15,15 @@ from torch.nn import functional as F
 from .. import losses
 from ..denoisers import Denoiser, EpsModel, Param, Preconditioned
 from ..errors import CourseError, check_number
+from ..nets.text_encoder import Vocabulary
 from ..parametrisations import edm_param, flow_param
 from ..schedules import NoiseSchedule
 from ..shapes import expand, moved
 from . import net_parts, parts
+from .captioned import grammar_of
 from .config import Config
+from .text_objectives import captioned_objective, contrastive_objective
+from .training import Loss
 
 DrawSigma = Callable[[int, Generator], Tensor]
 """(batch size, generator) -> sigma (B,): the noise levels a network is trained on."""
@@ -48,13 +52,23 @@ class Objective:
         return self.value(net, images, labels, *self.draw(net, images.shape, labels, generator))
 
 
-def objective(config: Config) -> Objective:
+def objective(config: Config) -> Loss:
     """The loss that a config describes: its loss, noise, parametrisation and label dropout."""
+    loss = _of_labels(config)
+    if isinstance(config.net, net_parts.Reading):
+        vocabulary = Vocabulary(config.net.words, config.net.length)
+        return captioned_objective(loss, grammar_of(config.data), vocabulary)
+    return loss
+
+
+def _of_labels(config: Config) -> Loss:
     share = config.label_dropout
     eps = isinstance(config.parametrisation, parts.EpsParam) and isinstance(config.noise, parts.ScheduleTimes)
     match config.loss:
         case parts.CrossEntropyLoss(shift=shift):
             return classifier_objective(shift, draw_sigma(config) if config.noise else None)
+        case parts.ContrastiveLoss():
+            return contrastive_objective(draw_sigma(config))
         case parts.HybridLoss(weight=weight):
             return eps_objective(config.noise_schedule, partial(losses.hybrid_loss, weight=weight), share)
         case parts.VlbLoss():
@@ -190,8 +204,12 @@ def drop_labels(labels: Tensor, share: float, net: nn.Module, generator: Generat
 
     Returns None for a network without classes (Ho & Salimans 2021, algorithm 1). Raises CourseError for a share outside
     0..1, and for labels that the network has no class for: the one after the last would mean "no label".
+    Labels (B, L) are tokens of captions, and "no label" is the empty one.
     """
     check_number("label_dropout", share, lambda v: 0 <= v <= 1, "in 0..1")
+    if labels.ndim == 2:
+        kept = torch.rand(len(labels), generator=generator) >= share
+        return labels * moved(kept, labels.device)[:, None]  # NOTHING is 0
     num_classes = getattr(net, "num_classes", 0)
     if num_classes == 0:
         return None

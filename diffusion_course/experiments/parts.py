@@ -56,6 +56,11 @@ def integers(name: str, value: object) -> None:
         check_integer(name, one, 1, 4096)
 
 
+def text(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise CourseError(f"{name}: got {shown(value)}, want a text")
+
+
 def switch(name: str, value: object) -> None:
     if not isinstance(value, bool):
         raise CourseError(f"{name}: got {shown(value)}, want true or false")
@@ -254,6 +259,13 @@ class CrossEntropyLoss(Part):
     shift: int = key(integer(0, 64), 0)
 
 
+@dataclass(frozen=True)
+class ContrastiveLoss(Part):
+    """Of a model of images and texts: which text of the batch is whose (Radford et al. 2021)."""
+
+    kind = "contrastive"
+
+
 Parametrisation = EpsParam | X0Param | VParam | FlowParam | EdmParam
 Noise = LogNormal | LogitNormal | UniformTime | ScheduleTimes
 Loss = (
@@ -268,5 +280,6 @@ Loss = (
     | VlbLoss
     | HybridLoss
     | CrossEntropyLoss
+    | ContrastiveLoss
 )
 NEED_SCHEDULE = EpsParam | X0Param | VParam | ScheduleTimes

@@ -19,9 +19,12 @@ from .. import devices
 from ..denoisers import Preconditioned
 from ..files import check_writable, write_json, write_text
 from ..nets.classifier import Classifier, NoisyClassifier
+from ..nets.clip import ImageTextModel
 from ..samplers import edm
 from ..schedules import karras
+from ..texted import Texted
 from . import data, resume, zoo
+from .captioned import GRAMMARS
 from .config import Config, read_config
 from .distributed import joined
 from .drawing import draw
@@ -30,6 +33,7 @@ from .metrics import count_recognised
 from .models import network
 from .objectives import objective
 from .quality import noisy_accuracy, quality, share
+from .text_quality import caption_accuracy, text_quality
 from .training import Trainer
 from .watching import Looks, Watch, watch
 
@@ -41,6 +45,7 @@ NOT_TRAINING = (
     "experiments/quality.py",
     "experiments/drawing.py",
     "experiments/watching/",
+    "experiments/text_quality.py",
 )
 NO_LOOKS = Looks()
 
@@ -202,6 +207,11 @@ def measure(
         return {
             f"test accuracy at sigma {s:g}": noisy_accuracy(model, test, s) for s in (0.1, 0.5, 1.0, 2.0, 5.0)
         }
+    if isinstance(model, ImageTextModel):
+        return caption_accuracy(model, data_name)
+    if isinstance(model, Texted):
+        judged = f"{GRAMMARS[data_name][0]}-judge" in zoo.names()
+        return text_quality(model, data_name, device) if judged else {}
     if not isinstance(model, Preconditioned):
         assert isinstance(model, Classifier)
         test = data.load(data_name, "test", size=model.image_size, channels=model.channels)

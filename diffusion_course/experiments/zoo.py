@@ -1,6 +1,7 @@
 """Trained networks: those that ship with the course, each with a card that says how it was made and measured, and the world's.
 
 digits = zoo.load("mnist-flow")                           # a denoiser; digits.given(3) is the denoiser of threes
+text = zoo.load("mnist-text").given("a thin seven")       # of thin sevens, see `captions`
 judge = zoo.judge("mnist")                                # a classifier
 horses = zoo.load("edm-cifar10-32x32-cond-vp").given(7)   # NVIDIA's weights, see `released.edm`
 """
@@ -20,6 +21,7 @@ from ..denoisers import Preconditioned
 from ..errors import CourseError, check_known, unknown
 from ..files import user_path, write_bytes
 from ..nets.classifier import Classifier, NoisyClassifier
+from ..nets.clip import ImageTextModel
 from .config import Config
 from .data import data_root
 from .models import finished, network
@@ -69,6 +71,13 @@ def noisy_classifier(data: str, device: torch.device | str = "cpu") -> NoisyClas
     """p(y | x; sigma) of a data set, for classifier guidance. Raises CourseError where none ships."""
     model = read(_path(f"{data}-noisy-classifier"), device)
     assert isinstance(model, NoisyClassifier)
+    return model
+
+
+def clip(data: str, device: torch.device | str = "cpu") -> ImageTextModel:
+    """The model that compares a data set's noisy images with captions, for CLIP guidance. Raises CourseError where none ships."""
+    model = read(_path(f"{data}-clip"), device)
+    assert isinstance(model, ImageTextModel)
     return model
 
 

@@ -14,7 +14,7 @@ class Labelled(nn.Module):
     num_classes: int
 
     @property
-    def no_label(self) -> int | None:
+    def no_label(self) -> int | Tensor | None:
         """The label that means "no label", one more than the last; None for a network without classes."""
         return self.num_classes or None
 

@@ -276,9 +276,11 @@ def test_the_readmes_config_is_one(root):
     made = Config.of(yaml.safe_load(text))
     assert (made.loss, made.noise) == (parts.MinSnrLoss(gamma=5), parts.LogitNormal(std=1.2))
     assert made.schedule.T == 400
-    for part in ("parametrisation", "noise", "loss"):  # every kind is named
+    for part in ("parametrisation", "noise", "loss"):  # every kind that a denoiser can have is named
         line = next(line for line in text.splitlines() if line.startswith(f"{part}:"))
-        assert config_text.KINDS[part].keys() - {"cross-entropy"} <= set(re.findall(r"[a-z][\w-]*", line))
+        assert config_text.KINDS[part].keys() - {"cross-entropy", "contrastive"} <= set(
+            re.findall(r"[a-z][\w-]*", line)
+        )
 
 
 def test_a_config_in_full_passes_through_yaml_and_json():
