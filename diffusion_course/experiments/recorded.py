@@ -19,7 +19,7 @@ _numbers = count()
 _recordings: OrderedDict[tuple[Any, ...], Replay] = OrderedDict()
 
 
-def replay_forward(net: nn.Module, say: Callable[[str], Any], recorder: Record | None = None) -> nn.Module:
+def record(net: nn.Module, say: Callable[[str], Any], recorder: Record | None = None) -> nn.Module:
     """The network itself, whose evaluations without gradients on a GPU are replayed from now on; it must be in eval mode.
 
     say: takes a line where recording failed, or where a replay does not give what the network gives: then it is called itself.

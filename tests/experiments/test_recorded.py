@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from diffusion_course.experiments import recorded
-from diffusion_course.experiments.recorded import replay_forward
+from diffusion_course.experiments.recorded import record
 from diffusion_course.nets.unet import UNet
 
 
@@ -39,7 +39,7 @@ class Recorder:
 def test_each_shape_is_recorded_once_and_replayed_from_then_on():
     net, recorder = nn.Linear(3, 2), Recorder()
     plain = net.forward
-    replay_forward(net, print, recorder)
+    record(net, print, recorder)
     for n in (4, 4, 5, 4, 5):
         x = torch.randn(n, 3)
         assert torch.equal(net(x), plain(x))
@@ -49,7 +49,7 @@ def test_each_shape_is_recorded_once_and_replayed_from_then_on():
 
 def test_calls_with_gradients_are_the_networks_own():
     net, recorder = nn.Linear(3, 2), Recorder()
-    replay_forward(net, print, recorder)
+    record(net, print, recorder)
     net(torch.randn(4, 3)).sum().backward()
     assert net.weight.grad is not None
     assert not recorder.recorded
@@ -58,7 +58,7 @@ def test_calls_with_gradients_are_the_networks_own():
 @torch.no_grad()
 def test_no_more_than_a_few_recordings_are_held():
     recorder = Recorder()
-    nets = [replay_forward(nn.Linear(3, 2), print, recorder) for _ in range(recorded.HELD + 2)]
+    nets = [record(nn.Linear(3, 2), print, recorder) for _ in range(recorded.HELD + 2)]
     for net in nets:
         net(torch.randn(4, 3))
     assert len(recorded._recordings) == recorded.HELD
@@ -82,7 +82,7 @@ def test_a_recording_that_fails_is_told_and_the_network_is_called_itself(fault, 
 
     net, said = nn.Linear(3, 2), []
     plain = net.forward
-    replay_forward(net, said.append, fails)
+    record(net, said.append, fails)
     x = torch.randn(4, 3)
     for _ in range(3):
         assert torch.equal(net(x), plain(x))
@@ -100,7 +100,7 @@ def test_a_graph_answers_as_the_network_does_for_new_inputs():
         nn.init.normal_(weights, std=0.1)
     plain = net.forward
     said: list[str] = []
-    replay_forward(net, said.append)
+    record(net, said.append)
     answers = []
     for seed in range(4):
         torch.manual_seed(seed)

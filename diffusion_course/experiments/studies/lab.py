@@ -19,7 +19,7 @@ from ...errors import CourseError
 from ...nets.classifier import Classifier
 from .. import data, resume, zoo
 from ..config import Config
-from ..recorded import replay_forward
+from ..recorded import record
 from ..runs import run_name
 
 RUNS = Path("runs")
@@ -104,7 +104,7 @@ class Lab:
     def _loaded(self, source: str) -> Preconditioned:
         model = zoo.load(source, self.device)
         if self.device.type == "cuda":
-            replay_forward(model.net, lambda line: print(line, file=sys.stderr))
+            record(model.net, lambda line: print(line, file=sys.stderr))
         return model
 
     def _of_run(
