@@ -575,9 +575,9 @@ plots.curves(
 # Write it. $T$ may be smaller or larger than $N$, and need not divide it.
 #
 # *Hint.* Make a table of $\ln\bar\alpha$ that begins with a 0 for $t = 0$: then entry $s$ belongs to step $s$, and the table has
-# $N + 1$ entries. Each of the places $0, N/T, \dots, N$ lies between a whole number and the next one; which, and how far
-# along? `torch.lerp(a, b, share)` is `a + share * (b - a)`; make the places in the dtype of `betas`, as it wants. The last place is $N$,
-# the table's last entry: there is none after it to be `b`.
+# $N + 1$ entries. Step $t$ of the new schedule reads it at the place $tN/T$: between which two entries does that lie, and how far
+# along? `torch.lerp(a, b, share)` is `a + share * (b - a)`, and wants one dtype, that of `betas`; integers divided by integers
+# give float32. The last place is $N$, the table's last entry: there is none after it to be `b`.
 
 
 # %%

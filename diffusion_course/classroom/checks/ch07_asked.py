@@ -94,7 +94,8 @@ def _refusing(refused: Sequence[Watched], passing: dict[str, Watched], all_of_th
         return "The right steps that it refuses differ from the others by rounding: allow 1e-6 of the length of the result."
     return (
         "Does is_right(ddim_step) say True? Then it takes rounding for a mistake: allow 1e-6 of the length of the result. "
-        "Does it say False? Then what it compares with is wrong, or the comparison."
+        "Does it say False? Then what it compares with is wrong, or the comparison, or it asks for more than eq. 12 does, as of how "
+        "the step calls the model."
     )
 
 

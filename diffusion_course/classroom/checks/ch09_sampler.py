@@ -21,7 +21,7 @@ from .ch09_walk import (
     walk,
 )
 from .data import Check, Mutant
-from .inputs import Draw
+from .inputs import Draw, column
 from .toys import ToyDenoiser
 
 
@@ -180,6 +180,22 @@ STATES = [
         "states that are kept before the step and not after it: the first is there twice, and the last is missing.",
         edm_sampler,
         lambda v: torch.cat([v[:1], v[:-1]]),
+    ),
+    Mutant(
+        "states divided by sqrt(1 + sigma^2), as films show them: return them as they are.",
+        lambda D, x, sigmas, *rest: edm_sampler(D, x, sigmas, *rest) / column(1 + sigmas**2, x[None]).sqrt(),
+    ),
+    Mutant(
+        "a D whose answers are cut to [-1, 1]: take them as they are.",
+        lambda D, *rest: edm_sampler(lambda x, s: D(x, s).clamp(-1, 1), *rest),
+    ),
+    Mutant(
+        "one step too many, from the last of the sigmas: N + 1 sigmas have N steps, range(len(sigmas) - 1).",
+        lambda D, x, sigmas, noise, *rest: noise[len(noise)],
+    ),
+    Mutant(
+        "a step from the last of the sigmas, which has none behind it: N + 1 sigmas have N steps, range(len(sigmas) - 1).",
+        lambda D, x, sigmas, *rest: sigmas[len(sigmas)],
     ),
     after("states without the first: return N + 1 of them, the first is sigmas[0] x.", edm_sampler, lambda v: v[1:]),
     after("states without the last: N steps lead to N + 1 states.", edm_sampler, lambda v: v[:-1]),

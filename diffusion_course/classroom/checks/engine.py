@@ -20,8 +20,8 @@ from .faults import call_fault, gradient_fault, not_done, repeat_fault, signatur
 from .faults import result_fault as _result_fault
 from .inputs import PLANS, Draw
 from .observe import Tried, kept, observation
-from .shown import misled, shown_numbers
-from .traces import trace
+from .shown import misled, mistold, shown_numbers
+from .traces import beginning, trace
 from .unwritten import is_given
 
 
@@ -236,6 +236,8 @@ def _observed(check: Check, answer: Callable, failed: Trial, trials: Sequence[Tr
     return (
         _in_single(check, answer, failed)
         or misled(check, failed.args, failed.outcome)
+        or beginning(check, failed)
+        or mistold(check, failed.args, failed.outcome)
         or _observation(check, answer, trials)
         or trace(check, answer, failed)
         or shown_numbers(check, failed.args, failed.outcome)

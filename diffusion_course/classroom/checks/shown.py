@@ -18,10 +18,33 @@ def misled(check: Check, args: tuple, outcome: Outcome) -> str:
         if got.shape != want.shape:
             shapes = f"{name} of shape {tuple(got.shape)}, want {tuple(want.shape)}{shape_hint(got, want)}"
             return f"Your function shows {called} {shapes}."
+        written = not got.is_floating_point() and got.ndim and len(got) <= FEW
+        if name in taken:
+            which = f", {got.tolist()}, want {want.tolist()}" if written else "; they must be changed before"
+            return f"Your function shows {called} the {name} that it was given{which}."
         if taken:
             return f"Your function shows {called} {taken[0]} in the place of {name}."
-        if not got.is_floating_point() and got.ndim and len(got) <= FEW:
+        if written:
             return f"Your function shows {called} {name} {got.tolist()}, want {want.tolist()}."
+    return ""
+
+
+def mistold(check: Check, args: tuple, outcome: Outcome) -> str:
+    """On a path: the first call that shows a model the right data, and tells it another time or noise level; "" where none does."""
+    if not check.path or check.machine:
+        return ""
+    right = fresh(in_float64(args))
+    check.right(*right)
+    for number, calls in outcome.shown.items():
+        model = right[number]
+        for call, (mine, theirs) in enumerate(zip(calls, model.shown, strict=False), 1):
+            data, *other = [_in_one_form(got, want) for got, want in zip(mine, theirs, strict=True)]
+            if not data or not bool(close(*data).all()):
+                break
+            for names, pair in zip(model.NAMES[1:], other, strict=True):
+                if pair and not bool(close(*pair).all()):
+                    got, want = (side.flatten()[0].item() for side in pair)
+                    return f"In its call number {call} {model.called} is told {names[0]} = {got:.6g} of the first sample, want {want:.6g}."
     return ""
 
 

@@ -25,7 +25,7 @@ def test_an_argument_that_makes_no_difference_is_named():
 def test_a_model_that_is_asked_less_often_is_told():
     def last_step_without_its_own_prediction(m, x, times, eta, noise, ab):
         states = CHECK.reference(m, x, times[:-1], eta, noise[:-1], ab)
-        return torch.stack([*states, 0.3 * states[-1]])
+        return torch.stack([*states[:-1], 0.9 * states[-1], 0.3 * states[-1]])
 
     assert "eps_model was shown 6 samples; the right function shows it 8." in told(
         last_step_without_its_own_prediction
@@ -42,4 +42,30 @@ def test_of_a_path_that_is_one_short_the_end_is_told():
 
 def test_where_all_arguments_are_used_none_is_named():
     said = told(lambda m, x, times, eta, noise, ab: 1.7 * CHECK.reference(m, x, times, eta, noise, ab) + 0.3)
+    assert "your result is the same" not in said
+
+
+def test_of_a_path_the_first_state_is_told_to_be_the_argument_that_it_is():
+    right = CHECK.reference
+    said = told(lambda m, x, times, eta, noise, ab: right(m, 0.7 * x + 0.1, times, eta, noise, ab))
+    assert "states[0] must be x_T itself, as it is given." in said
+    said = told(lambda *args: (lambda states: torch.cat([states[1:], states[-1:]]))(right(*args)))
+    assert "states[0] must be x_T itself, as it is given; yours is what states[1] should be." in said
+
+
+def test_of_a_path_the_call_that_tells_a_model_another_time_is_told():
+    def one_later_from_the_second_step_on(m, x, times, eta, noise, ab):
+        def model(x_t, t):
+            return m(x_t, t + 1 if t[0] < times[0] else t)
+
+        return CHECK.reference(model, x, times, eta, noise, ab)
+
+    assert "In its call number 2 eps_model is told x_t" not in (
+        said := told(one_later_from_the_second_step_on)
+    )
+    assert "In its call number 2 eps_model is told t = 8 of the first sample, want 7." in said
+
+
+def test_where_the_result_is_nan_no_argument_is_said_to_make_no_difference():
+    said = told(lambda m, x, times, eta, noise, ab: CHECK.reference(m, x, times, eta, noise, ab) * torch.nan)
     assert "your result is the same" not in said
