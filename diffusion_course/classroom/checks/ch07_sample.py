@@ -1,6 +1,6 @@
 """The sampler: all its states, from x_T over the chosen times to x_0."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ from .ch07_walks import Part, cut, first_prediction, last_noise, of_clipped, swa
 from .data import Check, Mutant
 from .inputs import Draw
 from .slips import result_slip
+from .weights import Named, Run, Scripted, first_wrong
 
 
 def chosen(d: Draw) -> Tensor:
@@ -160,6 +161,32 @@ STATES = [
     ),
 ]
 
+RUN = (
+    torch.tensor([9, 6, 2]),
+    torch.linspace(0.9, 0.05, 10, dtype=torch.float64),
+)  # times and alpha_bar for measured weights
+NAMED = Named(
+    state=lambda k: f"states[{k - 1}]",
+    answers=lambda k: {k - 1: "the prediction"},
+    draw=lambda k: f"noise[{k - 1}]",
+    step=lambda k: f"step {k}",
+)
+
+
+def measured(answer: Callable) -> str:
+    times, alpha_bar = RUN
+
+    def run(sampler: Callable) -> Run:
+        def states(start: float, predictions: Sequence[float], draws: Sequence[float]) -> Tensor:
+            noise = torch.tensor(draws, dtype=torch.float64).reshape(-1, 1, 1)
+            x_T = torch.full((1, 1), start, dtype=torch.float64)
+            return sampler(Scripted(predictions), x_T, times, 0.5, noise, alpha_bar).flatten()
+
+        return states
+
+    return first_wrong(run(answer), run(ddim_sample), NAMED, len(times), len(times))
+
+
 DDIM_SAMPLE = Check(
     id="07-ddim_sample",
     points=5,
@@ -173,6 +200,7 @@ DDIM_SAMPLE = Check(
     "t = times[k - 1] -> t_prev = times[k], and the last goes to 0 (Song et al. 2021, eq. 12).",
     outputs=("states",),
     path="states[{}]",
+    measured=measured,
     library=("samplers.ddim",),
     mutants=[*TIMES, *NOISE, *STEPS, *STATES],
 )

@@ -239,18 +239,20 @@ def _observed(check: Check, answer: Callable, failed: Trial, trials: Sequence[Tr
         or beginning(check, failed)
         or mistold(check, failed.args, failed.outcome)
         or _observation(check, answer, trials)
-        or trace(check, answer, failed)
+        or "\n".join(filter(None, (trace(check, answer, failed), _measured(check, answer))))
         or shown_numbers(check, failed.args, failed.outcome)
     )
 
 
 def _observation(check: Check, answer: Callable, trials: Sequence[Trial]) -> str:
-    """What the wrong numbers have in common, on the random cases and on the fixed ones; else what the check itself measures."""
-    said = observation(check, _tried(check, _with_fixed(check, answer, trials)))
-    if said or not check.measured:
-        return said
+    """What the wrong numbers have in common, on the random cases and on the fixed ones."""
+    return observation(check, _tried(check, _with_fixed(check, answer, trials)))
+
+
+def _measured(check: Check, answer: Callable) -> str:
+    """What the check measures of an answer that nothing else explains."""
     with suppress(Exception):  # an answer may fail on any input
-        return check.measured(answer)
+        return check.measured(answer) if check.measured else ""
     return ""
 
 

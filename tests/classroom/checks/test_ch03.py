@@ -319,9 +319,7 @@ def test_of_results_that_follow_from_one_another_the_first_mistake_is_named():
         reach = k * (marks[:, None] - marks[None]).std(-1) / marks.shape[1] ** 0.5
         return difference, reach, difference > 0.1
 
-    assert "At the first wrong result this looks like N - 1 in the place of N" in told(
-        "03-shown_better", two
-    )
+    assert "At the first wrong result this looks like N - 1 in the place of N" in told("03-shown_better", two)
 
 
 def test_a_training_step_whose_loss_is_wrong_is_watched():

@@ -1,9 +1,12 @@
 """What a wrong answer leaves behind, where no known mistake explains it."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 
 from diffusion_course.classroom.checks import CHECKS, CheckFailed, examine
+from diffusion_course.classroom.checks.ch07_ddim import ddim_step as step
 
 CHECK = CHECKS["07-ddim_sample"]
 
@@ -69,3 +72,28 @@ def test_of_a_path_the_call_that_tells_a_model_another_time_is_told():
 def test_where_the_result_is_nan_no_argument_is_said_to_make_no_difference():
     said = told(lambda m, x, times, eta, noise, ab: CHECK.reference(m, x, times, eta, noise, ab) * torch.nan)
     assert "your result is the same" not in said
+
+
+def test_the_weights_of_the_first_wrong_step_are_measured():
+    """Two slips at once, which are no classic mistake together: smaller draws, and a state that shrinks in each step."""
+
+    def sample(m, x, times, eta, noise, ab):
+        states = [x]
+        for (t, p), z in zip(pairwise([*times.tolist(), 0]), noise, strict=True):
+            shrunk = 0.1 * states[-1] if p else 0
+            states.append(step(m, states[-1], t, p, eta, 0.9 * z, ab) - shrunk)
+        return torch.stack(states)
+
+    said = told(sample)
+    assert "On a run of 3 steps step 1 of yours multiplies states[0] by " in said
+    assert ", noise[0] by 0.2995 (want 0.3328); the prediction by the right number." in said
+
+
+def test_of_steps_that_are_not_linear_no_weights_are_told():
+    right = CHECK.reference
+    said = told(
+        lambda m, x, times, eta, noise, ab: (lambda s: torch.cat([s[:1], s[1:] + 0.2 * s[1:] ** 2]))(
+            right(m, x, times, eta, noise, ab)
+        )
+    )
+    assert "multiplies" not in said
