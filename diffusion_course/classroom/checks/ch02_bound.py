@@ -7,7 +7,18 @@ import torch
 from torch import Tensor
 
 from .ch01_slips import after, altered, in_float32
-from .ch02_paths import Both, bound, first, law, of_whole, one_read_wrong, whole
+from .ch02_paths import (
+    Both,
+    bound,
+    first,
+    law,
+    of_model,
+    of_paths,
+    of_whole,
+    one_read_wrong,
+    whole,
+    whole_under,
+)
 from .ch02_terms import TERMS, TWO
 from .data import Check, Mutant
 from .inputs import Draw
@@ -52,6 +63,15 @@ def over_x0(q: Tensor, p: Tensor, prior: Tensor, x0: int) -> Both:
     return sum((whole(q, p, prior, k) for k in range(3)), 0 * prior[0]), bound(q, p, prior, x0)[1]
 
 
+def first_turned(q: Tensor) -> Tensor:
+    return torch.cat([q[:1].mT, q[1:]])
+
+
+def without_first(q: Tensor) -> Tensor:
+    return torch.cat([torch.ones_like(q[:1]), q[1:]])
+
+
+FIRST = "the row is the state that is given, so it is q[0, x0]"
 CHANGES = (
     ("its rows and columns swapped", swapped, "the row is the state that is given"),
     (
@@ -130,6 +150,18 @@ READINGS = [
         Mutant(f"{name}[{k}] in steps 2 and 3 of the expectation alone: step t has {name}[t - 1].", one_read_wrong(0, **{name: lambda v, k=k: v[[0, k, k]]}))
         for name in ("p", "q")
         for k in (1, 2)
+    ),
+    altered(f"q[0, :, x0] for q(x_1 | x_0): {FIRST}.", bound, q=first_turned),
+    *(
+        Mutant(f"q[0, :, x0] for q(x_1 | x_0), in {part} alone: {FIRST}.", one_read_wrong(place, q=first_turned))
+        for place, part in enumerate(("the expectation", "the terms"))
+    ),
+    Mutant("paths without q(x_1 | x_0): the probability of a path from x_0 has three factors.", one_read_wrong(0, q=without_first)),
+    Mutant(
+        "the prior read at x_1: it is the law of x_3, prior[x_3].",
+        lambda q, p, prior, x0: (
+            whole_under(of_paths(q, x0), of_model(p, torch.ones_like(prior), x0) * prior[:, None, None]), bound(q, p, prior, x0)[1]
+        ),
     ),
     Mutant("a uniform prior in the expectation alone: p(x_3) is given.", one_read_wrong(0, prior=uniform)),
     *(
