@@ -22,7 +22,7 @@ def show_quality(rows: Sequence[Row], keys: Sequence[str], caption: str) -> None
 
 
 def show_differences(
-    pairs: Mapping[str, tuple[Row, Row]],
+    pairs: Mapping[str, tuple[Row, Row]], caption: str = ""
 ) -> tuple[dict[str, intervals.Difference], dict[str, float]]:
     """Show distance of row a minus distance of row b, for name -> (a, b) from the same noise. Returns them, and their p values.
 
@@ -34,5 +34,5 @@ def show_differences(
         (name, f"{d.value:+.2f}", f"{d.low:+.2f} to {d.high:+.2f}", f"{p[name]:.2g}")
         for name, d in found.items()
     ]
-    show_table(["rows", "difference of the distances", "95 % interval", "p"], lines)
+    show_table(["rows", "difference of the distances", "95 % interval", "p"], lines, caption)
     return found, p
