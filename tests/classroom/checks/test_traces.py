@@ -11,9 +11,9 @@ from diffusion_course.classroom.checks.ch07_ddim import ddim_step as step
 CHECK = CHECKS["07-ddim_sample"]
 
 
-def told(answer):
+def told(answer, check=CHECK):
     with pytest.raises(CheckFailed) as caught:
-        examine(CHECK, answer)
+        examine(check, answer)
     return str(caught.value)
 
 
@@ -63,10 +63,8 @@ def test_of_a_path_the_call_that_tells_a_model_another_time_is_told():
 
         return CHECK.reference(model, x, times, eta, noise, ab)
 
-    assert "In its call number 2 eps_model is told x_t" not in (
-        said := told(one_later_from_the_second_step_on)
-    )
-    assert "In its call number 2 eps_model is told t = 8 of the first sample, want 7." in said
+    said = told(one_later_from_the_second_step_on)
+    assert "Call 2 of eps_model tells it t = 8 for the first sample, want 7." in said
 
 
 def test_where_the_result_is_nan_no_argument_is_said_to_make_no_difference():
@@ -97,3 +95,18 @@ def test_of_steps_that_are_not_linear_no_weights_are_told():
         )
     )
     assert "multiplies" not in said
+
+
+def test_where_a_model_is_shown_what_the_right_function_shows_that_is_told():
+    """Two slips at once: the error of x_0, and a sum over the coordinates."""
+    loss = CHECKS["06-conditional_loss"]
+
+    def summed(model, x0, labels, sigma, eps, u, p, no_label):
+        s = sigma.reshape(-1, *[1] * (x0.ndim - 1))
+        answer = model(x0 + s * eps, sigma, torch.where(u < p, no_label, labels))
+        return (answer - x0).square().flatten(1).sum(1).mean()
+
+    assert (
+        "Your function shows model what the right one does, so look at what it makes of the answer."
+        in told(summed, loss)
+    )
