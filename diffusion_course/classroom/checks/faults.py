@@ -174,7 +174,10 @@ def _gradient_fault(name: str, got: Any, got_arg: Any, want: Any, want_arg: Any)
             return f"the result is right, but its gradient with respect to {name} is NaN or infinite"
         fault = numbers_fault("", mine, right.to(mine))
         if fault:
-            return f"the result is right, but its gradient with respect to {name} differs: at {fault}"
+            return (
+                f"the result is right, but its gradient with respect to {name} differs: at {fault}. A part of the way back is cut "
+                "off, as .detach(), .item() and torch.no_grad() do it"
+            )
     return ""
 
 
