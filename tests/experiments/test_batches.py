@@ -2,6 +2,7 @@
 
 import copy
 import math
+import warnings
 
 import pytest
 import torch
@@ -166,24 +167,25 @@ def test_a_gpu_sees_the_same_batches_wherever_the_set_lies(monkeypatch, resident
     for step, (images, labels) in enumerate(seen):
         generator = torch.Generator().manual_seed(mix(mix(0) + step))
         rows = torch.randint(len(PIXELS), (8,), generator=generator)
-        assert torch.equal(images, scaled(PIXELS[rows]))
+        torch.testing.assert_close(images, scaled(PIXELS[rows]))  # scaled there: the last bit may differ
         assert torch.equal(labels, LABELS[rows])
 
 
 @pytest.mark.cuda
 @CUDA
-@pytest.mark.filterwarnings("always:called a synchronizing CUDA operation")
-def test_a_step_waits_once_for_the_gpu(recwarn):
+def test_a_step_waits_once_for_the_gpu():
     t = gpu(lambda net, images, labels, generator: nn.functional.cross_entropy(net(images), labels), steps=7)
     loop = t.run()
     for _ in range(2):
         next(loop)
-    torch.cuda.set_sync_debug_mode("warn")
-    try:
-        for _ in range(4):
-            next(loop)
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
-    waits = [w for w in recwarn if "synchronizing" in str(w.message)]
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
+            for _ in range(4):
+                next(loop)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+    waits = [one for one in told if str(one.message).startswith("called a synchronizing")]
     assert len(waits) == 4, [str(w.message) for w in waits]
     assert all(torch.isfinite(value).all() for value in tensors(t).values())
