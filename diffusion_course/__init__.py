@@ -23,10 +23,14 @@ if TYPE_CHECKING:
         guidance,
         linear_gaussian,
         losses,
+        markov_chain,
+        masked,
         noise,
+        sampler_laws,
         samplers,
         schedules,
         sde,
+        unmasking,
     )
     from .noise import Draws, Noise
     from .samplers import sample, trajectory
@@ -46,12 +50,16 @@ __all__ = [
     "guidance",
     "linear_gaussian",
     "losses",
+    "markov_chain",
+    "masked",
     "noise",
     "sample",
+    "sampler_laws",
     "samplers",
     "schedules",
     "sde",
     "trajectory",
+    "unmasking",
 ]
 
 _HOME = {

@@ -220,17 +220,50 @@ def train(
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda or cuda:N. [default: cuda if there is one]")
     ] = None,
+    accumulate: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            help="Compute each batch in N pieces, for less memory; the gradient is the same.",
+            min=1,
+        ),
+    ] = 1,
+    compiled: Annotated[
+        bool,
+        typer.Option("--compile", help="Compile the network first (torch.compile): minutes, then faster."),
+    ] = False,
+    validate_every: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Every N steps, the loss of test images, on the same noise.", min=1),
+    ] = None,
+    sample_every: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Every N steps, a picture of samples, into samples/.", min=1),
+    ] = None,
+    track: Annotated[
+        bool,
+        typer.Option(
+            help="Tell TensorBoard and Weights & Biases too, where installed; curve.jsonl is written always."
+        ),
+    ] = True,
 ) -> None:
-    """Train a network. Stop it with Ctrl-C and start it again: it goes on where it was."""
+    """Train a network. Stop it with Ctrl-C and start it again: it goes on where it was.
+
+    On several GPUs or machines: accelerate launch -m diffusion_course.cli train CONFIG. It is the run of one process.
+    """
     from tqdm import tqdm
 
     from .experiments import runs
+    from .experiments.watching import Looks
 
     def bar(steps: range) -> Any:
         return tqdm(steps, initial=steps.start, total=steps.stop, unit="step")
 
     folder = out or Path("runs") / runs.run_name(config, seed)
-    card = runs.train(config, folder, steps, device, bar, _tell, data, seed)
+    looks = Looks(validate_every, sample_every, track)
+    card = runs.train(config, folder, steps, device, bar, _tell, data, seed, looks, accumulate, compiled)
+    if card is None:
+        return  # another of several processes speaks
     for name, value in card["metrics"].items():
         _say(f"{name}: {value}")
     _say(f"weights and card: {folder}")
@@ -338,7 +371,7 @@ def fid(
     """Compare two sets of pictures: FID, KID, precision, recall, density, coverage, each beside its floor.
 
     A, B and C: a folder, a zip, an .npz (of pytorch-fid's statistics, or of pictures), a data set (mnist-5k, mnist-5k:test),
-    shipped weights or a .safetensors file, from which samples are drawn.
+    a network, from which samples are drawn: shipped weights, a .safetensors file, or others' checkpoints.
     """
     from .experiments.fid import command
 
@@ -351,7 +384,12 @@ def fid(
 
 @app.command(
     rich_help_panel=TRAIN,
-    epilog=_examples("study", "study solvers", "study ddim guidance --out measured --device cuda"),
+    epilog=_examples(
+        "study",
+        "study solvers --cifar10 cifar10-jpeg.zip",
+        "study ddim guidance --out measured --device cuda --runs runs",
+        "study solvers --preset paper",
+    ),
 )
 def study(
     names: Annotated[
@@ -366,16 +404,39 @@ def study(
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda or cuda:N. [default: cuda if there is one]")
     ] = None,
+    runs: Annotated[
+        Path,
+        typer.Option(
+            envvar="DIFFUSION_COURSE_RUNS",
+            help="The folder with the networks of other training seeds, as `train NAME --seed 1` writes them.",
+            **PATH,
+        ),
+    ] = Path("runs"),
+    cifar10: Annotated[
+        str | None,
+        typer.Option(
+            envvar="DIFFUSION_COURSE_CIFAR10",
+            help="CIFAR-10's pictures, for an exact denoiser: a zip or folder; or cifar10, which is downloaded.",
+        ),
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="paper: with others' weights and the FID, where they are at hand.")
+    ] = None,
 ) -> None:
-    """Measure a table of results that the course shows, and write it as JSON. Run it again to resume."""
+    """Measure a table of results that the course shows, and write it as JSON. Run it again to resume.
+
+    Rows whose network is not there are left out, with the command that trains it.
+    """
     from tqdm import tqdm
 
+    from . import devices
     from .experiments import studies
 
     for name in names or []:
-        studies.get(name)  # a wrong name is told before the first study has run
+        studies.get(name, preset)  # a wrong name is told before the first study has run
+    lab = studies.Lab(devices.choose(device), runs, cifar10)
     for name in names or []:
-        result = studies.run(name, out or studies.RESULTS, device, tqdm)
+        result = studies.run(name, out or studies.RESULTS, lab, tqdm, _tell, preset)
         _say(f"{name}: {len(result.rows)} rows, {result.seconds:.0f} s")
     if not names:
         for name in studies.names():

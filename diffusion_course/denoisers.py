@@ -27,7 +27,7 @@ from .parametrisations import (
     x0_param,
 )
 from .schedules import NoiseSchedule
-from .shapes import at_least_single, check_answer, expand, number, per_row, positive
+from .shapes import at_least_single, check_answer, expand, moved, number, per_row, positive
 
 __all__ = [
     "Conditional",
@@ -86,7 +86,7 @@ class Preconditioned(nn.Module):
         # The sampler's state may be float64; the network keeps the dtype it was trained in.
         net_dtype = next((w.dtype for w in self.net.parameters()), x.dtype)
         net_input = (expand(p.c_in(sigma), x) * x).to(net_dtype)
-        c_noise = p.c_noise(sigma).to(x.device, net_dtype).expand(len(x))
+        c_noise = moved(p.c_noise(sigma), x.device).to(net_dtype).expand(len(x))
         F = self.net(net_input, c_noise) if labels is None else self.net(net_input, c_noise, labels)
         if isinstance(F, Tensor) and F.ndim == x.ndim:
             F = F[:, : x.shape[1]]  # a network that also answers variances has 2C channels, these last

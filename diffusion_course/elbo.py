@@ -16,7 +16,7 @@ from .errors import CourseError
 from .gaussian import diffuse, posterior_mean_variance
 from .noise import NoiseSource
 from .schedules import NoiseSchedule
-from .shapes import number, per_sample, same
+from .shapes import moved, number, per_sample, same
 
 Transition = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """p(x_{t-1} | x_t): (x_t, t) -> mean and log-variance in x_t coordinates, each broadcasting to x_t; t is (B,)."""
@@ -152,7 +152,7 @@ def transition_term(
     true_log_variance = schedule.take(posterior_log_variance(schedule), t, x0)
     kl = per_sample(normal_kl(true_mean, true_log_variance, mean, log_variance))
     decoder = per_sample(-discretized_gaussian_log_likelihood(x0, mean, 0.5 * log_variance))
-    return torch.where(schedule.check(t).to(x0.device) == 1, decoder, kl)
+    return torch.where(moved(schedule.check(t), x0.device) == 1, decoder, kl)
 
 
 def posterior_log_variance(schedule: NoiseSchedule) -> Tensor:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from .denoisers import Conditional, Denoiser, Preconditioned
 from .errors import CourseError
@@ -84,6 +85,37 @@ def classifier(D: Denoiser, log_prob: LogProb, scale: Scale) -> Denoiser:
         return x0 + shift.to(x)
 
     return guided
+
+
+def similarity(image: Callable[[Tensor, Tensor], Tensor], text: Tensor) -> LogProb:
+    """The cosine of the angle between an image's vector and a text's, in the place of a classifier: f(x, sigma) . g, both of length 1.
+
+    image: (x, sigma) -> (B, E); text: (1 or B, E). For `classifier`, as `clip_guidance` does, and `mean_shift`.
+    """
+
+    def cosine(x: Tensor, sigma: Tensor) -> Tensor:
+        seen = image(x, sigma)
+        if seen.ndim != 2 or len(seen) != len(x):
+            raise CourseError(f"image(x, sigma): got shape {tuple(seen.shape)}, want ({len(x)}, E)")
+        if text.shape not in ((1, seen.shape[1]), tuple(seen.shape)):
+            raise CourseError(
+                f"text: got shape {tuple(text.shape)}, want (1 or B, E) for images {tuple(seen.shape)}"
+            )
+        return (F.normalize(seen, dim=1) * F.normalize(text.to(seen), dim=1)).sum(1)
+
+    return cosine
+
+
+def clip_guidance(
+    D: Denoiser, image: Callable[[Tensor, Tensor], Tensor], text: Tensor, scale: Scale
+) -> Denoiser:
+    """D + scale sigma^2 grad_x (f(x, sigma) . g): towards a text, by a model that compares images with texts (Nichol et al. 2022, section 2.4).
+
+    GLIDE's shift of the mean of a step by scale Sigma grad, as a change of the score, see `classifier`. image, text: see
+    `similarity`; the image encoder must know x at its noise level, for the gradient is taken there and not at D(x, sigma). With
+    scale = the temperature that such a model was trained with, its similarity is a log p(text | x) up to what depends on x alone.
+    """
+    return classifier(D, similarity(image, text), scale)
 
 
 def mean_shift(log_prob: LogProb, scale: Scale, variance: Variance = posterior_variance) -> Step:

@@ -4,13 +4,15 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from .denoisers import Denoiser, EpsModel, Param, edm_param, halves
-from .elbo import Transition, bits_per_dim, kl_term, posterior_log_variance, transition_term
+from .elbo import Transition, bits_per_dim, kl_term, normal_kl, posterior_log_variance, transition_term
+from .errors import CourseError
 from .gaussian import diffuse, posterior_mean_variance, to_ve, x0_from_eps
 from .parametrisations import P_MEAN, P_STD, SIGMA_DATA
 from .schedules import NoiseSchedule
-from .shapes import expand, same
+from .shapes import at_least_single, expand, same
 
 
 def eps_loss(
@@ -187,3 +189,35 @@ def hybrid_loss(
     stopped = torch.cat([predicted.detach(), v], dim=1)
     bound = bound_loss(learned_transition(lambda x_t, t: stopped, schedule), x0, t, eps, schedule)
     return eps_loss(lambda x_t, t: predicted, x0, t, eps, schedule) + weight * bound
+
+
+def contrastive_loss(images: Tensor, texts: Tensor, scale: float | Tensor) -> Tensor:
+    """The mean of two cross-entropies: which text of the batch belongs to an image, and which image to a text (Radford et al. 2021, fig. 3).
+
+    images, texts: (B, E), row i of one belonging to row i of the other; compared by the cosine of their angle times scale, ().
+    Two images that share a caption are each other's negatives too: the best answer is the same,
+    log p(image, text) / (p(image) p(text)) up to a constant. Raises CourseError for shapes that differ.
+    """
+    same("images", images, "texts", texts)
+    if images.ndim != 2:
+        raise CourseError(f"images: got shape {tuple(images.shape)}, want (B, E)")
+    logits = scale * F.normalize(images, dim=1) @ F.normalize(texts, dim=1).T  # (B, B)
+    own = torch.arange(len(images), device=images.device)
+    return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
+
+
+def autoencoder_loss(
+    x: Tensor, decoded: Tensor, mean: Tensor, log_variance: Tensor, beta: float = 0.01
+) -> Tensor:
+    """(||x - decoded||^2 + beta KL(q(z | x) || N(0, I))) / D, the mean over the batch, a scalar; D values make an image.
+
+    x, decoded: (B, *S), decoded from z ~ q(z | x) = N(mean, exp(log_variance)); mean, log_variance: (B, *Z). Times D / beta it is
+    the negative bound on log p(x), up to a constant, of the likelihood p(x | z) = N(decoded, beta/2 I): beta is twice the variance
+    that a pixel has around the decoded image (Kingma & Welling 2014, eq. 10). beta = 0 leaves the squared error alone.
+    """
+    same("x", x, "decoded", decoded)
+    error = (x - decoded).square().mean()
+    if beta == 0:
+        return error
+    kl = normal_kl(at_least_single(mean), at_least_single(log_variance), 0.0, 0.0)
+    return error + beta * kl.sum() / x.numel()

@@ -49,21 +49,22 @@ class Noise:
         if not dtype.is_floating_point:
             raise CourseError(f"dtype: got {dtype}, want floating point; noise would be cut off to integers")
         if not self.per_sample:
-            return torch.randn(*shape, generator=self._stream(0), dtype=torch.float32).to(
+            return torch.randn(*shape, generator=self.stream(0), dtype=torch.float32).to(
                 device=device, dtype=dtype
             )
         if not shape:
             raise CourseError("shape: got (), want at least the number of samples")
         out = torch.empty(shape, dtype=torch.float32)
         for i, row in enumerate(out):
-            out[i] = torch.randn(row.shape, generator=self._stream(i), dtype=torch.float32)
+            out[i] = torch.randn(row.shape, generator=self.stream(i), dtype=torch.float32)
         return out.to(device=device, dtype=dtype)
 
     def like(self, x: Tensor) -> Tensor:
         """Standard normal noise with x's shape (B, *S), dtype and device."""
         return self.randn(*x.shape, device=x.device, dtype=x.dtype)
 
-    def _stream(self, i: int) -> torch.Generator:
+    def stream(self, i: int) -> torch.Generator:
+        """The generator of row i, at the place where earlier draws left it."""
         while len(self._streams) <= i:
             seed = mix(_all_of(self.seed) + len(self._streams))
             self._streams.append(torch.Generator().manual_seed(seed))

@@ -13,7 +13,7 @@ def number(value: float | Tensor) -> Tensor:
 
 def append_dims(values: Tensor, x: Tensor) -> Tensor:
     """values () or (B,) on x's device, with axes of length 1 behind, to broadcast against x (B, *S)."""
-    return values.to(x.device).reshape(values.shape + (1,) * (x.ndim - values.ndim))
+    return moved(values, x.device).reshape(values.shape + (1,) * (x.ndim - values.ndim))
 
 
 def expand(value: float | Tensor, x: Tensor, name: str = "sigma") -> Tensor:
@@ -102,15 +102,6 @@ def same(name_a: str, a: Tensor, name_b: str, b: Tensor) -> None:
         )
     if a.device != b.device:
         raise CourseError(f"{name_b}: is on {b.device} and {name_a} on {a.device}; move one with .to(...)")
-
-
-def check_labels(labels: Tensor, num_classes: int) -> None:
-    """Raise CourseError for labels that a network has no class for: the one after the last would mean "no label"."""
-    low, high = (int(v) for v in labels.aminmax())
-    if low < 0 or high >= num_classes:
-        raise CourseError(
-            f"labels: got {low}..{high}, want 0..{num_classes - 1}: the network has num_classes={num_classes}"
-        )
 
 
 def check_answer(name: str, answer: object, x: Tensor) -> None:

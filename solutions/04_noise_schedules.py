@@ -912,7 +912,7 @@ plots.curves(
 # set will differ. And against $\lambda$?
 
 # %%
-losses = studies.load("loss-per-t")
+losses = studies.load("loss-per-t").shipped()
 print(f"{losses.command}: {losses.rows[0]['n']} test images, seed {losses.rows[0]['seed']}")
 rows = {(r["data"], r["schedule"]): r for r in losses.rows}
 measured_t = torch.tensor(losses.rows[0]["t"])
@@ -1071,7 +1071,7 @@ quiz.ask("04-q3")
 # jackknife). All bars and all ± of the course are 95 % intervals.
 
 # %%
-study = studies.load("schedules")
+study = studies.load("schedules").shipped()
 print(f"{study.command}: {sum(r['n'] for r in study.rows)} samples, seed {study.rows[0]['seed']}")
 lines = []
 for r in study.rows:

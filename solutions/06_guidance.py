@@ -418,7 +418,7 @@ def neighbours(rows, key):
     return {f"{key} {a[key]:g} minus {key} {b[key]:g}": (a, b) for b, a in itertools.pairwise(rows)}
 
 
-by_noisy = studies.load("classifier-guidance")
+by_noisy = studies.load("classifier-guidance").shipped()
 show_rows(by_noisy, "scale")
 print(f"mean pixel of the test digits of section 3: {images.mean():.2f}")
 found, p = show_differences(neighbours(by_noisy.rows, "scale"))
@@ -818,7 +818,7 @@ variety("fashion-mnist", 5, "sandals")
 # The study `guidance`: 500 samples per scale and data set, 18 Euler steps, the four measures of {{section A classifier for noisy digits}}.
 
 # %%
-free = studies.load("guidance")
+free = studies.load("guidance").shipped()
 show_rows(free, "w", data="mnist")
 show_rows(free, "w", data="fashion-mnist")
 

@@ -888,7 +888,7 @@ for eta in (0.0, 1.0):
 
 
 # %%
-table = studies.load("ddim")
+table = studies.load("ddim").shipped()
 print(f"{table.command}, on {table.device}, {table.date}; floor {table.rows[0]['floor']:.2f}")
 for name in study.SCHEDULES:
     show_quality(table.where(model=name, timesteps="uniform"), ["eta", "steps"], name)
@@ -952,7 +952,7 @@ claim("after the correction, one of the differences is not certain", sum(v >= 0.
 # at the same number of evaluations.
 
 # %%
-equal_cost = studies.load("solvers")
+equal_cost = studies.load("solvers").shipped()
 print(f"{equal_cost.command}, on {equal_cost.device}, {equal_cost.date}")
 on_karras = {
     sampler: equal_cost.where(model="mnist-edm", sampler=sampler, grid="karras")

@@ -55,7 +55,7 @@ import diffusion_course as dc
 from diffusion_course.classroom import check, check_all
 from diffusion_course.denoisers import DatasetDenoiser, GaussianMixture, blurred
 from diffusion_course.experiments import data, intervals, metrics, studies, zoo
-from diffusion_course.experiments.studies import solvers
+from diffusion_course.experiments.studies import ddim_steps, solvers
 from diffusion_course.notebook import plots, quiz, widgets
 from diffusion_course.notebook.claims import agree, claim
 from diffusion_course.notebook.tables import show_table
@@ -1292,7 +1292,7 @@ NAMES = {
     ("mnist-edm", "dpmpp_2m", "karras"): "DPM++(2M), Karras grid",
     ("mnist-flow", "euler", "straight"): "flow weights, Euler, straight",
 }
-results = studies.load("solvers")
+results = studies.load("solvers").shipped()
 
 
 def table(title, cell):
@@ -1448,7 +1448,7 @@ print(f"to {max(row['frechet'] for row in solved):.2f}")
 # schedule of the $\beta_t$, and not as a choice of times.
 
 # %%
-ddim = studies.load("ddim-steps")
+ddim = studies.load("ddim-steps").shipped()
 print(f"{ddim.command}, {ddim.device}, {ddim.date}; median over 16 samples, rms per pixel")
 steps, SOUND = [5, 10, 20, 50, 100, 250, 1000], ("uniform", "quadratic", "karras")
 
@@ -1477,7 +1477,7 @@ figure
 own = ddim.where(denoiser="mnist-edm", grid="own betas")
 lines = []
 for row in own:
-    first = solvers.ddim_grid("own betas", row["steps"])[0]
+    first = ddim_steps.ddim_grid("own betas", row["steps"])[0]
     error, seen = torch.tensor(row["errors"]).quantile(0.5), row["recognised"]
     low, high = seen["wilson 95 %"]
     share = f"{seen['share']:.2f} [{low:.2f}, {high:.2f}]"
@@ -1518,13 +1518,13 @@ show_table(
 
 # %%
 # NBVAL_IGNORE_OUTPUT
-device = torch.device(course.device)
+lab = studies.Lab(torch.device(course.device))
 strips = []
 for grid, n in (("uniform", 20), ("karras", 20), ("own betas", 50), ("own betas", 200)):
     row = ddim.one(denoiser="mnist-edm", grid=grid, steps=n)
-    strips.append(solvers.solve(row, solvers.ddim_grid(grid, n), device, n=4))
+    strips.append(ddim_steps.solve(row, ddim_steps.ddim_grid(grid, n), lab, n=4))
 row = ddim.one(denoiser="mnist-edm", grid="karras", steps=20)
-now = solvers.measure_error(row, device, n=2)["errors"]
+now = ddim_steps.measure_error(row, lab, n=2)["errors"]
 print("karras, 20 steps, first two errors: now", now, "in the file", row["errors"][:2])
 plots.filmstrip(
     torch.stack(strips),

@@ -1,5 +1,7 @@
 """What the tests of the core share: seeded draws, comparison, a mixture with a formula, a network that answers what it is told."""
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -38,3 +40,15 @@ class Net(nn.Module):
     def forward(self, x, c_noise, labels=None):
         self.seen = (x, c_noise, labels)
         return x if self.answer is None else self.answer
+
+
+def random_token_model(shape=(8,), states=3, seed=3):
+    """A network's stand-in: logits that depend on every token."""
+    n = math.prod(shape)
+    weight = Noise(seed).randn(n * (states + 1), n * states, dtype=F64)
+
+    def model(x):
+        seen = torch.nn.functional.one_hot(x.flatten(1), states + 1).double().flatten(1)
+        return (seen @ weight).reshape(*x.shape, states)
+
+    return model

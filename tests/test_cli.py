@@ -349,7 +349,7 @@ def test_the_largest_film_is_drawn(drawn, tmp_path):
 def test_train_shows_the_steps_that_were_done_before(monkeypatch, tmp_path):
     from diffusion_course.experiments import runs
 
-    def train(config, folder, steps, device, progress, say, data_name, seed):
+    def train(config, folder, steps, device, progress, say, *options):
         say("resumed at step 114 of 120")
         list(progress(range(114, 120)))
         return {"metrics": {"accuracy": 0.9}}

@@ -17,7 +17,7 @@ from diffusion_course import cli
 from diffusion_course.classroom import build, doctor, handout, release
 from diffusion_course.classroom.grading import sandbox, submissions
 from diffusion_course.experiments import data, downloads, drawing, picture_files, runs, zoo
-from diffusion_course.experiments.studies import study
+from diffusion_course.experiments.studies import journal
 
 COMMANDS = typer.main.get_command(cli.app).commands
 # What people type, and what they mistype: names, numbers at the edges and beyond, paths of every kind.
@@ -165,7 +165,7 @@ def nothing_heavy(monkeypatch, tmp_path):
         (picture_files, "names"),
         (downloads, "fetch"),
         (zoo, "load"),
-        (study, "_finished"),
+        (journal, "Journal"),
         (build, "read"),
         (release, "_file"),
         (release, "_solved"),

@@ -23,10 +23,12 @@ from diffusion_course.guidance import (
     cfg,
     classifier,
     clip,
+    clip_guidance,
     dynamic_threshold,
     from_paper_scale,
     interval,
     mean_shift,
+    similarity,
 )
 from diffusion_course.nets.mlp import MLP
 
@@ -292,3 +294,36 @@ def test_dynamic_threshold_works_on_each_sample_alone():
 def test_bad_input(call, message):
     with pytest.raises(CourseError, match=message):
         call()
+
+
+def seen(x, sigma):
+    """An image encoder: smooth, and it knows the noise level."""
+    return torch.stack([x[:, 0].sin() + sigma, x[:, 1] ** 2 - x[:, 0], 1.5 + x.prod(1)], dim=1)
+
+
+def test_clip_guidance_follows_the_gradient_of_the_cosine():
+    text, sigma, scale = torch.tensor([[0.3, -2.0, 1.0]], dtype=F64), torch.tensor(0.7, dtype=F64), 5.0
+    h = 1e-5
+
+    def cosine(x):
+        return nn.functional.cosine_similarity(seen(x, sigma), text)
+
+    differences = [(cosine(X + h * e) - cosine(X - h * e)) / (2 * h) for e in torch.eye(2, dtype=F64)]
+    with torch.no_grad():
+        shift = clip_guidance(M, seen, text, scale)(X, sigma) - M(X, sigma)
+    close(shift, scale * sigma**2 * torch.stack(differences, dim=1), 1e-8)
+
+
+def test_only_directions_count_for_a_similarity():
+    text, sigma = Noise(5).randn(6, 3, dtype=F64), torch.tensor(0.7, dtype=F64)
+    one = similarity(seen, text)(X, sigma)
+    close(one, similarity(lambda x, s: 9 * seen(x, s), text / 4)(X, sigma))
+    assert one.shape == (6,)
+    assert (one.abs() <= 1).all()
+    close(one[:1], similarity(seen, text[:1])(X, sigma)[:1])  # one text for all
+
+
+@pytest.mark.parametrize("text", [torch.ones(2, 3), torch.ones(1, 4), torch.ones(1, 3, 1), torch.ones(3)])
+def test_a_text_of_another_shape_is_told(text):
+    with pytest.raises(CourseError, match=r"text: got shape .* want \(1 or B, E\)"):
+        clip_guidance(M, seen, text.double(), 1.0)(X, torch.tensor(0.7))

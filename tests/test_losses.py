@@ -356,3 +356,39 @@ def test_gradients_reach_the_network():
 def test_bad_input(call, message):
     with pytest.raises(CourseError, match=message):
         call()
+
+
+# ---- autoencoders
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.003, 2.0])
+def test_the_autoencoder_loss_is_a_bound_times_beta(beta):
+    """-log N(x; decoded, beta/2) + KL to the standard normal, by torch.distributions, times beta over the dimensions."""
+    x, decoded = draws(5, 1, 4, 4), draws(5, 1, 4, 4, seed=1)
+    mean, log_variance = draws(5, 3, 2, 2, seed=2), draws(5, 3, 2, 2, seed=3)
+    got = losses.autoencoder_loss(x, decoded, mean, log_variance, beta)
+    if beta == 0:
+        close(got, (x - decoded).square().mean())
+        return
+    normal = torch.distributions.Normal
+    q, prior = normal(mean, (log_variance / 2).exp()), normal(torch.zeros(1).double(), 1.0)
+    kl = torch.distributions.kl_divergence(q, prior).sum((1, 2, 3))
+    s = (beta / 2) ** 0.5
+    constant = 16 * (math.log(s) + 0.5 * math.log(2 * math.pi))
+    nll = -normal(decoded, s).log_prob(x).sum((1, 2, 3)) - constant
+    close(got, beta / 16 * (nll + kl).mean())
+
+
+def test_the_autoencoder_loss_in_half_precision_keeps_the_kl():
+    """Near the prior, where the KL is a difference of almost equal numbers."""
+    x, mean = torch.zeros(2, 1, 4, 4), torch.zeros(2, 3, 2, 2, dtype=torch.bfloat16)
+    log_variance = torch.full((2, 3, 2, 2), 0.01, dtype=torch.bfloat16)
+    got = losses.autoencoder_loss(x, x, mean, log_variance, 1.0)
+    r = log_variance[0, 0, 0, 0].double()
+    close(got, 12 / 16 * 0.5 * (r.exp() - 1 - r), 1e-4)
+
+
+def test_a_reconstruction_of_another_shape_is_told():
+    z = torch.zeros(2, 3, 2, 2)
+    with pytest.raises(CourseError, match=r"^decoded: got shape \(2, 1, 4, 5\), want \(2, 1, 4, 4\)"):
+        losses.autoencoder_loss(torch.zeros(2, 1, 4, 4), torch.zeros(2, 1, 4, 5), z, z)

@@ -70,7 +70,8 @@ def loaded(cells):
 
 
 def _file(name):
-    return json.loads((studies.RESULTS / f"{name}.json").read_text())["rows"]
+    content = json.loads((studies.RESULTS / f"{name}.json").read_text())
+    return content["rows"] + content.get("summary", [])
 
 
 def is_value(number, known):

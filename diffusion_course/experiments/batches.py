@@ -10,25 +10,29 @@ RESIDENT = 2**30  # bytes: images up to this size lie on the GPU, where rows are
 
 
 class Batches:
-    """Rows of images (N, C, H, W) and labels (N,), as `device` and `layout` want them.
+    """Images (N, C, H, W) and labels (N,), row by row, as `device` and `layout` want them.
 
     images: float, or pixels in 0..255, uint8, which are scaled to [-1, 1] batch by batch. A small set is kept on a GPU;
-    of a larger one, or where memory is short, each batch is sent there.
+    of a larger one, or where memory is short, each batch is sent there. Labels stay on the CPU, where losses draw.
     """
 
     def __init__(self, images: Tensor, labels: Tensor, device: torch.device, layout: torch.memory_format):
-        self.images, self.labels, self.device, self.layout = images, labels, device, layout
+        self.images, self.labels, self.device, self.layout = images, labels.cpu(), device, layout
         if images.nbytes <= RESIDENT:
             try:
-                self.images, self.labels = images.to(device), labels.to(device)
+                self.images = images.to(device)
             except torch.OutOfMemoryError:
-                self.images, self.labels = images, labels
+                self.images = images
 
     def __len__(self) -> int:
         return len(self.images)
 
+    @property
+    def shape(self) -> torch.Size:
+        """Of one image."""
+        return self.images.shape[1:]
+
     def __call__(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Images (B, C, H, W), float, and labels (B,), for rows (B,), int64, on the CPU."""
-        rows = moved(rows, self.images.device)
-        images = moved(self.images[rows], self.device)
+        images = moved(self.images[moved(rows, self.images.device)], self.device)
         return scaled(images.to(memory_format=self.layout)), moved(self.labels[rows], self.device)

@@ -16,19 +16,29 @@ from ..errors import CourseError, check_known, check_number
 from ..files import user_path
 from ..parametrisations import Param, edm_param, eps_param, flow_param, v_param, x0_param
 from ..schedules import BETAS, NoiseSchedule
-from . import config_text, net_parts, parts
+from . import config_text, net_parts, parts, tokens
+from .captioned import GRAMMARS
 from .data import Source, describe
 from .recipe import Recipe
 
 CONFIGS = Path(__file__).parent.parent / "configs"
+
+OWN_LOSS: dict[type[parts.Part], type[parts.Part]] = {
+    net_parts.AutoencoderShape: parts.ReconstructionLoss,
+    net_parts.ImageTextShape: parts.ContrastiveLoss,
+    net_parts.TokenTransformerShape: parts.MaskedLoss,
+}
+"""Networks that are neither denoisers nor classifiers, and the loss of each."""
+OWNER = {"cross-entropy": "a classifier", **{loss.kind: net_parts.told(of) for of, loss in OWN_LOSS.items()}}
 
 
 @dataclass(frozen=True)
 class Config:
     """All that makes a run. Raises CourseError for parts that do not go together.
 
-    data: a data set's name, or the path of pictures. parametrisation: None for classifiers. noise: None for the classifier of
-    clean images. schedule: where parametrisation or noise need one. label_dropout: the share of labels left out in training.
+    data: a data set's name, or the path of pictures. latents: for a denoiser of an autoencoder's latents. parametrisation: of
+    denoisers only. noise: of those and of the classifier of noisy images. schedule: where parametrisation or noise need one.
+    label_dropout: the share of labels left out in training.
     """
 
     data: str
@@ -37,15 +47,16 @@ class Config:
     recipe: Recipe
     parametrisation: parts.Parametrisation | None = None
     noise: parts.Noise | None = None
+    latents: parts.Latents | None = None
     schedule: parts.Schedule | None = None
     label_dropout: float = 0.0
 
     def __post_init__(self) -> None:
         check_number("label_dropout", self.label_dropout, lambda v: 0 <= v <= 1, "in 0..1")
-        if isinstance(self.net, net_parts.UNetShape):
+        if isinstance(self.net, net_parts.Denoising):
             self._check_denoiser(self.net)
         else:
-            self._check_classifier(self.net)
+            self._check_other(self.net)
 
     @classmethod
     def of(cls, mapping: object) -> Config:
@@ -61,23 +72,31 @@ class Config:
         held = {name: getattr(self, name) for name in config_text.PARTS}
         return {name: config_text.written(value) for name, value in held.items() if value is not None}
 
-    def _check_classifier(self, net: net_parts.Net) -> None:
-        if not isinstance(self.loss, parts.CrossEntropyLoss):
-            raise CourseError(f"loss: got {self.loss.kind!r}, want 'cross-entropy' for a {net.kind}")
-        wanted = {"noise"} if isinstance(net, net_parts.NoisyClassifierShape) else set()
-        for name in ("parametrisation", "noise", "schedule", "label_dropout"):
+    def _check_other(self, net: net_parts.Net) -> None:
+        """Of a network that is no denoiser."""
+        own = OWN_LOSS.get(type(net), parts.CrossEntropyLoss)
+        if not isinstance(self.loss, own):
+            raise CourseError(f"loss: got {self.loss.kind!r}, want {own.kind!r} for {net_parts.told(net)}")
+        noisy = isinstance(net, net_parts.NoisyClassifierShape | net_parts.ImageTextShape)
+        tokens = isinstance(net, net_parts.TokenTransformerShape)
+        wanted = {"noise"} if noisy else {"label_dropout"} if tokens else set()
+        for name in ("parametrisation", "noise", "schedule", "latents", "label_dropout"):
             if name not in wanted and getattr(self, name):
-                raise CourseError(f"{name}: a {net.kind} takes none; leave it out")
-        if wanted and not isinstance(self.noise, parts.LogNormal | parts.LogitNormal | parts.UniformTime):
-            raise CourseError(f"noise: a {net.kind} needs one of log-normal, logit-normal, uniform")
+                raise CourseError(f"{name}: {net_parts.told(net)} takes none; leave it out")
+        if noisy and not isinstance(self.noise, parts.LogNormal | parts.LogitNormal | parts.UniformTime):
+            raise CourseError(f"noise: {net_parts.told(net)} needs one of log-normal, logit-normal, uniform")
 
-    def _check_denoiser(self, net: net_parts.UNetShape) -> None:
+    def _check_denoiser(self, net: net_parts.Denoising) -> None:
         param, noise, loss = self.parametrisation, self.noise, self.loss
-        if isinstance(loss, parts.CrossEntropyLoss):
-            raise CourseError("loss: got 'cross-entropy', which is a classifier's; the network is a unet")
+        if loss.kind in OWNER:
+            got = f"{loss.kind!r}, which is {OWNER[loss.kind]}'s"
+            raise CourseError(f"loss: got {got}; the network is {net_parts.told(net)}")
         for name in ("parametrisation", "noise"):
             if getattr(self, name) is None:
-                raise CourseError(f"{name}: a unet needs one of {', '.join(config_text.KINDS[name])}")
+                known = ", ".join(config_text.KINDS[name])
+                raise CourseError(f"{name}: {net_parts.told(net)} needs one of {known}")
+        if self.latents and isinstance(net, net_parts.TextUNetShape):
+            raise CourseError(f"latents: {net_parts.told(net)} takes none; leave it out")
         users = [one.kind for one in (param, noise) if isinstance(one, parts.NEED_SCHEDULE)]
         if users and self.schedule is None:
             raise CourseError(f"schedule: {' and '.join(map(repr, users))} need one of {', '.join(BETAS)}")
@@ -90,13 +109,18 @@ class Config:
             raise CourseError(
                 f"loss: {loss.kind!r} is a sum over the steps of a schedule; want the noise 'schedule'"
             )
-        if isinstance(loss, parts.HybridLoss) and not net.learned_variance:
-            raise CourseError("loss: 'hybrid' trains variances; want learned_variance: true in net")
-        if net.learned_variance and not bound:
+        if bound and self.latents:
+            raise CourseError(f"loss: {loss.kind!r} counts the grey levels of pixels; latents have none")
+        learned_variance = isinstance(net, net_parts.UNetShape) and net.learned_variance
+        if isinstance(loss, parts.HybridLoss) and not learned_variance:
+            raise CourseError(
+                "loss: 'hybrid' trains variances; want a unet with learned_variance: true as net"
+            )
+        if learned_variance and not bound:
             raise CourseError(
                 f"net: learned_variance: the loss {loss.kind!r} trains no variance; want 'hybrid' or 'vlb'"
             )
-        if net.learned_variance and not isinstance(param, parts.EpsParam):
+        if learned_variance and not isinstance(param, parts.EpsParam):
             raise CourseError("net: learned_variance: goes with the parametrisation 'eps' alone")
 
     @cached_property
@@ -140,11 +164,23 @@ def read_config(source: str, steps: int | None = None, data: str | None = None) 
             mapping = {**mapping, "data": data}
         config = Config.of(mapping)
         if data is not None:
-            config = _fitted(config, describe(data), mapping)
-        check_fit(config, describe(config.data), mapping)
+            config = _fitted(config, _source(config), mapping)
+        check_fit(config, _source(config), mapping)
     except CourseError as error:
         raise CourseError(f"config {path}: {error}") from None
     return config
+
+
+def _source(config: Config) -> Source:
+    """What is known of the config's data, before anything is read."""
+    if isinstance(config.net, net_parts.TokenTransformerShape):
+        tokens.check(config.data, config.net.shape, config.net.states)
+        return tokens.describe(config.data)
+    if config.data == tokens.TEXT:
+        raise CourseError(
+            f"data: {config.data} is a text, got the net {config.net.kind!r}, want 'token-transformer'"
+        )
+    return describe(config.data)
 
 
 def _fitted(config: Config, data: Source, given: object) -> Config:
@@ -152,6 +188,8 @@ def _fitted(config: Config, data: Source, given: object) -> Config:
     net = given.get("net") if isinstance(given, Mapping) else None
     colours = net["channels"] if isinstance(net, Mapping) and "channels" in net else 3
     sizes = {"image_size": data.size, "channels": data.channels or colours, "num_classes": len(data.classes)}
+    if config.latents:
+        sizes = {"num_classes": len(data.classes)}  # of images, the autoencoder has the size
     known = {one.name for one in fields(config.net)}
     change: dict[str, Any] = {
         name: value for name, value in sizes.items() if value is not None and name in known
@@ -166,11 +204,19 @@ def check_fit(config: Config, data: Source, given: object) -> None:
 
     A class too few would silently make the last one "no label", and one too many is never trained.
     """
-    classes = {0, len(data.classes)} if isinstance(config.net, net_parts.UNetShape) else {len(data.classes)}
+    if isinstance(config.net, net_parts.Reading) and config.data not in GRAMMARS:
+        names = ", ".join(GRAMMARS)
+        raise CourseError(
+            f"data: {net_parts.told(config.net)} takes a set with captions ({names}), got {config.data}"
+        )
+    without = isinstance(config.net, net_parts.Denoising | net_parts.TokenTransformerShape)
+    classes = {0, len(data.classes)} if without else {len(data.classes)}
     sizes, channels = {data.size}, {data.channels}
     if data.size is None:  # pictures, which become what the network takes
-        sizes, channels = {config.net.image_size}, {1, 3}
+        sizes, channels = {getattr(config.net, "image_size", None)}, {1, 3}
     wanted: dict[str, set] = {"image_size": sizes, "channels": channels, "num_classes": classes}
+    if config.latents:  # the network's size is that of the latents, see `zoo.latent_space`
+        wanted = {"num_classes": classes}
     for key, values in wanted.items():
         got = getattr(config.net, key, None)
         if got is not None and got not in values:

@@ -20,6 +20,8 @@ MODELS: dict[str, dict[str, dict[str, Any]]] = {
         "noise": {"kind": "log-normal", "mean": 0.0, "std": 1.5},
         "loss": {"kind": "cross-entropy"},
     },
+    "autoencoder": {"net": {"kind": "autoencoder"}, "loss": {"kind": "reconstruction"}},
+    "masked": {"net": {"kind": "token-transformer"}, "loss": {"kind": "masked"}},
     "flow": {
         "net": {"kind": "unet"},
         "parametrisation": {"kind": "flow"},
@@ -31,6 +33,17 @@ MODELS: dict[str, dict[str, dict[str, Any]]] = {
         "parametrisation": {"kind": "edm"},
         "noise": {"kind": "log-normal"},
         "loss": {"kind": "edm"},
+    },
+    "text": {
+        "net": {"kind": "text-unet"},
+        "parametrisation": {"kind": "edm"},
+        "noise": {"kind": "log-normal"},
+        "loss": {"kind": "edm"},
+    },
+    "clip": {
+        "net": {"kind": "clip"},
+        "noise": {"kind": "log-normal", "mean": 0.0, "std": 1.5},
+        "loss": {"kind": "contrastive"},
     },
     **{
         f"eps-{schedule}": {
@@ -62,7 +75,7 @@ KINDS: dict[str, dict[str, type[parts.Part]]] = {
 }
 """part of a config -> kind -> its class."""
 MOST_ALIASES = 20
-PARTS = ("data", "net", "schedule", "parametrisation", "noise", "loss", "label_dropout", "recipe")
+PARTS = ("data", "latents", "net", "schedule", "parametrisation", "noise", "loss", "label_dropout", "recipe")
 
 
 def load(path: Path) -> object:
@@ -118,6 +131,8 @@ def read(mapping: object) -> dict[str, Any]:
         )  # else it is the model's, whose other parts were replaced
     if not isinstance(held["data"], str) or not held["data"]:
         raise CourseError(f"unknown data set {shown(held['data'])}: want a name, or the path of pictures")
+    if "latents" in held:
+        made["latents"] = _latents(held["latents"])
     rest = {"label_dropout": held["label_dropout"]} if "label_dropout" in held else {}
     return {"data": held["data"], "recipe": _recipe(held["recipe"]), **made, **rest}
 
@@ -130,6 +145,8 @@ def written(value: Any) -> Any:
         case parts.Part():
             held = {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(value).items()}
             return {"kind": value.kind, **held}
+        case parts.Latents():
+            return {key: v for key, v in asdict(value).items() if v is not None}
         case Recipe():
             return asdict(value)
     return value
@@ -194,6 +211,18 @@ def _schedule(value: object) -> parts.Schedule:
         return parts.Schedule(held.pop("kind"), held.pop("T", 1000), held)
     except CourseError as error:
         raise CourseError(f"schedule: {error}") from None
+
+
+def _latents(value: object) -> parts.Latents:
+    held = _mapping("latents", {"autoencoder": value} if isinstance(value, str) else value)
+    for name in held:
+        _check_key("latents", name, [one.name for one in fields(parts.Latents)])
+    if "autoencoder" not in held:
+        raise CourseError("latents: lacks the key 'autoencoder'")
+    try:
+        return parts.Latents(**held)
+    except CourseError as error:
+        raise CourseError(f"latents: {error}") from None
 
 
 def _with_kind(name: str, value: object, kinds: Iterable[str], keys: Iterable[str]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import functools
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from ..errors import CourseError, check_integer, check_known, unknown
 from ..files import user_path
-from . import food, own_pictures, torchvision_sets
+from . import captioned, food, own_pictures, torchvision_sets
 from .picture_cache import Say
 from .pixels import scaled
 
@@ -180,6 +180,13 @@ def _downloaded(read: Callable[[bool, Path], tuple[Tensor, Tensor]], classes: tu
     return lambda train, root, say: (*read(train, data_root(root)), classes)
 
 
+def _captioned(base: Source, name: str) -> Source:
+    """The images of a data set, with captions in place of its classes."""
+    assert base.read is not None
+    read = functools.partial(captioned.read, name, base.read)
+    return replace(base, read=read, classes=captioned.captions(captioned.grammar_of(name)))
+
+
 SOURCES = {
     "digits": Source(lambda train, root, say: (*_digits(train), DIGITS), DIGITS, 8),
     "mnist-5k": Source(lambda train, root, say: (*_mnist_5k(train), DIGITS), DIGITS, 28),
@@ -192,3 +199,4 @@ SOURCES = {
         lambda train, root, say: food.food101_64(train, data_root(root), say), food.CLASSES, 64, 3
     ),
 }
+SOURCES |= {name: _captioned(SOURCES[base], name) for name, (base, _) in captioned.GRAMMARS.items()}

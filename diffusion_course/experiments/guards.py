@@ -1,4 +1,4 @@
-"""What stands between a training step and the world: Ctrl-C, and a GPU that is full."""
+"""What stands between a training step and the world: Ctrl-C, a GPU that is full, a machine without a compiler."""
 
 import contextlib
 import signal
@@ -25,6 +25,18 @@ def memory_advice(batch_size: int) -> Iterator[None]:
         raise CourseError(
             f"out of memory: halve batch_size (now {batch_size}), or use a smaller network"
         ) from None
+
+
+@contextlib.contextmanager
+def compiler_advice() -> Iterator[None]:
+    """Tell what torch.compile cannot do here in one line."""
+    try:
+        yield
+    except Exception as error:
+        if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
+            raise
+        why = " ".join(str(error).split("\n")[:2]).strip()  # "backend=... raised:", and what it raised
+        raise CourseError(f"--compile: {why}; leave it out") from None
 
 
 @contextlib.contextmanager

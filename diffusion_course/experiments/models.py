@@ -6,6 +6,7 @@ from torch import nn
 
 from ..denoisers import Preconditioned
 from ..errors import CourseError
+from ..texted import Texted
 from . import net_parts
 from .config import Config
 
@@ -20,5 +21,7 @@ def network(config: Config) -> nn.Module:
 
 
 def finished(net: nn.Module, config: Config) -> nn.Module:
-    """A denoiser, of a network with a parametrisation; a classifier is what it is."""
-    return Preconditioned(net, config.param) if isinstance(config.net, net_parts.UNetShape) else net
+    """A denoiser, of a network with a parametrisation; any other is what it is."""
+    if isinstance(config.net, net_parts.TextUNetShape):
+        return Texted(net, config.param)
+    return Preconditioned(net, config.param) if isinstance(config.net, net_parts.Denoising) else net

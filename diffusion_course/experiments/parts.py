@@ -41,6 +41,10 @@ def positive(name: str, value: object) -> None:
     check_number(name, value, lambda v: 0 < v < float("inf"), "> 0")
 
 
+def not_negative(name: str, value: object) -> None:
+    check_number(name, value, lambda v: 0 <= v < float("inf"), ">= 0")
+
+
 def below_one(name: str, value: object) -> None:
     check_number(name, value, lambda v: 0 <= v < 1, "in 0..1, below 1")
 
@@ -54,6 +58,11 @@ def integers(name: str, value: object) -> None:
         raise CourseError(f"{name}: got {shown(value)}, want a list of integers")
     for one in value:
         check_integer(name, one, 1, 4096)
+
+
+def text(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise CourseError(f"{name}: got {shown(value)}, want a text")
 
 
 def switch(name: str, value: object) -> None:
@@ -254,6 +263,53 @@ class CrossEntropyLoss(Part):
     shift: int = key(integer(0, 64), 0)
 
 
+@dataclass(frozen=True)
+class MaskedLoss(Part):
+    """The bound of masked diffusion, in nats per token, at linear times (Sahoo et al. 2024), see `masked.py`."""
+
+    kind = "masked"
+
+
+@dataclass(frozen=True)
+class ContrastiveLoss(Part):
+    """Of a model of images and texts: which text of the batch is whose (Radford et al. 2021)."""
+
+    kind = "contrastive"
+
+
+@dataclass(frozen=True)
+class ReconstructionLoss(Part):
+    """Of an autoencoder: squared error plus beta times the KL divergence of the latents. beta: 0 is without it."""
+
+    kind = "reconstruction"
+    beta: float = key(not_negative, 0.01)
+
+
+# ---- latents in place of images
+
+
+@dataclass(frozen=True)
+class Latents:
+    """Denoise `scale` times the latents of an autoencoder, not images (Rombach et al. 2022, section 3.2).
+
+    autoencoder: the name of one that ships, or the path of a file that `train` wrote. A run writes the rest down: scale, by default
+    1 / (standard deviation of the latents), measured when it begins; digest, of the autoencoder's file. Both are results, so
+    configs compare equal without them.
+    """
+
+    autoencoder: str
+    scale: float | None = field(default=None, compare=False)
+    digest: str | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        for name in ("autoencoder", "digest"):
+            value = getattr(self, name)
+            if not (isinstance(value, str) and value) and (name == "autoencoder" or value is not None):
+                raise CourseError(f"{name}: got {shown(value)}, want text")
+        if self.scale is not None:
+            positive("scale", self.scale)
+
+
 Parametrisation = EpsParam | X0Param | VParam | FlowParam | EdmParam
 Noise = LogNormal | LogitNormal | UniformTime | ScheduleTimes
 Loss = (
@@ -268,5 +324,8 @@ Loss = (
     | VlbLoss
     | HybridLoss
     | CrossEntropyLoss
+    | MaskedLoss
+    | ContrastiveLoss
+    | ReconstructionLoss
 )
 NEED_SCHEDULE = EpsParam | X0Param | VParam | ScheduleTimes

@@ -5,8 +5,8 @@ from torch import Tensor
 
 
 def scaled(pixels: Tensor) -> Tensor:
-    """0..255, uint8, to float32 in [-1, 1], of the same shape. What is floating point has that range already and stays as it is."""
-    return pixels if pixels.is_floating_point() else pixels.float() / 127.5 - 1
+    """0..255, uint8, to float32 in [-1, 1], of the same shape. Others stay as they are: floating point has that range, int64 are tokens."""
+    return pixels.float() / 127.5 - 1 if pixels.dtype == torch.uint8 else pixels
 
 
 def squared(picture: Tensor, size: int, channels: int) -> Tensor:

@@ -38,7 +38,7 @@ def code(*without: str) -> dict[str, str]:
     paths = [*PACKAGE.glob("*.py"), *PACKAGE.glob("nets/*.py"), *PACKAGE.glob("experiments/**/*.py")]
     names = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(paths)}
     return {
-        name: _digest(ast.dump(ast.parse(path.read_text(encoding="utf-8"))).encode())
+        name: digest(ast.dump(ast.parse(path.read_text(encoding="utf-8"))).encode())
         for name, path in names.items()
         if not name.startswith(("cli.py", *without))
     }
@@ -48,10 +48,11 @@ def code(*without: str) -> dict[str, str]:
 def weights() -> dict[str, str]:
     """A digest of every trained network that ships, by its name in the package."""
     return {
-        f"weights/{path.name}": _digest(path.read_bytes())
+        f"weights/{path.name}": digest(path.read_bytes())
         for path in sorted(PACKAGE.glob("weights/*.safetensors"))
     }
 
 
-def _digest(content: bytes) -> str:
+def digest(content: bytes) -> str:
+    """What tells this content from any other."""
     return hashlib.sha256(content).hexdigest()[:16]

@@ -18,17 +18,28 @@ from torch import nn
 from .. import devices
 from ..denoisers import Preconditioned
 from ..files import check_writable, write_json, write_text
+from ..nets.autoencoder import Autoencoder
 from ..nets.classifier import Classifier, NoisyClassifier
+from ..nets.clip import ImageTextModel
+from ..nets.token_transformer import TokenTransformer
 from ..samplers import edm
 from ..schedules import karras
-from . import data, resume, zoo
+from ..texted import Texted
+from . import data, latents, resume, tokens, zoo
+from .captioned import GRAMMARS
 from .config import Config, read_config
+from .distributed import joined
 from .drawing import draw
+from .guards import compiler_advice, memory_advice
+from .latents import LatentSpace
 from .metrics import count_recognised
 from .models import network
 from .objectives import objective
-from .quality import noisy_accuracy, quality, share
+from .quality import noisy_accuracy, quality, reconstruction, share
+from .text_quality import caption_accuracy, text_quality
+from .token_quality import token_quality
 from .training import Trainer
+from .watching import Looks, Watch, watch
 
 NOT_TRAINING = (
     "experiments/studies/",
@@ -36,8 +47,14 @@ NOT_TRAINING = (
     "experiments/intervals.py",
     "experiments/fid/",
     "experiments/quality.py",
+    "experiments/token_quality.py",
     "experiments/drawing.py",
+    "experiments/noise_ahead.py",
+    "experiments/snapshots.py",
+    "experiments/watching/",
+    "experiments/text_quality.py",
 )
+NO_LOOKS = Looks()
 
 
 def train(
@@ -49,26 +66,44 @@ def train(
     say: Callable[[str], Any] = lambda line: None,
     data_name: str | None = None,
     seed: int | None = None,
-) -> dict[str, Any]:
+    looks: Looks = NO_LOOKS,
+    accumulate: int = 1,
+    compiled: bool = False,
+) -> dict[str, Any] | None:
     """Train as the config `source` says, into the folder `out`; resumes what it finds there. Returns the card.
 
     steps: instead of the config's, e.g. for a trial. device: default CUDA if present, else CPU.
     progress: wraps the range of steps, e.g. tqdm. say: takes a line on where the run begins, and that it measures.
     data_name: a data set or the path of pictures, instead of the config's. seed: instead of the config's.
+    looks: at what, and how often. accumulate: pieces that each process's share of a batch is computed in. compiled: by torch.compile.
+    Started by accelerate's launcher, several processes train together; the first alone writes; the others return None.
     Raises CourseError for a bad config, device, folder, data or checkpoint, before any step; KeyboardInterrupt, with a line
     that says at which step, when it is stopped.
     """
     config = read_config(source, steps, data_name)
     if seed is not None:
         config = replace(config, recipe=replace(config.recipe, seed=seed))
-    name = run_name(source, seed)
-    recipe, where = config.recipe, devices.choose(device)
+    looks.check(config)
+    recipe, name = config.recipe, run_name(source, seed)
+    processes, where = joined(device)
+    aside = say
+    if not processes.main:  # what all would say, one says
+        progress, say, aside = iter, lambda line: None, processes.aside
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         net = network(config)
-    check_writable(out / "checkpoint.pt")
-    size, channels = (getattr(net, name, None) for name in ("image_size", "channels"))
-    training_set = data.stream(config.data, size=size, channels=channels or 3, say=say)
+    if processes.main:
+        check_writable(out / "checkpoint.pt")
+    space = zoo.latent_space(config.latents, where) if config.latents else None
+    if space:
+        latents.check_fit(space, net, data.describe(config.data))
+    taken = space.autoencoder if space else net  # what takes the images
+    training_set = _data(taken, config.data, "train", say)
+    watched = looks.validate_every and processes.main
+    held_out = _data(taken, config.data, "test", say) if watched else None
+    if space:
+        config, training_set = _in_latents(config, space, training_set)
+        held_out = held_out and replace(held_out, images=space.encode(held_out.images))
     about = {k: v for k, v in config.as_dict().items() if k != "recipe"} | resume.code(*NOT_TRAINING)
     trainer = Trainer(
         net,
@@ -79,36 +114,36 @@ def train(
         where,
         out / "checkpoint.pt",
         about=about,
+        accumulate=accumulate,
+        processes=processes,
+        compiled=compiled,
+        say=aside,
     )
+    if not processes.main:
+        _trained(trainer, progress)
+        return None
     write_text(out / "config.yaml", yaml.safe_dump(config.as_dict(), sort_keys=False))
     weights = out / f"{name}.safetensors"
     if trainer.step == recipe.steps and (card := _finished(weights, config)):
+        processes.end()
         say(f"finished before: all {recipe.steps:,} steps are done")
         return card
     if trainer.step:
         say(f"resumed at step {trainer.step:,} of {recipe.steps:,}")
-    try:
-        for _ in trainer.run(progress):
-            pass
-    except KeyboardInterrupt:
-        again = "the same command goes on from there"
-        raise KeyboardInterrupt(f"at step {trainer.step:,} of {recipe.steps:,}; {again}") from None
+    _trained(trainer, progress, watch(looks, config, trainer, held_out, out, say))
     zoo.write(weights, trainer.ema, config)
     say("trained; measuring what was written")
     shipped = zoo.read(weights, where)  # what is measured is what was written, in half precision
     card = {
         "name": name,
-        "command": f"diffusion-course train {source}"
-        + (f" --steps {steps}" if steps else "")
-        + (f" --seed {seed}" if seed is not None else "")
-        + (f" --data {shlex.quote(data_name)}" if data_name else ""),
+        "command": " ".join(_command(source, steps, seed, data_name, accumulate, compiled, processes.count)),
         "config": config.as_dict(),
-        "data": f"{training_set.name}, {len(training_set):,} images",
+        "data": f"{training_set.name}, {len(training_set):,} {'images' if training_set.classes else 'windows'}",
         "parameters": sum(w.numel() for w in trainer.ema.parameters()),
         "seed": recipe.seed,
         "steps": recipe.steps,
         "seconds": round(trainer.seconds, 1),
-        "device": devices.device_name(where),
+        "device": f"{processes.count} x " * (processes.count > 1) + devices.device_name(where),
         "torch": torch.__version__,
         "date": datetime.date.today().isoformat(),
         "metrics": measure(shipped, config.data, where, read_config(source).data),
@@ -117,9 +152,64 @@ def train(
     return card
 
 
+def _data(net: nn.Module, name: str, split: str, say: Callable[[str], Any]) -> data.Dataset:
+    """The data as the network takes them: pixels, or tokens."""
+    if isinstance(net, TokenTransformer):
+        return tokens.load(name, split, net.shape, net.states)
+    size, channels = (getattr(net, key, None) for key in ("image_size", "channels"))
+    return data.stream(name, split, size=size, channels=channels or 3, say=say)
+
+
+def _trained(trainer: Trainer, progress: Callable[[range], Iterable], look: Watch | None = None) -> None:
+    """Train to the end, and look at every step. Raises KeyboardInterrupt, with a line, where that is stopped."""
+    try:
+        with compiler_advice():
+            for done in trainer.run(progress):
+                if look:
+                    with memory_advice(trainer.recipe.batch_size):
+                        look(done)
+    except KeyboardInterrupt:
+        again = "the same command goes on from there"
+        raise KeyboardInterrupt(f"at step {trainer.step:,} of {trainer.recipe.steps:,}; {again}") from None
+    finally:
+        trainer.processes.end()
+        if look:
+            look.close()
+
+
+def _command(
+    source: str,
+    steps: int | None,
+    seed: int | None,
+    data_name: str | None,
+    accumulate: int,
+    compiled: bool,
+    processes: int,
+) -> list[str]:
+    """What to type for the same run."""
+    launch = f"accelerate launch --num_processes {processes} -m diffusion_course.cli"
+    words = [launch if processes > 1 else "diffusion-course", "train", source]
+    words += ["--steps", str(steps)] if steps else []
+    words += ["--seed", str(seed)] if seed is not None else []
+    words += ["--data", shlex.quote(data_name)] if data_name else []
+    words += ["--accumulate", str(accumulate)] if accumulate > 1 else []
+    return words + (["--compile"] if compiled else [])
+
+
 def run_name(source: str, seed: int | None = None) -> str:
     """What a run of the config `source`, with a seed in place of the config's, is called: its folder, its weights, its card."""
     return Path(source).stem + (f"-seed-{seed}" if seed is not None else "")
+
+
+def _in_latents(config: Config, space: LatentSpace, images: data.Dataset) -> tuple[Config, data.Dataset]:
+    """The data set encoded, once, and the config with the scale, which space has from here on, and the autoencoder's digest."""
+    assert config.latents
+    encoded = space.encode(images.images)
+    if config.latents.scale is None:
+        space.scale = float(f"{latents.latent_scale(encoded):.4g}")
+        encoded *= space.scale
+    named = replace(config.latents, scale=space.scale, digest=zoo.digest(config.latents))
+    return replace(config, latents=named), replace(images, images=encoded)
 
 
 def _finished(weights: Path, config: Config) -> dict[str, Any] | None:
@@ -142,11 +232,20 @@ def measure(
     kind: the data set whose judge is asked, where data_name is a path of the same pictures.
     """
     kind = kind or data_name
+    if isinstance(model, Autoencoder):
+        return reconstruction(model, data_name, device)
+    if isinstance(model, TokenTransformer):
+        return token_quality(model, data_name, device)
     if isinstance(model, NoisyClassifier):
         test = data.load(data_name, "test", size=model.image_size, channels=model.channels)
         return {
             f"test accuracy at sigma {s:g}": noisy_accuracy(model, test, s) for s in (0.1, 0.5, 1.0, 2.0, 5.0)
         }
+    if isinstance(model, ImageTextModel):
+        return caption_accuracy(model, data_name)
+    if isinstance(model, Texted):
+        judged = f"{GRAMMARS[data_name][0]}-judge" in zoo.names()
+        return text_quality(model, data_name, device) if judged else {}
     if not isinstance(model, Preconditioned):
         assert isinstance(model, Classifier)
         test = data.load(data_name, "test", size=model.image_size, channels=model.channels)

@@ -1,14 +1,16 @@
 """One training loop for every network of the course: seeded, with EMA, checkpoints and exact resume.
 
 All randomness of step s comes from a generator seeded with (seed, s). So a resumed run needs only the weights and
-the optimiser's state to go on exactly where the other stopped.
+the optimiser's state to go on exactly where the other stopped, in one process or several, in pieces of any size.
 """
 
 import math
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +19,15 @@ from torch import Generator, Tensor, nn
 
 from ..errors import CourseError
 from ..noise import Draws, mix
-from ..shapes import check_labels
 from . import checkpoints
 from .batches import Batches
+from .distributed import Processes
+from .graphs import Replayed
 from .guards import interrupt_held, memory_advice
+from .pieces import Batch, Loss, Pieces, splits
+from .precision import amp_dtype, layout
 from .recipe import Recipe
 
-Loss = Callable[[nn.Module, Tensor, Tensor, Generator], Tensor]
-"""(network, images (B, C, H, W), labels (B,), generator) -> scalar to minimise. Draws come from the generator."""
 Update = Callable[["Trainer", Tensor, Tensor], float]
 """(trainer, images (B, C, H, W), labels (B,)) -> the loss, after one step of its `net`, `optimizer` and `ema`, with its `lr`, `decay`
 and `draws`."""
@@ -42,12 +45,15 @@ class Progress:
 class Trainer:
     """Trains `net` on images and labels by `loss`. `ema` holds the averaged network, the one to use afterwards.
 
-    loss: what the loop's own update minimises. update: another update, written elsewhere; then loss is None.
+    loss: what the loop's own update minimises, a mean over rows. update: another update, written elsewhere; then loss is None.
     images: (N, C, H, W), or pixels in 0..255, uint8, which may be mapped from a file and are scaled to [-1, 1] batch by batch;
     labels: (N,). device: where to train. checkpoint: a file for exact resume,
     written every `checkpoint_seconds` and at the end or interruption; None for none.
     about: what else makes this run, by name (JSON values), e.g. the config of the network. A checkpoint that exists is resumed
     when recipe, images, labels and `about` are those it was made with. Raises CourseError when it is damaged or of another run.
+    accumulate: pieces that a batch, or a process's share of it, is computed in; the gradient is the whole batch's. Where a
+    GPU's memory is full they become more, and `say` takes a line on it. processes: those that train together, see `distributed`.
+    compiled: compile the network (torch.compile) at its first call.
     """
 
     def __init__(
@@ -62,22 +68,36 @@ class Trainer:
         checkpoint_seconds: float = 30.0,
         about: Mapping[str, Any] | None = None,
         update: Update | None = None,
+        accumulate: int = 1,
+        processes: Processes | None = None,
+        compiled: bool = False,
+        say: Callable[[str], Any] = lambda line: print(line, file=sys.stderr),
     ):
         if (loss is None) == (update is None):
             raise CourseError("loss, update: got both or none, want one of them")
+        self.pieces, self.processes = Pieces(accumulate, say, splits(loss)), processes or Processes()
+        if accumulate * self.processes.count > 1 and not splits(loss):
+            kind = "update" if update else "loss"
+            raise CourseError(f"{kind}: takes whole batches; want accumulate=1 and one process")
+        if recipe.batch_size < self.processes.count:
+            raise CourseError(
+                f"batch_size: got {recipe.batch_size}, want an image at least for each of {self.processes.count} processes"
+            )
         if len(images) == 0:
             raise CourseError(f"images: got shape {tuple(images.shape)}, want at least one")
         if images.is_floating_point() and not bool(torch.isfinite(images).all()):
             raise CourseError("images: hold NaN or infinity; remove those samples before training")
         if labels.shape != (len(images),):
             raise CourseError(f"labels: got shape {tuple(labels.shape)}, want ({len(images)},)")
-        if num_classes := getattr(net, "num_classes", 0):
-            check_labels(labels, num_classes)
         self.device = torch.device(device)
         self.amp_dtype = amp_dtype(self.device)
         self.layout = layout(self.device, self.amp_dtype, images.ndim)
         self.net = net.to(self.device).to(memory_format=self.layout).train()
         self.ema = deepcopy(net).eval().requires_grad_(False)
+        if compiled:
+            self.net.compile()  # in place: the weights keep their names
+        plain = update is None and accumulate * self.processes.count == 1 and not compiled
+        self.replayed = Replayed(self.net, plain and self.device.type == "cuda", say)
         self.loss, self.update, self.recipe = loss, update, recipe
         self.batches = Batches(images, labels, self.device, self.layout)
         # Fused: one call for all parameters. On a CPU 4 ms in place of 20, of a step of 360.
@@ -91,12 +111,14 @@ class Trainer:
         # float16 gradients underflow without scaling; the scaler does nothing for the other dtypes.
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.amp_dtype == torch.float16)
         self.step, self.seconds = 0, 0.0
+        self.ahead: dict[int, Batch] = {}  # by its step: the next one, drawn while a GPU is busy
         self.half_done = False  # inside a step: what is in memory is then no state to resume from
+        self.stopping = False  # one of several processes was told to
         self.checkpoint = Path(checkpoint) if checkpoint is not None else None
         self.checkpoint_seconds = checkpoint_seconds
         data = dict(zip(("images", "labels"), checkpoints.fingerprint(images, labels), strict=True))
         self.about = {**asdict(recipe), **data, **(about or {})}
-        if self.checkpoint is not None and self.checkpoint.exists():
+        if self.checkpoint is not None:
             self._resume(self.checkpoint)
 
     def run(self, progress: Callable[[range], Iterable] = iter) -> Iterator[Progress]:
@@ -109,15 +131,18 @@ class Trainer:
         last_save = time.monotonic()
         steps = range(self.step, self.recipe.steps)
         try:
-            for _ in progress(steps):
-                started = time.perf_counter()
-                with interrupt_held(), memory_advice(self.recipe.batch_size):
-                    loss = self._one_step()
-                self.seconds += time.perf_counter() - started
-                yield Progress(self.step, loss, self.seconds)
-                if self.checkpoint is not None and time.monotonic() - last_save > self.checkpoint_seconds:
-                    self.save()
-                    last_save = time.monotonic()
+            with self.processes.stopping_together():
+                for _ in progress(steps):
+                    started = time.perf_counter()
+                    with interrupt_held(), memory_advice(self.recipe.batch_size):
+                        loss = self._one_step()
+                    self.seconds += time.perf_counter() - started
+                    yield Progress(self.step, loss, self.seconds)
+                    if self.stopping:
+                        raise KeyboardInterrupt
+                    if self.checkpoint is not None and time.monotonic() - last_save > self.checkpoint_seconds:
+                        self.save()
+                        last_save = time.monotonic()
         finally:
             if self.checkpoint is not None and not self.half_done:
                 self.save()
@@ -138,35 +163,39 @@ class Trainer:
         return Draws(mix(mix(self.recipe.seed) + self.step), device=self.device)
 
     def _one_step(self) -> float:
-        r, s = self.recipe, self.step
         self.half_done = True
-        generator = Generator().manual_seed(mix(mix(r.seed) + s))
-        rows = torch.randint(len(self.batches), (r.batch_size,), generator=generator)
-        images, labels = self.batches(rows)
-        # Dropout layers draw from the global generator; seed it for this step only, and give it back after.
+        batch = self.ahead.pop(self.step, None) or self._batch(self.step)
+        # Dropout layers draw from the global generator; it is seeded for this step only, and given back after.
         gpus = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices=gpus):
-            torch.manual_seed(mix(mix(r.seed) + s))
-            value = (
-                self._updated(images, labels) if self.update else self._minimised(images, labels, generator)
-            )
+            value = self._updated(batch) if self.update else self._minimised(batch)
         self.step += 1
         self.half_done = False
         return value
 
-    def _minimised(self, images: Tensor, labels: Tensor, generator: Generator) -> float:
+    def _batch(self, step: int) -> Batch:
+        """What a step takes, from its seed alone: the rows, and what the loss draws for them."""
+        seed = mix(mix(self.recipe.seed) + step)
+        generator = Generator().manual_seed(seed)
+        rows = torch.randint(len(self.batches), (self.recipe.batch_size,), generator=generator)
+        return Batch.of(self.loss, self.net, self.batches, rows, seed, generator)
+
+    def _minimised(self, batch: Batch) -> float:
         """The loop's own update."""
-        assert self.loss
         for group in self.optimizer.param_groups:
             group["lr"] = self.lr
-        with torch.autocast(self.device.type, self.amp_dtype, enabled=self.amp_dtype is not None):
-            loss = self.loss(self.net, images, labels, generator)
         self.optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(loss).backward()
+        low, high = self.processes.share(len(batch))
+        loss = self.pieces.add_up(low, high, partial(self._piece, batch), self._forget)
+        loss, stop = self.processes.add_up(self.net, loss)
         self.scaler.unscale_(self.optimizer)
         norm = nn.utils.clip_grad_norm_(self.net.parameters(), self.recipe.clip)
-        # Both numbers in one copy: each look at a GPU's numbers waits until it has done all it was given.
-        value, size = torch.stack([loss.detach().double(), norm.double()]).tolist()
+        if self.step + 1 < self.recipe.steps:
+            self.ahead = {
+                self.step + 1: self._batch(self.step + 1)
+            }  # on the CPU, while a GPU computes what it was given
+        # All in one copy: each look at a GPU's numbers waits until it has done all it was given.
+        value, size, stopping = torch.stack([loss.double(), norm.double(), stop.double()]).tolist()
         # Stop before such numbers reach the weights. (The float16 scaler skips infinite gradients by itself.)
         self._finite("loss", value)
         if not self.scaler.is_enabled():
@@ -174,11 +203,32 @@ class Trainer:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self._update_ema(self.decay)
+        self.replayed.after_step(self.amp_dtype)
+        self.stopping = stopping > 0
         return value
 
-    def _updated(self, images: Tensor, labels: Tensor) -> float:
+    def _forget(self) -> None:
+        """Undo the gradients of pieces that were too large; smaller ones are not what was recorded."""
+        self.optimizer.zero_grad()
+        self.replayed.undo()
+
+    def _piece(self, batch: Batch, low: int, high: int) -> Tensor:
+        """Add the gradient of some rows of a batch to the network's; their part of the loss, ()."""
+        assert self.loss
+        piece = batch.piece(low, high)
+        images, labels = self.batches(piece.rows)
+        torch.manual_seed(piece.seed)
+        with torch.autocast(self.device.type, self.amp_dtype, enabled=self.amp_dtype is not None):
+            loss = piece.value(self.loss, self.net, images, labels)
+            loss = loss * (len(piece) / len(batch))
+        self.scaler.scale(loss).backward()
+        return loss.detach().reshape(())
+
+    def _updated(self, batch: Batch) -> float:
         """An update that was written elsewhere. It scales no gradients, so float16 is not for it."""
         assert self.update
+        images, labels = self.batches(batch.rows)
+        torch.manual_seed(batch.seed)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.amp_dtype == torch.bfloat16):
             value = float(self.update(self, images, labels))
         self._finite("loss", value)
@@ -198,9 +248,10 @@ class Trainer:
             average.copy_(buffer)  # e.g. batch-norm statistics, which are averages already
 
     def save(self) -> None:
-        """Write the checkpoint. A crash at any moment leaves the old one or the new one, never half of one."""
+        """Write the checkpoint, in one of several processes. A crash at any moment leaves the old one or the new one, never half of one."""
         assert self.checkpoint is not None
-        checkpoints.write(self.checkpoint, self._state())
+        if self.processes.main:
+            checkpoints.write(self.checkpoint, self._state())
 
     def _state(self) -> checkpoints.State:
         return {
@@ -214,8 +265,12 @@ class Trainer:
         }
 
     def _resume(self, path: Path) -> None:
-        mine = self._state()
-        state = checkpoints.read(path, mine, list(self.net.parameters()), self.recipe.steps)
+        mine, state = self._state(), None
+        if self.processes.main and path.exists():
+            state = checkpoints.read(path, mine, list(self.net.parameters()), self.recipe.steps)
+        state = self.processes.from_main(state)  # another machine may not see the file
+        if state is None:
+            return
         self.net.load_state_dict(state["net"])
         self.ema.load_state_dict(state["ema"])
         # The file's moments; the knobs are the recipe's.
@@ -223,29 +278,3 @@ class Trainer:
         if self.scaler.is_enabled() and state["scaler"]:
             self.scaler.load_state_dict(state["scaler"])
         self.step, self.seconds = state["step"], state["seconds"]
-
-
-def amp_dtype(device: torch.device) -> torch.dtype | None:
-    """The mixed-precision dtype that pays on this device, or None for float32.
-
-    GPU: bfloat16 where the hardware has it, else float16. CPU: bfloat16 only with AMX or AVX-512 bf16
-    instructions; without them it is emulated, and was measured 17 times slower than float32.
-    """
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.get_device_capability(device)[0] >= 8 else torch.float16
-    if device.type == "cpu":
-        for feature in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
-            if getattr(torch.cpu, feature, lambda: False)():
-                return torch.bfloat16
-    return None
-
-
-def layout(device: torch.device, dtype: torch.dtype | None, ndim: int) -> torch.memory_format:
-    """How images of `ndim` axes, and the network's weights, lie in memory when it trains in the mixed precision `dtype`.
-
-    Convolutions with the channels innermost are faster on GPUs, and in float32 on CPUs: 1.1 to 1.2 times. In bfloat16 on a
-    CPU (AMX) they are slower: 1.2 to 1.7 times, in each of eight U-Nets of 0.6 to 2.7 M parameters.
-    """
-    if ndim != 4 or (device.type == "cpu" and dtype is not None):
-        return torch.contiguous_format
-    return torch.channels_last

@@ -1,7 +1,9 @@
 """Trained networks: those that ship with the course, each with a card that says how it was made and measured, and the world's.
 
 digits = zoo.load("mnist-flow")                           # a denoiser; digits.given(3) is the denoiser of threes
+text = zoo.load("mnist-text").given("a thin seven")       # of thin sevens, see `captions`
 judge = zoo.judge("mnist")                                # a classifier
+codes = zoo.autoencoder("mnist-autoencoder")              # codes.encode, codes.decode
 horses = zoo.load("edm-cifar10-32x32-cond-vp").given(7)   # NVIDIA's weights, see `released.edm`
 """
 
@@ -19,9 +21,14 @@ from torch import nn
 from ..denoisers import Preconditioned
 from ..errors import CourseError, check_known, unknown
 from ..files import user_path, write_bytes
+from ..nets.autoencoder import Autoencoder
 from ..nets.classifier import Classifier, NoisyClassifier
+from ..nets.clip import ImageTextModel
+from ..nets.token_transformer import TokenTransformer
+from . import parts, resume
 from .config import Config
 from .data import data_root
+from .latents import LatentDenoiser, LatentSpace
 from .models import finished, network
 from .released import edm, hub
 
@@ -53,7 +60,13 @@ def load(name_or_path: str | Path, device: torch.device | str = "cpu") -> Precon
     if path.suffix != ".safetensors":
         return edm.load(path, device)
     model = read(path, device)
+    if isinstance(model, Autoencoder):
+        raise CourseError(f"{name!r} is an autoencoder, not a denoiser; use zoo.autoencoder(...)")
+    if isinstance(model, TokenTransformer):
+        raise CourseError(f"{name!r} is a model of tokens, not a denoiser; use zoo.token_model(...)")
     if not isinstance(model, Preconditioned):
+        if isinstance(model, ImageTextModel):
+            raise CourseError(f"{name!r} compares images and texts; use zoo.clip(...)")
         raise CourseError(f"{name!r} is a classifier, not a denoiser; use zoo.judge(...)")
     return model
 
@@ -69,6 +82,57 @@ def noisy_classifier(data: str, device: torch.device | str = "cpu") -> NoisyClas
     """p(y | x; sigma) of a data set, for classifier guidance. Raises CourseError where none ships."""
     model = read(_path(f"{data}-noisy-classifier"), device)
     assert isinstance(model, NoisyClassifier)
+    return model
+
+
+def clip(data: str, device: torch.device | str = "cpu") -> ImageTextModel:
+    """The model that compares a data set's noisy images with captions, for CLIP guidance. Raises CourseError where none ships."""
+    model = read(_path(f"{data}-clip"), device)
+    assert isinstance(model, ImageTextModel)
+    return model
+
+
+def autoencoder(name_or_path: str | Path, device: torch.device | str = "cpu") -> Autoencoder:
+    """An autoencoder, in float32 and eval mode: one of `names()`, or a file that `train` wrote.
+
+    Raises CourseError for an unknown name, a damaged file, and one that holds another network.
+    """
+    _, net = _network(_file(name_or_path))
+    if not isinstance(net, Autoencoder):
+        raise CourseError(f"{str(name_or_path)!r} is no autoencoder")
+    return net.eval().requires_grad_(False).to(device)
+
+
+def latent_space(latents: parts.Latents, device: torch.device | str = "cpu") -> LatentSpace:
+    """The latents that a config names, with its scale, or unscaled where it has none.
+
+    Raises CourseError as `autoencoder` does, and where its file is not the one that `latents.digest` is of.
+    """
+    try:
+        made = LatentSpace(autoencoder(latents.autoencoder, device), latents.scale or 1.0)
+        if latents.digest not in (None, digest(latents)):
+            raise CourseError(
+                f"{latents.autoencoder!r} is not the one that the latents were made with; train again"
+            )
+    except CourseError as error:
+        raise CourseError(f"latents: {error}") from None
+    return made
+
+
+def digest(latents: parts.Latents) -> str:
+    """The digest of the autoencoder's file."""
+    return resume.digest(_file(latents.autoencoder).read_bytes())
+
+
+def token_model(name_or_path: str | Path, device: torch.device | str = "cpu") -> TokenTransformer:
+    """A model of tokens, for `unmasking.sample`: by name, e.g. "prose-masked", or the path of a file that `train` wrote.
+
+    Raises CourseError for an unknown name, and for weights of another kind.
+    """
+    path = user_path(name_or_path) if Path(name_or_path).suffix else _path(str(name_or_path))
+    model = read(path, device)
+    if not isinstance(model, TokenTransformer):
+        raise CourseError(f"{str(name_or_path)!r} is no model of tokens; use zoo.load(...)")
     return model
 
 
@@ -93,6 +157,26 @@ def write(path: Path, net: nn.Module, config: Config) -> None:
 
 def read(path: Path, device: torch.device | str = "cpu") -> nn.Module:
     """The model in a file that `write` made, in float32 and eval mode. Raises CourseError for any other file."""
+    config, net = _network(path)
+    try:
+        return ready(net, config, device).eval().requires_grad_(False).to(device)
+    except CourseError as error:
+        raise CourseError(f"weights {path}: {error}") from None
+
+
+def ready(net: nn.Module, config: Config, device: torch.device | str = "cpu") -> nn.Module:
+    """What users call, of a network: see `models.finished`; a denoiser of latents has its autoencoder, read from its file.
+
+    Raises CourseError as `latent_space` does.
+    """
+    model = finished(net, config)
+    if config.latents and isinstance(model, Preconditioned):
+        return LatentDenoiser(net, model.param, latent_space(config.latents, device))
+    return model
+
+
+def _network(path: Path) -> tuple[Config, nn.Module]:
+    """The config in a file, and its network alone, on the CPU."""
     try:
         with safe_open(path, framework="pt") as file:
             card = json.loads((file.metadata() or {})["config"])
@@ -115,9 +199,15 @@ def read(path: Path, device: torch.device | str = "cpu") -> nn.Module:
         net.load_state_dict(tensors)
     except RuntimeError:
         raise CourseError(f"weights {path}: belongs to another architecture than its config says") from None
-    return finished(net, config).eval().requires_grad_(False).to(device)
+    return config, net
 
 
 def _path(name: str) -> Path:
     check_known("weights", name, names())
     return FOLDER / f"{name}.safetensors"
+
+
+def _file(name_or_path: str | Path) -> Path:
+    """The file of a shipped name, or at a path."""
+    path = user_path(name_or_path)
+    return path if path.suffix else _path(str(name_or_path))

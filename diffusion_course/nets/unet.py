@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,8 @@ from torch.nn import functional as F
 from ..errors import CourseError, check_integer
 from ..shapes import check_batch
 from .embedding import Conditioning, Labelled
+
+Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
 
 
 class UNet(Labelled):
@@ -86,24 +89,37 @@ class UNet(Labelled):
 
     def forward(self, x: Tensor, c_noise: Tensor, labels: Tensor | None = None) -> Tensor:
         """x: (B, C, H, W); c_noise: () or (B,) noise level; labels: (B,) or None. Returns (B, C or 2C, H, W)."""
+        told = self.told(x, c_noise, labels)
+        return self.decoded(x, self.encoded(self.first(self.fold(x)), told), told)
+
+    def told(self, x: Tensor, c_noise: Tensor, labels: Tensor | None) -> tuple[Tensor, ...]:
+        """What every layer is told beside its input: one vector per sample, (B, 4 * widths[0]). Raises CourseError for another x."""
         check_batch("x", x, self.channels, self.image_size, self.image_size)
-        emb = F.silu(self.condition(torch.as_tensor(c_noise).to(x).expand(len(x)), labels))
-        h = self.first(self.fold(x))
-        shortcuts = [h]
+        return (F.silu(self.condition(torch.as_tensor(c_noise).to(x).expand(len(x)), labels)),)
+
+    def encoded(self, h: Tensor, told: tuple[Tensor, ...]) -> list[Tensor]:
+        """The way down from the first layer's answer h: all shortcuts, h the first of them, and what the middle answers."""
+        states = [h]
         for layer in self.down:
-            h = layer(h, emb)
-            shortcuts.append(h)
-        h = self.middle(h, emb)
+            states.append(layer(states[-1], *told))
+        return [*states, self.middle(states[-1], *told)]
+
+    def decoded(self, x: Tensor, states: Sequence[Tensor], told: tuple[Tensor, ...]) -> Tensor:
+        """The way up from what `encoded` gave, to the network's answer at x."""
+        *shortcuts, h = states
         for layer in self.up:
             if isinstance(layer, Block):
                 h = torch.cat([h, shortcuts.pop()], dim=1)
-            h = layer(h, emb)
-        gain = self.gain(emb)[..., None, None]  # (B, C or 2C, 1, 1)
+            h = layer(h, *told)
+        gain = self.gain(told[0])[..., None, None]  # (B, C or 2C, 1, 1)
         return self.unfold(self.last(h)) + gain * x.repeat(1, gain.shape[1] // self.channels, 1, 1)
 
 
 class Block(nn.Module):
-    """Residual block (two convolutions; the embedding scales and shifts between them), then optional attention."""
+    """Residual block (two convolutions; the embedding scales and shifts between them), then optional attention.
+
+    What else it is told beside the embedding goes to the attention, see `text_unet`.
+    """
 
     def __init__(self, c_in: int, c_out: int, emb: int, attend: bool, dropout: float):
         super().__init__()
@@ -112,12 +128,13 @@ class Block(nn.Module):
         self.scale_shift = nn.Linear(emb, 2 * c_out)
         self.after = nn.Sequential(nn.SiLU(), nn.Dropout(dropout), zero(conv(c_out, c_out)))
         self.skip = nn.Conv2d(c_in, c_out, 1) if c_in != c_out else nn.Identity()
-        self.attention = Attention(c_out) if attend else nn.Identity()
+        self.attention: nn.Module | None = Attention(c_out) if attend else None
 
-    def forward(self, x: Tensor, emb: Tensor) -> Tensor:
+    def forward(self, x: Tensor, emb: Tensor, *told: Tensor) -> Tensor:
         scale, shift = self.scale_shift(emb)[..., None, None].chunk(2, dim=1)  # (B, C, 1, 1) each
         h = self.norm(self.before(x)) * (1 + scale) + shift
-        return self.attention(self.skip(x) + self.after(h))
+        h = self.skip(x) + self.after(h)
+        return h if self.attention is None else self.attention(h, *told)
 
 
 class Attention(nn.Module):
@@ -145,7 +162,7 @@ class Downsample(nn.Module):
         super().__init__()
         self.conv = nn.Conv2d(width, width, 3, stride=2, padding=1)
 
-    def forward(self, x: Tensor, emb: Tensor) -> Tensor:
+    def forward(self, x: Tensor, *told: Tensor) -> Tensor:
         return self.conv(x)
 
 
@@ -156,7 +173,7 @@ class Upsample(nn.Module):
         super().__init__()
         self.conv = conv(width, width)
 
-    def forward(self, x: Tensor, emb: Tensor) -> Tensor:
+    def forward(self, x: Tensor, *told: Tensor) -> Tensor:
         return self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
 
 
@@ -168,7 +185,7 @@ def norm(width: int) -> nn.GroupNorm:
     return nn.GroupNorm(math.gcd(8, width), width)
 
 
-def zero(layer: nn.Conv2d) -> nn.Conv2d:
+def zero(layer: Layer) -> Layer:
     """Start a residual branch at zero: the block is the identity at first, which steadies early training."""
     nn.init.zeros_(layer.weight)
     if layer.bias is not None:

@@ -7,10 +7,14 @@ import pytest
 import torch
 from experiments.training_runs import IMAGES, LABELS, STEPS, loss, network, run, tensors, trainer
 from torch import nn
+from torch._subclasses import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from diffusion_course import CourseError
 from diffusion_course.experiments import batches
 from diffusion_course.experiments.batches import Batches
+from diffusion_course.experiments.config import Config
+from diffusion_course.experiments.models import network as network_of
+from diffusion_course.experiments.objectives import objective
 from diffusion_course.experiments.pixels import scaled
 from diffusion_course.experiments.training import Recipe, Trainer
 from diffusion_course.noise import mix
@@ -67,13 +71,77 @@ def test_the_loop_is_the_textbooks():
             assert torch.equal(a.state_dict()[name], value), name
 
 
-def test_labels_that_the_network_has_no_class_for_are_told_before_the_first_step():
-    net = network()
-    net.num_classes = 2
-    with pytest.raises(
-        CourseError, match=r"^labels: got 0\.\.2, want 0\.\.1: the network has num_classes=2$"
-    ):
-        trainer(net=net)
+def test_what_is_drawn_ahead_belongs_to_its_step():
+    seen = []
+
+    def watch(net, images, labels, generator):
+        seen.append(images)
+        return loss(net, images, labels, generator)
+
+    t = trainer(loss=watch, steps=6)
+    loop = t.run()
+    for _ in range(3):
+        next(loop)
+    t.step = 1
+    next(loop)
+    assert torch.equal(seen[3], seen[1])
+    assert not torch.equal(seen[2], seen[1])
+
+
+UNET = {"image_size": 8, "widths": [8, 8], "attention": [4], "num_classes": 10}
+VARIANCES = {"net": UNET | {"learned_variance": True}, "schedule": {"kind": "cosine", "T": 20}}
+OBJECTIVES = {
+    "flow": {"model": "flow"},
+    "edm": {"model": "edm"},
+    "eps": {"model": "eps-cosine"},
+    "v": {"model": "eps-cosine", "parametrisation": "v"},
+    "bound": {"model": "eps-cosine", "loss": "vlb"},
+    "hybrid": {"model": "eps-cosine", "loss": "hybrid", **VARIANCES},
+    "transformer": {
+        "model": "flow",
+        "net": {"kind": "dit", "image_size": 8, "patch_size": 2, "width": 12, "depth": 1},
+    },
+    "autoencoder": {"model": "autoencoder", "net": {"image_size": 8, "latent_channels": 2, "widths": [8, 8]}},
+    "classifier": {"model": "classifier", "net": {"num_classes": 10}},
+    "noisy classifier": {"model": "noisy-classifier", "net": {"image_size": 8, "num_classes": 10}},
+}
+
+
+class Waits(TorchDispatchMode):
+    """Notes where Python waits for the GPU: it looks at a number there, or copies to it from memory that is not pinned."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def __torch_dispatch__(self, operation, types, arguments=(), options=None):
+        options = options or {}
+        x = arguments[0] if arguments else None
+        if operation is torch.ops.aten._local_scalar_dense.default:
+            if x.device.type == "cuda":
+                self.seen.append("a look")
+            return False if x.dtype == torch.bool else 0  # what no tensor holds here
+        sent = operation is torch.ops.aten._to_copy.default and "cuda" in str(options.get("device"))
+        if sent and x.device.type == "cpu" and not options.get("non_blocking"):
+            self.seen.append(f"a copy of {tuple(x.shape)}")
+        return operation(*arguments, **options)
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_no_objective_waits_for_a_gpu(monkeypatch, name):
+    """On a GPU that is none: tensors without numbers, which know their device."""
+    config = Config.of({"data": "digits", "net": UNET, "recipe": {"steps": 1}} | OBJECTIVES[name])
+    objective_of = objective(config)
+    drawn = objective_of.draw(
+        network_of(config), torch.Size([4, 1, 8, 8]), torch.arange(4), torch.Generator()
+    )
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda x: x)
+    with FakeTensorMode(allow_non_fake_inputs=True), Waits() as waits:
+        with torch.device("cuda"):
+            net, x, y = network_of(config).train(), torch.empty(4, 1, 8, 8), torch.arange(4)
+        waits.seen.clear()
+        assert objective_of.value(net, x, y, *drawn).device.type == "cuda"
+    assert waits.seen == []
 
 
 def gpu(loss, **recipe):
@@ -106,9 +174,10 @@ def test_a_gpu_sees_the_same_batches_wherever_the_set_lies(monkeypatch, resident
 @CUDA
 @pytest.mark.filterwarnings("always:called a synchronizing CUDA operation")
 def test_a_step_waits_once_for_the_gpu(recwarn):
-    t = gpu(lambda net, images, labels, generator: nn.functional.cross_entropy(net(images), labels), steps=6)
+    t = gpu(lambda net, images, labels, generator: nn.functional.cross_entropy(net(images), labels), steps=7)
     loop = t.run()
-    next(loop)
+    for _ in range(2):
+        next(loop)
     torch.cuda.set_sync_debug_mode("warn")
     try:
         for _ in range(4):

@@ -57,17 +57,29 @@ SCHEDULED = Config.of(
     TINY | {"model": "eps-linear", "loss": "hybrid", "net": {**TINY["net"], "learned_variance": True}}
 ).as_dict()
 
+LATENT = Config.of(
+    TINY
+    | {
+        "model": "edm",
+        "latents": {"autoencoder": "mnist-autoencoder", "scale": 1.2, "digest": "0a"},
+        "net": {"kind": "dit", "image_size": 2, "channels": 3, "patch_size": 1, "num_classes": 10},
+    }
+).as_dict()
+CODER = Config.of(
+    TINY | {"model": "autoencoder", "net": {"image_size": 8, "latent_channels": 3, "widths": [8, 8]}}
+).as_dict()
+
 
 def places(mapping):
     inner = [(key, name) for key, part in mapping.items() if isinstance(part, dict) for name in part]
     return [*((key,) for key in mapping), *inner]
 
 
-PLACES = [(base, place) for base in (SHORT, FULL, SCHEDULED) for place in places(base)]
+PLACES = [(base, place) for base in (SHORT, FULL, SCHEDULED, LATENT, CODER) for place in places(base)]
 
 
 @given(place=st.sampled_from(PLACES), value=ODD)
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=800, deadline=None)
 def test_any_value_at_any_place_is_used_or_refused(place, value):
     base, place = place
     changed = copy.deepcopy(base)
@@ -92,6 +104,8 @@ MISTYPED = [
     *((SHORT, part) for part in ((), ("net",), ("edm",), ("recipe",))),
     *((FULL, (part,)) for part in ("parametrisation", "noise")),
     *((SCHEDULED, (part,)) for part in ("schedule", "loss")),
+    *((LATENT, (part,)) for part in ("latents", "net")),
+    *((CODER, (part,)) for part in ("net", "loss")),
 ]
 
 
@@ -103,7 +117,7 @@ def test_a_key_that_is_mistyped_is_named_with_the_nearest(tmp_path, base, part):
         inside = inside[name]
     for key in filter(lambda key: len(key) > 1, inside):  # T has no nearest
         typed = key[:-1] + "q"
-        text = yaml.safe_dump(changed).replace(f"{key}:", f"{typed}:")
+        text = re.sub(rf"\b{key}:", f"{typed}:", yaml.safe_dump(changed))
         told = refusal(tmp_path, text)
         assert f"unknown key '{typed}'" in told
         assert f"did you mean {key!r}?" in told
@@ -276,13 +290,14 @@ def test_the_readmes_config_is_one(root):
     made = Config.of(yaml.safe_load(text))
     assert (made.loss, made.noise) == (parts.MinSnrLoss(gamma=5), parts.LogitNormal(std=1.2))
     assert made.schedule.T == 400
-    for part in ("parametrisation", "noise", "loss"):  # every kind is named
+    for part in ("parametrisation", "noise", "loss"):  # every kind that a denoiser can have is named
         line = next(line for line in text.splitlines() if line.startswith(f"{part}:"))
-        assert config_text.KINDS[part].keys() - {"cross-entropy"} <= set(re.findall(r"[a-z][\w-]*", line))
+        no_denoisers = {"cross-entropy", "contrastive", "reconstruction", "masked"}
+        assert config_text.KINDS[part].keys() - no_denoisers <= set(re.findall(r"[a-z][\w-]*", line))
 
 
 def test_a_config_in_full_passes_through_yaml_and_json():
-    for base in (FULL, SCHEDULED):
+    for base in (FULL, SCHEDULED, LATENT, CODER):
         assert yaml.load(yaml.safe_dump(base), config_text._Loader) == json.loads(json.dumps(base)) == base
 
 

@@ -375,7 +375,8 @@ def test_a_really_unwritable_cache(tmp_path):
     [
         (
             ("minst",),
-            "unknown data set 'minst': did you mean 'mnist'? known: cifar10, digits, fashion-mnist, food101-64, mnist, mnist-5k",
+            "unknown data set 'minst': did you mean 'mnist'? known: cifar10, digits, fashion-mnist, "
+            "fashion-mnist-captions, food101-64, mnist, mnist-5k, mnist-5k-captions, mnist-captions",
         ),
         ((["mnist"],), "unknown data set ['mnist']"),
         ((None,), "unknown data set None"),

@@ -8,7 +8,7 @@ from torch import nn
 from diffusion_course import CourseError, samplers, schedules
 from diffusion_course.denoisers import Preconditioned, flow_param
 from diffusion_course.experiments.config import Config
-from diffusion_course.experiments.drawing import draw, draw_paths
+from diffusion_course.experiments.drawing import draw, draw_paths, draw_pictures
 from diffusion_course.experiments.models import finished, network
 
 GRID = schedules.karras(4)
@@ -33,9 +33,10 @@ def test_a_sample_does_not_depend_on_how_many_are_drawn(model, step):
     assert many.images.abs().max() <= 1
 
 
-def test_batches_have_noise_of_their_own(model):
-    images = draw(model, 8, 1.0, GRID, samplers.ddpm, batch=2).images
-    assert len({tuple(image.flatten().tolist()) for image in images}) == 8
+def test_batches_do_not_show_and_have_noise_of_their_own(model):
+    whole, parts = (draw(model, 8, 1.0, GRID, samplers.ddpm, batch=batch).images for batch in (8, 3))
+    assert torch.allclose(whole, parts, atol=1e-5)
+    assert len({tuple(image.flatten().tolist()) for image in parts}) == 8
 
 
 def test_other_seeds_give_other_samples(model):
@@ -50,5 +51,26 @@ def test_paths_end_where_draw_does(model):
 
 
 def test_a_model_without_classes_is_told():
-    with pytest.raises(CourseError, match="model: want a class-conditional U-Net"):
+    with pytest.raises(CourseError, match="model: want a class-conditional network"):
         draw(Preconditioned(nn.Identity(), flow_param()), 3)
+
+
+class Grey(nn.Module):
+    """A network without classes, of pictures of another height than width."""
+
+    channels, image_size = 3, (4, 6)
+
+    def forward(self, x, c_noise):
+        return x
+
+
+def test_a_network_without_classes_draws_without(model):
+    plain = Preconditioned(Grey(), flow_param())
+    images = draw_pictures(plain, 5, sigmas=GRID, step=samplers.ddpm, seed=2)
+    assert images.shape == (5, 3, 4, 6)
+    assert torch.allclose(draw_pictures(plain, 5, sigmas=GRID, step=samplers.ddpm, seed=2, batch=2), images)
+    with pytest.raises(CourseError, match="guidance: got 2; this network has no classes"):
+        draw_pictures(plain, 5, 2.0)
+    assert torch.equal(draw_pictures(model, 3, 2.0, GRID), draw(model, 3, 2.0, GRID).images)
+    with pytest.raises(CourseError, match="says the size and channels"):
+        draw_pictures(Preconditioned(nn.Identity(), flow_param()), 3)

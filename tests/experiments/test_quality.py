@@ -5,18 +5,26 @@ import torch
 
 from diffusion_course.errors import CourseError
 from diffusion_course.experiments import data, quality, zoo
+from diffusion_course.nets.autoencoder import Autoencoder
 from diffusion_course.nets.classifier import NoisyClassifier
 from diffusion_course.noise import Noise
 
 
+@pytest.fixture(scope="module")
+def _references():
+    """Features of the embedded digits under the name of MNIST, computed once, and gone with this file."""
+    for kept in (quality.reference, quality._real):
+        kept.cache_clear()
+    yield
+    for kept in (quality.reference, quality._real):
+        kept.cache_clear()
+
+
 @pytest.fixture
-def embedded_mnist(monkeypatch):
+def embedded_mnist(monkeypatch, _references):
     """The embedded 5,000 digits in place of all of MNIST."""
     load = data.load
     monkeypatch.setattr(data, "load", lambda name, split="train", **how: load("mnist-5k", split, **how))
-    quality.reference.cache_clear()
-    yield
-    quality.reference.cache_clear()
 
 
 def test_real_digits_score_as_real(embedded_mnist):
@@ -43,6 +51,32 @@ def test_real_digits_score_as_real(embedded_mnist):
     ones = quality.quality(images[labels == 1], labels[labels == 1], "mnist")
     assert ones["precision"] > 0.7
     assert ones["recall"] < 0.3  # nine digits are missing
+
+
+def test_a_perfect_autoencoder_loses_nothing_and_a_blank_one_all(embedded_mnist):
+    """What the card of an autoencoder tells."""
+    digits = data.load("mnist", "test")
+
+    class Perfect(Autoencoder):
+        def encode(self, x):
+            return torch.nn.functional.pixel_unshuffle(x, 4), torch.zeros(1)
+
+        def decode(self, z):
+            return torch.nn.functional.pixel_shuffle(z, 4)
+
+    class Blank(Perfect):
+        def decode(self, z):
+            return -torch.ones(len(z), 1, 28, 28)
+
+    told = quality.reconstruction(Perfect(latent_channels=16), "mnist", n=200)
+    assert told["squared error"] == 0
+    assert told["agreement"]["share"] == 1
+    assert told["latent std"] == pytest.approx(digits.images.std().item(), abs=1e-3)
+    assert told["reconstructions"]["frechet"] == told["reconstructions"]["floor"]
+    blank = quality.reconstruction(Blank(latent_channels=16), "mnist", n=200)
+    assert blank["squared error"] == pytest.approx((digits.images + 1).square().mean().item(), abs=1e-4)
+    assert blank["agreement"]["share"] < 0.3
+    assert blank["reconstructions"]["frechet"] > 10 * told["reconstructions"]["frechet"]
 
 
 def test_too_few_images_are_told_before_the_data_are_read():

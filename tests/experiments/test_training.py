@@ -577,6 +577,8 @@ def test_a_full_gpu_is_met_with_advice():
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.\nmore")
 
     text = message(run, trainer(loss=full))
+    assert text.startswith("out of GPU memory, even with one image at a time: use a smaller network")
+    text = message(run, trainer(loss=None, update=lambda t, x, y: full(t.net, x, y, None)))
     assert text.startswith("out of GPU memory: halve batch_size (now 8)")
 
 

@@ -27,7 +27,8 @@ def test_every_shipped_file_has_a_whole_card_and_is_small(name):
     )
     assert (zoo.FOLDER / f"{name}.safetensors").stat().st_size <= 4e6
     model = zoo.read(zoo.FOLDER / f"{name}.safetensors")
-    assert sum(p.numel() for p in model.parameters()) == card["parameters"]
+    net = getattr(model, "net", model)  # of latents, the autoencoder has a file of its own
+    assert sum(p.numel() for p in net.parameters()) == card["parameters"]
     assert not any(p.requires_grad for p in model.parameters())
 
 
@@ -40,6 +41,20 @@ def test_the_cards_of_denoisers_tell_quality_with_error_bars(name):
     assert guided["recognised"]["wilson 95 %"][0] > without["recognised"]["wilson 95 %"][1]
     assert guided["frechet"] < without["frechet"]
     assert 0 < guided["floor"] < guided["frechet"]
+
+
+@pytest.mark.parametrize("name", [name for name in zoo.names() if name.endswith("-masked")])
+def test_models_of_tokens_beat_counting(name):
+    """On the card, of the same rows of the test set; digits can be read."""
+    metrics = zoo.cards()[name]["metrics"]
+    assert metrics["bigram - bound"]["low"] > 0
+    assert metrics["bigram"]["mean"] < metrics["unigram"]["mean"]
+    if "recognised" in metrics:
+        assert metrics["recognised"]["share"] >= 0.9
+    if "known words" in metrics:
+        assert metrics["known words"]["share"] >= 0.5
+    model = zoo.token_model(name)
+    assert model.states == zoo.cards()[name]["config"]["net"]["states"]
 
 
 def test_the_judges_are_good_and_all_files_together_are_small():
@@ -99,8 +114,37 @@ def old_denoiser(card, net):
     )
 
 
+def trained(*names):
+    """Those of the names whose weights ship; a config can be here before them."""
+    return [name for name in names if name in zoo.names()]
+
+
+@pytest.mark.parametrize("name", trained("mnist-autoencoder", "mnist-autoencoder-plain"))
+def test_the_autoencoders_keep_what_the_judge_sees(name):
+    told = zoo.cards()[name]["metrics"]
+    assert told["squared error"] < 0.01
+    assert told["agreement"]["share"] >= 0.99
+    assert told["reconstructions"]["frechet"] < told["reconstructions"]["floor"] + 0.3
+
+
+@pytest.mark.parametrize("name", trained("mnist-latent-dit", "mnist-latent-unet", "mnist-dit"))
+def test_transformers_and_denoisers_of_latents_draw_digits(name):
+    without, guided = (zoo.cards()[name]["metrics"][f"guidance {w}"] for w in (1, 2))
+    assert guided["recognised"]["share"] >= 0.95
+    assert guided["recognised"]["share"] > without["recognised"]["share"]
+    model = zoo.load(name)
+    drawn = draw(model, 60, 2.0, seed=5)
+    assert drawn.images.shape == (60, 1, 28, 28)
+    assert metrics.count_recognised(zoo.judge("mnist"), drawn.images, drawn.labels) >= 51
+
+
 @pytest.mark.parametrize(
-    "name", [name for name in zoo.names() if "judge" not in name and "classifier" not in name]
+    "name",
+    [
+        name
+        for name, card in zoo.cards().items()
+        if "model" in card["config"] and not name.endswith(("judge", "classifier", "masked"))
+    ],
 )
 def test_an_old_card_gives_the_denoiser_it_always_gave(name):
     """Bit by bit, from a config of the old form: the network of its `net`, and the parametrisation of its `model`."""

@@ -40,6 +40,8 @@ def trainer(
     amp=None,
     about=None,
     update=None,
+    accumulate=1,
+    say=None,
     **recipe,
 ):
     """about: what else makes the run. every: seconds between checkpoints. amp: mixed precision, off here whatever the machine would choose."""
@@ -52,7 +54,10 @@ def trainer(
         "ema": 0.9,
     } | recipe
     net = network() if net is None else net
-    made = Trainer(net, loss, images, labels, Recipe(**recipe), "cpu", checkpoint, every, about, update)
+    options = {"accumulate": accumulate} | ({} if say is None else {"say": say})
+    made = Trainer(
+        net, loss, images, labels, Recipe(**recipe), "cpu", checkpoint, every, about, update, **options
+    )
     made.amp_dtype = amp
     return made
 

@@ -3,6 +3,8 @@
 What comes out has 8 bits a channel, as a file would have, so that saved samples and fresh ones give the same numbers.
 """
 
+import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -12,18 +14,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...denoisers import Preconditioned
 from ...errors import CourseError, printable, unknown
 from ...files import user_path
-from ...samplers import edm
+from ...samplers import edm as edm_step
 from ...schedules import karras
 from .. import data, picture_files, zoo
-from ..drawing import draw
+from ..drawing import draw_pictures
 from ..metrics.checks import check_finite
 from ..metrics.gaussians import Gaussian, gaussian_of, read_npz
+from ..released import edm
 
 BATCH = 50  # pictures at once, as pytorch-fid takes them
 DRAWN = 2000  # samples of a network, where nobody says how many
+HUB = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(?<!\.zip)")  # "owner/name", of a network on Hugging Face's hub
 
 
 @dataclass(frozen=True)
@@ -58,8 +61,9 @@ def find(
 ) -> Images | Gaussian:
     """The pictures called `text`; of an `.npz` with statistics, which holds no pictures, their moments.
 
-    text: a data set ("mnist-5k" is its training split, "mnist-5k:test" the other), a network ("mnist-flow", or a
-    .safetensors file), an .npz (statistics of pytorch-fid; or pictures (N, H, W, C), uint8), a folder or a zip. A folder
+    text: a data set ("mnist-5k" is its training split, "mnist-5k:test" the other), a network (all that `zoo.load` reads:
+    "mnist-flow", a .safetensors or .pkl file, a folder of diffusers, "owner/name" of the hub), an .npz (statistics of
+    pytorch-fid; or pictures (N, H, W, C), uint8), a folder or a zip. A folder
     that is called like a data set is "./mnist". count: so many at most, chosen at random; of a network, how many are drawn,
     in turn of its classes. say: takes a line for each file that is skipped.
     Raises CourseError for a name that is none of these, and for what cannot be read.
@@ -67,19 +71,21 @@ def find(
     name, _, split = text.partition(":")
     if name in data.SOURCES and split in ("", "train", "test"):
         return _of_set(name, split or "train", count)
-    if text in zoo.names() or text.endswith(".safetensors"):
-        return _drawn(text, count or DRAWN, drawing or Drawing())
     path = user_path(text)
+    if _is_network(text, path):
+        return _drawn(text, count or DRAWN, drawing or Drawing())
     if text.endswith(".npz"):
         return _of_arrays(path, count)
-    if path.exists():
+    if os.path.exists(path):
         names = picture_files.names(path)
         told = f"{printable(text)}, {'folder' if path.is_dir() else 'zip'}"
         size = min(count or len(names), len(names))
         return Images(told, size, lambda: _same_sizes(picture_files.pictures(path, say, count)))
+    if HUB.fullmatch(text):
+        return _drawn(text, count or DRAWN, drawing or Drawing())
     if "/" in text or "." in text:
-        raise CourseError(f"{printable(text)}: no such folder, zip, .npz or .safetensors file")
-    raise unknown("pictures (no file either)", text, [*data.SOURCES, *zoo.names()])
+        raise CourseError(f"{printable(text)}: no such folder, zip, .npz, .safetensors or .pkl file")
+    raise unknown("pictures (no file either)", text, [*data.SOURCES, *zoo.names(), *edm.RELEASED])
 
 
 def to_bytes(images: Tensor) -> Tensor:
@@ -98,19 +104,32 @@ def _of_set(name: str, split: str, count: int | None) -> Images:
     )
 
 
+def _is_network(text: str, path: Path) -> bool:
+    """A network by name, or by path: a file of weights, or a folder that diffusers wrote."""
+    if text in zoo.names() or text in edm.RELEASED or path.suffix in (".safetensors", ".pkl"):
+        return True
+    return any(
+        os.path.isfile(path / name) for name in ("model_index.json", "config.json", "unet/config.json")
+    )
+
+
 def _drawn(text: str, count: int, how: Drawing) -> Images:
-    model = zoo.load(text) if text in zoo.names() else zoo.read(user_path(text))
-    if not isinstance(model, Preconditioned):
-        raise CourseError(f"{printable(text)}: holds a classifier, want a network that draws")
+    model = zoo.load(text, how.device)
+    if getattr(model.net, "attends", False):
+        raise CourseError(
+            f"{printable(text)}: draws what a text says; save its pictures into a folder, and name that"
+        )
+    classes: Any = getattr(model.net, "num_classes", 0)
+    if not classes and how.guidance != 1:
+        raise CourseError(f"--guidance: got {how.guidance:g}; {printable(text)} has no classes, want 1")
 
     def batches() -> Iterator[Tensor]:
-        grid, step = karras(20), edm(num_steps=20)
-        made = draw(
-            model.to(how.device), count, how.guidance, grid, step, how.seed, how.device, BATCH, how.progress
+        grid, step = karras(20), edm_step(num_steps=20)
+        made = draw_pictures(
+            model, count, how.guidance, grid, step, how.seed, how.device, BATCH, how.progress
         )
-        yield from _in_batches(to_bytes(made.images))
+        yield from _in_batches(to_bytes(made))
 
-    classes = getattr(model.net, "num_classes", 0)
     labels = torch.arange(count) % classes if classes else None
     return Images(f"{printable(text)}, samples at guidance {how.guidance:g}", count, batches, labels)
 

@@ -12,15 +12,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...denoisers import Conditional, Param, Preconditioned
+from ...denoisers import Param
 from ...errors import CourseError
+from ...texted import Texted
 from .hub import DiffusersNet, part
 
 Tokens = Callable[[list[str]], Tensor]
 """Texts -> (B, L) integers."""
 
 
-class TextToImage(Preconditioned):
+class TextToImage(Texted):
     """The denoiser of latents (B, C, H, W). `given` takes a text, or one for each sample; D(x, sigma) alone is that of "".
 
     tokens: see `Tokens`. encoder: (B, L) -> a tuple, the hidden states (B, L, E) first. vae: diffusers' AutoencoderKL.
@@ -55,22 +56,7 @@ class TextToImage(Preconditioned):
         encoder, vae = part(folder / "text_encoder", CLIPTextModel), part(folder / "vae", AutoencoderKL)
         return cls(net, param, tokens, encoder, vae)
 
-    def forward(self, x: Tensor, sigma: Tensor | float, labels: Tensor | None = None) -> Tensor:
-        """x: (B, C, H, W) latents; sigma: () or (B,), > 0; labels: hidden states (B, L, E), or None for the empty text."""
-        hidden = self.embed([""]).expand(len(x), -1, -1) if labels is None else labels
-        return super().forward(x, sigma, hidden)
-
-    def given(self, labels: int | Tensor | str | Sequence[str]) -> Conditional:
-        """The denoiser of p(x | text): one text for all samples, or a list of one for each; or hidden states (1 or B, L, E)."""
-        if isinstance(labels, str):
-            labels = [labels]
-        return super().given(labels if isinstance(labels, int | Tensor) else self.embed(labels))
-
-    @torch.no_grad()
-    def embed(self, texts: Sequence[str]) -> Tensor:
-        """Hidden states (len(texts), L, E). Raises CourseError for what is no text."""
-        if not texts or not all(isinstance(text, str) for text in texts):
-            raise CourseError("text: want a string, or a list of strings")
+    def _embed(self, texts: Sequence[str]) -> Tensor:
         device = next(self.encoder.parameters()).device
         return self.encoder(self.tokens(list(texts)).to(device))[0]
 

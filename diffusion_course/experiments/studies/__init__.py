@@ -1,18 +1,25 @@
 """Studies: tables of measured results that take longer than a notebook should, each made by one command.
 
 `diffusion-course study NAME` measures one and writes `results/NAME.json`; `load(NAME)` reads it in a notebook.
-A new study is one module here that holds STUDIES, {name: Study}, and one line in MODULES.
+A new study is one module here that holds STUDIES, {name: Study}, and one line in MODULES. A preset is other settings of a study,
+from a module of its own; its results are NAME-PRESET.json.
 """
 
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
-from ...errors import unknown
+from ...errors import CourseError, check_known
+from .lab import Lab
 from .study import RESULTS, Results, Study, run_study
 from .study import load as load
 
-MODULES: tuple[str, ...] = ("ddim", "guidance", "schedules", "solvers")
+MODULES: tuple[str, ...] = (
+    *("ddim", "ddim_steps", "guidance", "schedules", "solvers"),
+    *("steps", "losses", "churn"),
+)
+PRESETS = {"paper": "paper"}  # name -> module
 
 
 def names() -> list[str]:
@@ -20,19 +27,30 @@ def names() -> list[str]:
     return [name for module in MODULES for name in _studies(module)]
 
 
-def get(name: str) -> Study:
-    """The study called `name`. Raises CourseError for an unknown one."""
-    for module in MODULES:
-        if name in _studies(module):
-            return _studies(module)[name]
-    raise unknown("study", name, names())
+def get(name: str, preset: str | None = None) -> Study:
+    """The study called `name`, with a preset's settings. Raises CourseError for an unknown one, and where there is no such preset."""
+    check_known("study", name, names())
+    if preset is None:
+        return next(_studies(module)[name] for module in MODULES if name in _studies(module))
+    check_known("preset", preset, PRESETS)
+    known = _studies(PRESETS[preset])
+    if name not in known:
+        raise CourseError(f"study {name!r}: has no preset {preset!r}; those that have: {', '.join(known)}")
+    return known[name]
 
 
 def run(
-    name: str, out: Path = RESULTS, device: str | None = None, progress: Callable | None = None
+    name: str,
+    out: Path = RESULTS,
+    lab: Lab | None = None,
+    progress: Callable | None = None,
+    say: Callable[[str], Any] = lambda line: None,
+    preset: str | None = None,
 ) -> Results:
-    """Measure the study called `name`; see `study.run_study`."""
-    return run_study(name, get(name), out, device, progress)
+    """Measure the study called `name`, in a lab (default: on the CPU); see `study.run_study`."""
+    study, label = get(name, preset), name if preset is None else f"{name}-{preset}"
+    command = f"diffusion-course study {name}" + (f" --preset {preset}" if preset else "")
+    return run_study(label, study, out, lab or Lab(), progress, say, command)
 
 
 def _studies(module: str) -> dict[str, Study]:

@@ -1,6 +1,4 @@
-"""Does the noise schedule matter? The losses and the samples of the shipped eps networks, linear against cosine."""
-
-from typing import Any
+"""Does the noise schedule matter? The losses and the samples of eps networks, linear against cosine."""
 
 import torch
 from torch import Tensor
@@ -10,26 +8,36 @@ from ...gaussian import diffuse
 from ...noise import Noise
 from ...samplers import ddpm
 from ...schedules import NoiseSchedule, by_name, uniform_timesteps
-from .. import data, zoo
+from .. import data
 from ..drawing import draw
-from ..metrics import recognised
-from ..quality import quality, share
-from .study import Row, Study
+from ..quality import quality
+from .lab import Lab
+from .study import Row, Study, for_seeds
 
 T = 1000
 TIMES = (1, 3, 10, 25, *range(50, 951, 50), 975, 990, 997, 1000)  # closer where a log-SNR falls fast
-SAMPLES = {100: 200, 200: 200, 500: 100, 1000: 100}  # steps -> samples; fewer where each costs most
-FEW = 100  # samples that every row has: Fréchet distances can be compared at an equal number only
+STEPS = (100, 200, 500, 1000)
+N = 150  # samples a row: the same for all, since Fréchet distances can be compared at an equal number only
+FEW = 100  # samples whose distance stands beside that of all
 FIRST = f"first {FEW}"
 DISTANCE = ("frechet", "frechet standard error", "frechet without each tenth", "floor")
+IMAGES = 1000  # test images of the losses
 
 
-def measure_loss(setting: Row, device: torch.device) -> Row:
-    """The eps loss of one network at each of TIMES, on the first test images, which it was not trained on."""
+def measure_loss(setting: Row, lab: Lab) -> Row:
+    """The eps loss of one network at each of TIMES, on test images, which it was not trained on: for each seed others."""
     schedule = _schedule(setting["schedule"])
-    test = data.load(setting["data"], "test", limit=setting["n"])
-    model = _network(setting, device).given(test.labels.to(device))
-    return loss_per_t(as_eps(model, schedule), test.images.to(device), schedule, TIMES, seed=setting["seed"])
+    x0, labels = test_images(setting["data"], setting["n"], setting["seed"], lab.device)
+    model = _network(setting, lab).given(labels)
+    return loss_per_t(as_eps(model, schedule), x0, schedule, TIMES, seed=setting["seed"])
+
+
+def test_images(name: str, n: int, seed: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """n test images and their labels: of the same random order for each seed the next n, so that no two seeds share one."""
+    test = data.load(name, "test")
+    order = torch.randperm(len(test), generator=torch.Generator().manual_seed(0))
+    rows = order[torch.arange(seed * n, (seed + 1) * n) % len(test)]
+    return test.images[rows].to(device), test.labels[rows].to(device)
 
 
 @torch.no_grad()
@@ -54,22 +62,15 @@ def _squared_error(eps_model: EpsModel, x0: Tensor, t: int, eps: Tensor, schedul
     return (eps_model(diffuse(x0, times, eps, schedule), times) - eps).square().flatten(1).mean(1)
 
 
-def measure_samples(setting: Row, device: torch.device) -> Row:
-    """How many ancestral samples the judge recognises, and the Fréchet distance of the first FEW of them."""
-    judge = zoo.judge(setting["data"], device)
+def measure_samples(setting: Row, lab: Lab) -> Row:
+    """What the judge says of ancestral samples, and the Fréchet distance of the first FEW of them alone."""
     sigmas = strided_grid(setting["schedule"], setting["steps"])
-    drawn = draw(
-        _network(setting, device), setting["n"], sigmas=sigmas, step=ddpm, seed=setting["seed"], device=device
-    )
-    right = recognised(judge, drawn.images, drawn.labels).tolist()
-    first = drawn.images[:FEW]
-    measured: dict[str, Any] = quality(first, drawn.labels[:FEW], setting["data"], device)
+    network, n = _network(setting, lab), setting["n"]
+    drawn = draw(network, n, sigmas=sigmas, step=ddpm, seed=setting["seed"], device=lab.device)
+    few = quality(drawn.images[:FEW], drawn.labels[:FEW], setting["data"], lab.device)
     return {
-        "recognised": share(sum(right), setting["n"]),
-        "each": "".join(
-            "01"[mark] for mark in right
-        ),  # one mark a sample, for pairs and for a quick re-check
-        FIRST: {"n": len(first), **{name: value for name, value in measured.items() if name in DISTANCE}},
+        **quality(drawn.images, drawn.labels, setting["data"], lab.device),
+        FIRST: {"n": min(FEW, n), **{name: few[name] for name in DISTANCE}},
     }
 
 
@@ -82,8 +83,8 @@ def _schedule(name: str) -> NoiseSchedule:
     return NoiseSchedule.from_betas(by_name(name, T))
 
 
-def _network(setting: Row, device: torch.device) -> Preconditioned:
-    return zoo.load(f"{setting['data']}-eps-{setting['schedule']}", device)
+def _network(setting: Row, lab: Lab) -> Preconditioned:
+    return lab.network(f"{setting['data']}-eps-{setting['schedule']}", setting.get("training seed", 0))
 
 
 PAIRS = [
@@ -94,12 +95,12 @@ PAIRS = [
 STUDIES = {
     "loss-per-t": Study(
         "The eps loss per pixel of four networks at each noise level, on test images",
-        [{**pair, "n": 500, "seed": 0} for pair in PAIRS],
+        for_seeds({**pair, "n": IMAGES} for pair in PAIRS),
         measure_loss,
     ),
     "schedules": Study(
         "Ancestral samples on strided times, without guidance: linear against cosine",
-        [{**pair, "steps": steps, "n": n, "seed": 0} for steps, n in SAMPLES.items() for pair in PAIRS],
+        for_seeds({**pair, "steps": steps, "n": N} for steps in STEPS for pair in PAIRS),
         measure_samples,
     ),
 }

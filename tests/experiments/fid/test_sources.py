@@ -9,6 +9,7 @@ from clouds import gaussian
 from PIL import Image
 
 from diffusion_course import CourseError
+from diffusion_course.denoisers import Preconditioned, edm_param
 from diffusion_course.experiments import data, metrics
 from diffusion_course.experiments.fid import sources
 from diffusion_course.experiments.fid.sources import BATCH, Drawing, Images, find, to_bytes
@@ -97,20 +98,49 @@ def test_statistics_are_moments(here):
 
 def test_a_network_draws_as_many_as_are_wanted(monkeypatch):
     made = []
-
-    class Samples:
-        images = torch.zeros(3, 1, 28, 28)
-
     monkeypatch.setattr(
         sources,
-        "draw",
-        lambda model, n, w, sigmas, step, seed, *rest: made.append((n, w, seed)) or Samples,
+        "draw_pictures",
+        lambda model, n, w, sigmas, step, seed, *rest: made.append((n, w, seed)) or torch.zeros(3, 1, 28, 28),
     )
     source = find("mnist-flow", 3, Drawing(guidance=2.0, seed=5))
     assert not made  # nothing is drawn before it is read
     assert all_of(source).unique().tolist() == [128]
     assert made == [(3, 2.0, 5)]
     assert find("mnist-flow").count == sources.DRAWN
+
+
+class Elsewhere(torch.nn.Module):
+    """Somebody else's network, without classes."""
+
+    channels, image_size = 3, 4
+
+    def forward(self, x, c_noise):
+        return x
+
+
+def test_others_checkpoints_are_read_as_the_zoo_reads_them(here, monkeypatch):
+    """By the name they were released under, by path, as diffusers' folder, and of the hub."""
+    (here / "unet").mkdir()
+    (here / "unet" / "config.json").write_text("{}")
+    asked = []
+
+    def load(name, device):
+        asked.append(name)
+        return Preconditioned(Elsewhere(), edm_param())
+
+    monkeypatch.setattr(sources.zoo, "load", load)
+    names = ["edm-cifar10-32x32-uncond-ve", "mine.pkl", "unet", "google/ddpm-cifar10-32"]
+    for name in names:
+        source = find(name, 3)
+        assert all_of(source).shape == (3, 3, 4, 4)
+        assert source.labels is None
+    assert asked == names
+    with pytest.raises(CourseError, match="--guidance: got 2; unet has no classes"):
+        find("unet", 3, Drawing(guidance=2.0))
+    monkeypatch.setattr(Elsewhere, "attends", True, raising=False)
+    with pytest.raises(CourseError, match="unet: draws what a text says"):
+        find("unet", 3)
 
 
 @pytest.mark.parametrize(
@@ -120,13 +150,16 @@ def test_a_network_draws_as_many_as_are_wanted(monkeypatch):
         ("digits:tset", "unknown pictures"),
         ("none/at/all", "none/at/all: no such folder, zip"),
         ("none.npz", "none.npz: no such file"),
+        ("none.pkl", "weights none.pkl: no such file"),
+        ("edm-cifar10-32x32-uncond-ve", "weights edm-cifar10-32x32-uncond-ve: fetch https://"),
         ("none.safetensors", "weights none.safetensors: no such file"),
         ("text.zip", "text.zip: neither a folder nor a zip"),
         ("mnist-judge", "'mnist-judge' is a classifier"),
         ("", "path: got ''"),
     ],
 )
-def test_what_is_nothing_is_told(here, text, told):
+def test_what_is_nothing_is_told(here, monkeypatch, text, told):
+    monkeypatch.setenv("DIFFUSION_COURSE_DATA", str(here))
     (here / "text.zip").write_text("x")
     with pytest.raises(CourseError) as caught:
         find(text)

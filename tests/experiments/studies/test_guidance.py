@@ -7,7 +7,7 @@ from diffusion_course import schedules
 from diffusion_course.denoisers import Preconditioned, edm_param
 from diffusion_course.experiments import zoo
 from diffusion_course.experiments.drawing import draw
-from diffusion_course.experiments.studies import get, guidance
+from diffusion_course.experiments.studies import Lab, get, guidance
 from diffusion_course.nets.classifier import NoisyClassifier
 from diffusion_course.nets.unet import UNet
 
@@ -37,12 +37,17 @@ def by_classifier(scale, n=4):
 
 def test_all_rows_of_both_studies_can_be_compared():
     rows = get("guidance").settings + get("classifier-guidance").settings
-    assert {(row["n"], row["steps"], row["seed"]) for row in rows} == {(500, 18, 0)}
+    assert {(row["n"], row["steps"]) for row in rows} == {(500, 18)}
+    assert all(row["seed"] == row["training seed"] for row in rows)
+    first, by_noisy = (
+        [row for row in get(name).settings if row["seed"] == 0]
+        for name in ("guidance", "classifier-guidance")
+    )
     for data in ("mnist", "fashion-mnist"):
-        scales = [row["w"] for row in get("guidance").settings if row["data"] == data]
+        scales = [row["w"] for row in first if row["data"] == data]
         assert scales == sorted(scales)
         assert {0, 1, 10} <= set(scales)
-    assert [row["scale"] for row in get("classifier-guidance").settings] == [0, 1, 2, 4, 8]
+    assert [row["scale"] for row in by_noisy] == [0, 1, 2, 4, 8]
 
 
 @pytest.mark.parametrize("w", [0, 1, 2.5])
@@ -71,7 +76,7 @@ def test_the_classifier_is_more_certain_of_the_images_it_guided(tiny):
 
 
 def test_batches_do_not_show(tiny):
-    whole, parts = (guidance.draw_by_classifier("mnist", 2.0, 5, 3, 0, batch=b) for b in (5, 2))
+    whole, parts = (guidance.by_classifier(by_classifier(2.0, 5), Lab(), batch=b) for b in (5, 2))
     torch.testing.assert_close(whole.images, parts.images)
     assert parts.labels.tolist() == [0, 1, 2, 3, 4]
 
@@ -87,7 +92,7 @@ def test_a_row_is_measured_on_all_its_images(monkeypatch):
     monkeypatch.setattr(guidance, "FIRST", 3)
     # A judge that reads the digit 2 in every image.
     monkeypatch.setattr(zoo, "judge", lambda data, device: lambda x: torch.eye(10)[2].expand(len(x), 10))
-    result = guidance.measure(by_classifier(1, 15), torch.device("cpu"))
+    result = guidance.measure(by_classifier(1, 15), Lab())
     assert len(seen["images"]) == len(seen["labels"]) == 15
     assert seen["data"] == "mnist"
     assert result["mean pixel"] == pytest.approx(seen["images"].mean().item(), abs=1e-4)
