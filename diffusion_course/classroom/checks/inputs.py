@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ... import schedules
-from .toys import ToyDenoiser, ToyEps, ToyGuess, ToyLabelled, ToyLogProb
+from .toys import ToyDecoder, ToyDenoiser, ToyEps, ToyGuess, ToyLabelled, ToyLayer, ToyLogProb
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,14 @@ class Draw:
     def log_prob(self) -> ToyLogProb:
         """A small noisy classifier, log_prob(x, sigma)."""
         return ToyLogProb(self.uniform(0.5, 1.5, 3))
+
+    def layer(self, n: int, m: int) -> ToyLayer:
+        """A small layer, (B, *S, n) -> (B, *S, m)."""
+        return ToyLayer(torch.cat([self.normal(n, m) / n**0.5, self.uniform(-1, 1, 1, m)]))
+
+    def decoder(self) -> ToyDecoder:
+        """A small decoder of latents."""
+        return ToyDecoder(self.uniform(0.5, 1.5, 3))
 
     # ---- for the fixed cases: what the chapters use
 

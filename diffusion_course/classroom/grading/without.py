@@ -118,19 +118,26 @@ def _make(copy: Path, functions: Collection[str]) -> None:
     (copy / "weights").symlink_to(PACKAGE / "weights")
     modules: dict[str, list[str]] = {}
     for function in functions:
-        module, _, name = function.removesuffix(".func").partition(".")
+        module, name = _parted(function)
         modules.setdefault(module, []).append(name)
     for module, names in modules.items():
-        _write(
-            copy / f"{module}.py",
-            without((PACKAGE / f"{module}.py").read_text(encoding="utf-8"), module, names),
-        )
+        file = f"{module.replace('.', '/')}.py"
+        _write(copy / file, without((PACKAGE / file).read_text(encoding="utf-8"), module, names))
     for name, text in STUBS.items():
         _write(copy / "classroom" / name, text)
     for name in KEPT:
         _link(PACKAGE / "classroom" / name, copy / "classroom" / name)
     for folder, _, _ in os.walk(copy):
         os.chmod(folder, 0o755)
+
+
+def _parted(function: str) -> tuple[str, str]:
+    """The module, "gaussian" or "nets.dit", and the name in it."""
+    parts = function.removesuffix(".func").split(".")
+    depth = 1
+    while (PACKAGE / "/".join(parts[:depth])).is_dir():
+        depth += 1
+    return ".".join(parts[:depth]), ".".join(parts[depth:])
 
 
 def without(source: str, module: str, names: Iterable[str]) -> str:

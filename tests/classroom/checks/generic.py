@@ -15,7 +15,16 @@ from torch import Tensor
 
 from diffusion_course import schedules
 from diffusion_course.classroom.checks import Check
-from diffusion_course.classroom.checks.toys import Toy, ToyDenoiser, ToyEps, ToyGuess, ToyLabelled, ToyLogProb
+from diffusion_course.classroom.checks.toys import (
+    Toy,
+    ToyDecoder,
+    ToyDenoiser,
+    ToyEps,
+    ToyGuess,
+    ToyLabelled,
+    ToyLayer,
+    ToyLogProb,
+)
 
 FLOATS: dict[str, Callable[[Tensor], Tensor]] = {
     **{
@@ -243,7 +252,34 @@ def _arguments(check: Check, number: int, generator: torch.Generator) -> tuple:
             "max_norm": pick(0.5, 1.0, 3.0),
             "seed": number,
         }
+    if check.chapter == "12":
+        known |= _of_networks(number, generator, tokens="h" in check.parameters)
     return tuple(known[name] if name in known else normal(*shape) for name in check.arguments)
+
+
+def _of_networks(number: int, generator: torch.Generator, tokens: bool) -> dict[str, Any]:
+    """Images, latents, tokens and layers."""
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+    heads, E = 2 + number % 2, 12
+    z = 0.8 * normal(3, 4, 7, 7) + 0.1
+    return {
+        "z": z,
+        "noise": z,
+        "D": ToyDenoiser(0.5 + 0.3 * normal(3).abs()),
+        "decode": ToyDecoder(0.5 + normal(3).abs()),
+        "x": normal(2, 3, 12, 8),
+        "p": (1, 2, 4)[number % 3],
+        "scale": normal(3, E) if tokens else 1.2386,
+        "h": normal(3, 5, E),
+        **{name: normal(3, E) for name in ("emb", "shift", "gate")},
+        "modulation": ToyLayer(normal(E + 1, 6 * E) / 3),
+        "qkv": ToyLayer(normal(E + 1, 3 * E) / 3),
+        **{name: ToyLayer(normal(E + 1, E) / 3) for name in ("out", "mlp", "branch")},
+        "heads": heads,
+    }
 
 
 # Exercises whose t is a time for each sample, or whose sigma a noise level for each.

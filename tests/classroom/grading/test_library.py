@@ -18,6 +18,8 @@ from diffusion_course.classroom.checks import CHECKS, examine
 from diffusion_course.classroom.checks.call import fresh
 from diffusion_course.classroom.checks.engine import cases, result_fault
 from diffusion_course.classroom.grading import without
+from diffusion_course.experiments import latents
+from diffusion_course.nets import dit
 
 WITH_LIBRARY = [check for check in CHECKS.values() if check.library]
 
@@ -192,6 +194,13 @@ SHORTCUTS = {
     "09-heun_step": [(lambda D, x, s, r, noise: dc.samplers.heun(D, x, s, r), "samplers.heun")],
     "09-churn": [(churn, "samplers.edm")],
     "09-edm_sampler": [(edm_sampler, "samplers.edm")],
+    "12-latent_scale": [
+        (
+            lambda z: torch.tensor(latents.latent_scale(z), dtype=z.dtype),
+            "experiments.latents.latent_scale",
+        )
+    ],
+    "12-patchify": [(lambda x, p: dit.patchify(x, p), "nets.dit.patchify")],
 }
 TIMES = {1: dc.schedules.uniform_timesteps, 2: dc.schedules.quadratic_timesteps}
 

@@ -1,0 +1,10 @@
+"""Checks of chapter 12: the scale of latents, sampling in them, patches, adaLN-Zero, a transformer's block, and scales to design."""
+
+from .ch12_adaln import ADALN_ZERO
+from .ch12_dit import DIT_BLOCK
+from .ch12_patchify import PATCHIFY
+from .ch12_sampler import LATENT_SAMPLE
+from .ch12_scale import LATENT_SCALE
+from .ch12_stds import BEST_STDS
+
+CHECKS = [LATENT_SCALE, BEST_STDS, LATENT_SAMPLE, PATCHIFY, ADALN_ZERO, DIT_BLOCK]
