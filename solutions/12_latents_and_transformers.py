@@ -75,7 +75,7 @@ judge = zoo.judge("mnist", course.device)
 # ## 1. Why not pixels?
 #
 # A digit has 784 pixels, and most of them say nothing: the border is black, and a stroke is as wide here as it is there. A
-# denoiser that works on pixels spends the most of its work on such detail, in each of its evaluations. Rombach et al. (2022, section 3.1) part the
+# denoiser that works on pixels spends most of its work on such detail, in each of its evaluations. Rombach et al. (2022, section 3.1) part the
 # two jobs. An autoencoder, trained once, takes care of the detail: the encoder $\mathcal E$ maps an image $\mathcal I$ to a latent $\zeta$ of
 # $C_\zeta \times h \times w$ numbers, and the decoder $\mathcal G$ maps it back. A diffusion model then learns the latents alone.
 #
@@ -383,6 +383,7 @@ check("12-latent_scale", latent_scale)
 # %%
 scale = latent_scale(z)
 print(f"standard deviation {z.std():.4f}, scale {scale:.4f}")
+claim("the latents' standard deviation is 0.81", round(z.std().item(), 2) == 0.81)
 agree("the standard deviation of the scaled latents, and 1", (scale * z).std(correction=0), 1.0, 1e-5)
 show_table(
     ["channel", "mean", "standard deviation", "after scaling"],
@@ -581,7 +582,7 @@ quiz.ask("12-q2")
 # \end{aligned}$$
 #
 # Two habits from pixels are wrong here. Latents have no bounds, so neither they nor $D$'s answers are clipped to $[-1, 1]$. And the decoder was trained on latents as the
-# encoder makes them: what was multiplied must be divided. (Rombach et al. 2022, section 3.3, decode with a single pass, too.)
+# encoder makes them: what was multiplied must be divided. (One pass through the decoder, Rombach et al. 2022, section 3.2.)
 #
 # ### Exercise {{12-latent_sample}}
 #
@@ -682,7 +683,7 @@ plots.filmstrip(
 # %% [markdown]
 # ### How far is it from the floor?
 #
-# A sample's Fréchet distance has three parts: what the measure gives real digits, what the decoder adds, and what diffusion adds. The cards have all of them, of 1,000 samples each.
+# Three things enter the Fréchet distance of samples: what the measure gives real digits, what the decoder cannot draw, and what diffusion gets wrong. The cards have all three, of 1,000 samples each.
 
 # %%
 cards = zoo.cards()
@@ -702,7 +703,7 @@ for guidance in ("guidance 1", "guidance 2"):
 show_table(["Fréchet distance, judge's features", "± 95 %"], lines)
 
 # %% [markdown]
-# What stands between the second line and the third is diffusion's own error: a better decoder would not mend it.
+# What samples have beyond the second line is diffusion's own error: a better decoder would not mend it.
 
 # %% [markdown]
 # ## 5. An image as a row of patches
@@ -1206,7 +1207,7 @@ plots.images(images, title="After a training of some seconds")
 #
 # ## References
 #
-# - Rombach, Blattmann, Lorenz, Esser, Ommer (2022). *High-resolution image synthesis with latent diffusion models.* Sections 3.1, 3.3, 4.1; appendix G.
+# - Rombach, Blattmann, Lorenz, Esser, Ommer (2022). *High-resolution image synthesis with latent diffusion models.* Sections 3.1, 3.2, 4.1; appendix G.
 # - Peebles, Xie (2023). *Scalable diffusion models with transformers.* Section 3.2.
 # - Kingma, Welling (2014). *Auto-encoding variational Bayes.* Eq. 10.
 # - Vaswani, Shazeer, Parmar, Uszkoreit, Jones, Gomez, Kaiser, Polosukhin (2017). *Attention is all you need.* Sections 3.2, 3.5.

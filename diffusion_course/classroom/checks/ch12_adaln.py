@@ -128,6 +128,10 @@ ADALN_ZERO = Check(
             "a norm behind the modulation: normalise first, then scale and shift.",
             lambda n, a, b, h: normalised((1 + b) * h + a),
         ),
+        input_slip("1 + scale + shift as the factor: shift is added behind it.", lambda n, a, b, h: n * (1 + b + a)),
+        input_slip("scale * (1 + LN(h)): the 1 stands beside the scale.", lambda n, a, b, h: b * (1 + n) + a),
+        input_slip("h added to what the branch is given: it is added behind the gate.", lambda n, a, b, h: (1 + b) * n + a + h),
+        input_slip("a SiLU of what the branch is given: it belongs to the embedding.", lambda n, a, b, h: F.silu((1 + b) * n + a)),
         input_slip("scale + 1 added, and shift multiplied.", lambda n, a, b, h: n * (1 + a) + 1 + b),
         slip(
             "scale and gate swapped: the arguments are (h, shift, scale, gate, branch).",
@@ -173,6 +177,9 @@ ADALN_ZERO = Check(
         gate_slip("h and the branch mixed, (1 - gate) h + gate * branch: h is added as it is.", lambda h, g, f: (1 - g) * h + g * f),
         gate_slip("no gate: the branch is multiplied by it.", lambda h, g, f: h + f),
         gate_slip("a gate around the whole sum: h is added as it is.", lambda h, g, f: g * (h + f)),
+        gate_slip("h inside the gate's product, too: h is added once.", lambda h, g, f: h + g * (h + f)),
+        gate_slip("1 + gate on h: the gate multiplies the branch.", lambda h, g, f: (1 + g) * h + f),
+        gate_slip("1 + gate around the whole sum: h is added as it is.", lambda h, g, f: (1 + g) * (h + f)),
         gate_slip("a gate on h: it multiplies the branch.", lambda h, g, f: g * h + f),
         gate_slip("no h: the branch is added to it.", lambda h, g, f: g * f),
         gate_slip("a branch that is taken away: it is added.", lambda h, g, f: h - g * f),
@@ -193,6 +200,10 @@ ADALN_ZERO = Check(
         slip(
             "a modulation behind the branch: scale and shift what the branch is given.",
             lambda h, a, b, g, f: h + g[:, None] * (f(normalised(h)) * (1 + b[:, None]) + a[:, None]),
+        ),
+        slip(
+            "a modulation behind the gate: scale and shift what the branch is given.",
+            lambda h, a, b, g, f: h + g[:, None] * f(normalised(h)) * (1 + b[:, None]) + a[:, None],
         ),
         slip(
             "a norm behind the branch: normalise what it is given.",

@@ -63,6 +63,22 @@ def over_samples(x: Tensor, qkv: Callable, out: Callable, heads: int) -> Tensor:
     return Attend()(x.transpose(0, 1), qkv, out, heads).transpose(0, 1)
 
 
+def one_head(x: Tensor, qkv: Callable, out: Callable, heads: int) -> Tensor:
+    q, k, v = qkv(x).chunk(3, -1)
+    return out((q @ k.mT / (x.shape[-1] // heads) ** 0.5).softmax(-1) @ v)
+
+
+def over_heads(x: Tensor, qkv: Callable, out: Callable, heads: int) -> Tensor:
+    q, k, v = (part.transpose(1, 2) for part in split(qkv(x), heads))
+    return out(((q @ k.mT / q.shape[-1] ** 0.5).softmax(-1) @ v).flatten(2))
+
+
+def of_length_one(x: Tensor, qkv: Callable, out: Callable, heads: int) -> Tensor:
+    q, k, v = split(qkv(x), heads)
+    logits = torch.nn.functional.normalize(q, dim=-1) @ torch.nn.functional.normalize(k, dim=-1).mT
+    return out(((logits / q.shape[-1] ** 0.5).softmax(-1) @ v).transpose(1, 2).flatten(2))
+
+
 SLIPS = [
     # the modulations
     order_slip(f"shift and scale swapped: {SIX}", (1, 0, 2, 4, 3, 5)),
@@ -72,6 +88,10 @@ SLIPS = [
     order_slip(f"shift and gate swapped: {SIX}", (2, 1, 0, 5, 4, 3)),
     order_slip(f"both shifts first, then both scales, then both gates: {SIX}", (0, 2, 4, 1, 3, 5)),
     order_slip(f"the modulations of the two branches swapped: {SIX}", (3, 4, 5, 0, 1, 2)),
+    order_slip(f"the first gate for both branches: {SIX}", (0, 1, 2, 3, 4, 2)),
+    order_slip(f"the first shift and scale for both branches: {SIX}", (0, 1, 2, 0, 1, 5)),
+    order_slip(f"the last gate for both branches: {SIX}", (0, 1, 5, 3, 4, 5)),
+    order_slip(f"the two gates swapped: {SIX}", (0, 1, 5, 3, 4, 2)),
     order_slip(f"the first three modulations for both branches: {SIX}", (0, 1, 2, 0, 1, 2)),
     order_slip(f"the last three modulations for both branches: {SIX}", (3, 4, 5, 3, 4, 5)),
     slip(f"the six parts read from every sixth entry: {SIX} Each is E entries in a row, chunk(6, dim=1).", parts=interleaved),
@@ -113,6 +133,20 @@ SLIPS = [
     attention_slip("a division by the root of the number of tokens: by that of the head's width.", scale=lambda d, E, heads, N: N**-0.5),
     attention_slip("a product with the root of the head's width: divide by it.", scale=lambda d, E, heads, N: d**0.5),
     attention_slip(f"a softmax over the queries: {SOFT}", weigh=lambda logits: logits.softmax(-2)),
+    attention_slip(
+        "a division behind the softmax: divide the logits, before it.",
+        scale=lambda d, E, heads, N: 1.0,
+        weigh=lambda logits: logits.softmax(-1),
+        join=lambda v: v.transpose(1, 2).flatten(2) / v.shape[-1] ** 0.5,
+    ),
+    attention_slip(
+        f"a softmax over the queries, and a division by the root of E: {SOFT}",
+        scale=lambda d, E, heads, N: E**-0.5,
+        weigh=lambda logits: logits.softmax(-2),
+    ),
+    slip("one head of E numbers, with the factor of a narrow one: split E into heads of E / heads.", attend=one_head),
+    slip("attention over the heads of a token: swap tokens and heads, so that q k^T is (N, N).", attend=over_heads),
+    slip("queries and keys of length 1: take them as qkv answers them.", attend=of_length_one),
     attention_slip(f"a softmax over the heads: {SOFT}", weigh=lambda logits: logits.softmax(1)),
     attention_slip(f"a softmax over all pairs at once: {SOFT}", weigh=lambda logits: logits.flatten(2).softmax(-1).reshape(logits.shape)),
     attention_slip(f"no softmax: {SOFT}", weigh=lambda logits: logits),

@@ -47,7 +47,7 @@ def pictures(d: Draw) -> Iterator[tuple[str, tuple]]:
 
 def slip(hint: str, axes: Sequence[int]) -> Mutant:
     """A mutant that puts the six axes (B, C, row of patches, row in it, column of patches, column in it) in another order."""
-    return Mutant(hint, lambda x, p: ordered(x, p, axes).flatten(1, 2).flatten(2))
+    return Mutant(hint, lambda x, p: ordered(x, p, axes).reshape(len(x), -1, x.shape[1] * p * p))
 
 
 def shaped(hint: str, function: Callable[[Tensor, int], Tensor]) -> Mutant:
@@ -117,7 +117,7 @@ PATCHIFY = Check(
         ),
         slip(f"the channels between the rows and the columns of a patch: {ENTRIES}", (0, 2, 4, 3, 1, 5)),
         slip(
-            f"the axes H/p and p left beside each other, which makes pixel rows of H and no patches: {ROWS}", (0, 2, 3, 1, 4, 5)
+            f"the axes H/p and p left beside each other, which makes rows of pixels and no patches: {ROWS}", (0, 2, 3, 1, 4, 5)
         ),
         shaped(
             "pixels that lie p apart in one token, as p before H/p in the reshape makes them: H is split into (H/p, p).",
@@ -133,6 +133,29 @@ PATCHIFY = Check(
         shaped(
             "tokens behind their entries, (B, C p p, N), as F.unfold has them: swap the last two axes.",
             lambda x, p: F.unfold(x, p, stride=p),
+        ),
+        shaped(
+            "F.unfold, and a reshape in the place of a swap: its result is (B, C p p, N), swap the last two axes.",
+            lambda x, p: F.unfold(x, p, stride=p).reshape(len(x), -1, x.shape[1] * p * p),
+        ),
+        shaped(
+            "Tensor.unfold, and a reshape at once: it gives (B, C, H/p, W/p, p, p), and C must move behind the grid first.",
+            lambda x, p: ordered(x, p, (0, 1, 2, 4, 3, 5)).reshape(len(x), -1, x.shape[1] * p * p),
+        ),
+        shaped("the pixels as tokens, each with its channels: a token is a patch.", lambda x, p: x.flatten(2).mT),
+        shaped(
+            "tokens first, (N, B, C p p), as torch.stack makes it with dim=0: give it dim=1.",
+            lambda x, p: patchify(x, p).transpose(0, 1),
+        ),
+        *(
+            slip(f"the axes {names} in the place of (B, H/p, W/p, C, p, p). {ROWS[0].upper()}{ROWS[1:]}", axes)
+            for names, axes in (
+                ("(B, p, p, C, H/p, W/p)", (0, 3, 5, 1, 2, 4)),
+                ("(B, p, p, H/p, W/p, C)", (0, 3, 5, 2, 4, 1)),
+                ("(B, W/p, H/p, p, C, p)", (0, 4, 2, 3, 1, 5)),
+                ("(B, H/p, W/p, p, C, p) with the columns first", (0, 2, 4, 5, 1, 3)),
+                ("(B, H/p, p, W/p, C, p)", (0, 2, 3, 4, 1, 5)),
+            )
         ),
         shaped(
             "patches that overlap, of F.unfold without stride=p.",

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -11,9 +12,10 @@ from torch import Tensor
 from ... import schedules
 from ...denoisers import Denoiser
 from .ch01_slips import in_float32
+from .ch09_heun import heun_step
 from .data import Check, Mutant
 from .inputs import Draw
-from .toys import ToyDenoiser
+from .toys import ToyDecoder, ToyDenoiser
 
 
 @dataclass(frozen=True)
@@ -51,13 +53,19 @@ def runs(d: Draw) -> tuple:
     sigmas = torch.cat([levels, torch.zeros_like(levels[:1])])
     scale = d.uniform(0.3, 0.6).item() if d.integer(0, 1) else d.uniform(1.5, 2.5).item()
     C, h = d.event[0], d.size()
-    return ToyDenoiser(d.uniform(0.4, 0.8, 3)), d.decoder(), d.normal(d.B, C, h, h + 1), sigmas, scale
+    return calm(d), d.decoder(), d.normal(d.B, C, h, h + 1), sigmas, scale
+
+
+def calm(d: Draw) -> ToyDenoiser:
+    """A denoiser of small slope: along a path, rounding must not grow to what looks like a mistake."""
+    return ToyDenoiser(d.uniform(0.4, 0.8, 3))
 
 
 def samplings(d: Draw) -> Iterator[tuple[str, tuple]]:
     """The chapter's grid and scale, Stable Diffusion's scale, a D with answers beyond [-1, 1], few steps."""
     karras = schedules.karras(12).to(d.device, d.dtype)
     halves = torch.tensor([4.0, 2.0, 1.0, 0.5, 0.0]).to(karras)
+    loud = ToyDecoder(torch.tensor([3000.0, 0.7, 0.3]).to(karras))
     for words, sigmas, scale, size in (
         ("the chapter's grid and scale", karras, 1.2386, 0.5),
         ("Stable Diffusion's scale", halves, 0.18215, 0.5),
@@ -67,6 +75,7 @@ def samplings(d: Draw) -> Iterator[tuple[str, tuple]]:
     ):
         D = ToyDenoiser(torch.tensor([size, 0.6, 0.5]).to(karras))
         yield words, (D, d.decoder(), d.wide(2, 4, 7, 7), sigmas, scale)
+    yield "a decoder with answers up to 3000", (calm(d), loud, d.normal(2, 4, 7, 7), halves, 1.3)
 
 
 def slip(hint: str, **parts: Any) -> Mutant:
@@ -88,6 +97,13 @@ def overwritten(latents: Tensor, images: Tensor) -> tuple[Tensor, Tensor]:
     return latents[-1:].expand_as(latents), images
 
 
+def heun(D: Denoiser, decode: Callable, noise: Tensor, sigmas: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+    states = [sigmas[0] * noise]
+    for s, r in pairwise(sigmas):
+        states.append(heun_step(D, states[-1], s, r))
+    return torch.stack(states), decode(states[-1] / scale)
+
+
 ONCE = (
     "the denoiser works with scaled latents from the first to the last; only the decoder is given x / scale."
 )
@@ -104,7 +120,7 @@ LATENT_SAMPLE = Check(
         "decode": lambda D, decode, noise, *rest: len(noise),
     },
     where='section 4 of this notebook ("Sampling in latents"): the first state is sigmas[0] noise; Euler steps x + (sigma\' - sigma)(x - D)/sigma; '
-    "at the end decode(last / scale) (Rombach et al. 2022, section 3.3).",
+    "at the end decode(last / scale) (Rombach et al. 2022, section 3.2).",
     outputs=("latents", "images"),
     only={"images": "The latents are right, and the images are not: what is the decoder given?"},
     mutants=[
@@ -149,6 +165,10 @@ LATENT_SAMPLE = Check(
         slip("a step in the wrong direction: it is sigma' - sigma, a negative number, times the slope (x - D) / sigma.", move=lambda x, x0, s, r: x + (s - r) * (x - x0) / s),
         slip("a slope without its division by sigma.", move=lambda x, x0, s, r: x + (r - s) * (x - x0)),
         slip("x - D / sigma, a missing pair of brackets: the slope is (x - D) / sigma.", move=lambda x, x0, s, r: x + (r - s) * (x - x0 / s)),
+        slip("D asked at the next sigma: the step begins at sigma.", ask=lambda D, x, s, r, k: D(x, r if r > 0 else s)),
+        slip("D / sigma as the slope: it is (x - D) / sigma.", move=lambda x, x0, s, r: x + (r - s) * x0 / s),
+        slip("a D that is told ln(sigma) / 4: it takes sigma itself.", ask=lambda D, x, s, r, k: D(x, s.log() / 4)),
+        Mutant("Heun's method: this exercise asks for Euler's step, with one answer of D in each.", heun),
         slip("D's answer as the next state: a step of Euler goes only part of the way.", move=lambda x, x0, s, r: x0 + 0 * x),
         slip("D's answer as the slope: it is (x - D) / sigma.", move=lambda x, x0, s, r: x + (r - s) * x0),
         slip("a slope that is divided by the next sigma: by the one at which the step begins.", move=lambda x, x0, s, r: x + (r - s) * (x - x0) / (r + 1e-300)),

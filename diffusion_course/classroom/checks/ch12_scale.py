@@ -69,6 +69,11 @@ LATENT_SCALE = Check(
         slip("the mean distance from the mean: squares, their mean, and a root.", lambda z: 1 / (z - z.mean()).abs().mean()),
         slip("the mean size of the entries: take the mean away, square, and take the root of the mean.", lambda z: 1 / z.abs().mean()),
         slip("the largest entry: s is one over the standard deviation of all.", lambda z: 1 / z.abs().max()),
+        slip("the length of all latents as one vector: the mean of the squares about the mean, and its root.", lambda z: 1 / z.norm()),
+        slip("the median of the entries: s is one over their standard deviation.", lambda z: 1 / z.median()),
+        slip("the standard deviation of the sizes |z|: of the entries themselves.", lambda z: 1 / z.abs().std(correction=0)),
+        slip("the channel with the largest standard deviation: one number from all entries.", lambda z: 1 / by_channel(z).max()),
+        slip("the mean of the samples taken away, place by place: one mean, of all entries.", lambda z: 1 / (z - z.mean(0)).std(correction=0)),
         slip("the range of the entries: s is one over their standard deviation.", lambda z: 1 / (z.max() - z.min())),
         slip(
             "a scale for each channel: there is one number, from all entries of all channels.",
