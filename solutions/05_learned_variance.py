@@ -461,22 +461,22 @@ claim(
 #
 # ### Exercise {{05-bits_per_dim}}
 #
-# Write (8). The draws are given: row $k$ of `t` and of `eps` holds the $k$-th draw of every image. `term(x0, t, eps)` returns $L_{t-1}$ in nats, for a batch; `prior` holds $L_T$.
+# Write (8). The draws are given: row $k$ of `t` and of `eps` holds the $k$-th draw of every image. `term(x0, t, eps)` returns $L_{t-1}$ in nats, for a batch; `L_T` holds the prior's.
 #
 # *Hint.* `torch.Tensor.std` divides by $n - 1$. With two images, $K = 1$, $T = 10$, $d = 1$, $L_T = 0$ and terms of $0.1 \ln 2$ and $0.3 \ln 2$ the answer is $2 \pm 1.96$.
 
 
 # %%
 # EXERCISE 05-bits_per_dim (keep this line)
-def bits_per_dim(term, x0, t, eps, prior, T):
+def bits_per_dim(term, x0, t, eps, L_T, T):
     """The bound in bits per dimension, estimated from K random times an image, and half of its 95 % interval: two ().
 
     term: term(x0, t, eps) -> L_{t-1} of each image in nats, (n,), for x0 and eps (n, *S) and t (n,).
-    x0: (n, *S), n >= 2 images. t: (K, n), integers uniform in 1..T. eps: (K, n, *S). prior: (n,), L_T in nats. T: a Python integer.
+    x0: (n, *S), n >= 2 images. t: (K, n), integers uniform in 1..T. eps: (K, n, *S). L_T: (n,), in nats. T: a Python integer.
     """
     ### BEGIN SOLUTION
     terms = torch.stack([term(x0, t_k, eps_k) for t_k, eps_k in zip(t, eps, strict=True)])  # (K, n)
-    bits = (prior + T * terms.mean(0)) / (x0[0].numel() * math.log(2))
+    bits = (L_T + T * terms.mean(0)) / (x0[0].numel() * math.log(2))
     return bits.mean(), 1.96 * bits.std() / len(bits) ** 0.5
     ### END SOLUTION
 

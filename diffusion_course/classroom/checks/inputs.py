@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ... import schedules
-from .toys import ToyDenoiser, ToyEps, ToyGuess, ToyLabelled, ToyLogProb
+from .toys import ToyDenoiser, ToyEps, ToyGuess, ToyLabelled, ToyLogProb, ToyTerm
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,10 @@ class Draw:
     def log_prob(self) -> ToyLogProb:
         """A small noisy classifier, log_prob(x, sigma)."""
         return ToyLogProb(self.uniform(0.5, 1.5, 3))
+
+    def term(self) -> ToyTerm:
+        """A small term of a bound, term(x0, t, eps)."""
+        return ToyTerm(self.uniform(0.5, 1.5, 3))
 
     # ---- for the fixed cases: what the chapters use
 

@@ -128,7 +128,27 @@ class ToyLogProb(Toy):
         return nn.functional.logsigmoid(summed / (1 + noise**2))
 
 
-TOYS = {toy.__name__: toy for toy in (ToyEps, ToyGuess, ToyDenoiser, ToyLabelled, ToyLogProb)}
+class ToyTerm(Toy):
+    """A term of a bound: term(x0, t, eps), (B,), the squares of a sin(b x_0 + c t) - eps, summed over the coordinates of each sample."""
+
+    NAMES = (("x0",), ("t",), ("eps",))
+    called = "term"
+
+    def answer(self, x0: Tensor, t: Any, eps: Any) -> Tensor:
+        """x0, eps: (B, *S), t: (B,) integers. Raises TypeError in words for anything else."""
+        if not isinstance(t, Tensor) or t.shape != (len(x0),) or t.is_floating_point():
+            raise TypeError(
+                f"term got t = {_said(t)}; it takes integers of shape ({len(x0)},), one for each image"
+            )
+        if not isinstance(eps, Tensor) or eps.shape != x0.shape:
+            raise TypeError(
+                f"term got eps = {_said(eps)}; it takes noise of shape {tuple(x0.shape)}, as x0 has"
+            )
+        a, b, c = self.weights
+        return (a * torch.sin(b * x0 + c * _column(t, x0)) - eps).square().flatten(1).sum(1)
+
+
+TOYS = {toy.__name__: toy for toy in (ToyEps, ToyGuess, ToyDenoiser, ToyLabelled, ToyLogProb, ToyTerm)}
 
 
 def _sigma(called: str, sigma: Any, x: Tensor) -> Tensor:

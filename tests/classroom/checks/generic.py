@@ -15,7 +15,15 @@ from torch import Tensor
 
 from diffusion_course import schedules
 from diffusion_course.classroom.checks import Check
-from diffusion_course.classroom.checks.toys import Toy, ToyDenoiser, ToyEps, ToyGuess, ToyLabelled, ToyLogProb
+from diffusion_course.classroom.checks.toys import (
+    Toy,
+    ToyDenoiser,
+    ToyEps,
+    ToyGuess,
+    ToyLabelled,
+    ToyLogProb,
+    ToyTerm,
+)
 
 FLOATS: dict[str, Callable[[Tensor], Tensor]] = {
     **{
@@ -223,9 +231,25 @@ def _arguments(check: Check, number: int, generator: torch.Generator) -> tuple:
         "s_noise": pick(1.0, 1.003),
         "marks": (normal(1, 30) + normal(3, 30) > 0).double(),
         "k": pick(1.0, 1.96, 2.39),
+        "snr": uniform(-18, 12, 50).exp(),
+        "gamma": pick(5.0, 1.0, 0.5, 7.25),
         "noise": normal(draws, *shape) if draws else None,
         "sigmas": schedules.karras(6, 0.002, (80.0, 14.0)[number % 2]),
     }
+    if check.id == "05-bits_per_dim":  # K draws of each image
+        known |= {
+            "term": ToyTerm(uniform(0.5, 1.5, 3)),
+            "t": torch.randint(1, 1001, (3, B), generator=generator),
+            "eps": normal(3, *shape),
+            "L_T": uniform(0.1, 3, B),
+            "T": 1000,
+        }
+    if check.machine == "gradients":
+        known |= {
+            "weights": uniform(0.5, 1.5, 6),
+            "x0": (torch.randint(0, 256, (B, *shape[1:]), generator=generator) / 127.5 - 1).double(),
+            "weight": pick(0.001, 0.5, 1.0),
+        }
     if "prior" in check.parameters:  # the chains that can be counted
         laws = uniform(0.02, 1, 7, 3, 3)
         laws /= laws.sum(-1, keepdim=True)
@@ -253,4 +277,6 @@ BATCHED = {
     "03-eps_loss",
     "03-x0_from_eps",
     "06-conditional_loss",
+    "05-learned_variance",
+    "05-hybrid_loss",
 }

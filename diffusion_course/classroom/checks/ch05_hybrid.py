@@ -1,0 +1,253 @@
+"""The hybrid loss: L_simple, and the bound, which trains the variance alone."""
+
+import math
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from ...elbo import discretized_gaussian_log_likelihood, normal_kl
+from .ch05_variance import beta_tilde, mended
+from .ch05_variance import learned_variance as variance_of
+from .data import Check, Mutant
+from .inputs import Draw, column
+
+Model = Callable[[Tensor, Tensor], Tensor]
+Part = Callable[..., Tensor]
+
+
+def hybrid_loss(model: Model, x0: Tensor, t: Tensor, eps: Tensor, betas: Tensor, weight: float) -> Tensor:
+    return built(model, x0, t, eps, betas, weight)
+
+
+def tables(t: Tensor, betas: Tensor, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """beta_t, alpha_bar_t and alpha_bar_{t-1}, each to multiply x."""
+    alpha_bar = torch.cat([torch.ones_like(betas[:1]), torch.cumprod(1 - betas, 0)])
+    return column(betas[t - 1], x), column(alpha_bar[t], x), column(alpha_bar[t - 1], x)
+
+
+def diffused(x0: Tensor, eps: Tensor, a: Tensor) -> Tensor:
+    return a.sqrt() * x0 + (1 - a).sqrt() * eps
+
+
+def mean_of(x_t: Tensor, eps: Tensor, beta: Tensor, a: Tensor) -> Tensor:
+    return (x_t - beta / (1 - a).sqrt() * eps) / (1 - beta).sqrt()
+
+
+def term(x0: Tensor, x_t: Tensor, t: Tensor, mean: Tensor, log_variance: Tensor, betas: Tensor) -> Tensor:
+    """L_{t-1} in nats, of each coordinate; at t = 1 the decoder's."""
+    decoder = -discretized_gaussian_log_likelihood(x0, mean, log_variance / 2)
+    return torch.where(column(t, x0) == 1, decoder, kl(x0, x_t, t, mean, log_variance, betas))
+
+
+def kl(x0: Tensor, x_t: Tensor, t: Tensor, mean: Tensor, log_variance: Tensor, betas: Tensor) -> Tensor:
+    beta, a, a_prev = tables(t, betas, x0)
+    true_mean = (a_prev.sqrt() * beta * x0 + (1 - beta).sqrt() * (1 - a_prev) * x_t) / (1 - a)
+    true_log_variance = column(mended(beta_tilde(betas), betas)[t - 1].log(), x0)
+    return normal_kl(true_mean, true_log_variance, mean, log_variance)
+
+
+def bits(nats: Tensor) -> Tensor:
+    """The mean over everything of nats of each coordinate, in bits."""
+    return nats.mean() / math.log(2)
+
+
+def whole(model: Model, x_t: Tensor, t: Tensor) -> Tensor:
+    return model(x_t, t)
+
+
+def built(
+    model: Model,
+    x0: Tensor,
+    t: Tensor,
+    eps: Tensor,
+    betas: Tensor,
+    weight: float,
+    see: Part = diffused,
+    ask: Part = whole,
+    swap: bool = False,
+    stop: Part = torch.Tensor.detach,
+    stop_v: Part = lambda v: v,
+    target: Part = lambda x0, x_t, eps: eps,
+    simple: Part = lambda error: error.square().mean(),
+    mean: Part = mean_of,
+    variance: Part = variance_of,
+    nats: Part = term,
+    unit: Part = bits,
+    factor: Callable[[int], float] = lambda T: T,
+    mix: Part = lambda simple, bound, weight: simple + weight * bound,
+) -> Tensor:
+    """The answer from its parts, each of which a slip may replace."""
+    beta, a, _ = tables(t, betas, x0)
+    x_t = see(x0, eps, a)
+    predicted, v = ask(model, x_t, t).chunk(2, dim=1)
+    if swap:
+        predicted, v = v, predicted
+    log_variance = variance(stop_v(v), t, betas).log()
+    bound = factor(len(betas)) * unit(
+        nats(x0, x_t, t, mean(x_t, stop(predicted), beta, a), log_variance, betas)
+    )
+    return mix(simple(target(x0, x_t, eps) - predicted), bound, weight)
+
+
+def slip(hint: str, **parts: object) -> Mutant:
+    return Mutant(hint, lambda *args: built(*args, **parts))
+
+
+def nothing_stopped(x: Tensor) -> Tensor:
+    return x
+
+
+def levels(d: Draw, *shape: int) -> Tensor:
+    """Pixels: multiples of 2/255 in [-1, 1], both ends among them."""
+    x0 = (d.uniform(-20, 275, *shape).clamp(0, 255).round() / 127.5) - 1
+    return x0
+
+
+def case(
+    d: Draw, betas: Tensor, t: Tensor, shape: tuple[int, ...], weight: float = 0.001, scale: float = 1.0
+) -> tuple:
+    return d.uniform(0.5, 1.5, 6), levels(d, *shape), t, scale * d.normal(*shape), betas, weight
+
+
+def random_case(d: Draw) -> tuple:
+    return case(d, d.betas(), d.t(), (d.B, *d.event), 0.01 * d.integer(2, 20))
+
+
+def edges(d: Draw) -> Iterator[tuple[str, tuple]]:
+    """The chapter's chains, every kind of t alone, the knob's ends, other numbers of steps."""
+    for name, betas in d.schedules().items():
+        yield name, case(d, betas, d.times(), (6, 1, 4, 4))
+        yield f"{name}, wide noise", case(d, betas, d.times(), (6, 3), scale=5.0)
+    yield "T = 100", case(d, d.cosine(100), d.times(100), (6, 2, 3))
+    yield "t = 1 alone", case(d, d.linear(), torch.ones(3, dtype=torch.long, device=d.device), (3, 1, 4, 4))
+    yield "no t = 1", case(d, d.linear(), torch.tensor([2, 500, 1000, 3], device=d.device), (4, 2, 3))
+    yield "weight 0", case(d, d.linear(100), d.times(100), (6, 3), weight=0.0)
+    yield "weight 0.5", case(d, d.cosine(25), d.times(25), (6, 3), weight=0.5)
+    yield "weight 1", case(d, d.cosine(25), d.times(25), (6, 3), weight=1.0)
+    yield "one sample", case(d, d.cosine(), torch.tensor([40], device=d.device), (1, 1, 4, 4))
+
+
+HYBRID_LOSS = Check(
+    id="05-hybrid_loss",
+    points=6,
+    minutes=30,
+    level=3,
+    reference=hybrid_loss,
+    inputs=random_case,
+    fixed=edges,
+    machine="gradients",
+    where='(7) in section 4 of this notebook ("The hybrid loss"): the mean of (eps - eps_theta)^2, plus weight times T times the mean of '
+    "L_{t-1} / (d ln 2), in which eps_theta is detached (Nichol & Dhariwal 2021, eq. 16).",
+    outputs=(
+        "number of calls of model",
+        "loss",
+        "gradient of the loss at the eps that the model answers",
+        "gradient of the loss at the v that the model answers",
+    ),
+    library=("losses.hybrid_loss", "losses.bound_loss", "losses.learned_transition", "losses.learned_log_variance", "samplers.learned_variance"),
+    mutants=[
+        # the stop-gradient
+        slip("no stop-gradient: inside the bound eps_theta is a constant, so detach it there.", stop=nothing_stopped),
+        slip("v detached, and eps_theta not: it is the other way round.", stop=nothing_stopped, stop_v=torch.Tensor.detach),
+        slip("v detached as well: then nothing trains it; detach eps_theta alone, and inside the bound alone.", stop_v=torch.Tensor.detach),
+        slip(
+            "eps_theta detached in L_simple, too: there it learns.",
+            simple=lambda error: error.detach().square().mean(),
+        ),
+        slip(
+            "the stop-gradient in the wrong term: L_simple must train eps_theta, and the bound must not.",
+            simple=lambda error: error.detach().square().mean(),
+            stop=nothing_stopped,
+        ),
+        # the factor and the units
+        slip("no factor T: the mean of L_{t-1} is L_vlb / T.", factor=lambda T: 1),
+        slip("T - 1 for T: t is drawn from 1..T.", factor=lambda T: T - 1),
+        slip("1000 for T: T is the length of the betas.", factor=lambda T: 1000),
+        slip("T / 1000, and the weight as well: 0.001 is the weight already.", factor=lambda T: T / 1000),
+        slip("the mean of L_{t-1} divided by T: it is multiplied by it.", factor=lambda T: 1 / T),
+        slip("nats for bits: divide by ln 2.", unit=torch.mean),
+        slip("times ln 2: divide by it.", unit=lambda nats: nats.mean() * math.log(2)),
+        slip(
+            "a sum over the coordinates: the bound is in bits per coordinate, so divide by d.",
+            unit=lambda nats: nats.flatten(1).sum(1).mean() / math.log(2),
+        ),
+        slip(
+            "nats summed over the coordinates: divide by d ln 2.", unit=lambda nats: nats.flatten(1).sum(1).mean()
+        ),
+        slip("a sum over the batch in the bound: it is a mean.", unit=lambda nats: nats.flatten(1).mean(1).sum() / math.log(2)),
+        slip("the weight left out.", mix=lambda simple, bound, weight: simple + bound),
+        slip("0.001 whatever the weight is.", mix=lambda simple, bound, weight: simple + 0.001 * bound),
+        slip("the weight before L_simple: it stands before the bound.", mix=lambda simple, bound, weight: weight * simple + bound),
+        slip(
+            "(1 - weight) L_simple: L_simple has no weight.",
+            mix=lambda simple, bound, weight: (1 - weight) * simple + weight * bound,
+        ),
+        slip("the bound subtracted: it is a loss, like L_simple.", mix=lambda simple, bound, weight: simple - weight * bound),
+        slip("the bound alone: add L_simple.", mix=lambda simple, bound, weight: weight * bound + 0 * simple),
+        slip("L_simple alone: v learns from the bound.", mix=lambda simple, bound, weight: simple + 0 * weight * bound),
+        # L_simple
+        slip("a sum in L_simple: it is a mean over everything.", simple=lambda error: error.square().sum()),
+        slip(
+            "a sum over the coordinates in L_simple: it is a mean over everything.",
+            simple=lambda error: error.square().flatten(1).sum(1).mean(),
+        ),
+        slip("half of L_simple: it has no 1/2.", simple=lambda error: error.square().mean() / 2),
+        slip("absolute values in L_simple: it has squares.", simple=lambda error: error.abs().mean()),
+        slip("x_0 as the target of L_simple: it is eps.", target=lambda x0, x_t, eps: x0),
+        slip("x_t as the target of L_simple: it is eps.", target=lambda x0, x_t, eps: x_t),
+        # the model
+        slip("the two halves exchanged: eps_theta comes first, v second.", swap=True),
+        slip("a clean image shown to the model: it sees x_t.", see=lambda x0, eps, a: x0),
+        slip("x_t without its roots: it is sqrt(alpha_bar) x_0 + sqrt(1 - alpha_bar) eps.", see=lambda x0, eps, a: a * x0 + (1 - a) * eps),
+        slip("t - 1 told to the model: it takes t in 1..T.", ask=lambda model, x_t, t: model(x_t, t - 1)),
+        slip("one t told to the model for all samples: each has its own.", ask=lambda model, x_t, t: model(x_t, t[:1].expand_as(t))),
+        Mutant(
+            "two calls of the model, one for each half: ask it once, and split the answer.",
+            lambda *args: built(*args, ask=lambda model, x_t, t: torch.cat([model(x_t, t).chunk(2, 1)[0], model(x_t, t).chunk(2, 1)[1]], 1)),
+        ),
+        # the mean and the variance
+        slip(
+            "eps_theta as the mean: the mean follows from it, (x_t - beta_t / sqrt(1 - alpha_bar_t) eps_theta) / sqrt(alpha_t).",
+            mean=lambda x_t, eps, beta, a: eps,
+        ),
+        slip("x_0's estimate as the mean: the step's mean is that of x_{t-1}.", mean=lambda x_t, eps, beta, a: (x_t - (1 - a).sqrt() * eps) / a.sqrt()),
+        slip(
+            "alpha_bar_t for alpha_t in the mean: it is divided by sqrt(alpha_t).",
+            mean=lambda x_t, eps, beta, a: (x_t - beta / (1 - a).sqrt() * eps) / a.sqrt(),
+        ),
+        slip(
+            "a missing 1 / sqrt(alpha_t) in the mean.",
+            mean=lambda x_t, eps, beta, a: x_t - beta / (1 - a).sqrt() * eps,
+        ),
+        slip(
+            "x_0's estimate clipped: in the loss it is not.",
+            mean=lambda x_t, eps, beta, a: mean_of(
+                x_t, (x_t - a.sqrt() * ((x_t - (1 - a).sqrt() * eps) / a.sqrt()).clamp(-1, 1)) / (1 - a).sqrt(), beta, a
+            ),
+        ),
+        slip("the variance given for its logarithm: bound_term takes log_variance.", variance=lambda v, t, betas: variance_of(v, t, betas).exp()),
+        slip("the logarithm of the standard deviation: bound_term takes that of the variance.", variance=lambda v, t, betas: variance_of(v, t, betas).sqrt()),
+        slip("v clipped to -1..1: it is taken as it is.", variance=lambda v, t, betas: variance_of(v.clamp(-1, 1), t, betas)),
+        slip("the two ends of the variance exchanged: v = 1 means beta_t.", variance=lambda v, t, betas: variance_of(-v, t, betas)),
+        slip("v taken for the share f: f = (v + 1) / 2.", variance=lambda v, t, betas: variance_of(2 * v - 1, t, betas)),
+        # the terms
+        slip("the KL at t = 1 as well: there the term is the decoder's.", nats=kl),
+        slip(
+            "no term at t = 1: L_0 belongs to the bound.",
+            nats=lambda x0, x_t, t, *rest: torch.where(column(t, x0) == 1, 0, kl(x0, x_t, t, *rest)),
+        ),
+        slip(
+            "a Gaussian density at t = 1: the pixels have 256 values, and the term is the mass of a bin.",
+            nats=lambda x0, x_t, t, mean, log, betas: torch.where(
+                column(t, x0) == 1, ((x0 - mean) ** 2 / log.exp() + log + math.log(2 * math.pi)) / 2, kl(x0, x_t, t, mean, log, betas)
+            ),
+        ),
+        slip(
+            "the noisy image in the decoder: L_0 is of x_0.",
+            nats=lambda x0, x_t, t, mean, log, betas: torch.where(
+                column(t, x0) == 1, -discretized_gaussian_log_likelihood(x_t, mean, log / 2), kl(x0, x_t, t, mean, log, betas)
+            ),
+        ),
+    ],
+)  # fmt: skip
