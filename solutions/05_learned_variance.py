@@ -56,7 +56,7 @@ from diffusion_course.experiments import data, metrics, studies, zoo
 from diffusion_course.experiments.drawing import draw_by, initial
 from diffusion_course.guidance import clip
 from diffusion_course.nets.mlp import MLP
-from diffusion_course.notebook import plots, widgets
+from diffusion_course.notebook import plots, quiz, widgets
 from diffusion_course.notebook.claims import agree, claim
 from diffusion_course.notebook.tables import show_table
 
@@ -232,6 +232,9 @@ widgets.slide(
     labels={"v": "v", "steps": "steps of the chain", "step": "step, counted from the clean image"},
 )
 
+# %%
+quiz.ask("05-q1")
+
 # %% [markdown]
 # ## 3. What a wrong variance costs
 #
@@ -383,6 +386,9 @@ agree(
     dc.losses.hybrid_loss(lambda x_t, t: guess, batch, t64, eps64, schedule),
     1e-9,
 )
+
+# %%
+quiz.ask("05-q2")
 
 # %% [markdown]
 # Now train with it: a small network of points, for the 64 pixels of `digits`, with $T = 100$. It answers 128 numbers, $\varepsilon$ and $v$. A few seconds are no competition; they show that $v$ goes somewhere, and that the bound sees it.
@@ -569,7 +575,11 @@ claim(
 
 # %% [markdown]
 # The third line compares two *networks*. One training run each: it ranks these files, and not the methods.
-#
+
+# %%
+quiz.ask("05-q4")
+
+# %% [markdown]
 # ### Where the bits are
 #
 # Term by term, over $t$: the same images, with both fixed variances and the learned one.
@@ -713,10 +723,13 @@ plots.filmstrip(
 
 # %%
 # NBVAL_IGNORE_OUTPUT
+STUDY = "losses"
+
+
 def losses_study():
-    """The rows of the study `losses` for the networks that ship, where it has been measured."""
+    """The rows of the study for the networks that ship, where it has been measured."""
     try:
-        return studies.load("losses").shipped().rows
+        return studies.load(STUDY).shipped().rows
     except CourseError as error:
         print(f"not measured yet: {error}")
         return []
@@ -742,6 +755,9 @@ if measured:
         [r for r in measured if r["steps"]], ["model", "variance", "steps"], "the study `losses`"
     )
 
+
+# %%
+quiz.ask("05-q3")
 
 # %% [markdown]
 # ## 7. Where the loss should look
@@ -923,6 +939,9 @@ for name, (p, w) in draws_of.items():
     print(
         f"{name}: mean {mean:.4f}, standard deviation of one draw {((p * terms.square()).sum() - mean**2).sqrt():.4f}"
     )
+
+# %%
+quiz.ask("05-q5")
 
 # %% [markdown]
 # ### Which t does each rule buy?
@@ -1179,6 +1198,9 @@ plots.curves(
     ylabel="weight (without that of the initial weights)",
 )
 
+# %%
+quiz.ask("05-q6")
+
 # %% [markdown]
 # ## 9. A report, read with this chapter
 #
@@ -1186,7 +1208,7 @@ plots.curves(
 #
 # - *The loss of the hybrid network is higher throughout.* It must be: it has one term more, and that term is above 0. Two losses with different terms cannot be compared.
 # - *Its FID is lower nearly throughout; the best are 0.35 at 60,000 steps, against 0.87 at 75,000.* This is one run of each, and the best of six looks. By (7) the stop-gradient keeps the bound away from $\varepsilon_\theta$: the *mean* of the step learns from $L_\text{simple}$ in both networks (it shares a trunk with $v$, so it is not the same). A large gain of the picture must come from the sampler's variance, or from chance; a second seed would tell.
-# - *The FID is 0.35.* It was computed in 64 features of Inception and not in the usual 2048. A distance in other features has another scale. It says nothing beside a published FID of 2 or 3, and the two numbers of the report can be compared with each other alone. Chapter 10 measures the same sets in four feature spaces.
+# - *The FID is 0.35.* It was computed in 64 features of Inception and not in the usual 2048. A distance in other features has another scale. It says nothing beside a published FID of 2 or 3, and the two numbers of the report can be compared with each other alone. The chapter on evaluation measures the same sets in four feature spaces.
 #
 # It also kept a number of steps below 1000, because the images are small. By chapter 4 that is a statement about the betas, and it changes the factor $T/1000$ of the bound.
 #

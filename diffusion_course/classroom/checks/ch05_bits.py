@@ -86,9 +86,9 @@ def edges(d: Draw) -> Iterator[tuple[str, tuple]]:
     yield "two images", case(d, 2, 3, (4,), 1000)
     yield "one coordinate", case(d, 5, 3, (1,), 10)
     yield "many draws", case(d, 3, 20, (2, 2), 25)
-    term, x0, t, eps, L_T, T = case(d, 4, 3, (2, 3), 1000)
-    yield "a large prior", (term, x0, t, eps, 1e4 * L_T, T)
-    yield "wide data", (term, 10 * x0, t, 5 * eps, L_T, T)
+    for name, of_data, of_noise, of_prior in (("a large prior", 1, 1, 1e4), ("wide data", 10, 5, 1)):
+        term, x0, t, eps, L_T, T = case(d, 4, 3, (2, 3), 1000)
+        yield name, (term, of_data * x0, t, of_noise * eps, of_prior * L_T, T)
 
 
 BITS_PER_DIM = Check(
