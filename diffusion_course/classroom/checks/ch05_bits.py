@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -51,7 +52,7 @@ def built(
     return centre(bits), width(bits, len(t))
 
 
-def slip(hint: str, **parts: Callable) -> Mutant:
+def slip(hint: str, **parts: Any) -> Mutant:
     return Mutant(hint, lambda *args: built(*args, **parts))
 
 
@@ -68,6 +69,11 @@ def of_terms(hint: str, width: Callable[[Tensor, int], Tensor]) -> Mutant:
 def one_by_one(hint: str, order: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]) -> Mutant:
     """A mutant that asks with the draws order(t, eps) of each image."""
     return slip(hint, ask=lambda term, x0, t, eps: terms_of(term, x0, *order(t, eps)))
+
+
+def both_ends(term: Callable, x0: Tensor, t: Tensor, eps: Tensor, L_T: Tensor, T: int) -> Two:
+    middle, reach = built(term, x0, t, eps, L_T, T)
+    return middle - reach, middle + reach
 
 
 def case(d: Draw, n: int, K: int, event: tuple[int, ...], T: int) -> tuple:
@@ -139,6 +145,7 @@ BITS_PER_DIM = Check(
         slip("the median of the images: it is their mean.", centre=torch.median),
         slip("a number for each image: return their mean.", centre=lambda bits: bits),
         # the interval
+        Mutant("both ends of the interval: return its middle and half of its width.", both_ends),
         of_terms(
             "all K n terms taken for independent observations: the draws of one image share it; average them first.",
             lambda each, K: 1.96 * each.std() / each.numel() ** 0.5,

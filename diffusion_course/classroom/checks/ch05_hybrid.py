@@ -1,101 +1,16 @@
 """The hybrid loss: L_simple, and the bound, which trains the variance alone."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
 from ...elbo import discretized_gaussian_log_likelihood, normal_kl
-from .ch05_variance import beta_tilde, mended
+from .ch05_built import built, hybrid_loss, kl, mean_of, nothing_stopped, slip, term, truth
 from .ch05_variance import learned_variance as variance_of
 from .data import Check, Mutant
 from .inputs import Draw, column
-
-Model = Callable[[Tensor, Tensor], Tensor]
-Part = Callable[..., Tensor]
-
-
-def hybrid_loss(model: Model, x0: Tensor, t: Tensor, eps: Tensor, betas: Tensor, weight: float) -> Tensor:
-    return built(model, x0, t, eps, betas, weight)
-
-
-def tables(t: Tensor, betas: Tensor, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """beta_t, alpha_bar_t and alpha_bar_{t-1}, each to multiply x."""
-    alpha_bar = torch.cat([torch.ones_like(betas[:1]), torch.cumprod(1 - betas, 0)])
-    return column(betas[t - 1], x), column(alpha_bar[t], x), column(alpha_bar[t - 1], x)
-
-
-def diffused(x0: Tensor, eps: Tensor, a: Tensor) -> Tensor:
-    return a.sqrt() * x0 + (1 - a).sqrt() * eps
-
-
-def mean_of(x_t: Tensor, eps: Tensor, beta: Tensor, a: Tensor) -> Tensor:
-    return (x_t - beta / (1 - a).sqrt() * eps) / (1 - beta).sqrt()
-
-
-def term(x0: Tensor, x_t: Tensor, t: Tensor, mean: Tensor, log_variance: Tensor, betas: Tensor) -> Tensor:
-    """L_{t-1} in nats, of each coordinate; at t = 1 the decoder's."""
-    decoder = -discretized_gaussian_log_likelihood(x0, mean, log_variance / 2)
-    return torch.where(column(t, x0) == 1, decoder, kl(x0, x_t, t, mean, log_variance, betas))
-
-
-def kl(x0: Tensor, x_t: Tensor, t: Tensor, mean: Tensor, log_variance: Tensor, betas: Tensor) -> Tensor:
-    beta, a, a_prev = tables(t, betas, x0)
-    true_mean = (a_prev.sqrt() * beta * x0 + (1 - beta).sqrt() * (1 - a_prev) * x_t) / (1 - a)
-    true_log_variance = column(mended(beta_tilde(betas), betas)[t - 1].log(), x0)
-    return normal_kl(true_mean, true_log_variance, mean, log_variance)
-
-
-def bits(nats: Tensor) -> Tensor:
-    """The mean over everything of nats of each coordinate, in bits."""
-    return nats.mean() / math.log(2)
-
-
-def whole(model: Model, x_t: Tensor, t: Tensor) -> Tensor:
-    return model(x_t, t)
-
-
-def built(
-    model: Model,
-    x0: Tensor,
-    t: Tensor,
-    eps: Tensor,
-    betas: Tensor,
-    weight: float,
-    see: Part = diffused,
-    ask: Part = whole,
-    swap: bool = False,
-    stop: Part = torch.Tensor.detach,
-    stop_v: Part = lambda v: v,
-    target: Part = lambda x0, x_t, eps: eps,
-    simple: Part = lambda error: error.square().mean(),
-    mean: Part = mean_of,
-    variance: Part = variance_of,
-    nats: Part = term,
-    unit: Part = bits,
-    factor: Callable[[int], float] = lambda T: T,
-    mix: Part = lambda simple, bound, weight: simple + weight * bound,
-) -> Tensor:
-    """The answer from its parts, each of which a slip may replace."""
-    beta, a, _ = tables(t, betas, x0)
-    x_t = see(x0, eps, a)
-    predicted, v = ask(model, x_t, t).chunk(2, dim=1)
-    if swap:
-        predicted, v = v, predicted
-    log_variance = variance(stop_v(v), t, betas).log()
-    bound = factor(len(betas)) * unit(
-        nats(x0, x_t, t, mean(x_t, stop(predicted), beta, a), log_variance, betas)
-    )
-    return mix(simple(target(x0, x_t, eps) - predicted), bound, weight)
-
-
-def slip(hint: str, **parts: object) -> Mutant:
-    return Mutant(hint, lambda *args: built(*args, **parts))
-
-
-def nothing_stopped(x: Tensor) -> Tensor:
-    return x
 
 
 def levels(d: Draw, *shape: int) -> Tensor:
@@ -198,7 +113,12 @@ HYBRID_LOSS = Check(
         slip("x_t as the target of L_simple: it is eps.", target=lambda x0, x_t, eps: x_t),
         # the model
         slip("the two halves exchanged: eps_theta comes first, v second.", swap=True),
-        slip("a clean image shown to the model: it sees x_t.", see=lambda x0, eps, a: x0),
+        Mutant(
+            "a clean image shown to the model: it sees x_t.",
+            lambda model, x0, *rest: built(lambda x_t, t: model(x0, t), x0, *rest),
+        ),
+        slip("x_0 in the place of x_t, everywhere: make x_t first.", see=lambda x0, eps, a: x0),
+        slip("the noise alone in the place of x_t.", see=lambda x0, eps, a: eps),
         slip("x_t without its roots: it is sqrt(alpha_bar) x_0 + sqrt(1 - alpha_bar) eps.", see=lambda x0, eps, a: a * x0 + (1 - a) * eps),
         slip("t - 1 told to the model: it takes t in 1..T.", ask=lambda model, x_t, t: model(x_t, t - 1)),
         slip("one t told to the model for all samples: each has its own.", ask=lambda model, x_t, t: model(x_t, t[:1].expand_as(t))),
@@ -232,6 +152,18 @@ HYBRID_LOSS = Check(
         slip("the two ends of the variance exchanged: v = 1 means beta_t.", variance=lambda v, t, betas: variance_of(-v, t, betas)),
         slip("v taken for the share f: f = (v + 1) / 2.", variance=lambda v, t, betas: variance_of(2 * v - 1, t, betas)),
         # the terms
+        Mutant(
+            "the true x_0, or the true eps, in the model's mean: the model's mean comes from its own eps_theta.",
+            lambda model, x0, t, eps, *rest: built(
+                model, x0, t, eps, *rest, mean=lambda x_t, own, beta, a: mean_of(x_t, eps, beta, a)
+            ),
+        ),
+        slip(
+            "the KL the wrong way round: it is KL(q || p), q with the true mean and beta-tilde.",
+            nats=lambda x0, x_t, t, mean, log, betas: torch.where(
+                column(t, x0) == 1, term(x0, x_t, t, mean, log, betas), normal_kl(mean, log, *truth(x0, x_t, t, betas))
+            ),
+        ),
         slip("the KL at t = 1 as well: there the term is the decoder's.", nats=kl),
         slip(
             "no term at t = 1: L_0 belongs to the bound.",

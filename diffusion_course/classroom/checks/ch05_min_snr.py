@@ -96,6 +96,17 @@ MIN_SNR_WEIGHT = Check(
             "v and eps from 1 / SNR alone, without the minimum.",
             lambda snr, gamma: (snr.clamp(max=gamma), 1 / snr, 1 / (snr + 1)),
         ),
+        *(
+            slip(
+                f"{small:g} added to the SNR below: it is above 0, and needs no help.",
+                lambda snr, gamma, small=small: (
+                    snr.clamp(max=gamma),
+                    snr.clamp(max=gamma) / (snr + small),
+                    snr.clamp(max=gamma) / (snr + 1),
+                ),
+            )
+            for small in (1e-3, 1e-4, 1e-5, 1e-6, 1e-8)
+        ),
         changed("max in the place of min: a large SNR is cut down to gamma.", lambda snr, gamma: snr.clamp(min=gamma)),
         changed("no cut at all: take the smaller of SNR and gamma.", lambda snr, gamma: snr),
         changed("gamma everywhere: where SNR is smaller, it is SNR.", lambda snr, gamma: torch.full_like(snr, gamma)),

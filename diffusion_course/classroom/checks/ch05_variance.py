@@ -183,6 +183,17 @@ LEARNED_VARIANCE = Check(
         ),
         slip("1 - alpha_bar_t for beta_t: the larger end is the noise of one step.", large=lambda betas: 1 - torch.cumprod(1 - betas, 0)),
         slip("alpha_t for beta_t.", large=lambda betas: 1 - betas),
+        *(
+            slip(
+                f"{small:g} added in the logarithms: with beta-tilde_2 for beta-tilde_1 they need no help.",
+                mix=lambda f, low, high, small=small: geometric(f, low + small, high + small),
+            )
+            for small in (1e-3, 1e-5, 1e-6, 1e-8)
+        ),
+        slip(
+            "a product of the betas: alpha_bar is the product of 1 - beta.",
+            tilde=lambda betas: betas * (1 - before(betas.cumprod(0))) / (1 - betas.cumprod(0)),
+        ),
         # the time
         slip(
             "the tables read at t: index 0 belongs to t = 1, so read t - 1.",
