@@ -128,8 +128,8 @@ claim("at t/T = 0.08 the long chain's two variances differ by less than 5 %", ra
 claim("the short chain's by more than half", ratios["25 steps"][1] < 0.5)
 
 # %% [markdown]
-# In the long chain the choice is one of the first few steps before the clean image, where the noise is below what anybody can
-# see. In a short chain it reaches half-way up. That is one reason why nobody noticed for long. The numbers of Song et al. (2021, table 1, CIFAR-10)
+# In the long chain the choice matters in the last few steps before the clean image, where there is hardly any noise left. In a
+# short chain it reaches more than half-way up. That is one reason why nobody noticed for long. The numbers of Song et al. (2021, table 1, CIFAR-10)
 # say it: with 1000 steps FID 4.73 for $\tilde\beta$ and 3.17 for $\beta$, where $\beta$ is even the better one; with 10 steps 41 and 367.
 # {{section Fewer steps}} repeats this on MNIST.
 #
@@ -249,7 +249,7 @@ quiz.ask("05-q1")
 #
 # $$s_*^2 = \tilde\beta + \mathbb E(\tilde\mu - \mu)^2, \qquad \mathbb E\,\mathrm{KL}(s^2) - \mathbb E\,\mathrm{KL}(s_*^2) = \frac12\Big(r - 1 - \ln r\Big), \quad r = \frac{s_*^2}{s^2} \tag{5}$$
 #
-# (Bao et al. 2022, theorem 1, for the best mean). The model's own error is noise that its variance should own up to. A variance that is too small by a factor
+# (Bao et al. 2022, theorem 1, for the best mean). The model's own error belongs into its variance. A variance that is too small by a factor
 # of 4 costs more than one that is too large by 4: $r - 1$ grows faster than $-\ln r$.
 
 # %%
@@ -1262,7 +1262,7 @@ quiz.ask("05-q6")
 # ## 10. Common slips
 #
 # - **No stop-gradient.** The bound then trains $\varepsilon_\theta$ too, with a weight that is enormous at small $t$.
-# - **No factor $T$.** $0.001\,L_{t-1}$ in the place of $0.001\,T\,L_{t-1}$: the variance learns 1000 times more slowly.
+# - **No factor $T$.** $0.001\,L_{t-1}$ in the place of $0.001\,T\,L_{t-1}$: with $T = 1000$ the bound has a thousandth of its weight.
 # - **Nats summed, beside a mean.** The second term is $d \ln 2$ times too large.
 # - **Bounds of the long chain in a short one.** The two variances belong to the step; strided sampling has its own (9).
 # - **An $\varepsilon$ loss with the weight of $x_0$.** $\min(\mathrm{SNR}, \gamma)$ where $\min(\mathrm{SNR}, \gamma)/\mathrm{SNR}$ belongs.
