@@ -34,6 +34,13 @@ def half(bits: Tensor, K: int) -> Tensor:
     return 1.96 * bits.std() / len(bits) ** 0.5
 
 
+def student(n: int) -> float:
+    """The quantile for 95 % with n - 1 degrees of freedom."""
+    from scipy import stats  # slow to import, and needed by a wrong answer alone
+
+    return float(stats.t.ppf(0.975, n - 1))
+
+
 def built(
     term: Callable,
     x0: Tensor,
@@ -125,6 +132,10 @@ BITS_PER_DIM = Check(
         slip("the last draw alone: take the mean over all K.", sums=lambda terms, L_T, T: L_T + T * terms[-1]),
         slip("the median of the draws: only the mean is unbiased.", sums=lambda terms, L_T, T: L_T + T * terms.median(0).values),
         slip("a sign: bits are counted from nats as they are, not from -nats.", sums=lambda terms, L_T, T: -estimate(terms, L_T, T)),
+        slip(
+            "a mean over the images in the terms, too: each image keeps its own.",
+            sums=lambda terms, L_T, T: L_T + T * terms.mean(),
+        ),
         # the draws
         one_by_one("the same t for all images: t[k] holds one for each.", lambda t, eps: (t[:, :1].expand_as(t), eps)),
         one_by_one("the first row of t for every draw: row k belongs to draw k.", lambda t, eps: (t[:1].expand_as(t), eps)),
@@ -162,6 +173,10 @@ BITS_PER_DIM = Check(
         slip("a deviation with n in the place of n - 1.", width=lambda bits, K: 1.96 * bits.std(correction=0) / len(bits) ** 0.5),
         slip("the standard error: times 1.96 it is half of a 95 % interval.", width=lambda bits, K: bits.std() / len(bits) ** 0.5),
         slip("2 for 1.96.", width=lambda bits, K: 2 * bits.std() / len(bits) ** 0.5),
+        slip(
+            "the quantile of Student's distribution: the exercise asks for 1.96.",
+            width=lambda bits, K: half(bits, K) / 1.96 * student(len(bits)),
+        ),
         slip("1.645 for 1.96: that is a 90 % interval.", width=lambda bits, K: 1.645 * bits.std() / len(bits) ** 0.5),
         slip("the whole width: half of it is asked for.", width=lambda bits, K: 2 * half(bits, K)),
         slip("a variance for the deviation.", width=lambda bits, K: 1.96 * bits.var() / len(bits) ** 0.5),

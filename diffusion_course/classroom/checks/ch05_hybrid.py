@@ -90,6 +90,14 @@ HYBRID_LOSS = Check(
         slip(
             "nats summed over the coordinates: divide by d ln 2.", unit=lambda nats: nats.flatten(1).sum(1).mean()
         ),
+        slip(
+            "d as the size of axis 1: it is the number of all coordinates of a sample.",
+            unit=lambda nats: nats.flatten(1).sum(1).mean() / (nats.shape[1] * math.log(2)),
+        ),
+        slip(
+            "d as the number of all entries of the batch: it is that of one sample.",
+            unit=lambda nats: nats.flatten(1).sum(1).mean() / (nats.numel() * math.log(2)),
+        ),
         slip("a sum over the batch in the bound: it is a mean.", unit=lambda nats: nats.flatten(1).mean(1).sum() / math.log(2)),
         slip("the weight left out.", mix=lambda simple, bound, weight: simple + bound),
         slip("0.001 whatever the weight is.", mix=lambda simple, bound, weight: simple + 0.001 * bound),

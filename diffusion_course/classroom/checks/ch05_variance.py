@@ -139,7 +139,25 @@ LEARNED_VARIANCE = Check(
             "f before both logarithms: beta-tilde_t has 1 - f.",
             mix=lambda f, small, large: (f * (large.log() + small.log())).exp(),
         ),
+        slip(
+            "beta-tilde_t without its logarithm: exp(f log beta_t + (1 - f) log beta-tilde_t).",
+            mix=lambda f, small, large: (f * large.log() + (1 - f) * small).exp(),
+        ),
+        slip(
+            "beta_t without its logarithm: exp(f log beta_t + (1 - f) log beta-tilde_t).",
+            mix=lambda f, small, large: (f * large + (1 - f) * small.log()).exp(),
+        ),
+        slip("1 / variance: the exponent has no minus.", mix=lambda f, small, large: 1 / geometric(f, small, large)),
+        slip("f = 2 (v + 1): halve v + 1.", share=lambda v: 2 * (v + 1)),
         # t = 1
+        Mutant(
+            "0 at t = 1: take beta-tilde_2 for beta-tilde_1, and go on as for the others.",
+            lambda v, t, betas: torch.where(column(t, v) == 1, 0, built(v, t, betas)),
+        ),
+        slip(
+            "beta_2 and beta-tilde_2 mixed up with beta_1 at t = 1: beta-tilde_1 becomes beta-tilde_2, not beta_2.",
+            first=lambda small, betas: torch.cat([betas[1:2], small[1:]]),
+        ),
         slip(
             "beta-tilde_1 = 0 as it is, whose logarithm is -infinity: at t = 1 take beta-tilde_2.",
             first=lambda small, betas: small,
@@ -152,7 +170,7 @@ LEARNED_VARIANCE = Check(
             for least in (1e-20, 1e-12, 1e-8)
         ),
         slip(
-            "beta_1 in the place of beta-tilde_1: there beta-tilde_2 stands.",
+            "beta_1 in the place of beta-tilde_1, or whatever v is at t = 1: there beta-tilde_2 stands for beta-tilde_1.",
             first=lambda small, betas: torch.cat([betas[:1], small[1:]]),
         ),
         slip(
