@@ -54,6 +54,7 @@ from diffusion_course.classroom import check, check_all
 from diffusion_course.errors import CourseError
 from diffusion_course.experiments import data, metrics, studies, zoo
 from diffusion_course.experiments.drawing import draw_by, initial
+from diffusion_course.experiments.studies.shown import show_differences, show_quality
 from diffusion_course.guidance import clip
 from diffusion_course.nets.mlp import MLP
 from diffusion_course.notebook import plots, quiz, widgets
@@ -759,38 +760,29 @@ plots.filmstrip(
 STUDY = "losses"
 
 
-def losses_study():
-    """The rows of the study for the networks that ship, where it has been measured."""
-    try:
-        return studies.load(STUDY).shipped().rows
-    except CourseError as error:
-        print(f"not measured yet: {error}")
-        return []
-
-
-measured = losses_study()
-if measured:
+def measured(study):
+    """The tables of a study for the networks that ship: bits per dimension, samples, and samples compared in pairs."""
+    lines = []
+    for r in study.where(steps=None):
+        values = (r.get(f"bits per dim, {v}") for v in ("small", "large", "learned"))
+        lines.append((r["model"], r["n"], *("" if b is None else f"{b:.3f}" for b in values)))
     show_table(
-        ["network", "bits/dim, small", "large", "learned"],
-        [
-            (
-                r["model"],
-                *(
-                    f"{r[k]:.3f}" if k in r else ""
-                    for k in (f"bits per dim, {v}" for v in ("small", "large", "learned"))
-                ),
-            )
-            for r in measured
-            if r["steps"] is None
-        ],
+        ["network", "images", "small", "large", "learned"], lines, "bits per dimension, by the variance"
     )
-    studies.shown.show_quality(
-        [r for r in measured if r["steps"]], ["model", "variance", "steps"], "the study `losses`"
-    )
+    rows = [r for r in study.rows if r["steps"]]
+    show_quality(rows, ["model", "variance", "steps"], f"samples, {rows[0]['n']} a row")
+    pairs = {}
+    for steps in (25, 100):
+        for name, other in ((SIMPLE, "small"), (HYBRID, "learned")):
+            of = {v: study.one(model=name, variance=v, steps=steps) for v in ("large", other)}
+            pairs[f"{name}, {steps} steps: large - {other}"] = of["large"], of[other]
+    show_differences(pairs)
 
 
-# %%
-quiz.ask("05-q3")
+try:
+    measured(studies.load(STUDY).shipped())
+except CourseError as error:
+    print(f"not measured yet: {error}")
 
 # %% [markdown]
 # ## 7. Where the loss should look
