@@ -205,6 +205,7 @@ BOUND = Check(
     "L_T = KL(q(x_3 | x_0) || p(x_3)), L_{t-1} = E KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)) for t = 2 and 3, and "
     "L_0 = -E log p(x_0 | x_1) (Ho et al. 2020, eq. 5).",
     recording=False,
+    same_dtype=True,
     outputs=("whole", "terms"),
     mutants=[*WHOLES, *TERMS, *READINGS, *TWO],
 )

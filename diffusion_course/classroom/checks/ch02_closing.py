@@ -237,6 +237,7 @@ CLOSING_Q = Check(
     where="equation (8) in section 3 of this notebook: the gap is KL(q(x_{1:T} | x_0) || p(x_{1:T} | x_0)), and 0 where q is the model's "
     "own posterior. So q[t - 1, i, j] must be the model's p(x_t = j | x_{t-1} = i), by Bayes' rule.",
     recording=False,
+    same_dtype=True,
     outputs=("q",),
     mutants=[*FORMULAS, *LAWS, *TABLES, *PAIRS],
 )

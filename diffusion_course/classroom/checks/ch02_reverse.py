@@ -187,6 +187,7 @@ REVERSE_CHAIN = Check(
     "q(x_{t-1} | x_t, x_0) at x_0 = guess(x_t, t), for t = T, ..., 1; at t = 1 the variance is 0, so x_0 = guess(x_1, 1) (Ho et al. 2020, eqs. 6-7).",
     outputs=("states",),
     path="x_{left}",
+    same_dtype=True,
     measured=measured,
     evaluations={"guess": lambda guess, x_T, betas, noise: len(betas) * len(x_T)},
     mutants=[*ASKED, *MEANS, *SPREADS, *NOISES, *LOOPS, *STATES],

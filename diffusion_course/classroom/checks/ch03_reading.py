@@ -118,6 +118,7 @@ SHOWN_BETTER = Check(
     "the mean d and the variance s^2 (divided by N); the reach is k s / sqrt(N).",
     outputs=("difference", "reach", "shown"),
     recording=False,
+    same_dtype=True,
     only={
         "shown": "difference and reach are right. shown is difference > reach, entry by entry: the lower end decides, difference - reach. "
         "An end of exactly 0 is not above 0, and a reach of 0 is a reach, too.",

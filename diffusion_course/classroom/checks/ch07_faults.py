@@ -76,13 +76,13 @@ def named_right(named: Tensor, line_up: str = OWN) -> float:
 
 # Kinds of experiments, and the faults that they tell from the others.
 EXPERIMENTS = {
-    "watch the model: give the samplers one that writes down what it is told, call by call": (1, 8),
-    "compare states: of one run with one another, and of two runs that differ in eta or in one draw alone": (
+    "watch the model, one that writes down what it is told, call by call": (1, 8),
+    "compare states, those of one run with one another, and those of two runs that differ in eta or in one draw alone": (
         2,
         6,
         7,
     ),
-    "switch all off but one part: x_T = 0 and a model that predicts 0, or no noise and a model that predicts 1": (
+    "switch off all but one part, by x_T = 0 and a model that predicts 0, or by no noise and a model that predicts 1": (
         3,
         4,
         5,
@@ -91,11 +91,11 @@ EXPERIMENTS = {
 
 
 def misnamed(named: Tensor, line_up: str = OWN) -> str:
-    """The kind of experiment that the first wrong name does not stand; which name that is, it shows."""
+    """The kind of experiment that speaks against the first wrong name; against which, it shows."""
     pairs = zip(named.tolist(), faults_of(line_up), strict=True)
     wrong = next((int(n) for n, fault in pairs if n != fault), None)
     told = (words for words, faults in EXPERIMENTS.items() if wrong in faults)
-    return next((f"One of your names does not stand this experiment: {words}." for words in told), "")
+    return next((f"An experiment speaks against one of your names: {words}." for words in told), "")
 
 
 def version(line_up: str) -> Variant:

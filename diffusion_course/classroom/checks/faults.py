@@ -55,7 +55,9 @@ def call_fault(check: Check, answer: Callable, args: tuple, outcome: Outcome) ->
         if isinstance(outcome.error, NotImplementedError) and ("raise" in line or not line):
             raise not_done(check)
         what = f"your function stopped with {type(outcome.error).__name__}: {said(outcome.error)}"
-        told = [what, f"in {line}" if line else "", torch_hint(check.arguments, args, said(outcome.error))]
+        # A machine's arguments are not the answer's.
+        hint = "" if check.machine else torch_hint(check.arguments, args, said(outcome.error))
+        told = [what, f"in {line}" if line else "", hint]
         return Fault(Kind.STOPPED, "\n".join(filter(None, told)))
     if outcome.touched:
         own = any(isinstance(arg, Each) for arg in args)  # a test makes its own inputs

@@ -40,7 +40,8 @@ def first_wrong(mine: Run, right: Run, named: Named, steps: int, calls: int) -> 
         wrong = {name: (one[name], other[name]) for name in other if not _same(one[name], other[name])}
         if wrong:
             told = ", ".join(f"{name} by {a:.4g} (want {b:.4g})" for name, (a, b) in wrong.items())
-            fine = ", ".join(f"{name} by the right number" for name in other if name not in wrong)
+            rest = [name for name in other if name not in wrong]
+            fine = f"{', '.join(rest)} by the right number{'s' * (len(rest) > 1)}" if rest else ""
             return (
                 f"On a run of {steps} steps {named.step(k)} of yours multiplies {told}{fine and f'; {fine}'}."
             )

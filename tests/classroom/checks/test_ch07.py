@@ -373,8 +373,8 @@ def test_every_sampler_of_a_line_up_is_wrong_and_no_two_are_alike():
         ([3, 5, 2, 8, None], "entry 5 of the list of faults is None, want a list of 5 numbers, or a tensor"),
         (["3", "5", "2", "8", "1"], "entry 1 of the list of faults is '3', want a list of 5 numbers"),
         ({"A": 3}, "is of type dict, want a list of 5 numbers, or a tensor of shape (5,)"),
-        ([6, 7, 1, 5, 4], "One of your names does not stand this experiment: compare states"),
-        ([4, 7, 1, 5, 6], "One of your names does not stand this experiment: switch all off but one part"),
+        ([6, 7, 1, 5, 4], "An experiment speaks against one of your names: compare states"),
+        ([4, 7, 1, 5, 6], "An experiment speaks against one of your names: switch off all but one part"),
         ([3, 5, 1, 2, 8], "named right is short of 3; the marks are 2 points from 3 up"),
     ],
 )
@@ -392,8 +392,8 @@ def test_of_a_list_that_is_right_in_part_neither_the_number_nor_the_names_are_to
     assert (
         "2 or more of 5 points: the number of samplers whose fault is named right is 3 at least" in told[3][0]
     )
-    assert told[3][1].startswith("One of your names does not stand this experiment: watch the model")
-    assert told[4][1].startswith("One of your names does not stand this experiment: compare states")
+    assert told[3][1].startswith("An experiment speaks against one of your names: watch the model")
+    assert told[4][1].startswith("An experiment speaks against one of your names: compare states")
     assert "Look at section 4" in told[3][2]
 
 
