@@ -54,7 +54,8 @@ from diffusion_course.classroom import check, check_all
 from diffusion_course.errors import CourseError
 from diffusion_course.experiments import data, metrics, studies, zoo
 from diffusion_course.experiments.drawing import draw_by, initial
-from diffusion_course.experiments.studies.shown import show_differences, show_quality
+from diffusion_course.experiments.studies import seeds
+from diffusion_course.experiments.studies.shown import show_differences_over_seeds, show_over_seeds
 from diffusion_course.guidance import clip
 from diffusion_course.nets.mlp import MLP
 from diffusion_course.notebook import plots, quiz, widgets
@@ -127,11 +128,12 @@ show_table(
 )
 claim("at t/T = 0.08 the long chain's two variances differ by less than 5 %", ratios["1000 steps"][1] > 0.95)
 claim("the short chain's by more than half", ratios["25 steps"][1] < 0.5)
+claim("and half-way up, at t/T = 0.6, still by more than 5 %", ratios["25 steps"][4] < 0.95)
 
 # %% [markdown]
 # In the long chain the choice matters in the last few steps before the clean image, where there is hardly any noise left. In a
 # short chain it reaches more than half-way up. That is one reason why nobody noticed for long. The numbers of Song et al. (2021, table 1, CIFAR-10)
-# say it: with 1000 steps FID 4.73 for $\tilde\beta$ and 3.17 for $\beta$, where $\beta$ is even the better one; with 10 steps 41 and 367.
+# say it, where $\eta = 1$ is $\tilde\beta$ and $\hat\sigma$ is $\beta$: with 1000 steps FID 4.73 for $\tilde\beta$ and 3.17 for $\beta$, which is even the better one; with 10 steps 41 and 367.
 # {{section Fewer steps}} repeats this on MNIST.
 #
 # ## 2. A variance between two bounds
@@ -246,11 +248,12 @@ quiz.ask("05-q1")
 #
 # $$\mathrm{KL} = \frac12\Big(\frac{\tilde\beta}{s^2} - 1 - \ln\frac{\tilde\beta}{s^2} + \frac{(\tilde\mu - \mu)^2}{s^2}\Big). \tag{4}$$
 #
-# Average it over the data, set the derivative in $s^2$ to 0, and the best variance appears. With it, every other one costs:
+# Average it over the data, with one $s^2$ for all of them, and set the derivative in $s^2$ to 0: the best variance appears. What every other
+# one costs follows from it:
 #
 # $$s_*^2 = \tilde\beta + \mathbb E(\tilde\mu - \mu)^2, \qquad \mathbb E\,\mathrm{KL}(s^2) - \mathbb E\,\mathrm{KL}(s_*^2) = \frac12\Big(r - 1 - \ln r\Big), \quad r = \frac{s_*^2}{s^2} \tag{5}$$
 #
-# (Bao et al. 2022, theorem 1, for the best mean). The model's own error belongs into its variance. A variance that is too small by a factor
+# (Bao et al. 2022, theorem 1, is this variance for the best mean). The model's own error belongs into its variance. A variance that is too small by a factor
 # of 4 costs more than one that is too large by 4: $r - 1$ grows faster than $-\ln r$.
 
 # %%
@@ -273,6 +276,7 @@ r = best / trial
 agree("what the others cost more", costs - mean_kl(best), (r - 1 - r.log()) / 2, 1e-12)
 too_small, too_large = mean_kl(best / 4) - mean_kl(best), mean_kl(best * 4) - mean_kl(best)
 print(f"too small by 4: {too_small:.2f} nats per coordinate; too large by 4: {too_large:.2f}")
+claim("too small costs more than too large", too_small > too_large)
 
 # %% [markdown]
 # One term is no KL. At $t = 1$ the bound asks for $-\log p_\theta(x_0 \mid x_1)$, and $x_0$ consists of pixels with 256 values, $2/255$ apart. The
@@ -321,9 +325,9 @@ agree(
 # **The stop-gradient.** Inside $L_\text{vlb}$ the mean $\mu_\theta$ counts as a constant. The bound then trains $v$ alone, and $\varepsilon_\theta$ learns from $L_\text{simple}$ alone. In torch: `.detach()`.
 #
 # **The factor.** A batch holds one random $t$ for each image. Its mean of $L_{t-1}$ estimates $L_\text{vlb}/T$, so the bound is $T$ times that, and $0.001\,T = T/1000$ is what stands in
-# their code. It is 1 for $T = 1000$, and many copies leave it out. With $T = 4000$ they then give the variance a quarter of its weight.
+# their code. It is 1 for $T = 1000$, so a copy that leaves it out is right there. With $T = 4000$ it gives the variance a quarter of its weight.
 #
-# **The units.** $L_\text{simple}$ is a *mean* over coordinates. In their code the bound is bits per coordinate as well, $L_{t-1} / (d \ln 2)$. Who adds up nats multiplies the second term by
+# **The units.** $L_\text{simple}$, the mean of $(\varepsilon - \varepsilon_\theta)^2$ (Ho et al. 2020, eq. 14), is a *mean* over coordinates. In their code the bound is bits per coordinate as well, $L_{t-1} / (d \ln 2)$. Who adds up nats multiplies the second term by
 # $d \ln 2$, for MNIST by more than 500.
 #
 # ### Exercise {{05-hybrid_loss}}
@@ -580,6 +584,8 @@ show_table(
     [(*way, f"{b:.2f}", f"{half:.2f}") for way, (b, half) in estimates.items()],
     f"{len(images)} digits, {K} draws each",
 )
+missed = (drawn_t > 10).all(0).double().mean()
+claim(f"eight draws missed all t up to 10 for most images ({100 * missed:.0f} %)", missed > 0.5)
 
 # %% [markdown]
 # The intervals are wide: most of the bound sits in the few smallest $t$, and eight draws often miss them all. But the rows used the same images, times and noise, so compare them in pairs. Your estimator does it as it stands. Give it the *difference* of two terms, and no prior.
@@ -616,32 +622,36 @@ quiz.ask("05-q4")
 # %% [markdown]
 # ### Where the bits are
 #
-# Term by term, over $t$: the same images, with both fixed variances and the learned one.
+# Term by term, over $t$, with the same images: `mnist-learned-variance` with both fixed variances and with its own, and `mnist-eps-cosine` with $\tilde\beta$.
+#
+# **Predict, then run.** At which $t$ do the lines part?
 
 # %%
 # NBVAL_IGNORE_OUTPUT
 few_times = [1, 2, 3, 5, 10, 20, 50, 100, 200, 400, 700, 950]
-per_t = {way: [] for way in ways[2:]}
+per_t = {way: [] for way in (ways[0], *ways[2:])}
 shares = {"of the network": [], "best, from its error": []}
 for step in few_times:
     t = torch.full((len(images),), step, device=images.device)
     x_t = dc.gaussian.diffuse(images, t, dc.Noise(7).like(images), schedule)
-    mean, v = predictions(HYBRID, x_t, t, labels)
-    for way in per_t:
-        nats = bound_term(images, x_t, t, mean, step_of(way[1], mean, v, t), schedule)
-        per_t[way].append(dc.elbo.bits_per_dim(nats, 784).mean())
+    answers = {name: predictions(name, x_t, t, labels) for name in networks}
+    for name, variance in per_t:
+        mean, v = answers[name]
+        nats = bound_term(images, x_t, t, mean, step_of(variance, mean, v, t), schedule)
+        per_t[name, variance].append(dc.elbo.bits_per_dim(nats, 784).mean().item())
+    mean, v = answers[HYBRID]
     true_mean, _ = dc.gaussian.posterior_mean_variance(images, x_t, t, schedule)
     small, large = (
         learned_variance(torch.full((1, 1), f, dtype=f64), t[:1].cpu(), schedule.betas).item()
         for f in (-1.0, 1.0)
     )
     best = small + (true_mean - mean).square().mean().item()
-    shares["of the network"].append(v.mean())
+    shares["of the network"].append(v.mean().item())
     shares["best, from its error"].append(2 * math.log(best / small) / math.log(large / small) - 1)
 plots.curves(
     few_times,
-    {variance: values for (_, variance), values in per_t.items()},
-    title=f"{HYBRID}: bits per dimension of each term, 64 digits",
+    {f"{name.removeprefix('mnist-')}, {variance}": values for (name, variance), values in per_t.items()},
+    title="Bits per dimension of each term, 64 digits",
     xlabel="t (log scale)",
     ylabel="bits per dimension (log scale)",
     logx=True,
@@ -655,14 +665,23 @@ show_table(
     [(name, *(f"{value:+.2f}" for value in values[1:])) for name, values in shares.items()],
     "-1 is beta-tilde, 1 is beta; one v for all pixels (best), the mean over the pixels (network)",
 )
-late = per_t[ways[2]][-5:], per_t[ways[4]][-5:]
+own, fixed = per_t[HYBRID, "learned"], per_t[HYBRID, "small"]
+claim(
+    "at t = 2 and 3 the learned variance saves more than a tenth of the term",
+    all(own[i] < 0.9 * fixed[i] for i in (1, 2)),
+)
 claim(
     "from t = 50 on, learned and small differ by less than 10 % of a term",
-    all(abs(a / b - 1) < 0.1 for a, b in zip(*late, strict=True)),
+    all(abs(a / b - 1) < 0.1 for a, b in zip(own[6:], fixed[6:], strict=True)),
+)
+claim("a term at t = 2 has more than 50 times the bits of one at t = 100", own[1] > 50 * own[7])
+claim(
+    "up to t = 100 the network's mean v is within 0.15 of the best",
+    all(abs(a - b) < 0.15 for a, b in zip(*(values[1:8] for values in shares.values()), strict=True)),
 )
 
 # %% [markdown]
-# From $t = 50$ on the two bounds on the variance are nearly equal, so there is nothing to learn; what it learns is in the last steps before the image. That is where the bits are, too. (The row "best" asks for one $v$ for all pixels. The network gives each pixel its own: in the black border of a digit the error is 0, on a stroke it is not.)
+# From $t = 50$ on the two bounds on the variance are nearly equal, so there is hardly anything to gain; what it gains is in the last steps before the image. That is where the bits are, too. (The row "best" asks for one $v$ for all pixels. The network gives each pixel its own: in the black border of a digit the error is 0, on a stroke it is not.)
 #
 # ## 6. Fewer steps
 #
@@ -679,6 +698,9 @@ kept_before = torch.cat([torch.ones(1, dtype=f64), kept[:-1]])
 agree("the short chain's betas", 1 - kept / kept_before, short.betas)
 agree("and its beta-tilde", (1 - kept_before) / (1 - kept) * short.betas, short.posterior_variance)
 claim("it visits the same noise levels", torch.allclose(short.sigmas, schedule.sigmas[taus - 1], rtol=1e-9))
+
+# %%
+quiz.ask("05-q3")
 
 # %% [markdown]
 # **Predict, then run.** Sample 50 digits in 25 steps with each of the five. In which rows will you see the variance? Remember the two directions of {{section What a wrong variance costs}}, and that here what counts is not the code length but what is left of the noise in the picture.
@@ -752,39 +774,60 @@ plots.filmstrip(
 )
 
 # %% [markdown]
-# Fifty samples are a look and no measurement: their Fréchet distance is biased upwards (the last row is what perfect samples would get), and the intervals are wide. $\beta_t$ adds too much noise for steps this long, and its last noisy step leaves some of it in the picture. The last column measures it, in the black border. The course's study `losses` measures the same with more samples, seeds and steps.
+# Fifty samples are a look and no measurement: their Fréchet distance is biased upwards (the last row is what perfect samples would get), and the intervals are wide. $\beta_t$ adds too much noise for steps this long, and its last noisy step leaves some of it in the picture. The last column measures it, in the black border. The study below says more.
+#
+# ### Measured: three seeds, 250 samples a row
+#
+# The study `losses` measures the same on 25, 100 and 1000 of the times, and the whole bound, all $t$, of 150 test images. Both networks were trained three times, with three seeds. Behind a mean of three stands an interval that holds the chance of training as well; Student's quantile for three numbers is 4.30, so it is wide. Differences are paired: both rows of a seed began with the same noise. The $p$ are corrected for their number (chapter 4).
+#
+# **Predict, then run.** Which differences are beyond chance: between the variances of one network in 25 steps, in 100, or between the two *losses*?
 
 
 # %%
 # NBVAL_IGNORE_OUTPUT
-STUDY = "losses"
-
-
 def measured(study):
-    """The tables of a study for the networks that ship: bits per dimension, samples, and samples compared in pairs."""
-    lines = []
-    for r in study.where(steps=None):
-        values = (r.get(f"bits per dim, {v}") for v in ("small", "large", "learned"))
-        lines.append((r["model"], r["n"], *("" if b is None else f"{b:.3f}" for b in values)))
-    show_table(
-        ["network", "images", "small", "large", "learned"], lines, "bits per dimension, by the variance"
+    """Show what the study says, over its training seeds: two tables, and differences in pairs."""
+    print(f"{study.command}: {study.device}, {study.date}, {study.seconds / 3600:.1f} hours")
+    claim("every line is of three training seeds", all(len(r["training seeds"]) == 3 for r in study.summary))
+    bits = [f"bits per dim, {variance}" for variance in ("small", "large", "learned")]
+    show_over_seeds(study, ["model"], bits, "the whole bound, 150 images a seed", steps=None)
+    keys = ["model", "variance", "steps"]
+    show_over_seeds(study, keys, ["recognised", "frechet"], "250 samples a seed", n=250)
+
+    def rows(name, variance, steps):
+        return study.where(model=name, variance=variance, steps=steps)
+
+    own = seeds.pairs(rows(HYBRID, None, None), rows(SIMPLE, None, None))
+    gaps = [a["bits per dim, learned"] - b["bits per dim, small"] for a, b in own]
+    print(f"bits, hybrid loss, learned - simple loss, small: {seeds.mean(gaps)}, seeds: {len(gaps)}")
+    claim(
+        "for every seed the learned variance costs fewer bits than both fixed ones",
+        all(a[bits[2]] < min(a[bits[0]], a[bits[1]]) for a, _ in own),
     )
-    rows = [r for r in study.rows if r["steps"]]
-    show_quality(rows, ["model", "variance", "steps"], f"samples, {rows[0]['n']} a row")
     pairs = {}
-    for steps in (25, 100):
-        for name, other in ((SIMPLE, "small"), (HYBRID, "learned")):
-            of = {v: study.one(model=name, variance=v, steps=steps) for v in ("large", other)}
-            pairs[f"{name}, {steps} steps: large - {other}"] = of["large"], of[other]
-    show_differences(pairs)
+    for n in (25, 100):
+        pairs[f"{n} steps, {SIMPLE}: large - small"] = rows(SIMPLE, "large", n), rows(SIMPLE, "small", n)
+        for other in ("large", "small"):
+            name = f"{n} steps, {HYBRID}: {other} - learned"
+            pairs[name] = rows(HYBRID, other, n), rows(HYBRID, "learned", n)
+    for n in (25, 100, 1000):
+        name = f"{n} steps: hybrid loss, learned - simple loss, small"
+        pairs[name] = rows(HYBRID, "learned", n), rows(SIMPLE, "small", n)
+    found, p = show_differences_over_seeds(pairs)
+    print("beyond chance:", *[name for name in found if p[name] < 0.05] or ["none"], sep="\n  ")
+    large = [gap.value for name, gap in found.items() if ": large" in name]
+    claim("wherever beta is compared, its distance is the larger one", min(large) > 0)
+    claim("and by more in 25 steps than in 100", min(large[0] - large[2], large[1] - large[3]) > 0)
 
 
 try:
-    measured(studies.load(STUDY).shipped())
+    measured(studies.load("losses"))
 except CourseError as error:
-    print(f"not measured yet: {error}")
+    print(f"not all of it is measured yet: {error}")
 
 # %% [markdown]
+# How to read it. The first six differences have the network in common, and differ in the variance. The last three differ in the loss *and* the variance, and in the training run: their intervals hold all of that. A line that is not under "beyond chance" says that three seeds and 250 samples see no difference. It does not say that there is none.
+#
 # ## 7. Where the loss should look
 #
 # The variance was about the bound. $L_\text{simple}$ is not the bound: it is the bound with other weights (chapter 3). Every weighting says how much each $t$ shall count, and there are many on the market. First, they are one family. With $x_t = \sqrt{\bar\alpha_t}\,x_0 + \sqrt{1-\bar\alpha_t}\,\varepsilon$ fixed, an error $\hat x_0 - x_0$ is an error of $\varepsilon$ and of $v$:
@@ -792,7 +835,7 @@ except CourseError as error:
 # $$\begin{aligned}
 # \|\hat\varepsilon - \varepsilon\|^2 &= \mathrm{SNR}\;\|\hat x_0 - x_0\|^2 && \hat\varepsilon - \varepsilon = -\sqrt{\tfrac{\bar\alpha_t}{1-\bar\alpha_t}}\,(\hat x_0 - x_0) \\
 # \|\hat v - v\|^2 &= (\mathrm{SNR} + 1)\,\|\hat x_0 - x_0\|^2 && \text{(Salimans \& Ho 2022, section 4)} \\
-# L_{t-1} &= \tfrac12\big(\mathrm{SNR}(t-1) - \mathrm{SNR}(t)\big)\,\|\hat x_0 - x_0\|^2 && \text{(Kingma et al. 2021, eq. 13)}.
+# L_{t-1} &= \tfrac12\big(\mathrm{SNR}(t-1) - \mathrm{SNR}(t)\big)\,\|\hat x_0 - x_0\|^2 && \text{for } t \ge 2,\ s_t^2 = \tilde\beta_t \text{ (Kingma et al. 2021, eq. 13)}.
 # \end{aligned} \tag{10}$$
 #
 # So a loss is two choices that have nothing to do with each other: what the network answers, and how each noise level counts.
@@ -868,7 +911,9 @@ agree("and by v", of_v * (every + 1), of_x0, 1e-9)
 # | min-SNR | $\min(\mathrm{SNR}, \gamma)/\mathrm{SNR}$ | Hang et al. 2023, section 3.4 |
 # | P2 | $1/(1 + \mathrm{SNR})$ | Choi et al. 2022, eq. 8 |
 # | sigmoid | $1/(1 + e^{\lambda - 2})$ | Kingma & Gao 2023 |
-# | EDM | $(\sigma^2 + \sigma_\text{data}^2)/\sigma_\text{data}^2$ | Karras et al. 2022, table 1 |
+# | EDM | $(\sigma_t^2 + \sigma_\text{data}^2)/\sigma_\text{data}^2$, $\sigma_\text{data} = 0.5$ | Karras et al. 2022, table 1 |
+#
+# A weight is half of a rule. The other half is the density of $t$, and each of these papers has its own: $t$ uniform on a schedule, $\ln \sigma$ normal (EDM), or an integral over $\lambda$ (Kingma & Gao). The figure shows the weights alone; what a density does to them comes next.
 
 # %%
 lambdas = torch.linspace(-8, 8, 81, dtype=f64)
@@ -898,7 +943,7 @@ plots.curves(
 )
 
 # %% [markdown]
-# On the right, among nearly clean images, $\varepsilon$, $v$ and EDM stay at a constant, and the four others fall like $1/\mathrm{SNR}$: as weights of the error of $x_0$ they stay constant there. On the left $x_0$, $v$ and EDM rise like $1/\mathrm{SNR}$. The rules differ in *where* they turn. With the slider, move the corner of min-SNR.
+# On the right, among nearly clean images, $\varepsilon$, $v$ and EDM stay constant, and the four others fall like $1/\mathrm{SNR}$: as weights of the error of $x_0$ they stay constant there. On the left $x_0$, $v$ and EDM rise like $1/\mathrm{SNR}$. The rules differ in *where* they turn. With the slider, move the corner of min-SNR.
 
 # %%
 ends = {
@@ -1027,7 +1072,7 @@ plots.curves(
 )
 
 # %% [markdown]
-# Read it with care. The losses are those of a network that was trained with *one* of these rules; another would have other ones. And a large loss at some $t$ is not always one that can be reduced: part of it is what nobody can know.
+# Read it with care. The bound's first term, $L_0$, is no squared error; here it is counted as if the SNR went on below $t = 1$. The losses are those of a network that was trained with *one* of these rules; another would have other ones. And a large loss at some $t$ is not always one that can be reduced: part of it is what nobody can know.
 #
 # ### Exercise {{05-times_to_draw}}
 #
@@ -1104,7 +1149,7 @@ claim(
 # %% [markdown]
 # ### Three densities, three networks
 #
-# Does a network get better where it practises? Three small networks on the 8×8 digits, with EDM's parametrisation, one recipe and equally many steps. They differ in the $\lambda$ that they draw: noisy ($-3 \pm 1.5$), in the middle (EDM's: $2.4 \pm 2.4$), and clean ($6 \pm 1.5$).
+# Does a network get better where it practises? Three small networks on the 8×8 digits, with EDM's parametrisation, one recipe and equally many steps. They differ in the $\lambda$ that they draw, from normal distributions: noisy (mean $-3$, deviation 1.5), in the middle (EDM's: 2.4 and 2.4), and clean (6 and 1.5).
 #
 # **Predict, then run.** Which network is best at $\lambda = -4$, at $1$, at $6$? Is any of them best everywhere?
 
@@ -1133,7 +1178,7 @@ denoisers = {name: practised(*law) for name, law in DENSITIES.items()}
 # %%
 # NBVAL_IGNORE_OUTPUT
 spots = torch.linspace(-6, 8, 15)
-curves, bars_of = {}, {}
+losses_of = {}  # name -> the loss of each image at each level, (levels, images)
 with torch.no_grad():
     for name, D in denoisers.items():
         rows = []
@@ -1141,47 +1186,62 @@ with torch.no_grad():
             sigma = (-level / 2).exp()
             noise = dc.Noise(1).like(test_rows)
             rows.append(((D(test_rows + sigma * noise, sigma) - test_rows) / sigma).square().mean(1))
-        each = torch.stack(rows)  # (levels, images)
-        half = 1.96 * each.std(1) / each.shape[1] ** 0.5
-        curves[name], bars_of[name] = (
-            each.mean(1),
-            torch.stack([each.mean(1) - half, each.mean(1) + half], dim=1),
-        )
+        losses_of[name] = torch.stack(rows)
+
+
+def relative(losses, reference):
+    """The mean loss over that of a reference, from the same images and noise: (levels,), and 95 % intervals (levels, 2)."""
+    scale = reference.mean(1)
+    value = losses.mean(1) / scale
+    rest = (losses - value[:, None] * reference) / scale[:, None]
+    half = 1.96 * rest.std(1) / rest.shape[1] ** 0.5
+    return value, torch.stack([value - half, value + half], dim=1)
+
+
+versus = {name: relative(losses, losses_of["middle"]) for name, losses in losses_of.items()}
 display(
     plots.curves(
         spots,
-        curves,
-        intervals=bars_of,
-        title="Three densities: the loss at each noise level, 200 test digits",
-        xlabel=r"$\lambda$ = ln SNR",
-        ylabel=r"$\varepsilon$ loss per pixel (log scale)",
+        {name: value for name, (value, _) in versus.items()},
+        intervals={name: interval for name, (_, interval) in versus.items()},
+        title="Three densities: the loss over that of 'middle', 200 test digits",
+        xlabel=r"$\lambda$ = ln SNR (noisy on the left, clean on the right)",
+        ylabel="ratio of losses (log scale)",
         logy=True,
     )
 )
-best_at = {
-    f"{level:.0f}": min(curves, key=lambda name: curves[name][i].item()) for i, level in enumerate(spots)
-}
-print("best at lambda:", best_at)
-claim("no network is best at every noise level", len(set(best_at.values())) > 1)
+means = torch.stack([losses.mean(1) for losses in losses_of.values()])
+best_at = [list(losses_of)[i] for i in means.argmin(0).tolist()]
+print("best at lambda:", dict(zip((f"{level:.0f}" for level in spots), best_at, strict=True)))
+claim("no network is best at every noise level", len(set(best_at)) > 1)
+(noisy, noisy_interval), (clean, clean_interval) = versus["noisy"], versus["clean"]
+claim(
+    "at lambda = -6 the clean one is far behind the middle one, and at 8 the noisy one: by more than half",
+    min(clean[0], noisy[-1]) > 1.5,
+)
+claim(
+    "at lambda = 1 the middle one is ahead of both, beyond the chance of the images",
+    min(clean_interval[7, 0], noisy_interval[7, 0]) > 1,
+)
 
 # %% [markdown]
-# One training run each, with one seed, for a few seconds: it ranks these three files. The error bars hold the chance of the test images, and not that of training. Where two curves lie within each other's bars, nothing is ranked. What the figure may show is the pattern, and a reader who doubts it trains with `seed=1`.
+# Read it with care, too. It is one training run each, with one seed, for a few seconds: it ranks these three files. The intervals hold the chance of the test images, which all three share, and not that of training. A gap of a few percent may be gone with `seed=1`; try it. A factor of two where a network did not practise is another matter.
 #
 # ## 8. What an average of weights remembers
 #
-# One samples with an average of the weights, and not with the last ones. The usual one is exponential (EMA): after step $k$ of the optimiser, with its weights $\theta_k$,
+# One samples with an average of the weights, and not with the last ones. The usual one is exponential (EMA). Step $k$ of the optimiser leaves the weights $\theta_k$; the initial ones are $\theta_0 = \bar\theta_0$:
 #
 # $$\bar\theta_k = \beta\,\bar\theta_{k-1} + (1 - \beta)\,\theta_k, \qquad \bar\theta_N = \beta^N\,\theta_0 + (1 - \beta) \sum_{k=1}^{N} \beta^{N-k}\,\theta_k. \tag{14}$$
 #
-# (Here $\beta$ is the decay of the average.) It is a filter: each step's weights count, and older ones less, half as much every $\ln 2 / (-\ln \beta)$ steps. The *initial* weights count $\beta^N$. That is why a warm-up lets $\beta$ begin small; the common one is $\min\big(\beta,\ \frac{1+k}{10+k}\big)$.
+# Here $\beta$ is the decay of the average, and no $\beta_t$. The average is a filter: each step's weights count, and older ones less, half as much every $\ln 2 / (-\ln \beta)$ steps. The *initial* weights count $\beta^N$. That is why a warm-up lets $\beta$ begin small; the common one is $\min\big(\beta,\ \frac{1+k}{10+k}\big)$.
 #
-# A fixed half-life is too long at the start and too short at the end. The power-function average of Karras et al. (2024, section 3.1) remembers a fixed *share* of the training:
+# A fixed half-life is too long at the start and too short at the end. The power-function average of Karras et al. (2024, section 3.1) remembers a fixed *share* of the training. Its decay at step $k$ is $\beta_k$, and its $\gamma$ is not that of min-SNR:
 #
 # $$\beta_k = \Big(1 - \frac1k\Big)^{\gamma+1}, \qquad \text{weight of step } k \text{ in } \bar\theta_N: \;\Big(\frac kN\Big)^{\gamma+1} - \Big(\frac{k-1}N\Big)^{\gamma+1}. \tag{15}$$
 #
 # The cell runs the recursion on a stand-in whose weights are "1 at step $k$, 0 elsewhere", so the average tells what it remembers.
 #
-# **Predict, then run.** After 2400 steps with $\beta = 0.998$, as our networks were trained: how many steps is the half-life, and how much of the initial weights is left? With $\beta = 0.9999$, the usual value?
+# **Predict, then run.** After 2400 steps with $\beta = 0.998$, the numbers of `mnist-eps-cosine` (which had the warm-up besides): how many steps is the half-life, and how much of the initial weights is left? With $\beta = 0.9999$, the usual value?
 
 # %%
 N = 2400
@@ -1234,7 +1294,7 @@ plots.curves(
     {name: kernel[1:] for name, kernel in kernels.items()},
     title="What the average after 2400 steps remembers",
     xlabel="step",
-    ylabel="weight (without that of the initial weights)",
+    ylabel="weight of that step",
 )
 
 # %%
@@ -1243,10 +1303,10 @@ quiz.ask("05-q6")
 # %% [markdown]
 # ## 9. A report, read with this chapter
 #
-# A student report of this course's seeds trains improved-diffusion on Food-101 at 64×64, class-conditional, with the cosine schedule: one network with $L_\text{simple}$ ("MSE"), one with the hybrid loss ("VLB + MSE"). Each has 90,000 steps of Adam with batches of 64 and a learning rate of 0.004, and FID every 15,000. It reports three things:
+# A student report of this course's seeds trains improved-diffusion on Food-101 at 64×64, class-conditional, with the cosine schedule: one network with $L_\text{simple}$ ("MSE"), one with the hybrid loss ("VLB + MSE"). Each has 90,000 steps of Adam with batches of 64 and a learning rate of 0.004, and FID every 15,000. Both sample with all their steps. It reports three things:
 #
 # - *The loss of the hybrid network is higher throughout.* It must be: it has one term more, and that term is above 0. Two losses with different terms cannot be compared.
-# - *Its FID is lower nearly throughout; the best are 0.35 at 60,000 steps, against 0.87 at 75,000.* This is one run of each, and the best of six looks. By (7) the stop-gradient keeps the bound away from $\varepsilon_\theta$: the *mean* of the step learns from $L_\text{simple}$ in both networks (it shares a trunk with $v$, so it is not the same). A large gain of the picture must come from the sampler's variance, or from chance; a second seed would tell.
+# - *Its FID is lower nearly throughout; the best are 0.35 at 60,000 steps, against 0.87 at 75,000.* This is one run of each, and the best of six looks. By (7) the stop-gradient keeps the bound away from $\varepsilon_\theta$: the *mean* of the step learns from $L_\text{simple}$ in both networks (it shares a trunk with $v$, so it is not the same). A large gain of the picture must come from the sampler's variance, or from chance; more seeds would tell. The study of {{section Fewer steps}} asks the same on MNIST, with three: the last three lines of its differences, and the bits.
 # - *The FID is 0.35.* It was computed in 64 features of Inception and not in the usual 2048. A distance in other features has another scale. It says nothing beside a published FID of 2 or 3, and the two numbers of the report can be compared with each other alone. The chapter on evaluation measures the same sets in four feature spaces.
 #
 # The learning rate is forty times that of the paper's code. It also took fewer than 1000 steps, because the images are small. By chapter 4 that is a statement about the betas, and it changes the factor $T/1000$ of the bound.
