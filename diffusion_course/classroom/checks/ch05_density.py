@@ -112,7 +112,7 @@ TIMES_TO_DRAW = Check(
         Mutant("a mean over T for a sum: p_t is near 1, and should add up to 1.", lambda s, b: s / s.mean()),
         Mutant("the times from the last to the first: index 0 belongs to t = 1.", lambda s, b: times_to_draw(s, b).flip(0)),
         Mutant(
-            "a density in the noise, proportional to 1 - alpha_bar: both sums lie where there is little of it.",
+            "p_t proportional to t: both sums lie rather at small t.",
             lambda s, b: normed(torch.arange(1, len(s) + 1, dtype=s.dtype, device=s.device)),
         ),
         Mutant("a softmax of L_simple's terms: these differ too little for it.", lambda s, b: s.softmax(0)),

@@ -68,6 +68,11 @@ def own_alphas(betas: Tensor) -> Tensor:
     return 1 - before(1 - betas)
 
 
+def by_sums(betas: Tensor) -> Tensor:
+    alpha_bar = torch.exp(-betas.cumsum(0))
+    return betas * (1 - before(alpha_bar)) / (1 - alpha_bar)
+
+
 def edges(d: Draw) -> Iterator[tuple[str, tuple]]:
     """The chapter's chains, at the times where slips show; v at its ends, outside of them, and far outside."""
     for name, betas in d.schedules().items():
@@ -149,6 +154,12 @@ LEARNED_VARIANCE = Check(
         ),
         slip("1 / variance: the exponent has no minus.", mix=lambda f, small, large: 1 / geometric(f, small, large)),
         slip("f = 2 (v + 1): halve v + 1.", share=lambda v: 2 * (v + 1)),
+        slip("the size of v without its sign: v = -1 means beta-tilde_t.", share=lambda v: (v.abs() + 1) / 2),
+        slip("one f for a whole sample: each coordinate has its own.", share=lambda v: (column(v.flatten(1).mean(1), v) + 1) / 2 + 0 * v),
+        slip("one f for the whole batch: each sample and coordinate has its own.", share=lambda v: (v.mean(0, keepdim=True) + 1) / 2 + 0 * v),
+        slip("a minus between the two logarithms: they are added.", mix=lambda f, small, large: (f * large.log() - (1 - f) * small.log()).exp()),
+        slip("a mean of the two deviations: take it of the logarithms.", mix=lambda f, small, large: (f * large.sqrt() + (1 - f) * small.sqrt()) ** 2),
+        slip("a mean of 1 / variance: take it of the logarithms.", mix=lambda f, small, large: 1 / (f / large + (1 - f) / small)),
         # t = 1
         Mutant(
             "0 at t = 1: take beta-tilde_2 for beta-tilde_1, and go on as for the others.",
@@ -172,6 +183,10 @@ LEARNED_VARIANCE = Check(
         slip(
             "beta_1 in the place of beta-tilde_1, or whatever v is at t = 1: there beta-tilde_2 stands for beta-tilde_1.",
             first=lambda small, betas: torch.cat([betas[:1], small[1:]]),
+        ),
+        slip(
+            "every entry below beta-tilde_2 raised to it: only that of t = 1 is replaced.",
+            first=lambda small, betas: torch.cat([small[1:2], small[1:].clamp(min=small[1].item())]),
         ),
         slip(
             "the whole table beta-tilde moved by one: only its first entry is replaced.",
@@ -201,6 +216,8 @@ LEARNED_VARIANCE = Check(
         ),
         slip("1 - alpha_bar_t for beta_t: the larger end is the noise of one step.", large=lambda betas: 1 - torch.cumprod(1 - betas, 0)),
         slip("alpha_t for beta_t.", large=lambda betas: 1 - betas),
+        slip("the root of beta_t: it is a variance.", large=torch.sqrt),
+        slip("alpha_bar as exp(-(beta_1 + ... + beta_t)): it is the product of 1 - beta.", tilde=by_sums),
         *(
             slip(
                 f"{small:g} added in the logarithms: with beta-tilde_2 for beta-tilde_1 they need no help.",
