@@ -82,6 +82,7 @@ HYBRID_LOSS = Check(
         slip("T / 1000, and the weight as well: 0.001 is the weight already.", factor=lambda T: T / 1000),
         slip("the mean of L_{t-1} divided by T: it is multiplied by it.", factor=lambda T: 1 / T),
         slip("nats for bits: divide by ln 2.", unit=torch.mean),
+        slip("log10 of 2 for ln 2: the terms are in nats.", unit=lambda nats: nats.mean() / math.log10(2)),
         slip("times ln 2: divide by it.", unit=lambda nats: nats.mean() * math.log(2)),
         slip(
             "a sum over the coordinates: the bound is in bits per coordinate, so divide by d.",
@@ -117,6 +118,7 @@ HYBRID_LOSS = Check(
         ),
         slip("half of L_simple: it has no 1/2.", simple=lambda error: error.square().mean() / 2),
         slip("absolute values in L_simple: it has squares.", simple=lambda error: error.abs().mean()),
+        slip("a root of L_simple: it is the mean of the squares.", simple=lambda error: error.square().mean().sqrt()),
         slip("x_0 as the target of L_simple: it is eps.", target=lambda x0, x_t, eps: x0),
         slip("x_t as the target of L_simple: it is eps.", target=lambda x0, x_t, eps: x_t),
         # the model
@@ -139,6 +141,7 @@ HYBRID_LOSS = Check(
             "eps_theta as the mean: the mean follows from it, (x_t - beta_t / sqrt(1 - alpha_bar_t) eps_theta) / sqrt(alpha_t).",
             mean=lambda x_t, eps, beta, a: eps,
         ),
+        slip("a plus before eps_theta in the mean: the noise is taken away.", mean=lambda x_t, eps, beta, a: mean_of(x_t, -eps, beta, a)),
         slip("x_0's estimate as the mean: the step's mean is that of x_{t-1}.", mean=lambda x_t, eps, beta, a: (x_t - (1 - a).sqrt() * eps) / a.sqrt()),
         slip(
             "alpha_bar_t for alpha_t in the mean: it is divided by sqrt(alpha_t).",
@@ -185,6 +188,12 @@ HYBRID_LOSS = Check(
             "a Gaussian density at t = 1: the pixels have 256 values, and the term is the mass of a bin.",
             nats=lambda x0, x_t, t, mean, log, betas: torch.where(
                 column(t, x0) == 1, ((x0 - mean) ** 2 / log.exp() + log + math.log(2 * math.pi)) / 2, kl(x0, x_t, t, mean, log, betas)
+            ),
+        ),
+        slip(
+            "the log-variance given to the decoder: it takes the logarithm of the deviation, half of it.",
+            nats=lambda x0, x_t, t, mean, log, betas: torch.where(
+                column(t, x0) == 1, -discretized_gaussian_log_likelihood(x0, mean, log), kl(x0, x_t, t, mean, log, betas)
             ),
         ),
         slip(

@@ -93,6 +93,34 @@ MIN_SNR_WEIGHT = Check(
             lambda snr, gamma: (snr.clamp(max=gamma), (gamma * snr).clamp(max=1), snr.clamp(max=gamma) / (snr + 1)),
         ),
         slip(
+            "gamma / SNR and gamma / (SNR + 1): above the line stands min(SNR, gamma).",
+            lambda snr, gamma: (snr.clamp(max=gamma), gamma / snr, gamma / (snr + 1)),
+        ),
+        slip(
+            "the weight of eps in all three places: an error of x_0 has min(SNR, gamma).",
+            lambda snr, gamma: (snr.clamp(max=gamma) / snr,) * 3,
+        ),
+        slip(
+            "min(SNR, gamma) + 1 below for v: it is SNR + 1, which is not cut.",
+            lambda snr, gamma: (*min_snr_weight(snr, gamma)[:2], snr.clamp(max=gamma) / (snr.clamp(max=gamma) + 1)),
+        ),
+        slip(
+            "1 added after the division for v: it is added to the SNR.",
+            lambda snr, gamma: (*min_snr_weight(snr, gamma)[:2], snr.clamp(max=gamma) / snr + 1),
+        ),
+        slip(
+            "SNR + gamma below for v: it is SNR + 1.",
+            lambda snr, gamma: (*min_snr_weight(snr, gamma)[:2], snr.clamp(max=gamma) / (snr + gamma)),
+        ),
+        slip(
+            "SNR^2 + 1 below for v: it is SNR + 1.",
+            lambda snr, gamma: (*min_snr_weight(snr, gamma)[:2], snr.clamp(max=gamma) / (snr**2 + 1)),
+        ),
+        slip(
+            "gamma below for eps: divide by SNR.",
+            lambda snr, gamma: (snr.clamp(max=gamma), snr.clamp(max=gamma) / gamma, snr.clamp(max=gamma) / (snr + 1)),
+        ),
+        slip(
             "v and eps from 1 / SNR alone, without the minimum.",
             lambda snr, gamma: (snr.clamp(max=gamma), 1 / snr, 1 / (snr + 1)),
         ),
@@ -115,6 +143,7 @@ MIN_SNR_WEIGHT = Check(
         changed("the square of the SNR: it is SNR, not SNR^2.", lambda snr, gamma: snr.square().clamp(max=gamma)),
         changed("the root of the SNR: it is SNR itself.", lambda snr, gamma: snr.sqrt().clamp(max=gamma)),
         changed("the log-SNR cut at gamma: cut the SNR itself.", lambda snr, gamma: snr.log().clamp(max=gamma).exp()),
+        changed("1 / gamma as the cut: cut at gamma.", lambda snr, gamma: snr.clamp(max=1 / gamma)),
         changed("gamma + 1 as the cut: cut at gamma.", lambda snr, gamma: snr.clamp(max=gamma + 1)),
         changed(
             "a soft minimum, SNR gamma / (SNR + gamma): the minimum has a corner.",
