@@ -132,9 +132,9 @@ HYBRID_LOSS = Check(
         slip("x_t without its roots: it is sqrt(alpha_bar) x_0 + sqrt(1 - alpha_bar) eps.", see=lambda x0, eps, a: a * x0 + (1 - a) * eps),
         slip("t - 1 told to the model: it takes t in 1..T.", ask=lambda model, x_t, t: model(x_t, t - 1)),
         slip("one t told to the model for all samples: each has its own.", ask=lambda model, x_t, t: model(x_t, t[:1].expand_as(t))),
-        Mutant(
+        slip(
             "two calls of the model, one for each half: ask it once, and split the answer.",
-            lambda *args: built(*args, ask=lambda model, x_t, t: torch.cat([model(x_t, t).chunk(2, 1)[0], model(x_t, t).chunk(2, 1)[1]], 1)),
+            ask=lambda model, x_t, t: torch.cat([model(x_t, t).chunk(2, 1)[0], model(x_t, t).chunk(2, 1)[1]], 1),
         ),
         # the mean and the variance
         slip(
@@ -165,8 +165,8 @@ HYBRID_LOSS = Check(
         # the terms
         Mutant(
             "the true x_0, or the true eps, in the model's mean: the model's mean comes from its own eps_theta.",
-            lambda model, x0, t, eps, *rest: built(
-                model, x0, t, eps, *rest, mean=lambda x_t, own, beta, a: mean_of(x_t, eps, beta, a)
+            lambda model, x0, t, eps, betas, weight: built(
+                model, x0, t, eps, betas, weight, mean=lambda x_t, own, beta, a: mean_of(x_t, eps, beta, a)
             ),
         ),
         slip(

@@ -30,6 +30,16 @@ def changed(hint: str, change: Callable[[Tensor, float], Tensor]) -> Mutant:
     return Mutant(hint, lambda snr, gamma: of(snr, change(snr, gamma)))
 
 
+def helped(small: float) -> Mutant:
+    """A mutant that is afraid of a division by 0."""
+
+    def answer(snr: Tensor, gamma: float) -> Weights:
+        weight = snr.clamp(max=gamma)
+        return weight, weight / (snr + small), weight / (snr + 1)
+
+    return Mutant(f"{small:g} added to the SNR below: it is above 0, and needs no help.", answer)
+
+
 def edges(d: Draw) -> Iterator[tuple[str, tuple]]:
     """The chapters' chains, gammas on both sides of 1, an SNR that is gamma, and SNRs on one side of gamma alone."""
     for name, betas in d.schedules().items():
@@ -124,17 +134,7 @@ MIN_SNR_WEIGHT = Check(
             "v and eps from 1 / SNR alone, without the minimum.",
             lambda snr, gamma: (snr.clamp(max=gamma), 1 / snr, 1 / (snr + 1)),
         ),
-        *(
-            slip(
-                f"{small:g} added to the SNR below: it is above 0, and needs no help.",
-                lambda snr, gamma, small=small: (
-                    snr.clamp(max=gamma),
-                    snr.clamp(max=gamma) / (snr + small),
-                    snr.clamp(max=gamma) / (snr + 1),
-                ),
-            )
-            for small in (1e-3, 1e-4, 1e-5, 1e-6, 1e-8)
-        ),
+        *(helped(small) for small in (1e-3, 1e-4, 1e-5, 1e-6, 1e-8)),
         changed("max in the place of min: a large SNR is cut down to gamma.", lambda snr, gamma: snr.clamp(min=gamma)),
         changed("no cut at all: take the smaller of SNR and gamma.", lambda snr, gamma: snr),
         changed("gamma everywhere: where SNR is smaller, it is SNR.", lambda snr, gamma: torch.full_like(snr, gamma)),
