@@ -790,4 +790,491 @@ show_table(
     [("predictor alone", *(f"{d:.3f}" for d in alone.values())), ("with corrector", *(f"{d:.3f}" for d in both.values()))],
     f"KS distance, VE, 4,000 particles; 95 % of exact samples stay below {bound:.3f}",
 )
-print("CLAIMS", alone, both)
+claim("at 20 evaluations the predictor alone is nearer", alone[20] < both[20] - bound)
+claim("at 100 and 200 evaluations both are below the bound", max(alone[100], alone[200], both[100], both[200]) < bound)
+
+# %% [markdown]
+# With few evaluations the corrector is a bad bargain: it takes half of the predictor's steps. With many, both are below the bound, and 4,000
+# particles do not tell them apart. Song et al. (2021, table 1) find that correctors improve the FID of their networks with 1000 steps. A score that is exact
+# has little for them to mend.
+
+# %%
+quiz.ask("08-q4")
+
+# %% [markdown]
+# ## 6. The exact likelihood
+#
+# The ODE (8) maps noise to data one to one. So the density of a data point can be followed along its path. A path $x(t)$ moves with $v$, and the density
+# obeys $\partial p/\partial t = -\nabla\cdot(v p)$:
+#
+# $$\begin{aligned}
+# \frac{\mathrm d}{\mathrm dt}\log p_t\big(x(t)\big) &= \frac{1}{p_t}\frac{\partial p_t}{\partial t} + \langle\nabla\log p_t, v\rangle && \text{chain rule} \\
+# &= -\frac{\nabla\cdot(v\,p_t)}{p_t} + \langle\nabla\log p_t, v\rangle && \text{the density's equation} \\
+# &= -\nabla\cdot v && \nabla\cdot(v p) = p\,\nabla\cdot v + \langle v, \nabla p\rangle
+# \end{aligned} \tag{13}$$
+#
+# This is the *instantaneous change of variables* (Chen et al. 2018, theorem 1). Where particles spread ($\nabla\cdot v > 0$) their density falls. From
+# a data point $x(0)$ to its noise $x(1)$ (Song et al. 2021, eq. 39):
+#
+# $$\log p_0\big(x(0)\big) = \log p_1\big(x(1)\big) + \int_0^1 \nabla\cdot v\big(x(t), t\big)\,\mathrm dt \tag{14}$$
+#
+# Compare with chapter 2: there the likelihood of a model was out of reach, and a bound had to do. Of an ODE model the likelihood itself is an integral over one
+# path. (It is another model than the chain of chapter 2, even with the same network.)
+#
+# The cell checks (13) by differences along a path, then recovers the exact log-density of 40 points of `plane` from the score alone. For $p_1$
+# it takes the exact density first, then the usual approximation $\mathcal N(0, I)$.
+
+# %%
+x, t, dt = plane.sample(40, dc.Noise(13))[0], time(0.2), 1e-4
+of_plane = score_of(plane, vp)
+speed = dc.sde.ode_velocity(of_plane, vp, x, t)
+ahead, behind = (in_x_t(plane, vp.scale(t + s), vp.std(t + s))(x + s * speed) for s in (dt, -dt))
+leaf = x.clone().requires_grad_()
+divergence = dc.sde.exact_trace(dc.sde.ode_velocity(of_plane, vp, leaf, t), leaf)
+agree("(13): along the path, and -div v", (ahead - behind) / (2 * dt), -divergence, 1e-5)
+
+exact = plane.log_density(x)
+log_p_1 = in_x_t(plane, vp.scale(time(1.0)), vp.std(time(1.0)))
+found = dc.sde.log_likelihood(of_plane, vp, x, 300, t_min=1e-6, log_prior=log_p_1)
+usual = dc.sde.log_likelihood(of_plane, vp, x, 300, t_min=1e-6)
+print(f"log p of 40 points: from {exact.min():.2f} to {exact.max():.2f} nats")
+print(f"largest error of (14): {(found - exact).abs().max():.1e}; with N(0, I) for p_1: {(usual - exact).abs().max():.1e}")
+claim("(14) recovers the exact log-density to 1e-4", (found - exact).abs().max() < 1e-4)
+claim("with N(0, I) for p_1 it is off by less than 0.02 nats", (usual - exact).abs().max() < 0.02)
+
+# %% [markdown]
+# ### The trace, exact or estimated
+#
+# $\nabla\cdot v$ is the trace of the Jacobian $J = \partial v/\partial x$. Exactly, it takes one backward pass per dimension: 784 for a digit, 3072 for a
+# small photograph. *Hutchinson's estimate* takes one, with random signs $\epsilon$ (independent, mean 0, variance 1):
+#
+# $$\mathbb E\big[\epsilon^\top J\,\epsilon\big] = \sum_{ij} J_{ij}\,\mathbb E[\epsilon_i\epsilon_j] = \sum_i J_{ii} = \nabla\cdot v \tag{15}$$
+#
+# (Hutchinson 1990; Song et al. 2021, eq. 40). With signs, $\epsilon_i^2 = 1$ always, and the error comes from the off-diagonal entries alone:
+#
+# $$\mathrm{Var}\big[\epsilon^\top J\,\epsilon\big] = \tfrac12\sum_{i \neq j}(J_{ij} + J_{ji})^2 \tag{16}$$
+#
+# The cell measures the error for 16-dimensional data, with $K$ probes. **Predict, then run.** How does it fall with $K$?
+
+# %%
+cloud, t = GaussianMixture(0.5 * dc.Noise(14).randn(6, 16, dtype=f64), stds=0.2), time(0.3)
+mean, std = vp.kernel(cloud.sample(20, dc.Noise(15))[0], t)
+leaf = (mean + std * dc.Noise(16).like(mean)).requires_grad_()
+v = dc.sde.ode_velocity(score_of(cloud, vp), vp, leaf, t)
+J = torch.stack([torch.autograd.grad(v[:, i].sum(), leaf, retain_graph=True)[0] for i in range(16)], 1)  # (20, 16, 16)
+trace = J.diagonal(dim1=1, dim2=2).sum(1)
+symmetric = (J + J.mT) * (1 - torch.eye(16, dtype=f64))
+variance = symmetric.square().sum((1, 2)) / 2
+predicted = variance.mean().sqrt()
+
+source, lines = dc.Noise(17, per_sample=False), []
+for K in (1, 4, 16, 64):
+    errors = []
+    for _ in range(30):
+        probes = dc.sde.rademacher(leaf.detach(), source, K)
+        bent = torch.einsum("kbi,bij,kbj->kb", probes, J, probes)
+        errors.append(bent.mean(0) - trace)
+    errors = torch.stack(errors)
+    lines.append((K, f"{errors.square().mean().sqrt():.3f}", f"{predicted / math.sqrt(K):.3f}"))
+probes = dc.sde.rademacher(leaf.detach(), source, 4)
+agree("the library's estimate", dc.sde.hutchinson(probes)(v, leaf), torch.einsum("kbi,bij,kbj->b", probes, J, probes) / 4)
+show_table(["probes K", "rms error", "by (16), over the root of K"], lines, f"traces from {trace.min():.1f} to {trace.max():.1f}")
+ratios = [float(measured) / float(theory) for _, measured, theory in lines]
+claim("measured and predicted error agree within 20 %", max(ratios) < 1.2 and min(ratios) > 0.8)
+
+# %% [markdown]
+# The error falls like $1/\sqrt K$: unbiased, but four times the work buys half the error. For an average over many images one probe each is
+# usually enough, since the errors of different images average out as well. Use the *same* probe at all steps of one path; then the integrand stays a smooth
+# function of $t$.
+
+# %%
+quiz.ask("08-q5")
+
+# %% [markdown]
+# ## 7. Flow matching from zero
+#
+# So far the ODE came out of an SDE. Flow matching starts from the ODE (Lipman et al. 2023; Liu et al. 2023). Draw a straight line from a data point to a noise:
+#
+# $$z_t = (1 - t)\,x_0 + t\,\varepsilon, \qquad \frac{\mathrm dz_t}{\mathrm dt} = \varepsilon - x_0 \tag{17}$$
+#
+# $\varepsilon - x_0$ is the *conditional* velocity: of the one line that has these ends. Many lines pass through a point $z$, and a velocity field can have one
+# value there. Take the mean of them, the *marginal* velocity
+#
+# $$u(z, t) = \mathbb E\big[\varepsilon - x_0 \mid z_t = z\big] \tag{18}$$
+#
+# **It moves the crowd rightly.** Let $\varphi$ be any smooth test function, and $p_t$ the density of $z_t$:
+#
+# $$\begin{aligned}
+# \frac{\mathrm d}{\mathrm dt}\,\mathbb E[\varphi(z_t)] &= \mathbb E\big[\langle\nabla\varphi(z_t),\, \varepsilon - x_0\rangle\big] && \text{along each line} \\
+# &= \mathbb E\big[\langle\nabla\varphi(z_t),\, u(z_t, t)\rangle\big] && \text{mean over all lines through } z_t \\
+# \frac{\partial p_t}{\partial t} &= -\nabla\cdot(u\,p_t) && \text{integrate by parts; } \varphi \text{ is arbitrary}
+# \end{aligned} \tag{19}$$
+#
+# So particles that follow $u$ have the density $p_t$ at every $t$ (Lipman et al. 2023, theorem 1).
+#
+# **Regressing on the conditional one is enough.** $u$ is a conditional mean, and the mean is what least squares finds. As in (2),
+#
+# $$\mathbb E\|u_\theta(z_t, t) - (\varepsilon - x_0)\|^2 = \mathbb E\|u_\theta(z_t, t) - u(z_t, t)\|^2 + \mathbb E\|u(z_t, t) - (\varepsilon - x_0)\|^2, \tag{20}$$
+#
+# where the last term has no $\theta$ (Lipman et al. 2023, theorem 2). The cell takes `line`, whose $u$ is known through $D$, and checks (19) by differences, (20) and
+# the gradients of both losses by integrals.
+
+
+# %%
+def marginal_velocity(mixture):
+    """u(z, t) of a mixture, exact: z (B, *S), t () -> (B, *S)."""
+    return lambda z, t: (z - mixture(z / (1 - t), t / (1 - t))) / t
+
+
+u, t, h = marginal_velocity(line), time(0.4), 1e-4
+x = torch.linspace(-2.5, 2.5, 101, dtype=f64)[:, None]
+
+
+def density_on_the_line(z, t):
+    return in_x_t(line, float(1 - t), float(t))(z).exp()[:, None]
+
+
+change = (density_on_the_line(x, t + h) - density_on_the_line(x, t - h)) / (2 * h)
+agree("(19): the density's equation", -d_dx(lambda z: u(z, t) * density_on_the_line(z, t))(x), change, 1e-5)
+
+
+def marginal(z):
+    return u(z[:, None], t)[:, 0]
+
+
+def conditional(z, x0):
+    """eps - x_0 of the line through z that ends in x_0."""
+    return (z - (1 - t) * x0) / t - x0
+
+
+ends = (float(1 - t), float(t))
+_, spread = two_losses(marginal, marginal, conditional, *ends)
+for start in ([0.0, 0.0], [1.0, -0.5]):
+    theta = torch.tensor(start, dtype=f64, requires_grad=True)
+    losses = two_losses(lambda z, w=theta: w[0] * z + w[1] * z.tanh(), marginal, conditional, *ends)
+    gradients = [torch.autograd.grad(loss, theta, retain_graph=True)[0] for loss in losses]
+    agree(f"(20) at theta = {start}", losses[1].detach(), losses[0].detach() + spread, 1e-6)
+    agree(f"theorem 2 at theta = {start}: the gradients", gradients[1], gradients[0], 1e-6)
+
+# %% [markdown]
+# ### One network, four names
+#
+# $z_t$ is an $x_t$ with $a = 1 - t$ and $b = t$. So velocity, denoiser, noise and score are one thing in four notations. Let $\hat x_0$ and
+# $\hat\varepsilon$ be the means of $x_0$ and $\varepsilon$ given $z$. The mean of (17) gives $z = (1-t)\,\hat x_0 + t\,\hat\varepsilon$ and
+# $u = \hat\varepsilon - \hat x_0$; solve the two:
+#
+# $$\hat x_0 = z - t\,u, \qquad \hat\varepsilon = z + (1 - t)\,u, \qquad \nabla\log p_t(z) = -\frac{\hat\varepsilon}{t} = -\frac{z + (1 - t)\,u}{t} \tag{21}$$
+#
+# (the last by (1): $-\mathbb E[\varepsilon\mid x]/b$.) In particular a flow network can be sampled with noise, by (9), though no SDE was there when it was trained.
+#
+# **The direction of time.** Here noise is at $t = 1$, as in the rest of the course. Lipman et al. and Liu et al. have noise at 0 and data at 1. With $t' = 1 - t$ the
+# path is $(1 - t')\,\varepsilon + t'\,x_0$ and the velocity $x_0 - \varepsilon = -u$. Whoever copies a sampler from one convention into a network of the other moves away
+# from the data.
+#
+# ### Exercise {{08-score_from_velocity}}
+#
+# Write the last formula of (21), for a batch in which each sample has a time of its own. Derive it once by hand; three slips are easy to make, and each still looks like a score.
+
+
+# %%
+# EXERCISE 08-score_from_velocity (keep this line)
+def score_from_velocity(u, z, t):
+    """The score of p_t at z, from the velocity there.
+
+    u: the velocity E[eps - x_0 | z], (B, *S). z: the state (1 - t) x_0 + t eps, (B, *S).
+    t: time of each sample, (B,), 0 < t <= 1; noise is at 1.
+    Returns (B, *S).
+    """
+    ### BEGIN SOLUTION
+    t = t.reshape(-1, *[1] * (z.ndim - 1))
+    return -(z + (1 - t) * u) / t
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+# NBVAL_CHECK_OUTPUT
+check("08-score_from_velocity", score_from_velocity)
+
+# %%
+z, t = plane.sample(50, dc.Noise(17))[0], torch.linspace(0.05, 0.95, 50, dtype=f64)
+column = t[:, None]
+x0_hat = plane(z / (1 - column), t / (1 - t))
+u = (z - x0_hat) / column
+eps_hat = (z - (1 - column) * x0_hat) / column
+agree("(21): x_0", z - column * u, x0_hat, 1e-10)
+agree("(21): eps", z + (1 - column) * u, eps_hat, 1e-10)
+by_tweedie = score_from_denoiser(plane, z, 1 - t, t)
+agree("(21): your two scores", score_from_velocity(u, z, t), by_tweedie, 1e-9)
+param = dc.denoisers.flow_param()
+sigma = t / (1 - t)
+library = param.c_skip(sigma)[:, None] * z / (1 - column) + param.c_out(sigma)[:, None] * u
+agree("the library's denoiser of a velocity", library, x0_hat, 1e-10)
+
+# %% [markdown]
+# ### Exercise {{08-flow_loss}}
+#
+# The left side of (20) is all that training needs. Write it: the mean over batch and coordinates.
+
+
+# %%
+# EXERCISE 08-flow_loss (keep this line)
+def flow_loss(model, x0, eps, t):
+    """The conditional flow-matching loss, a mean over batch and coordinates: ().
+
+    model: model(z, t) -> (B, *S), the velocity, for z: (B, *S) and t: (B,).
+    x0: data, (B, *S). eps: noise, (B, *S). t: time of each sample, (B,), in [0, 1]; noise is at 1.
+    """
+    ### BEGIN SOLUTION
+    s = t.reshape(-1, *[1] * (x0.ndim - 1))
+    z = (1 - s) * x0 + s * eps
+    return (model(z, t) - (eps - x0)).square().mean()
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+# NBVAL_CHECK_OUTPUT
+check("08-flow_loss", flow_loss)
+
+# %% [markdown]
+# ### Straight lines, bent paths
+#
+# Every line (17) is straight. **Predict, then run:** are the paths of particles that follow $u$ straight, too? The figure draws eight of them over the lines between the
+# same eight noises and eight data points drawn at random.
+
+
+# %%
+def follow(velocity, z, n_steps, start=1.0, end=0.0):
+    """All states of Heun's method in t. At t = 1 and 0 the exact u divides by 0: it is asked a little inside."""
+    states = [z]
+    clock = torch.linspace(start, end, n_steps + 1, dtype=f64).clamp(1e-4, 1 - 1e-4)
+    for t, r in zip(clock[:-1], clock[1:], strict=True):
+        first = velocity(states[-1], t)
+        second = velocity(states[-1] + (r - t) * first, r)
+        states.append(states[-1] + (r - t) * (first + second) / 2)
+    return torch.stack(states)
+
+
+start = torch.linspace(-1.75, 1.75, 8, dtype=f64)[:, None]
+paths = follow(marginal_velocity(line), start, 100)[:, :, 0]
+partners = line.sample(8, dc.Noise(18))[0][:, 0]
+clock = torch.linspace(1, 0, 101, dtype=f64)
+lines = {f"path {k + 1}": paths[:, k] for k in range(0, 8, 2)}
+lines |= {f"line {k + 1}": clock * start[k, 0] + (1 - clock) * partners[k] for k in range(0, 8, 2)}
+crossings = sum(
+    bool((start[i] - start[j]) * (partners[i] - partners[j]) < 0) for i in range(8) for j in range(i)
+)
+print(f"of the 28 pairs of lines {crossings} cross; of the paths", end=" ")
+print(int((paths.diff(dim=1) <= 0).any(0).sum()), "of 7 neighbours")
+chord = clock[:, None] * paths[0] + (1 - clock)[:, None] * paths[-1]
+claim("the paths are not straight: some leave their chord by more than 0.1", (paths - chord).abs().max() > 0.1)
+plots.curves(
+    clock, lines, title="Paths of u, and straight lines from the same noises", xlabel="t (noise at 1)", ylabel="$z_t$"
+)
+
+# %% [markdown]
+# Lines cross; paths of an ODE cannot. Where lines cross, $u$ is a compromise, and the path bends. A bent path needs several Euler steps.
+#
+# **Reflow** (Liu et al. 2023) straightens: let each noise keep the data point that *its own path* leads to, and train a second flow on these pairs. Their lines cross less. The
+# cell makes pairs with the exact $u$ of `plane` and trains two small networks with your loss, equally long: on random pairs, and on the paths' pairs. It then samples with 1, 2 and 8 Euler steps.
+# **Predict, then run.** What will one step give from random pairs? (What is $u(z, 1)$?)
+
+
+# %%
+def train(net, pairs, steps, batch, lr, seed):
+    """Minimise your flow_loss. pairs(n, draws) -> x0, eps. Returns the average of the weights over the last half."""
+    draws = torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.Adam(net.parameters(), lr)
+    average = torch.optim.swa_utils.AveragedModel(net)
+    for step in range(steps):
+        for group in optimizer.param_groups:
+            group["lr"] = lr * min(1, 2 * (1 - step / steps))
+        x0, eps = pairs(batch, draws)
+        loss = flow_loss(net, x0, eps, torch.rand(batch, generator=draws))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if 2 * step >= steps:
+            average.update_parameters(net)
+    return average.module.requires_grad_(False)
+
+
+noises = dc.Noise(19, per_sample=False).randn(4000, 2, dtype=f64)
+ends_of_paths = follow(marginal_velocity(plane), noises, 50)[-1]
+
+
+def random_pairs(n, draws):
+    rows, others = (torch.randint(4000, (n,), generator=draws) for _ in range(2))
+    return ends_of_paths[rows].float(), noises[others].float()
+
+
+def paths_pairs(n, draws):
+    rows = torch.randint(4000, (n,), generator=draws)
+    return ends_of_paths[rows].float(), noises[rows].float()
+
+
+def euler(net, z, n_steps):
+    for k in range(n_steps, 0, -1):
+        z = z - net(z, torch.full((len(z),), k / n_steps)) / n_steps
+    return z
+
+
+nets = {}
+for name, pairs in {"random pairs": random_pairs, "paths' pairs": paths_pairs}.items():
+    torch.manual_seed(0)
+    nets[name] = train(MLP(2, width=64, depth=2, noise_scale=1000.0), pairs, 1500, 256, 2e-3, seed=1)
+
+fresh = dc.Noise(20, per_sample=False).randn(2000, 2)
+landed = {(name, k): euler(net, fresh, k) for name, net in nets.items() for k in (1, 2, 8)}
+
+
+def near_a_mode(points):
+    """Share of points within three standard deviations of a mean; of the exact mixture it is 0.989."""
+    inside = torch.cdist(points.double(), corners) < 3 * plane.stds.double()
+    return float(inside.any(1).double().mean())
+
+
+show_table(
+    ["trained on", "1 step", "2 steps", "8 steps"],
+    [(name, *(f"{near_a_mode(landed[name, k]):.2f}" for k in (1, 2, 8))) for name in nets],
+    "share of 2,000 samples within three standard deviations of a mode",
+)
+claim("with one step, random pairs leave less than 0.2 of the samples near a mode", near_a_mode(landed["random pairs", 1]) < 0.2)
+claim("with one step, the paths' pairs bring most of them there", near_a_mode(landed["paths' pairs", 1]) > 0.5)
+plots.scatter2d(
+    {f"one step, {name}": landed[name, 1] for name in nets} | {"means": corners},
+    title="One Euler step from noise",
+    limits=(-2.2, 2.2),
+)
+
+# %% [markdown]
+# From random pairs one step leads every noise to the mean of the data: at $t = 1$ the state says nothing of $x_0$, so $u(z, 1) = z - \mathbb E[x_0]$, and $z - u$ is that mean.
+# On the paths' pairs noise and data point belong together, and one step comes close. Reflow does not change the data that come out, if the first flow is exact; it buys
+# few steps. With a trained first flow, its errors are copied. (Two networks and one seed: this shows what reflow does, not how well it does it elsewhere.)
+
+# %%
+quiz.ask("08-q6")
+
+# %% [markdown]
+# ## 8. Find out: bits per dimension of small digits
+#
+# How well does a flow know digits? The data are the 8 × 8 digits of scikit-learn: $d = 64$ pixels, each with one of 17 grey levels $k = 0 \dots 16$. Three things lie between
+# a flow and the number of bits.
+#
+# **Dequantisation.** A flow gives a density of continuous $x$. Fitted to discrete data it could put infinitely high spikes on the 17 levels. So fill the bins: add uniform noise,
+#
+# $$x = \frac{2\,(k + \epsilon_u)}{17} - 1, \qquad \epsilon_u \sim U[0, 1)^{d} \tag{22}$$
+#
+# which turns level $k$ into a bin of width $2/17$ in $[-1, 1]$. The probability that the model gives to an image is the integral of its density over the bins, and by Jensen's inequality
+# (Theis et al. 2016, section 3.1)
+#
+# $$-\log_2 P(k) = -\log_2\!\int_{\text{bins}} p(x)\,\mathrm dx \;\le\; \mathbb E_{\epsilon_u}\big[-\log_2 p(x)\big] - d\,\log_2\tfrac{2}{17} \tag{23}$$
+#
+# **From nats of a density to bits of an image.** Divide by $d$ and $\ln 2$:
+#
+# $$\text{bits/dim} = -\frac{\log p(x)}{d\,\ln 2} + \log_2\frac{17}{2} \tag{24}$$
+#
+# A uniform density on $[-1, 1]^d$ has $\log p = -d\ln 2$ and gets $\log_2 17 = 4.09$: the naive code.
+#
+# **The integral.** (14) for the flow, from $t = 0$ (data) to 1 (noise), where $p_1 = \mathcal N(0, I)$, with $u_\theta$ in the place of $v$ and the estimate (15) for its divergence. Take $N$ equal
+# steps of the *midpoint rule*: ask velocity and divergence at the middle of the step, where half an Euler step leads.
+#
+# $$\begin{aligned}
+# m &= z + \tfrac h2\,u_\theta(z, t), \qquad h = 1/N \\
+# z &\leftarrow z + h\,u_\theta(m,\, t + \tfrac h2), \qquad \log\det \leftarrow \log\det + h\,(\nabla\cdot u_\theta)(m,\, t + \tfrac h2)
+# \end{aligned} \tag{25}$$
+#
+# ### Exercise {{08-flow_bits}}
+#
+# Write the whole measurement: (22), (25) from $t = 0$, the log-density of the noise at $t = 1$, (14) and (24). All random numbers are given.
+#
+# *Hint.* `torch.autograd.grad(v, m, probes)` is $J^\top\epsilon$ of all samples at once, if `m` requires gradients before `v` is computed from it; its product with
+# `probes`, summed over each sample, is the estimate. Wrap the asking in `torch.enable_grad()`, and go on with `.detach()`.
+
+
+# %%
+# EXERCISE 08-flow_bits (keep this line)
+def flow_bits(model, k, u, probes, num_steps, levels):
+    """Bits per dimension of each image under a flow, (B,), by (22) to (25).
+
+    model: model(z, t) -> (B, *S), the velocity, for z: (B, *S) and t: (B,); noise is at t = 1.
+    k: grey levels 0..levels - 1 as floats, (B, *S). u: uniform numbers in [0, 1), (B, *S). probes: random signs, (B, *S); the
+    same at all steps. num_steps: number of midpoint steps, an integer >= 1. levels: number of grey levels, an integer.
+    """
+    ### BEGIN SOLUTION
+    z, log_det, h = 2 * (k + u) / levels - 1, 0.0, 1 / num_steps
+
+    def ask(z, t):
+        with torch.enable_grad():
+            z = z.detach().requires_grad_()
+            v = model(z, torch.full((len(z),), t, dtype=z.dtype, device=z.device))
+            (pulled,) = torch.autograd.grad(v, z, probes)
+        return v.detach(), (pulled * probes).flatten(1).sum(1)
+
+    for i in range(num_steps):
+        v, _ = ask(z, i * h)
+        v, divergence = ask(z + h / 2 * v, (i + 0.5) * h)
+        z, log_det = z + h * v, log_det + h * divergence
+    d = z[0].numel()
+    log_p = -0.5 * z.flatten(1).square().sum(1) - d / 2 * math.log(2 * math.pi) + log_det
+    return -log_p / (d * math.log(2)) + math.log2(levels / 2)
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+# NBVAL_CHECK_OUTPUT
+check("08-flow_bits", flow_bits)
+
+# %% [markdown]
+# Now train a flow, with your loss, in about 20 s, and measure it. **Predict, then run**, and write your three guesses down: (a) the bits per dimension of *test* digits,
+# between 0 and 4.09; (b) is it the same for training digits; (c) a model that knows only each pixel's own histogram over the training set, and takes pixels
+# for independent: is it better or worse than the flow?
+
+# %%
+# NBVAL_IGNORE_OUTPUT
+train_set, test_set = data.load("digits"), data.load("digits", "test")
+
+
+def grey(images):
+    """Images in [-1, 1] to levels 0..16, (B, 64)."""
+    return ((images.flatten(1) + 1) * 8).round()
+
+
+k_train, k_test = grey(train_set.images), grey(test_set.images)
+
+
+def dequantised(n, draws):
+    k = k_train[torch.randint(len(k_train), (n,), generator=draws)]
+    x0 = 2 * (k + torch.rand(k.shape, generator=draws)) / 17 - 1
+    return x0, torch.randn(k.shape, generator=draws)
+
+
+torch.manual_seed(0)
+digit_flow = train(MLP(64, width=256, depth=3, noise_scale=1000.0), dequantised, 1600, 256, 1.5e-3, seed=2)
+
+
+def mean_bits(k, seed=21, n_steps=20):
+    """Mean bits/dim of images, and the half width of its 95 % interval over images."""
+    draws = torch.Generator().manual_seed(seed)
+    u = torch.rand(k.shape, generator=draws)
+    probes = torch.randint(0, 2, k.shape, generator=draws) * 2.0 - 1
+    bits = flow_bits(digit_flow, k, u, probes, n_steps, 17)
+    return float(bits.mean()), 1.96 * float(bits.std()) / math.sqrt(len(k)), bits
+
+
+test_bits, test_error, each = mean_bits(k_test)
+train_bits, train_error, _ = mean_bits(k_train[: len(k_test)])
+counts = torch.stack([(k_train == level).float().mean(0) for level in range(17)])
+smoothed = (counts * len(k_train) + 1) / (len(k_train) + 17)
+own = -smoothed.log2().gather(0, k_test.long())
+own_bits, own_error = float(own.mean()), 1.96 * float(own.mean(1).std()) / math.sqrt(len(own))
+lines = [
+    ("each level alike", f"{math.log2(17):.3f}"),
+    ("each pixel's own histogram, test", f"{own_bits:.3f} ± {own_error:.3f}"),
+    ("the flow, test digits", f"{test_bits:.3f} ± {test_error:.3f}"),
+    ("the flow, training digits", f"{train_bits:.3f} ± {train_error:.3f}"),
+]
+show_table(["model and digits", "bits/dim (95 % over images)"], lines, f"{len(k_test)} images each")
+claim("training digits cost less than test digits", train_bits + train_error < test_bits - test_error)
+
+# %%
+own_bits, test_bits
