@@ -1,0 +1,253 @@
+"""Bits per dimension of images under a flow: dequantisation, the ODE from data to noise, its divergence, and the units."""
+
+import math
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .ch01_slips import after, in_float32
+from .data import Check, Mutant
+from .inputs import Draw
+from .toys import ToyVelocity
+
+Slope = tuple[Tensor, Tensor]  # velocity (B, *S) and divergence (B,)
+
+
+def flow_bits(model: Callable, k: Tensor, u: Tensor, probes: Tensor, num_steps: int, levels: int) -> Tensor:
+    return built(model, k, u, probes, num_steps, levels)
+
+
+def filled(k: Tensor, u: Tensor, levels: int) -> Tensor:
+    return 2 * (k + u) / levels - 1
+
+
+def ask(model: Callable, z: Tensor, t: float, probes: Tensor) -> Slope:
+    """Velocity and estimated divergence."""
+    with torch.enable_grad():
+        z = z.detach().requires_grad_()
+        v = model(z, torch.full((len(z),), t, dtype=z.dtype, device=z.device))
+        (pulled,) = torch.autograd.grad(v, z, probes)
+    return v.detach(), (pulled * probes).flatten(1).sum(1)
+
+
+def midpoint(asked: Callable[[Tensor, float], Slope], z: Tensor, t: float, h: float) -> Slope:
+    """The velocity and divergence with which a step of length h is taken from z at t."""
+    v, _ = asked(z, t)
+    return asked(z + h / 2 * v, t + h / 2)
+
+
+def in_bits(log_p: Tensor, d: int, levels: int) -> Tensor:
+    return -log_p / (d * math.log(2)) + math.log2(levels / 2)
+
+
+def standard_normal(z: Tensor) -> Tensor:
+    flat = z.flatten(1)
+    return -0.5 * flat.square().sum(1) - flat.shape[1] / 2 * math.log(2 * math.pi)
+
+
+def built(
+    model: Callable,
+    k: Tensor,
+    u: Tensor,
+    probes: Tensor,
+    num_steps: int,
+    levels: int,
+    fill: Callable = filled,
+    ask: Callable = ask,
+    step: Callable = midpoint,
+    sign: float = 1.0,
+    prior: Callable = standard_normal,
+    units: Callable = in_bits,
+) -> Tensor:
+    """The bits of six parts. sign: of the divergence's integral."""
+    z, h = fill(k, u, levels), 1 / num_steps
+    log_det = torch.zeros(len(z), dtype=z.dtype, device=z.device)
+    for i in range(num_steps):
+        v, divergence = step(lambda x, t: ask(model, x, t, probes), z, i * h, h)
+        z, log_det = z + h * v, log_det + h * divergence
+    return units(prior(z) + sign * log_det, z[0].numel(), levels)
+
+
+def slip(hint: str, **parts: Any) -> Mutant:
+    return Mutant(hint, partial(built, **parts))
+
+
+def divergence_slip(hint: str, other: Callable) -> Mutant:
+    """A mutant whose divergence is other(pulled, probes), pulled = J^T probes."""
+
+    def asked(model: Callable, z: Tensor, t: float, probes: Tensor) -> Slope:
+        with torch.enable_grad():
+            z = z.detach().requires_grad_()
+            v = model(z, torch.full((len(z),), t, dtype=z.dtype, device=z.device))
+            (pulled,) = torch.autograd.grad(v, z, probes)
+        return v.detach(), other(pulled, probes)
+
+    return slip(hint, ask=asked)
+
+
+def half_and_half(asked: Callable, z: Tensor, t: float, h: float) -> Slope:
+    """The velocity of the midpoint, the divergence of the beginning."""
+    v, divergence = asked(z, t)
+    return asked(z + h / 2 * v, t + h / 2)[0], divergence
+
+
+def heun(asked: Callable, z: Tensor, t: float, h: float) -> Slope:
+    v, divergence = asked(z, t)
+    w, other = asked(z + h * v, min(t + h, 1.0))
+    return (v + w) / 2, (divergence + other) / 2
+
+
+def old_state(asked: Callable, z: Tensor, t: float, h: float) -> Slope:
+    asked(z, t)
+    return asked(z, t + h / 2)
+
+
+def old_time(asked: Callable, z: Tensor, t: float, h: float) -> Slope:
+    v, _ = asked(z, t)
+    return asked(z + h / 2 * v, t)
+
+
+def whole_step(asked: Callable, z: Tensor, t: float, h: float) -> Slope:
+    v, _ = asked(z, t)
+    return asked(z + h * v, t + h / 2)
+
+
+def backwards(asked: Callable, z: Tensor, t: float, h: float) -> Slope:
+    """From t = 1 down, with the sign of a sampler."""
+    v, _ = asked(z, 1 - t)
+    w, divergence = asked(z - h / 2 * v, 1 - t - h / 2)
+    return -w, -divergence
+
+
+def times_backwards(asked: Callable, z: Tensor, t: float, h: float) -> Slope:
+    return midpoint(lambda x, s: asked(x, 1 - s), z, t, h)
+
+
+def calm(d: Draw) -> ToyVelocity:
+    return ToyVelocity(d.uniform(0.5, 1.0, 3))
+
+
+def an_image(d: Draw) -> tuple:
+    levels, n = d.integer(5, 20), d.integer(2, 3)
+    k = grey(d, levels, d.B, *d.event)
+    return calm(d), k, d.uniform(0.05, 0.95, d.B, *d.event), signs(d, d.B, *d.event), n, levels
+
+
+def grey(d: Draw, levels: int, *shape: int) -> Tensor:
+    """Whole numbers from 0 to levels - 1, int64."""
+    return d.uniform(0, levels - 1e-3, *shape).long()
+
+
+def signs(d: Draw, *shape: int) -> Tensor:
+    return torch.where(d.normal(*shape) < 0, -1.0, 1.0).to(d.dtype)
+
+
+def images(d: Draw) -> Iterator[tuple[str, tuple]]:
+    """One step and twelve; two levels, 17 and 256; the lowest and the highest grey; both ends of u; a fast model; one image."""
+    for n, levels in ((1, 17), (2, 2), (12, 17), (3, 256)):
+        k = grey(d, levels, 3, 4)
+        yield f"{n} steps, {levels} levels", (calm(d), k, d.uniform(0, 1, 3, 4), signs(d, 3, 4), n, levels)
+    k = torch.tensor([[0, 16, 0], [16, 16, 16]], device=d.device)
+    yield "lowest and highest grey", (calm(d), k, d.uniform(0, 1, 2, 3), signs(d, 2, 3), 2, 17)
+    for u in (0.0, 0.99999):
+        yield f"u = {u:g}", (calm(d), k, d.uniform(u, u, 2, 3), signs(d, 2, 3), 2, 17)
+    fast = ToyVelocity(d.uniform(0.8, 1.2, 3) * d.normal(1).new_tensor([40, 1, 1]))
+    yield "velocities up to 40", (fast, k, d.uniform(0, 1, 2, 3), signs(d, 2, 3), 1, 17)
+    one = grey(d, 17, 1, 1, 4, 4)
+    yield "one image", (calm(d), one, d.uniform(0, 1, 1, 1, 4, 4), signs(d, 1, 1, 4, 4), 2, 17)
+
+
+FLOW_BITS = Check(
+    id="08-flow_bits",
+    points=6,
+    minutes=35,
+    level=3,
+    reference=flow_bits,
+    inputs=an_image,
+    fixed=images,
+    inference=False,  # it takes gradients itself
+    recording=False,  # grey levels and signs come out of no network
+    evaluations={"model": lambda model, k, u, probes, num_steps, levels: 2 * num_steps * len(k)},
+    where='(25) in section 8 of this notebook ("Find out: bits per dimension of small digits"): fill the bins, go from t = 0 to 1 with the midpoint '
+    "rule, add the divergence's integral to log N(z; 0, I), and turn it into bits.",
+    outputs=("bits",),
+    library=("sde.hutchinson", "sde.exact_trace", "sde.log_likelihood"),
+    mutants=[
+        # the bins
+        slip("no dequantisation: u is added to the levels.", fill=lambda k, u, n: 2 * k / n - 1),
+        slip("bins of width 2 / (levels - 1): (k + u) / levels fills [0, 1).", fill=lambda k, u, n: 2 * (k + u) / (n - 1) - 1),
+        slip("u - 1/2 added: the bin of level k begins at k.", fill=lambda k, u, n: 2 * (k + u - 0.5) / n - 1),
+        slip("u subtracted: the bin of level k begins at k.", fill=lambda k, u, n: 2 * (k - u) / n - 1),
+        slip("u added after the scaling: it is part of a level, (k + u) / levels.", fill=lambda k, u, n: 2 * k / n - 1 + u),
+        slip("u / levels added after the scaling to [-1, 1]: it is doubled with k.", fill=lambda k, u, n: 2 * k / n - 1 + u / n),
+        slip("data in [0, 1]: they are in [-1, 1], 2 (k + u) / levels - 1.", fill=lambda k, u, n: (k + u) / n),
+        slip("data in [-1/2, 1/2]: they are in [-1, 1], 2 (k + u) / levels - 1.", fill=lambda k, u, n: (k + u) / n - 0.5),
+        slip("data in [0, 2]: 1 is subtracted.", fill=lambda k, u, n: 2 * (k + u) / n),
+        slip("17 levels whatever levels is.", fill=lambda k, u, n: 2 * (k + u) / 17 - 1, units=lambda p, d, n: in_bits(p, d, 17)),
+        slip("256 levels whatever levels is.", fill=lambda k, u, n: 2 * (k + u) / 256 - 1, units=lambda p, d, n: in_bits(p, d, 256)),
+        # the divergence
+        slip("the integral of the divergence subtracted: from data to noise it is added.", sign=-1.0),
+        slip("no divergence: the density of the noise alone is not that of the data.", sign=0.0),
+        slip("half of the divergence.", sign=0.5),
+        divergence_slip("a divergence that is the sum of J^T probes: multiply by the probes again.", lambda a, e: a.flatten(1).sum(1)),
+        divergence_slip("a mean over the coordinates: a trace is a sum.", lambda a, e: (a * e).flatten(1).mean(1)),
+        divergence_slip("one divergence for the whole batch: each sample has its own.", lambda a, e: (a * e).sum().expand(len(a))),
+        divergence_slip("the mean divergence of the batch for all: each sample has its own.", lambda a, e: (a * e).flatten(1).sum(1).mean().expand(len(a))),
+        divergence_slip("the squared norm of J^T probes: it is their product with the probes.", lambda a, e: a.square().flatten(1).sum(1)),
+        divergence_slip("absolute values: the divergence has a sign.", lambda a, e: (a * e).flatten(1).sum(1).abs()),
+        # the steps
+        slip("Euler's steps: ask at the middle of the step, where half a step leads.", step=lambda asked, z, t, h: asked(z, t)),
+        slip("the velocity of the midpoint with the divergence of the beginning: both are of the midpoint.", step=half_and_half),
+        slip("Heun's steps: here it is the midpoint rule.", step=heun),
+        slip("the old z asked at the middle time: ask where half a step leads.", step=old_state),
+        slip("the midpoint asked at the old time: it belongs to t + h / 2.", step=old_time),
+        slip("a midpoint after a whole step: it is z + h / 2 v.", step=whole_step),
+        slip("the ODE from t = 1 down: the data are at t = 0.", step=backwards),
+        slip("the times from 1 to 0, in steps forward: the data are at t = 0.", step=times_backwards),
+        slip("times that begin at h: the first step begins at t = 0.", step=lambda asked, z, t, h: midpoint(lambda x, s: asked(x, min(s + h, 1.0)), z, t, h)),
+        slip("time not told, 0 at all steps.", step=lambda asked, z, t, h: midpoint(lambda x, s: asked(x, 0.0), z, t, h)),
+        slip("step numbers for times: t = i / num_steps.", step=lambda asked, z, t, h: midpoint(lambda x, s: asked(x, s / h), z, t, h)),
+        *(
+            Mutant(f"{words} step: it is num_steps of length 1 / num_steps.", lambda m, k, u, e, n, levels, more=more: _other_count(m, k, u, e, n, levels, more))
+            for words, more in (("one more", 1), ("one less", -1))
+        ),
+        # the noise
+        slip("log N without its constant, -d/2 ln(2 pi).", prior=lambda z: -0.5 * z.flatten(1).square().sum(1)),
+        slip("log N with -1/2 ln(2 pi): the constant is there for each of the d coordinates.", prior=lambda z: -0.5 * z.flatten(1).square().sum(1) - 0.5 * math.log(2 * math.pi)),
+        slip("log N with -d ln(2 pi): it is d / 2.", prior=lambda z: 2 * standard_normal(z) + 0.5 * z.flatten(1).square().sum(1)),
+        slip("log N without its 1/2 before the square.", prior=lambda z: standard_normal(z) - 0.5 * z.flatten(1).square().sum(1)),
+        slip("log N with a mean of the squares: it is a sum.", prior=lambda z: standard_normal(z) + 0.5 * z.flatten(1).square().sum(1) - 0.5 * z.flatten(1).square().mean(1)),
+        slip("no log-density of the noise.", prior=lambda z: 0 * standard_normal(z)),
+        slip("a density of the whole batch: each sample has its own.", prior=lambda z: standard_normal(z.flatten()[None]).expand(len(z))),
+        # the units
+        slip("nats: divide by ln 2, too.", units=lambda p, d, n: -p / d + math.log(n / 2)),
+        slip("bits of the density alone: the bins' width adds log2(levels / 2).", units=lambda p, d, n: -p / (d * math.log(2))),
+        slip("log2(levels) for log2(levels / 2): a bin has the width 2 / levels.", units=lambda p, d, n: -p / (d * math.log(2)) + math.log2(n)),
+        slip("ln for log2 of the bins' width.", units=lambda p, d, n: -p / (d * math.log(2)) + math.log(n / 2)),
+        slip("log2((levels - 1) / 2): there are as many bins as levels.", units=lambda p, d, n: -p / (d * math.log(2)) + math.log2((n - 1) / 2)),
+        slip("the bins' width with its sign turned: narrow bins cost more, + log2(levels / 2).", units=lambda p, d, n: -p / (d * math.log(2)) - math.log2(n / 2)),
+        slip("a plus before log p: the number of bits is -log2.", units=lambda p, d, n: p / (d * math.log(2)) + math.log2(n / 2)),
+        slip("bits of the whole image: divide by d.", units=lambda p, d, n: d * in_bits(p, d, n)),
+        slip("log p not divided by d.", units=lambda p, d, n: -p / math.log(2) + math.log2(n / 2)),
+        slip("the bins' width of one coordinate divided by d: each of the d has it.", units=lambda p, d, n: -p / (d * math.log(2)) + math.log2(n / 2) / d),
+        slip("a multiplication by ln 2: divide.", units=lambda p, d, n: -p * math.log(2) / d + math.log2(n / 2)),
+        slip("8 - log2 p / d, the bins of 8-bit images in [0, 1].", units=lambda p, d, n: -p / (d * math.log(2)) + 8),
+        slip("7 - log2 p / d, the bins of 8-bit images in [-1, 1].", units=lambda p, d, n: -p / (d * math.log(2)) + 7),
+        after("the mean over the batch: return a number for each image.", flow_bits, lambda v: v.mean()),
+        in_float32(flow_bits),
+    ],
+)  # fmt: skip
+
+
+def _other_count(
+    model: Callable, k: Tensor, u: Tensor, probes: Tensor, n: int, levels: int, more: int
+) -> Tensor:
+    """As many steps more, of the right length; time ends at 1."""
+    z, h, log_det = filled(k, u, levels), 1 / n, 0.0
+    for i in range(n + more):
+        v, divergence = midpoint(lambda x, t: ask(model, x, min(t, 1.0), probes), z, i * h, h)
+        z, log_det = z + h * v, log_det + h * divergence
+    return in_bits(standard_normal(z) + log_det, z[0].numel(), levels)
