@@ -51,7 +51,7 @@ SCORE_FROM_VELOCITY = Check(
         formula("(1 - t) z + u, the two swapped: the factor 1 - t belongs to u.", lambda u, z, t: -((1 - t) * z + u) / t),
         formula("(1 - t) z + t u, the two factors of a path: the noise is z + (1 - t) u.", lambda u, z, t: -((1 - t) * z + t * u) / t),
         formula("z + u: the noise is z + (1 - t) u.", lambda u, z, t: -(z + u) / t),
-        formula("u in the place of the noise: it is z + (1 - t) u.", lambda u, z, t: -u / t),
+        formula("u in the place of the noise, or Tweedie's formula without its factor 1 - t: the score is -(z + (1 - t) u) / t.", lambda u, z, t: -u / t),
         formula("z in the place of the noise, which is right at t = 1 alone: it is z + (1 - t) u.", lambda u, z, t: -z / t),
         formula("(1 - t) u without z.", lambda u, z, t: -(1 - t) * u / t),
         formula("(1 - t) before both: it is z + (1 - t) u.", lambda u, z, t: -(1 - t) * (z + u) / t),
@@ -78,14 +78,10 @@ SCORE_FROM_VELOCITY = Check(
         # other answers
         formula("the noise, z + (1 - t) u: the score is that divided by -t.", lambda u, z, t: z + (1 - t) * u),
         formula("the guess of x_0, z - t u: the score is -(z + (1 - t) u) / t.", lambda u, z, t: z - t * u),
-        formula(
-            "Tweedie without the factor 1 - t: the mean of z given x_0 is (1 - t) x_0.",
-            lambda u, z, t: (z - t * u - z) / t**2,
-        ),
         formula("one time for the whole batch, the first: each sample has its own.", lambda u, z, t: -(z + (1 - t[:1]) * u) / t[:1]),
         *(
             formula(f"t cut off below {c:g}: at small times it counts.", lambda u, z, t, c=c: -(z + (1 - t) * u) / t.clamp(min=c))
-            for c in (1e-3, 1e-2, 0.05)
+            for c in (1e-2, 0.05)
         ),
         *(
             formula(f"{c:g} added to t below: at small times it counts.", lambda u, z, t, c=c: -(z + (1 - t) * u) / (t + c))

@@ -240,7 +240,7 @@ def test_the_bits_are_those_of_a_density_that_is_known():
         return (z - gaussian(z / (1 - t), (t / (1 - t))[:, 0])) / t
 
     k, u = (
-        torch.tensor([[8.0, 3.0], [5.0, 10.0]], dtype=torch.float64),
+        torch.tensor([[8, 3], [5, 10]]),
         torch.full((2, 2), 0.3, dtype=torch.float64),
     )
     found = flow_bits(velocity, k, u, torch.ones_like(u), 400, 17)
