@@ -15,7 +15,7 @@
 # %% [markdown]
 # # 8. Scores, SDEs and flows: diffusion in continuous time
 #
-# Chapters 1 to 7 add noise in steps. Here the steps become infinitely many, and noising becomes a stochastic differential
+# The chapters before this one add noise in steps. Here the steps become infinitely many, and noising becomes a stochastic differential
 # equation. That buys three things: a family of ways back, from fully random to fully deterministic; the exact likelihood of a
 # model; and flow matching, which reaches the same place without any noise on the way. Everything is checked on mixtures of
 # Gaussians, whose densities and scores are known. At the end you train a small flow on real digits and measure its bits per
@@ -42,7 +42,7 @@
 #
 # {{notation x0 eps D sigma x score sde kernel p_t velocity lambda_churn}}
 #
-# In this chapter $t$ is a real number in $[0, 1]$: data at 0, noise at 1. Chapters 1 to 6 count steps, $t = 1, \dots, T$; the share
+# In this chapter $t$ is a real number in $[0, 1]$: data at 0, noise at 1. The chapters before this one count steps, $t = 1, \dots, T$; the share
 # $t/T$ of a long chain is the $t$ of this chapter.
 
 # %%
