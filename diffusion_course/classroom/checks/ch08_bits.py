@@ -174,7 +174,6 @@ FLOW_BITS = Check(
     where='(25) in section 8 of this notebook ("Find out: bits per dimension of small digits"): fill the bins, go from t = 0 to 1 with the midpoint '
     "rule, add the divergence's integral to log N(z; 0, I), and turn it into bits.",
     outputs=("bits",),
-    library=("sde.hutchinson", "sde.exact_trace", "sde.log_likelihood"),
     mutants=[
         # the bins
         slip("no dequantisation: u is added to the levels.", fill=lambda k, u, n: 2 * k / n - 1),

@@ -234,6 +234,6 @@ PREDICTOR_CORRECTOR = Check(
     "then a step of the reverse SDE from there, with noise[i, 1] (Song et al. 2021, algorithms 2 to 5).",
     outputs=("states",),
     path="states[{}]",
-    library=("sde.predictor_corrector", "sde.langevin", "sde.euler_maruyama"),
+    library=("sde.predictor_corrector",),
     mutants=[*LENGTHS, *MOVES, *STATES, in_float32(predictor_corrector)],
 )
