@@ -663,31 +663,32 @@ widgets.slide_frames(
 # gain from noise. With a network there is: fresh noise pulls particles back to where the score says they should be, which mends earlier
 # errors. Chapter 9, section 7 ("Churn: noise that repairs"), measures that on digits.
 #
-# The second slider shows the whole way, in the plane: particles of $\lambda = 1$ over the score of their time.
+# The second slider shows the whole way, in the plane: particles of $\lambda = 1$, over the exact density of their time.
 
 # %%
 way = fall_back(1.0, 60, mixture=plane, n=400)
 clock = dc.sde.times(60)
 
 
+axis = torch.linspace(-2.6, 2.6, 60, dtype=f64)
+fine = torch.cartesian_prod(axis, axis)
+
+
 def falling(step=40):
     t = clock[step]
-    pull = score_of(plane, vp)(mesh, t.clamp(min=0.02)) * vp.std(t.clamp(min=0.02)) ** 2
-    return plots.vector_field(
-        mesh,
-        pull,
-        title=f"t = {t:.2f}: 400 particles and the score times b²",
-        clouds={"particles": way[step]},
-        limits=(-2.6, 2.6),
-        share=0.2,
+    figure = plots.scatter2d(
+        {"particles": way[step]}, title=f"t = {t:.2f}: 400 particles, and p_t", limits=(-2.6, 2.6)
     )
+    density = in_x_t(plane, vp.scale(t).item(), vp.std(t).item())(fine).exp().reshape(60, 60)
+    figure.axes[0].contour(axis, axis, density.T, 8, colors="0.4", linewidths=0.8, zorder=1)
+    return figure
 
 
 widgets.slide(
     falling,
     step=(0, 60),
     static=[{"step": 0}, {"step": 40}, {"step": 52}, {"step": 60}],
-    description="Particles of the reverse SDE at a given step, over the score of that time",
+    description="Particles of the reverse SDE at a given step, over the exact density of that time",
 )
 
 # %%
