@@ -219,7 +219,27 @@ FLOW_BITS = Check(
         slip("log N with -d ln(2 pi): it is d / 2.", prior=lambda z: 2 * standard_normal(z) + 0.5 * z.flatten(1).square().sum(1)),
         slip("log N without its 1/2 before the square.", prior=lambda z: standard_normal(z) - 0.5 * z.flatten(1).square().sum(1)),
         slip("log N with a mean of the squares: it is a sum.", prior=lambda z: standard_normal(z) + 0.5 * z.flatten(1).square().sum(1) - 0.5 * z.flatten(1).square().mean(1)),
+        *(
+            Mutant(
+                f"d taken as {words}: it is the number of coordinates of one image, z[0].numel().",
+                lambda m, k, u, e, n, levels, count=count: built(
+                    m, k, u, e, n, levels,
+                    prior=lambda z: -0.5 * z.flatten(1).square().sum(1) - count(z) / 2 * math.log(2 * math.pi),
+                    units=lambda p, _, n: in_bits(p, count(k), n),
+                ),
+            )
+            for words, count in {
+                "the number of all entries": lambda v: v.numel(),
+                "the size of the second axis": lambda v: v.shape[1],
+                "the size of the last axis": lambda v: v.shape[-1],
+                "the size of the batch": lambda v: len(v),
+            }.items()
+        ),
         slip("no log-density of the noise.", prior=lambda z: 0 * standard_normal(z)),
+        Mutant(
+            "log N of the data: it belongs to where the path ends, at t = 1.",
+            lambda m, k, u, e, n, levels: built(m, k, u, e, n, levels, prior=lambda z: standard_normal(filled(k, u, levels))),
+        ),
         slip("a density of the whole batch: each sample has its own.", prior=lambda z: standard_normal(z.flatten()[None]).expand(len(z))),
         # the units
         slip("nats: divide by ln 2, too.", units=lambda p, d, n: -p / d + math.log(n / 2)),

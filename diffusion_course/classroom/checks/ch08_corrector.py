@@ -132,6 +132,9 @@ MOVES = [
     predictor_slip("the ODE as predictor: it is the reverse SDE, lam = 1.", lambda p, x: predicted(p, x, lam=0.0)),
     predictor_slip("a predictor without noise: it is the reverse SDE, lam = 1.", lambda p, x: predicted(p, x, z=0 * x)),
     predictor_slip("a predictor that adds noise in the step to time 0, too.", lambda p, x: _noisy_to_the_end(p, x)),
+    predictor_slip("no noise in the last step of all: only in a step to time 0.", lambda p, x: (
+        predicted(p, x, z=0 * x if p.i == len(p.f) - 1 else None)
+    )),
     predictor_slip("f[0] and g[0] in every step: step i has f[i] and g[i].", lambda p, x: predicted(_with_knobs(p, 0), x)),
     predictor_slip("f and g of the step after: step i has f[i] and g[i].", lambda p, x: predicted(_with_knobs(p, min(p.i + 1, len(p.f) - 1)), x)),
     predictor_slip("steps of the length t_i: it is t_i - t_{i+1}.", lambda p, x: (

@@ -81,6 +81,20 @@ SCORE_FROM_DENOISER = Check(
             "the sigma of VP, sqrt(1 - a^2) / a: std is given, and other processes have another one.",
             lambda D, x, a, b: D(x / column(a, x), (1 - a**2).sqrt().clamp(min=1e-3) / a),
         ),
+        *(
+            asking(
+                f"D's answer cut off at {low} and {high}: it is used as it is.",
+                lambda D, x, a, b, low=low, high=high: denoised(D, x, a, b).clamp(low, high),
+            )
+            for low, high in ((-1, 1), (0, 1))
+        ),
+        *(
+            Mutant(
+                f"one time for the whole batch, {words}: each sample has its own scale and std.",
+                lambda D, x, a, b, one=one: score_from_denoiser(D, x, one(a).expand_as(a), one(b).expand_as(b)),
+            )
+            for words, one in (("the first", lambda v: v[:1]), ("the mean", torch.mean))
+        ),
         # the last line
         last_line("D without its factor a: the mean of x_t given x_0 is a x_0.", lambda x, x0, a, b: (x0 - x) / b**2),
         last_line("a division by b: the score has b^2 below.", lambda x, x0, a, b: (a * x0 - x) / b),

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from .data import Check, Mutant
 from .inputs import Draw, column
@@ -23,13 +24,14 @@ def built(
     t: Tensor,
     see: Callable = lambda x0, eps, t: (1 - t) * x0 + t * eps,
     told: Callable = lambda t: t,
+    taken: Callable = lambda answer, z, t: answer,
     target: Callable = lambda x0, eps, z, t: eps - x0,
     reduce: Callable = lambda error: error.square().mean(),
 ) -> Tensor:
-    """The loss of four parts. see: the state z; told: the time; target: of the model; reduce: the error to a number."""
+    """The loss of five parts. see: the state z; told: the time; taken: the model's answer as a velocity; target: of it; reduce: to a number."""
     s = column(t, x0)
     z = see(x0, eps, s)
-    return reduce(model(z, told(t)) - target(x0, eps, z, s))
+    return reduce(taken(model(z, told(t)), z, s) - target(x0, eps, z, s))
 
 
 def slip(hint: str, **parts: Any) -> Mutant:
@@ -88,6 +90,9 @@ FLOW_LOSS = Check(
         slip("the v of a VP process as the target: on the straight line the velocity is eps - x_0.", target=lambda x0, eps, z, t: (1 - t).sqrt() * eps - t.sqrt() * x0),
         slip("half the velocity as the target.", target=lambda x0, eps, z, t: (eps - x0) / 2),
         slip("0 as the target: the model's answer is compared with eps - x_0.", target=lambda x0, eps, z, t: torch.zeros_like(z)),
+        slip("the model's answer taken for x_0: it is the velocity itself.", taken=lambda m, z, t: (z - m) / t.clamp(min=1e-6)),
+        slip("the model's answer taken for eps: it is the velocity itself.", taken=lambda m, z, t: (m - z) / (1 - t).clamp(min=1e-6)),
+        slip("the model's answer taken for a score: it is the velocity itself.", taken=lambda m, z, t: -(z + t * m) / (1 - t).clamp(min=1e-6)),
         # the state
         slip("data at t = 1: here noise is at 1, z = (1 - t) x_0 + t eps.", see=lambda x0, eps, t: t * x0 + (1 - t) * eps),
         slip(
@@ -126,6 +131,7 @@ FLOW_LOSS = Check(
         slip("half of the mean: there is no 1/2 in this loss.", reduce=lambda e: e.square().mean() / 2),
         slip("a root of the mean: the loss is the mean square.", reduce=lambda e: e.square().mean().sqrt()),
         slip("absolute values: the loss is the mean of squares.", reduce=lambda e: e.abs().mean()),
+        slip("a smooth L1 (Huber) loss: the loss is the mean of squares.", reduce=lambda e: F.smooth_l1_loss(e, torch.zeros_like(e))),
         slip("the square of the mean error: square first.", reduce=lambda e: e.mean() ** 2),
         slip("a mean without the square.", reduce=lambda e: e.mean()),
         result_slip("a loss with an axis: return one number, ().", flow_loss, lambda loss: loss[None]),

@@ -63,6 +63,8 @@ SCORE_FROM_VELOCITY = Check(
         formula("a multiplication by t: divide by it.", lambda u, z, t: -(z + (1 - t) * u) * t),
         formula("a division by 1 - t: noise is at t = 1, and has the standard deviation t.", lambda u, z, t: -(z + (1 - t) * u) / (1 - t)),
         formula("z + (1 - t) u / t, a missing pair of brackets: all of it is divided by t.", lambda u, z, t: -(z + (1 - t) * u / t)),
+        formula("-z + (1 - t) u / t, missing brackets: all of z + (1 - t) u is divided by t, and has the minus.", lambda u, z, t: -z + (1 - t) * u / t),
+        formula("a division by sigma = t / (1 - t): the noise in z has the standard deviation t.", lambda u, z, t: -(z + (1 - t) * u) / (t / (1 - t).clamp(min=1e-9))),
         formula("z / t + (1 - t) u, a missing pair of brackets: all of it is divided by t.", lambda u, z, t: -(z / t + (1 - t) * u)),
         # sign and direction
         formula("the sign turned: the score points against the noise.", lambda u, z, t: (z + (1 - t) * u) / t),
@@ -78,6 +80,14 @@ SCORE_FROM_VELOCITY = Check(
         # other answers
         formula("the noise, z + (1 - t) u: the score is that divided by -t.", lambda u, z, t: z + (1 - t) * u),
         formula("the guess of x_0, z - t u: the score is -(z + (1 - t) u) / t.", lambda u, z, t: z - t * u),
+        formula("one time for the whole batch, the mean: each sample has its own.", lambda u, z, t: -(z + (1 - t.mean()) * u) / t.mean()),
+        *(
+            formula(
+                f"time the other way round, with {c:g} added below: here noise is at 1, and t is never 0.",
+                lambda u, z, t, c=c: -(z - t * u) / (1 - t + c),
+            )
+            for c in (1e-3, 1e-4, 1e-5, 1e-6, 1e-8)
+        ),
         formula("one time for the whole batch, the first: each sample has its own.", lambda u, z, t: -(z + (1 - t[:1]) * u) / t[:1]),
         *(
             formula(f"t cut off below {c:g}: at small times it counts.", lambda u, z, t, c=c: -(z + (1 - t) * u) / t.clamp(min=c))
