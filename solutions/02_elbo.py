@@ -715,7 +715,7 @@ plots.curves(
 # ### Exercise {{02-bound}}
 #
 # Compute $L_\text{VLB}(x_0)$ in two ways. `whole` is one expectation, over the 27 paths from $x_0$ (line 1 of (12), with $x_0$ given). `terms` holds the three kinds of term of line 9: $L_T$; the sum $L_1+L_2$ of the $L_{t-1}$, where $t$ is 2 and 3; and $L_0$.
-# They need no path, only $q(x_t\mid x_0)$, $q(x_{t-1}\mid x_t,x_0)$ from (10), KLs of rows, $\sum_i a_i\log(a_i/b_i)$, and means over $x_t$ with the weights $q(x_t\mid x_0)$: over $x_t$ in $L_{t-1}$, over $x_1$ in $L_0$. The points are given for both parts together. The check compares them with the right numbers, on random tables in float64 and in float32; the results keep the dtype.
+# They need no path, only $q(x_t\mid x_0)$, $q(x_{t-1}\mid x_t,x_0)$ from (10), and KLs of rows, $\sum_i a_i\log(a_i/b_i)$. $L_{t-1}$ has a KL for each of the three $x_t$, and is their sum with the weights $q(x_t\mid x_0)$; in $L_0$, $-\log p(x_0\mid x_1)$ is added up in the same way, over $x_1$. The points are for `whole` and `terms` both right. The check compares them with the right numbers, on random tables in float64 and in float32; the results keep the dtype.
 #
 # *Hint.* `itertools.product(range(3), repeat=3)` gives the paths. The row $q(x_2\mid x_0)$ is `q[0, x0] @ q[1]`. Two tests of your own: `whole` is `terms.sum()`; and where all laws are
 # uniform, `whole` is $\ln 3$ and `terms` are $(0, 0, \ln 3)$.

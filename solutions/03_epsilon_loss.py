@@ -594,8 +594,8 @@ quiz.ask("03-q4")
 # | weights | `optimizer.step()`. It remembers earlier gradients, so it must be the one that is passed in |
 # | average | `ema` is a second network. After the step each of its weights becomes `decay` times itself plus `1 - decay` times the new weight of `net`, under `torch.no_grad()`. It is the one to sample with: the weights of `net` still jump from step to step |
 #
-# Take all random numbers from `draws`, an object with three of torch's functions that needs no generator, dtype or device. The order in which
-# you ask for the three kinds does not matter.
+# Take all random numbers from `draws`, an object with three of torch's functions that needs no generator, dtype or device. Ask for what the
+# table says, once in a step: a second call gives other numbers. The order of the three kinds does not matter.
 #
 # **What is judged.** Your function takes three steps with a network of a few weights, an optimiser with momentum and two
 # groups, and draws that are the same for everybody. The check compares the loss, the gradient and the learning rates that
@@ -1267,7 +1267,7 @@ def shown_better(marks, k):
     marks: (M, N), floats, 1 where a sample is recognised and 0 where not; column n has the same noise in all rows.
     k: how many standard errors an interval reaches to either side, > 0.
     Returns three tensors (M, M): difference, share of i minus share of j; reach, half the width of its interval; and
-    shown, bool: does the interval of entry [i, j] lie above 0?
+    shown, bool: does the interval of entry [i, j] lie above 0? The first two have the dtype of marks.
     """
     ### BEGIN SOLUTION
     d = marks[:, None] - marks[None]  # (M, M, N)

@@ -52,7 +52,8 @@ import diffusion_course as dc
 from diffusion_course.classroom import check, check_all
 from diffusion_course.experiments import data, metrics, studies, zoo
 from diffusion_course.experiments.drawing import draw
-from diffusion_course.experiments.intervals import around, difference, holm, mcnemar, reach
+from diffusion_course.experiments.intervals import around, holm, mcnemar, reach
+from diffusion_course.experiments.studies.shown import show_differences
 from diffusion_course.experiments.studies.schedules import loss_per_t, strided_grid
 from diffusion_course.guidance import clip
 from diffusion_course.notebook import plots, quiz, widgets
@@ -575,9 +576,9 @@ plots.curves(
 # Write it. $T$ may be smaller or larger than $N$, and need not divide it.
 #
 # *Hint.* Make a table of $\ln\bar\alpha$ that begins with a 0 for $t = 0$: then entry $s$ belongs to step $s$, and the table has
-# $N + 1$ entries. Each of the places $0, N/T, \dots, N$ lies between a whole number and the next one; which, and how far
-# along? `torch.lerp(a, b, share)` is `a + share * (b - a)`; make the places in the dtype of `betas`, as it wants. The last place is $N$,
-# the table's last entry: there is none after it to be `b`.
+# $N + 1$ entries. Step $t$ of the new schedule reads it at the place $tN/T$: between which two entries does that lie, and how far
+# along? `torch.lerp(a, b, share)` is `a + share * (b - a)`, and wants one dtype, that of `betas`; integers divided by integers
+# give float32. The last place is $N$, the table's last entry: there is none after it to be `b`.
 
 
 # %%
@@ -1190,20 +1191,17 @@ claim("no network gains or loses beyond chance", min(corrected.values()) > 0.05)
 # how much the *difference* scatters: what the two sets of samples have in common drops out.
 
 # %%
-gaps = {}
-for r in study.where(schedule="linear"):
-    other = study.one(data=r["data"], schedule="cosine", steps=r["steps"])
-    gaps[r["data"], r["steps"]] = difference(r["first 100"], other["first 100"])
-corrected = holm({row: gap.p for row, gap in gaps.items()})
-show_table(
-    ["data", "steps", "difference", "95 % interval", "p, corrected"],
-    [
-        (*row, f"{g.value:+.2f}", f"{g.low:+.2f} to {g.high:+.2f}", f"{corrected[row]:.3f}")
-        for row, g in gaps.items()
-    ],
-    "Fréchet distance, linear minus cosine",
+gaps, corrected = show_differences(
+    {
+        f"{r['data']}, {r['steps']} steps": (
+            r["first 100"],
+            study.one(data=r["data"], schedule="cosine", steps=r["steps"])["first 100"],
+        )
+        for r in study.where(schedule="linear")
+    },
+    "Fréchet distance, linear minus cosine; p is corrected",
 )
-fashion = [gap for (data_name, _), gap in gaps.items() if data_name == "fashion-mnist"]
+fashion = [gap for name, gap in gaps.items() if name.startswith("fashion-mnist")]
 claim(
     "on Fashion-MNIST the cosine's distance is the lower one at every number of steps",
     min(g.value for g in fashion) > 0,

@@ -61,6 +61,7 @@ import diffusion_course as dc
 from diffusion_course.classroom import check, check_all
 from diffusion_course.denoisers import GaussianMixture, Preconditioned, edm_param
 from diffusion_course.experiments import data, intervals, metrics, studies, two_rows, zoo
+from diffusion_course.experiments.studies.shown import show_differences, show_quality
 from diffusion_course.guidance import clip
 from diffusion_course.nets.mlp import MLP
 from diffusion_course.notebook import plots, quiz, widgets
@@ -400,44 +401,27 @@ plots.filmstrip(
 
 
 # %%
-def table(results, name, **wanted):
+def show_rows(results, key, **wanted):
     """Show the rows of a study, with its origin."""
-    print(f"{results.command}  (device {results.device}, {results.date})")
     rows = results.where(**wanted)
-    lines = []
-    for r in rows:
-        low, high = r["recognised"]["wilson 95 %"]
-        share = f"{r['recognised']['share']:.3f} ({low:.3f} to {high:.3f})"
-        distance = f"{r['frechet']:.2f} ± {intervals.reach(r['frechet standard error']):.2f}"
-        rest = (f"{r[key]:.3f}" for key in ("precision", "recall", "mean pixel"))
-        lines.append((f"{r[name]:g}", share, distance, *rest))
-    head = [name, "recognised (95 % interval)", "distance ± 95 %", "precision", "recall", "mean pixel"]
     first = rows[0]
+    print(f"{results.command}, on {results.device}, {results.date}")
     set_up = (
         f"{first['n']} samples per row, {first['steps']} steps; floor of the distance {first['floor']:.2f}"
     )
-    show_table(head, lines, f"{wanted['data']}: {set_up}" if "data" in wanted else set_up)
+    set_up = f"{wanted['data']}: {set_up}" if "data" in wanted else set_up
+    show_quality(rows, [key, "precision", "recall", "mean pixel"], set_up)
 
 
-def compare(rows, key, caption=""):
-    """Show what the distance of each row is more than that of the row before: same noise, in pairs, corrected (Holm)."""
-    found = {
-        f"{key} {a[key]:g} minus {key} {b[key]:g}": intervals.difference(a, b)
-        for b, a in itertools.pairwise(rows)
-    }
-    p = intervals.holm({name: difference.p for name, difference in found.items()})
-    lines = [
-        (name, f"{d.value:+.2f}", f"{d.low:+.2f} to {d.high:+.2f}", f"{p[name]:.1g}")
-        for name, d in found.items()
-    ]
-    show_table(["rows", "difference of the distances", "95 % interval", "p"], lines, caption)
-    return found, p
+def neighbours(rows, key):
+    """Each row, and the row before it: name -> two rows."""
+    return {f"{key} {a[key]:g} minus {key} {b[key]:g}": (a, b) for b, a in itertools.pairwise(rows)}
 
 
 by_noisy = studies.load("classifier-guidance").shipped()
-table(by_noisy, "scale")
+show_rows(by_noisy, "scale")
 print(f"mean pixel of the test digits of section 3: {images.mean():.2f}")
-found, p = compare(by_noisy.rows, "scale")
+found, p = show_differences(neighbours(by_noisy.rows, "scale"))
 claim(
     "the distance falls from scale to scale, after the correction, too",
     all(d.value < 0 and p[name] < 0.05 for name, d in found.items()),
@@ -835,8 +819,8 @@ variety("fashion-mnist", 5, "sandals")
 
 # %%
 free = studies.load("guidance").shipped()
-table(free, "w", data="mnist")
-table(free, "w", data="fashion-mnist")
+show_rows(free, "w", data="mnist")
+show_rows(free, "w", data="fashion-mnist")
 
 # %%
 ws = [r["w"] for r in free.where(data="mnist")]
@@ -872,7 +856,7 @@ plots.curves(
 
 # %%
 rows_of = {name: free.where(data=name) for name in SETS}
-neighbours = {name: compare(rows, "w", name) for name, rows in rows_of.items()}
+compared = {name: show_differences(neighbours(rows, "w"), name) for name, rows in rows_of.items()}
 
 
 def best(name, measure, pick=max):
@@ -880,7 +864,7 @@ def best(name, measure, pick=max):
     return pick(rows_of[name], key=lambda r: r[measure])["w"]
 
 
-found, p = neighbours["mnist"]
+found, p = compared["mnist"]
 claim(
     "mnist: the distance is least at w = 1.5, and w = 2 cannot be told from it",
     best("mnist", "frechet", min) == 1.5 and p["w 2 minus w 1.5"] > 0.05,
@@ -896,7 +880,7 @@ claim(
     "mnist: recall is highest at w = 1, precision at a scale between the ends",
     best("mnist", "recall") == 1 and 1 < best("mnist", "precision") < 10,
 )
-found, p = neighbours["fashion-mnist"]
+found, p = compared["fashion-mnist"]
 claim(
     "fashion-mnist: the distance is least at w = 3 or 4, and w = 2 cannot be told from w = 3",
     best("fashion-mnist", "frechet", min) in (3, 4) and p["w 3 minus w 2"] > 0.05,
@@ -1116,7 +1100,7 @@ show_table(
 # need to be moved? And by how much does a scale $w$ move them? That tells where to guide. How strongly, you find by trying: the least
 # that keeps the bound.
 #
-# *Hint.* `torch.where(sigmas < s, w, 1.0)` guides at the small levels alone; any formula in `sigmas` will do. The check gives your
+# *Hint.* Any formula in `sigmas` will do, and `torch.where(sigmas < s, a, b)` takes a at the levels below s, b at the others. The check gives your
 # score, and `trade_off` both numbers, so try; `two_rows.guided` takes the same and gives the samples.
 
 
@@ -1142,22 +1126,16 @@ check("06-guidance_scales", guidance_scales)
 
 # %%
 mine = guidance_scales(two_rows.SIGMAS)
-late = torch.where(two_rows.SIGMAS < 0.3, 3.0, 1.0)
 early = torch.where(two_rows.SIGMAS > 2, 4.0, 1.0)
 tried = {
     "no guidance": constant(1.0),
     "constant 2.3": constant(2.3),
     "4 above 2": early,
-    "3 below 0.3": late,
     "yours": mine,
 }
 found = {name: two_rows.trade_off(scales) for name, scales in tried.items()}
 show_table(
     ["scales", "recognised", "recall"], [(name, *(f"{v:.3f}" for v in pair)) for name, pair in found.items()]
-)
-claim(
-    "guidance at small sigma alone is recognised as often as a constant scale, and has the larger recall",
-    found["3 below 0.3"][0] >= 0.98 and found["3 below 0.3"][1] > found["constant 2.3"][1] + 0.04,
 )
 claim(
     "guidance at large sigma alone gains next to nothing: what is recognised is decided below",
@@ -1167,6 +1145,14 @@ plots.scatter2d(
     {"constant 2.3": two_rows.guided(constant(2.3)), "yours": two_rows.guided(mine)},
     title="Samples of one class: a constant scale, and yours",
     limits=(-3, 3),
+)
+
+# %% tags=["solution-only"]
+late = two_rows.trade_off(torch.where(two_rows.SIGMAS < 0.3, 3.0, 1.0))
+print(f"3 below 0.3: {late[0]:.3f} recognised, recall {late[1]:.3f}")
+claim(
+    "guidance at small sigma alone is recognised as often as a constant scale, and has the larger recall",
+    late[0] >= 0.98 and late[1] > found["constant 2.3"][1] + 0.04,
 )
 
 # %% [markdown]

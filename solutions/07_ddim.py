@@ -459,9 +459,9 @@ agree("your sampler at eta = 1 and the library's ddpm", mine, theirs, 1e-8)
 #
 # - A **right** step computes the formula of this section for every $1 \le t \le T$, $0 \le t' < t$ and $0 \le \eta \le 1$, every table $\bar\alpha$, model, and batch
 #   `(B, *S)`. There are eight right ones. They calculate in other ways, some of them clumsy, and differ by rounding: in
-#   float64 by less than $10^{-12}$ of the length of the result, on the schedules of this chapter. In float32 it is more.
+#   float64 by less than $10^{-12}$ of the length of the result, its `.norm()`, on the schedules of this chapter. In float32 it is more.
 # - A **wrong** step has one mistake, in the formula, its indices, or in what it asks the model. There are 38 wrong ones. Each
-#   is off by at least 0.3 % of the length of the result for some ordinary input. For many that is every input; others are wrong in one corner alone.
+#   is off by at least 0.3 % of that length for some input whose $x_t$, $z$ and predictions are of the size of 1. For many that is every input; others are wrong in one corner alone.
 #
 # **The score** is the share of the wrong steps of which your test says `False`. The marks are {{marks 07-is_right}}. But *one* right step
 # refused costs all points: a test that cries wolf is soon switched off. Grading asks the same kinds of steps, in
@@ -1129,7 +1129,8 @@ for name, sampler in {"yours": ddim_sample, **samplers}.items():
     print(f"{name:5} ends at {states[-1].item():.4f}")
 
 # %% [markdown]
-# **Your answer** is the list of the five numbers, for A to E. The score is how many are right; the marks are {{marks 07-name_faults}}. The function returns the numbers
+# **Your answer** is the list of the five numbers, for A to E. The score is how many are right; the marks are {{marks 07-name_faults}}. The check does not
+# count them for you: it says between which marks you are, and which kind of experiment speaks against one of your names. The function returns the numbers
 # alone. Grading does not run your experiments, but keep them: they are the reason why you know.
 
 

@@ -876,12 +876,12 @@ claim("DPM++(2M) is the best of the three on each of these grids", set(best) == 
 # and falls: $n$ numbers, and a 0 behind them. Each number before the 0 costs one evaluation.
 #
 # The score is the number of the last table, `distance(sigmas, two_m)`, whose code stands above it; lower is better. The marks are
-# {{marks 09-best_grid}}. The grid of Karras et al. with $\rho = 7$ takes the first mark. The check gives your score, and so does
-# this call in a cell of your own, in less than a second. Only $n = 12$ is asked. A formula, typed numbers and the 0, the result of
+# {{marks 09-best_grid}}. The grid of Karras et al. with $\rho = 7$ takes the first mark. The check gives your score, which step costs most, and which evaluation gains least; the call gives the score
+# in a cell of your own, in less than a second. Only $n = 12$ is asked. A formula, typed numbers and the 0, the result of
 # a search: all are welcome. But twelve numbers are many for luck, so look first where a step loses most, and which evaluations gain nothing.
 #
-# *Hint.* `errors, final = single_steps(sigmas, two_m, sigmas[0] * unit)` gives the errors of all steps but the last, as the slider
-# showed them for Euler and Heun, and the samples. And the images are blurred with $h = 0.1$: what does the denoiser still change at
+# *Hint.* `errors, final = single_steps(sigmas, two_m, sigmas[0] * unit)`, made in the cell under "The slider: $\rho$ against the budget", gives
+# the errors of all steps but the last, and the samples. And the images are blurred with $h = 0.1$: what does the denoiser still change at
 # $\sigma = 0.002$?
 
 

@@ -1,43 +1,12 @@
-"""Batches: which rows, what is drawn for them, and the images where the network is.
-
-All that is random in a step follows from its seed and is drawn for the whole batch, on the CPU. So a batch may be computed in
-pieces, and the pieces in several processes. And on a GPU the loop must wait for nothing that the GPU could be given in advance.
-"""
-
-from dataclasses import dataclass
+"""Batches of a data set, where the network is. On a GPU the loop must wait for nothing that the GPU could be given in advance."""
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
-from ..noise import mix
 from ..shapes import moved
 from .pixels import scaled
 
 RESIDENT = 2**30  # bytes: images up to this size lie on the GPU, where rows are taken without the CPU
-
-
-@dataclass(frozen=True)
-class Batch:
-    """One step's rows of the data set, (B,) int64, and what its loss has drawn for them, each (B, ...) or None; on the CPU.
-
-    seed: of what layers draw, such as dropout. generator: for a loss that draws by itself; to be cloned before it is used.
-    """
-
-    rows: Tensor
-    drawn: tuple[Tensor | None, ...]
-    seed: int
-    generator: Generator
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def piece(self, low: int, high: int) -> "Batch":
-        """Rows low..high - 1: the same rows, and draws of the loss; layers, and a loss that draws by itself, draw others."""
-        drawn = tuple(one if one is None else one[low:high] for one in self.drawn)
-        if low == 0:
-            return Batch(self.rows[:high], drawn, self.seed, self.generator)
-        seed = mix(self.seed + low)
-        return Batch(self.rows[low:high], drawn, seed, Generator().manual_seed(seed))
 
 
 class Batches:
@@ -57,6 +26,11 @@ class Batches:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @property
+    def shape(self) -> torch.Size:
+        """Of one image."""
+        return self.images.shape[1:]
 
     def __call__(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Images (B, C, H, W), float, and labels (B,), for rows (B,), int64, on the CPU."""

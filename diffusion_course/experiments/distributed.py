@@ -1,7 +1,8 @@
 """Several processes, on one machine or many, that train one network: each computes its share of every batch.
 
 `accelerate launch -m diffusion_course.cli train NAME` starts them, one a GPU, and tells each who it is. A batch is the same
-whatever their number (`batches.Batch`), so the sum of their gradients is the one process's, and so is the run.
+whatever their number (`pieces.Batch`), so the sum of their gradients is the one process's, and so is the run. Accelerate gives each its
+device and carries their messages; mixed precision is chosen by `precision`, as in one process.
 """
 
 import contextlib
@@ -97,7 +98,11 @@ def joined(device: str | None) -> tuple[Processes, torch.device]:
 
     Raises CourseError for a device that cannot be had, and where several were started and accelerate is not installed.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    # What launchers tell each process; the size alone may be somebody's own variable.
+    launched = "RANK" in os.environ or (
+        torch.distributed.is_available() and torch.distributed.is_initialized()
+    )
+    if not launched or os.environ.get("WORLD_SIZE", "1") == "1":
         return Processes(), devices.choose(device)
     if device not in (None, "cpu", "cuda"):
         raise CourseError(

@@ -40,11 +40,13 @@ EpsLoss = Callable[[EpsModel, Tensor, Tensor, Tensor, NoiseSchedule], Tensor]
 class Objective:
     """A loss whose random part stands apart: `value(net, images, labels, *draw(net, images.shape, labels, generator))`.
 
-    The value is a mean over rows, so that of a batch is the mean of its pieces', weighted by their lengths.
+    splits: the value is a mean over rows, so that of a batch is the mean of its pieces', weighted by their lengths. Where rows are
+    compared with each other it is not.
     """
 
     draw: Draw
     value: Callable[..., Tensor]
+    splits: bool = True
 
     def __call__(self, net: nn.Module, images: Tensor, labels: Tensor, generator: Generator) -> Tensor:
         """The loss of a whole batch, images (B, *S) and labels (B,): a scalar."""

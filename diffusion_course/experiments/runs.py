@@ -49,6 +49,8 @@ NOT_TRAINING = (
     "experiments/quality.py",
     "experiments/token_quality.py",
     "experiments/drawing.py",
+    "experiments/noise_ahead.py",
+    "experiments/snapshots.py",
     "experiments/watching/",
     "experiments/text_quality.py",
 )
@@ -114,17 +116,16 @@ def train(
         about=about,
         accumulate=accumulate,
         processes=processes,
+        compiled=compiled,
         say=aside,
     )
-    if compiled:
-        trainer.replayed.undo()  # what is compiled is not recorded as well
-        trainer.net.compile()  # in place: the weights keep their names
     if not processes.main:
         _trained(trainer, progress)
         return None
     write_text(out / "config.yaml", yaml.safe_dump(config.as_dict(), sort_keys=False))
     weights = out / f"{name}.safetensors"
     if trainer.step == recipe.steps and (card := _finished(weights, config)):
+        processes.end()
         say(f"finished before: all {recipe.steps:,} steps are done")
         return card
     if trainer.step:

@@ -30,7 +30,7 @@ def objective(config: Config) -> Objective:
 def contrastive_objective(levels: Callable[[int, Generator], Tensor]) -> Objective:
     """Of an `nets.clip.ImageTextModel`, whose images have noise and whose labels are tokens (B, L), see `losses.contrastive_loss`.
 
-    In pieces it is another loss: each row has fewer to be told from.
+    It does not split: in a piece each row has fewer to be told from.
     """
 
     def draw(net: nn.Module, shape: torch.Size, labels: Tensor, generator: Generator) -> Drawn:
@@ -44,7 +44,7 @@ def contrastive_objective(levels: Callable[[int, Generator], Tensor]) -> Objecti
         images, texts, scale = net(noisy, sigma, moved(tokens, x0.device))
         return losses.contrastive_loss(images.float(), texts.float(), scale)
 
-    return Objective(draw, value)
+    return Objective(draw, value, splits=False)
 
 
 def captioned_objective(
@@ -64,7 +64,7 @@ def captioned_objective(
             wording = 2 * wording + (torch.rand(labels.shape, generator=generator) >= said).long()
         return objective.draw(net, shape, table[labels.cpu(), wording], generator)
 
-    return Objective(draw, objective.value)
+    return Objective(draw, objective.value, objective.splits)
 
 
 def sketched_objective(objective: Objective, sketch: Callable[[Tensor], Tensor] = edges) -> Objective:
@@ -74,4 +74,4 @@ def sketched_objective(objective: Objective, sketch: Callable[[Tensor], Tensor] 
         assert isinstance(net, Controlled)
         return objective.value(Hinted(net, sketch(x0)), x0, labels, *drawn)
 
-    return Objective(objective.draw, value)
+    return Objective(objective.draw, value, objective.splits)

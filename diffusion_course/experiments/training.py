@@ -12,7 +12,7 @@ from copy import deepcopy
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
@@ -20,24 +20,13 @@ from torch import Generator, Tensor, nn
 from ..errors import CourseError
 from ..noise import Draws, mix
 from . import checkpoints
-from .batches import Batch, Batches
+from .batches import Batches
 from .distributed import Processes
 from .graphs import Replayed
 from .guards import interrupt_held, memory_advice
-from .pieces import Pieces
+from .pieces import Batch, Loss, Pieces, splits
+from .precision import amp_dtype, layout
 from .recipe import Recipe
-
-Loss = Callable[[nn.Module, Tensor, Tensor, Generator], Tensor]
-"""(network, images (B, C, H, W), labels (B,), generator) -> scalar to minimise. Draws come from the generator."""
-
-
-@runtime_checkable
-class Split(Protocol):
-    """A loss whose draws stand apart, see `objectives.Objective`: in pieces it draws what it draws for the whole batch."""
-
-    draw: Callable[[nn.Module, torch.Size, Tensor, Generator], tuple[Tensor | None, ...]]
-    value: Callable[..., Tensor]
-
 
 Update = Callable[["Trainer", Tensor, Tensor], float]
 """(trainer, images (B, C, H, W), labels (B,)) -> the loss, after one step of its `net`, `optimizer` and `ema`, with its `lr`, `decay`
@@ -64,6 +53,7 @@ class Trainer:
     when recipe, images, labels and `about` are those it was made with. Raises CourseError when it is damaged or of another run.
     accumulate: pieces that a batch, or a process's share of it, is computed in; the gradient is the whole batch's. Where a
     GPU's memory is full they become more, and `say` takes a line on it. processes: those that train together, see `distributed`.
+    compiled: compile the network (torch.compile) at its first call.
     """
 
     def __init__(
@@ -80,13 +70,19 @@ class Trainer:
         update: Update | None = None,
         accumulate: int = 1,
         processes: Processes | None = None,
+        compiled: bool = False,
         say: Callable[[str], Any] = lambda line: print(line, file=sys.stderr),
     ):
         if (loss is None) == (update is None):
             raise CourseError("loss, update: got both or none, want one of them")
-        self.pieces, self.processes = Pieces(accumulate, say), processes or Processes()
-        if update and accumulate * self.processes.count > 1:
-            raise CourseError("update: takes whole batches; want accumulate=1 and one process")
+        self.pieces, self.processes = Pieces(accumulate, say, splits(loss)), processes or Processes()
+        if accumulate * self.processes.count > 1 and not splits(loss):
+            kind = "update" if update else "loss"
+            raise CourseError(f"{kind}: takes whole batches; want accumulate=1 and one process")
+        if recipe.batch_size < self.processes.count:
+            raise CourseError(
+                f"batch_size: got {recipe.batch_size}, want an image at least for each of {self.processes.count} processes"
+            )
         if len(images) == 0:
             raise CourseError(f"images: got shape {tuple(images.shape)}, want at least one")
         if images.is_floating_point() and not bool(torch.isfinite(images).all()):
@@ -98,8 +94,10 @@ class Trainer:
         self.layout = layout(self.device, self.amp_dtype, images.ndim)
         self.net = net.to(self.device).to(memory_format=self.layout).train()
         self.ema = deepcopy(net).eval().requires_grad_(False)
-        whole = self.device.type == "cuda" and update is None and accumulate * self.processes.count == 1
-        self.replayed = Replayed(self.net, whole, say)
+        if compiled:
+            self.net.compile()  # in place: the weights keep their names
+        plain = update is None and accumulate * self.processes.count == 1 and not compiled
+        self.replayed = Replayed(self.net, plain and self.device.type == "cuda", say)
         self.loss, self.update, self.recipe = loss, update, recipe
         self.batches = Batches(images, labels, self.device, self.layout)
         # Fused: one call for all parameters. On a CPU 4 ms in place of 20, of a step of 360.
@@ -113,7 +111,7 @@ class Trainer:
         # float16 gradients underflow without scaling; the scaler does nothing for the other dtypes.
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.amp_dtype == torch.float16)
         self.step, self.seconds = 0, 0.0
-        self.ahead: Batch | None = None  # of the next step, drawn while a GPU is busy
+        self.ahead: dict[int, Batch] = {}  # by its step: the next one, drawn while a GPU is busy
         self.half_done = False  # inside a step: what is in memory is then no state to resume from
         self.stopping = False  # one of several processes was told to
         self.checkpoint = Path(checkpoint) if checkpoint is not None else None
@@ -166,7 +164,7 @@ class Trainer:
 
     def _one_step(self) -> float:
         self.half_done = True
-        batch, self.ahead = self.ahead or self._batch(self.step), None
+        batch = self.ahead.pop(self.step, None) or self._batch(self.step)
         # Dropout layers draw from the global generator; it is seeded for this step only, and given back after.
         gpus = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices=gpus):
@@ -180,11 +178,7 @@ class Trainer:
         seed = mix(mix(self.recipe.seed) + step)
         generator = Generator().manual_seed(seed)
         rows = torch.randint(len(self.batches), (self.recipe.batch_size,), generator=generator)
-        drawn: tuple[Tensor | None, ...] = ()
-        if isinstance(self.loss, Split):
-            shape = torch.Size([len(rows), *self.batches.images.shape[1:]])
-            drawn = self.loss.draw(self.net, shape, self.batches.labels[rows], generator)
-        return Batch(rows, drawn, seed, generator)
+        return Batch.of(self.loss, self.net, self.batches, rows, seed, generator)
 
     def _minimised(self, batch: Batch) -> float:
         """The loop's own update."""
@@ -197,7 +191,9 @@ class Trainer:
         self.scaler.unscale_(self.optimizer)
         norm = nn.utils.clip_grad_norm_(self.net.parameters(), self.recipe.clip)
         if self.step + 1 < self.recipe.steps:
-            self.ahead = self._batch(self.step + 1)  # on the CPU, while a GPU computes what it was given
+            self.ahead = {
+                self.step + 1: self._batch(self.step + 1)
+            }  # on the CPU, while a GPU computes what it was given
         # All in one copy: each look at a GPU's numbers waits until it has done all it was given.
         value, size, stopping = torch.stack([loss.double(), norm.double(), stop.double()]).tolist()
         # Stop before such numbers reach the weights. (The float16 scaler skips infinite gradients by itself.)
@@ -218,15 +214,12 @@ class Trainer:
 
     def _piece(self, batch: Batch, low: int, high: int) -> Tensor:
         """Add the gradient of some rows of a batch to the network's; their part of the loss, ()."""
+        assert self.loss
         piece = batch.piece(low, high)
         images, labels = self.batches(piece.rows)
         torch.manual_seed(piece.seed)
         with torch.autocast(self.device.type, self.amp_dtype, enabled=self.amp_dtype is not None):
-            if isinstance(self.loss, Split):
-                loss = self.loss.value(self.net, images, labels, *piece.drawn)
-            else:
-                assert self.loss
-                loss = self.loss(self.net, images, labels, piece.generator.clone_state())
+            loss = piece.value(self.loss, self.net, images, labels)
             loss = loss * (len(piece) / len(batch))
         self.scaler.scale(loss).backward()
         return loss.detach().reshape(())
@@ -285,29 +278,3 @@ class Trainer:
         if self.scaler.is_enabled() and state["scaler"]:
             self.scaler.load_state_dict(state["scaler"])
         self.step, self.seconds = state["step"], state["seconds"]
-
-
-def amp_dtype(device: torch.device) -> torch.dtype | None:
-    """The mixed-precision dtype that pays on this device, or None for float32.
-
-    GPU: bfloat16 where the hardware has it, else float16. CPU: bfloat16 only with AMX or AVX-512 bf16
-    instructions; without them it is emulated, and was measured 17 times slower than float32.
-    """
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.get_device_capability(device)[0] >= 8 else torch.float16
-    if device.type == "cpu":
-        for feature in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
-            if getattr(torch.cpu, feature, lambda: False)():
-                return torch.bfloat16
-    return None
-
-
-def layout(device: torch.device, dtype: torch.dtype | None, ndim: int) -> torch.memory_format:
-    """How images of `ndim` axes, and the network's weights, lie in memory when it trains in the mixed precision `dtype`.
-
-    Convolutions with the channels innermost are faster on GPUs, and in float32 on CPUs: 1.1 to 1.2 times. In bfloat16 on a
-    CPU (AMX) they are slower: 1.2 to 1.7 times, in each of eight U-Nets of 0.6 to 2.7 M parameters.
-    """
-    if ndim != 4 or (device.type == "cpu" and dtype is not None):
-        return torch.contiguous_format
-    return torch.channels_last

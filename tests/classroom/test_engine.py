@@ -346,6 +346,7 @@ def test_an_error_only_with_gradients():
         "with inputs that record gradients, your function stopped with RuntimeError: Can't call numpy()"
         in text
     )
+    assert "trained through what you return: stay in torch." in text
 
 
 @pytest.mark.parametrize(

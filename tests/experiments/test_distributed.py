@@ -77,7 +77,7 @@ def test_where_one_of_them_is_full_it_alone_takes_smaller_pieces(runs, alone):
     assert_near(first["gradients"], alone["first"]["gradients"], 1e-6)
     assert first["said"] == []
     assert second["said"] == [
-        "out of GPU memory: 8 images are now computed in 2 pieces; the gradient is the same"
+        "out of GPU memory: 8 images are now computed in 2 pieces, whose gradients add up"
     ]
 
 
@@ -163,8 +163,19 @@ def test_shares_are_the_whole(n, count):
     assert rows == list(range(n))
 
 
+def test_a_batch_has_a_row_for_each_process():
+    processes = Processes()
+    processes.count = 4
+    with pytest.raises(
+        CourseError, match="batch_size: got 3, want an image at least for each of 4 processes"
+    ):
+        train_together.trainer(processes, batch_size=3)
+
+
 def test_several_processes_without_accelerate_say_what_to_install(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
+    assert joined("cpu")[0].count == 1  # somebody's variable, and no launcher's
+    monkeypatch.setenv("RANK", "0")
     monkeypatch.setitem(sys.modules, "accelerate", None)
     with pytest.raises(CourseError, match=r"pip install 'diffusion-course\[scale\]'"):
         joined(None)

@@ -8,7 +8,7 @@ from torch import nn
 from diffusion_course import CourseError
 from diffusion_course.experiments.config import Config
 from diffusion_course.experiments.models import network as network_of
-from diffusion_course.experiments.objectives import objective
+from diffusion_course.experiments.objectives import Objective, objective
 from diffusion_course.experiments.pieces import spans
 from diffusion_course.experiments.training import Recipe, Trainer
 
@@ -22,6 +22,11 @@ CONFIGS = {
     "bound": {"model": "eps-cosine", "loss": "vlb"},
     "hybrid": {"model": "eps-cosine", **HYBRID},
     "learned bound": {"model": "eps-cosine", **HYBRID, "loss": "vlb"},
+    "transformer": {
+        "model": "flow",
+        "net": {"kind": "dit", "image_size": 8, "patch_size": 2, "width": 12, "depth": 1},
+    },
+    "autoencoder": {"model": "autoencoder", "net": {"image_size": 8, "latent_channels": 2, "widths": [8, 8]}},
     "no classes": {"model": "edm", "net": UNET | {"num_classes": 0}},
     "classifier": {
         "model": "classifier",
@@ -140,8 +145,8 @@ def test_a_full_gpu_halves_the_pieces_until_they_fit_and_says_so():
     t = run(trainer(net=plain(), loss=with_room_for(2, seen), steps=3, say=said.append))
     assert seen == [8, 4, 2, 2, 2, 2] + [2] * 8  # tried whole, and in halves; then always in quarters
     assert said == [
-        "out of GPU memory: 8 images are now computed in 2 pieces; the gradient is the same",
-        "out of GPU memory: 8 images are now computed in 4 pieces; the gradient is the same",
+        "out of GPU memory: 8 images are now computed in 2 pieces, whose gradients add up",
+        "out of GPU memory: 8 images are now computed in 4 pieces, whose gradients add up",
     ]
     assert_same(t, run(trainer(net=plain(), loss=with_room_for(8, []), steps=3, accumulate=4)))
     for name, value in tensors(run(trainer(net=plain(), loss=with_room_for(8, []), steps=3))).items():
@@ -178,6 +183,22 @@ def test_where_one_image_is_too_much_the_run_ends_and_its_checkpoint_stays(tmp_p
 def test_a_bad_number_of_pieces(accumulate):
     with pytest.raises(CourseError, match="accumulate: got"):
         trainer(accumulate=accumulate)
+
+
+def test_a_loss_that_compares_rows_takes_whole_batches():
+    """In a piece each row would have fewer to be told from. So a full GPU gets advice."""
+
+    def full(net, x, y):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    loss = Objective(lambda net, shape, labels, generator: (), full, splits=False)
+    with pytest.raises(CourseError, match="loss: takes whole batches; want accumulate=1 and one process"):
+        trainer(loss=loss, accumulate=2)
+    with pytest.raises(CourseError, match=r"out of GPU memory: halve batch_size \(now 8\)"):
+        run(trainer(loss=loss))
+    given = {"model": "clip", "data": "mnist-captions", "recipe": {"steps": 1}}
+    assert not objective(Config.of(given)).splits
+    assert objective(Config.of(given | {"model": "text"})).splits
 
 
 def test_an_update_that_is_written_elsewhere_takes_whole_batches():

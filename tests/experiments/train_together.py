@@ -41,21 +41,8 @@ def trainer(processes=None, checkpoint=None, accumulate=1, spoil=None, said=None
     recipe = Recipe(**{"steps": STEPS, "batch_size": 16, "clip": 1e9} | recipe)
     loss = Spoilt(spoil) if spoil else objective(CONFIG)
     net = copy.deepcopy(NET)
-    made = Trainer(
-        net,
-        loss,
-        SET.images,
-        SET.labels,
-        recipe,
-        "cpu",
-        checkpoint,
-        0.0,
-        None,
-        None,
-        accumulate,
-        processes,
-        said,
-    )
+    options = {"accumulate": accumulate, "processes": processes, "say": said or print}
+    made = Trainer(net, loss, SET.images, SET.labels, recipe, "cpu", checkpoint, 0.0, **options)
     made.amp_dtype = None
     return made
 

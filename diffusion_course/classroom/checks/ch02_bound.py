@@ -7,7 +7,18 @@ import torch
 from torch import Tensor
 
 from .ch01_slips import after, altered, in_float32
-from .ch02_paths import Both, bound, first, law, of_whole, one_read_wrong, whole
+from .ch02_paths import (
+    Both,
+    bound,
+    first,
+    law,
+    of_model,
+    of_paths,
+    of_whole,
+    one_read_wrong,
+    whole,
+    whole_under,
+)
 from .ch02_terms import TERMS, TWO
 from .data import Check, Mutant
 from .inputs import Draw
@@ -52,6 +63,15 @@ def over_x0(q: Tensor, p: Tensor, prior: Tensor, x0: int) -> Both:
     return sum((whole(q, p, prior, k) for k in range(3)), 0 * prior[0]), bound(q, p, prior, x0)[1]
 
 
+def first_turned(q: Tensor) -> Tensor:
+    return torch.cat([q[:1].mT, q[1:]])
+
+
+def without_first(q: Tensor) -> Tensor:
+    return torch.cat([torch.ones_like(q[:1]), q[1:]])
+
+
+FIRST = "the row is the state that is given, so it is q[0, x0]"
 CHANGES = (
     ("its rows and columns swapped", swapped, "the row is the state that is given"),
     (
@@ -131,6 +151,18 @@ READINGS = [
         for name in ("p", "q")
         for k in (1, 2)
     ),
+    altered(f"q[0, :, x0] for q(x_1 | x_0): {FIRST}.", bound, q=first_turned),
+    *(
+        Mutant(f"q[0, :, x0] for q(x_1 | x_0), in {part} alone: {FIRST}.", one_read_wrong(place, q=first_turned))
+        for place, part in enumerate(("the expectation", "the terms"))
+    ),
+    Mutant("paths without q(x_1 | x_0): the probability of a path from x_0 has three factors.", one_read_wrong(0, q=without_first)),
+    Mutant(
+        "the prior read at x_1: it is the law of x_3, prior[x_3].",
+        lambda q, p, prior, x0: (
+            whole_under(of_paths(q, x0), of_model(p, torch.ones_like(prior), x0) * prior[:, None, None]), bound(q, p, prior, x0)[1]
+        ),
+    ),
     Mutant("a uniform prior in the expectation alone: p(x_3) is given.", one_read_wrong(0, prior=uniform)),
     *(
         Mutant(f"an x_0 that is always 0 in {part} alone: use the argument.", one_read_wrong(place, x0=lambda x0: 0))
@@ -172,6 +204,8 @@ BOUND = Check(
     where="equation (12) in section 5 of this notebook: line 1 is the expectation over the paths, line 9 has the terms "
     "L_T = KL(q(x_3 | x_0) || p(x_3)), L_{t-1} = E KL(q(x_{t-1} | x_t, x_0) || p(x_{t-1} | x_t)) for t = 2 and 3, and "
     "L_0 = -E log p(x_0 | x_1) (Ho et al. 2020, eq. 5).",
+    recording=False,
+    same_dtype=True,
     outputs=("whole", "terms"),
     mutants=[*WHOLES, *TERMS, *READINGS, *TWO],
 )

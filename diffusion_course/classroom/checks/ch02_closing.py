@@ -95,6 +95,20 @@ def forwards(p: Tensor, prior: Tensor) -> list[Tensor]:
     return laws
 
 
+def with_q(p: Tensor, prior: Tensor) -> list[Tensor]:
+    """The law of x_t, walked down with the table q of x_{t-1} and x_t."""
+    laws = [prior]
+    for step in p.flip(0):
+        laws.append(law(step.T * laws[-1]) @ laws[-1])
+    return laws[::-1]
+
+
+def from_above(p: Tensor, prior: Tensor) -> Tensor:
+    """p(x_3 | x_{t-1}) in all steps."""
+    steps = p[2], p[2] @ p[1], p[2] @ p[1] @ p[0]
+    return torch.stack([law(step.T * prior) for step in steps[::-1]])
+
+
 def models(d: Draw) -> Iterator[tuple[str, tuple]]:
     """Probabilities of all sizes; and a model whose steps are all alike."""
     numbers = 10 ** d.shuffled(d.ladder(-4, 0, 27)).reshape(3, 3, 3)
@@ -107,12 +121,16 @@ FORMULAS = [
     Mutant("p itself: q leads from x_{t-1} to x_t, p the other way.", lambda p, prior: p),
     slip("p with rows and columns swapped: its rows do not add up to 1, Bayes' rule has two more factors. Or the joint, divided by p(x_t): divide by p(x_{t-1}), the sum over x_t.", lambda s, b, a: s.T),
     slip(
-        "p with rows and columns swapped and the rows made to add up to 1: Bayes' rule has p(x_t) as well, which is not the same for all x_t.",
+        "p with rows and columns swapped and the rows made to add up to 1, with no p(x_t) in it: Bayes' rule weights each x_t with p(x_t). "
+        "Along the wrong axis p(x_t) cancels, too: it belongs to the rows of p[t - 1], law[:, None].",
         lambda s, b, a: law(s.T),
     ),
     slip("Bayes' rule without p(x_{t-1}), by which it divides: the rows must add up to 1.", lambda s, b, a: s.T * a),
     slip("Bayes' rule without p(x_t): its rows do not add up to 1.", lambda s, b, a: s.T / b[:, None]),
     slip("Bayes' rule turned over: p(x_t) stands above, p(x_{t-1}) below.", lambda s, b, a: s.T * b[:, None] / a),
+    slip("Bayes' rule turned over, and its rows made to add up to 1: p(x_t) stands above, p(x_{t-1}) below.", lambda s, b, a: law(s.T * b[:, None] / a)),
+    slip("Bayes' rule divided by p(x_t) along the rows: it is divided by p(x_{t-1}), the law one step further down.", lambda s, b, a: s.T * a / a[:, None]),
+    slip("Bayes' rule divided by the column sums of p: it is divided by p(x_{t-1}), in which each x_t has its weight p(x_t).", lambda s, b, a: s.T * a / s.sum(0)[:, None]),
     slip("laws along the wrong axes: p(x_{t-1}) belongs to the rows of q, p(x_t) to the columns.", lambda s, b, a: s.T * a[:, None] / b),
     slip("a right table of p(x_t | x_{t-1}), its rows and columns swapped: the row is x_{t-1}.", lambda s, b, a: bayes(s, b, a).T),
     slip("the law of x_t alone, without p(x_{t-1} | x_t).", lambda s, b, a: a.expand(3, 3)),
@@ -133,6 +151,11 @@ LAWS = [
     *law_slips(
         "laws that begin with the prior at t = 0: it is p(x_3), and the model runs from there down.", forwards
     ),
+    law_slip(
+        "laws that are walked upwards, the prior taken for that of x_1: it is p(x_3), so walk down from it, with p[2] first.",
+        lambda p, prior: [prior, *forwards(p, prior)[:3]],
+    ),
+    law_slip("laws walked down with q: p(x_{t-1}) is law @ p[t - 1].", with_q),
     *law_slips("laws in the reverse order: the prior is that of x_3.", lambda p, prior: laws_of(p, prior)[::-1]),
     law_slip(
         "the laws one step off, p(x_{t-1}) in the place of p(x_t): the column x_t is weighted with the law of x_t.",
@@ -173,6 +196,9 @@ TABLES = [
         Mutant(f"p[{k}] in Bayes' rule for every step, with right laws: the step between x_{{t-1}} and x_t has p[t - 1].", tables(k, k, k))
         for k in range(3)
     ),
+    Mutant("the product of p's tables down from x_3, with the prior: q[t - 1] is Bayes' rule for one step, with the law of x_t.", from_above),
+    altered("p[t - 2] in step t, in the laws and in Bayes' rule: it has p[t - 1].", closing_q, p=lambda p: p.roll(1, 0)),
+    altered("p[t] in step t, in the laws and in Bayes' rule: it has p[t - 1].", closing_q, p=lambda p: p.roll(-1, 0)),
     altered("p read from the back: p[t - 1] is the step from x_t to x_{t-1}.", closing_q, p=lambda p: p.flip(0)),
     after("the steps in the reverse order: entry t - 1 is the step from x_{t-1} to x_t.", closing_q, lambda q: q.flip(0)),
     after("the table of t = 1 alone, one of three: return all of them, stacked.", closing_q, lambda q: q[0]),
@@ -210,6 +236,8 @@ CLOSING_Q = Check(
     fixed=models,
     where="equation (8) in section 3 of this notebook: the gap is KL(q(x_{1:T} | x_0) || p(x_{1:T} | x_0)), and 0 where q is the model's "
     "own posterior. So q[t - 1, i, j] must be the model's p(x_t = j | x_{t-1} = i), by Bayes' rule.",
+    recording=False,
+    same_dtype=True,
     outputs=("q",),
     mutants=[*FORMULAS, *LAWS, *TABLES, *PAIRS],
 )

@@ -33,8 +33,11 @@ def of_model(p: Tensor, prior: Tensor, x0: int) -> Tensor:
 
 
 def whole(q: Tensor, p: Tensor, prior: Tensor, x0: int) -> Tensor:
-    paths = of_paths(q, x0)
-    return (paths * (paths / of_model(p, prior, x0)).log()).sum()
+    return whole_under(of_paths(q, x0), of_model(p, prior, x0))
+
+
+def whole_under(paths: Tensor, model: Tensor) -> Tensor:
+    return (paths * (paths / model).log()).sum()
 
 
 # ---- three kinds of terms

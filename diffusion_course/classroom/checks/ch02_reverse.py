@@ -1,6 +1,6 @@
 """Checks of chapter 02, the fourth: the chain backwards, a sampler made of the posterior and a guess of x_0."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -21,6 +21,7 @@ from .ch02_walk import (
 )
 from .data import Check, Mutant
 from .inputs import Draw
+from .weights import Named, Run, Scripted, first_wrong
 
 
 def chains(d: Draw) -> Iterator[tuple[str, tuple]]:
@@ -153,6 +154,27 @@ STATES = [
     in_float32(reverse_chain),
 ]  # fmt: skip
 
+BETAS = (0.1, 0.3, 0.2, 0.4)  # of the chain on which weights are measured
+NAMED = Named(
+    state=lambda k: f"x_{len(BETAS) + 1 - k}",
+    answers=lambda k: {k - 1: "the guess"},
+    draw=lambda k: f"z_{len(BETAS) + 1 - k}",
+    step=lambda k: f"the step of t = {len(BETAS) + 1 - k}",
+)
+
+
+def measured(answer: Callable) -> str:
+    def run(chain: Callable) -> Run:
+        def states(start: float, guesses: Sequence[float], draws: Sequence[float]) -> Tensor:
+            noise = torch.tensor(draws, dtype=torch.float64).flip(0).reshape(-1, 1, 1)
+            x_T = torch.full((1, 1), start, dtype=torch.float64)
+            return chain(Scripted(guesses), x_T, torch.tensor(BETAS, dtype=torch.float64), noise).flatten()
+
+        return states
+
+    return first_wrong(run(answer), run(reverse_chain), NAMED, len(BETAS), len(BETAS))
+
+
 REVERSE_CHAIN = Check(
     id="02-reverse_chain",
     points=5,
@@ -165,6 +187,8 @@ REVERSE_CHAIN = Check(
     "q(x_{t-1} | x_t, x_0) at x_0 = guess(x_t, t), for t = T, ..., 1; at t = 1 the variance is 0, so x_0 = guess(x_1, 1) (Ho et al. 2020, eqs. 6-7).",
     outputs=("states",),
     path="x_{left}",
+    same_dtype=True,
+    measured=measured,
     evaluations={"guess": lambda guess, x_T, betas, noise: len(betas) * len(x_T)},
     mutants=[*ASKED, *MEANS, *SPREADS, *NOISES, *LOOPS, *STATES],
 )

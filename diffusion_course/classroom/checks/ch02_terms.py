@@ -132,6 +132,13 @@ TERMS = [
         "a posterior that is not divided by q(x_t | x_0).",
         lambda before, step, after, p: after @ kl((before[:, None] * step).T, p),
     ),
+    of_steps(
+        "a posterior divided by q(x_{t-1} | x_0) at x_t: it is divided by q(x_t | x_0).",
+        lambda before, step, after, p: after @ kl(divided(before[:, None] * step, before), p),
+    ),
+    of_terms(
+        "an L_0 weighted with the prior: x_1 has the probability q(x_1 | x_0).", 2, lambda q, p, prior, x0: -(prior @ p[0, :, x0].log())
+    ),
     *two_ways(
         "Bayes' rule with q(x_t | x_0) above: there stands q(x_{t-1} | x_0), and q(x_t | x_0) is what it is divided by.",
         lambda before, step, after: after[:, None] * step,

@@ -61,6 +61,11 @@ def cut(difference: Tensor, reach: Tensor, shown: Tensor) -> tuple[Tensor, Tenso
     return difference, reach, difference > reach
 
 
+def ends_cut(difference: Tensor, reach: Tensor, shown: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    low, high = (difference - reach).clamp(min=-1), (difference + reach).clamp(max=1)
+    return difference, (high - low) / 2, shown
+
+
 def of_those_that_differ(d: Tensor, marks: Tensor) -> Tensor:
     n, mean = differing(d), d.sum(-1) / differing(d)
     return ((d != 0) * (d - mean[..., None]).square()).sum(-1).sqrt() / n
@@ -113,6 +118,7 @@ SHOWN_BETTER = Check(
     "the mean d and the variance s^2 (divided by N); the reach is k s / sqrt(N).",
     outputs=("difference", "reach", "shown"),
     recording=False,
+    same_dtype=True,
     only={
         "shown": "difference and reach are right. shown is difference > reach, entry by entry: the lower end decides, difference - reach. "
         "An end of exactly 0 is not above 0, and a reach of 0 is a reach, too.",
@@ -166,7 +172,8 @@ SHOWN_BETTER = Check(
             spread=lambda d, marks: d.var(-1, correction=0) / d.shape[-1],
         ),
         slip(
-            "a variance divided by N - 1, which torch's var and std take by default: here s^2 divides by N, correction=0.",
+            "N - 1 in the place of N, in the variance, as torch's var and std take it by default (correction=0 does not), or in the root "
+            "of N: both have N here.",
             spread=lambda d, marks: (d.var(-1) / d.shape[-1]).sqrt(),
         ),
         slip(
@@ -227,6 +234,18 @@ SHOWN_BETTER = Check(
         slip(
             "pairs with a reach of 0 left out: a method that is better on all samples is shown to be better, 1 > 0.",
             decide=lambda difference, reach: (difference > reach) & (reach > 0),
+        ),
+        slip(
+            "a reach made of the samples on which the two differ alone: s and N are those of all samples.",
+            spread=of_those_that_differ,
+        ),
+        slip(
+            "the variance of a yes or no, |d| (1 - |d|): a difference is -1, 0 or 1, so take the variance of the differences.",
+            spread=lambda d, marks: ((p := d.mean(-1).abs()) * (1 - p) / d.shape[-1]).clamp(min=0).sqrt(),
+        ),
+        whole(
+            "ends of the interval that are cut to -1 and 1, and a reach taken from them: it is not cut, it is k s / sqrt(N).",
+            ends_cut,
         ),
         whole(
             "a reach cut where the interval leaves [-1, 1]: reach is not cut, it is k s / sqrt(N).",

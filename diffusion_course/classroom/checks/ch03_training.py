@@ -8,6 +8,7 @@ from torch import Tensor
 from .ch03_step import training_step
 from .ch03_training_moves import AVERAGES, OPERATIONS
 from .ch03_training_slips import LABELS, LOSSES, NOISE, TIMES
+from .ch03_watched import measured
 from .data import Check
 from .inputs import Draw
 from .machines import SEEN
@@ -68,6 +69,7 @@ TRAINING_STEP = Check(
         ", weights of ema": "net is trained right, only ema is not: in place, each weight becomes decay times itself plus 1 - decay times "
         "the new weight of net, with the decay of this step, and ema itself is the memory.",
     },
+    measured=measured,
     machine="training",
     path="in order",
     mutants=[*TIMES, *NOISE, *LABELS, *LOSSES, *OPERATIONS, *AVERAGES],

@@ -31,6 +31,10 @@ TIMES = [
         "times drawn from 1..1000, whatever the table's length is: T is len(alpha_bar).",
         times=lambda d, T, B: d.randint(1, 1001, (B,)),
     ),
+    slip(
+        "draws.randint asked twice, the first answer thrown away: each call draws anew, so ask once a step.",
+        times=lambda d, T, B: (d.randint(1, T + 1, (B,)), d.randint(1, T + 1, (B,)))[1],
+    ),
     slip("t = T for all: every sample draws its own t.", times=lambda d, T, B: torch.full((B,), T)),
 ]
 NOISE = [
@@ -49,6 +53,10 @@ NOISE = [
     slip(
         "two noises, one in x_t and another in the target: eps is drawn once, and is both.",
         want=lambda target, x0, eps, a, d: target(x0, d.randn(x0.shape), a),
+    ),
+    slip(
+        "draws.randn asked twice, the first answer thrown away: each call draws anew, so ask once a step.",
+        noise=lambda d, x0: (d.randn(x0.shape), d.randn(x0.shape))[1],
     ),
     slip("no noise: eps = draws.randn(x0.shape).", noise=lambda d, x0: torch.zeros_like(x0)),
 ]
@@ -96,6 +104,10 @@ LABELS = [
         ),
     ),
     slip(
+        "draws.rand asked twice, the first answer thrown away: each call draws anew, so ask once a step.",
+        labels=lambda d, y, p, none: (d.rand(len(y)), dropped(d, y, p, none))[1],
+    ),
+    slip(
         "a label dropout of 0.1, whatever drop is: use the argument.",
         labels=lambda d, y, p, none: dropped(d, y, 0.1, none),
     ),
@@ -120,6 +132,10 @@ LOSSES = [
     slip(
         "a target made with 1 - alpha_bar_t: target takes alpha_bar_t itself.",
         want=lambda target, x0, eps, a, d: target(x0, eps, 1 - a),
+    ),
+    slip(
+        "alpha_bar_t in the shape (B, 1), whatever x0 has: it takes a 1 for each axis after the first, reshape(-1, *[1] * (x0.ndim - 1)).",
+        shape=lambda a, x0: a[:, None],
     ),
     slip(
         "alpha_bar_t of shape (B,) handed to target: give it the ones that multiply x0, (B, 1, ..., 1).",

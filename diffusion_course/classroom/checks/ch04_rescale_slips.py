@@ -3,10 +3,11 @@
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .ch04_clock import between, kept, log_kept, places, ratios, rescale
 from .ch04_cosine import betas_of
+from .ch04_rescale_old import FACTORS, OLD_BETAS
 from .data import Mutant
 from .slips import argument_slip, result_slip
 
@@ -30,11 +31,6 @@ def result(hint: str, change: Callable) -> Mutant:
     return result_slip(hint, rescale, change)
 
 
-def stretched(betas: Tensor, T: int) -> Tensor:
-    """The betas themselves on T places, from the first to the last."""
-    return between(betas, torch.arange(T).to(betas) * (len(betas) - 1) / max(T - 1, 1))
-
-
 def strided(betas: Tensor, T: int) -> Tensor:
     """Every (N // T)-th alpha_bar, whether or not T divides N."""
     stride = len(betas) // T
@@ -50,6 +46,21 @@ def from_logs(logs: Tensor) -> Tensor:
     return -torch.expm1(logs.diff())
 
 
+def one_old_step(betas: Tensor, place: Tensor) -> Tensor:
+    return -torch.expm1(log_kept(betas, place) - log_kept(betas, (place - 1).clamp(min=0)))
+
+
+def rolled(alpha_bar: Tensor) -> Tensor:
+    return 1 - alpha_bar / alpha_bar.roll(1)
+
+
+def by_log_snr(betas: Tensor, T: int) -> Tensor:
+    """ln alpha_bar from log-SNR straight between steps 1, 2, ...; before step 1, where there is none, ln alpha_bar itself."""
+    place, snr = places(len(betas), T, betas), torch.logit(kept(betas)[1:])
+    late = between(snr.repeat(2)[: max(len(snr), 2)], (place - 1).clamp(min=0))
+    return from_logs(torch.where(place < 1, log_kept(betas, place), nn.functional.logsigmoid(late)))
+
+
 def mixed(betas: Tensor, T: int, share: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
     """ln alpha_bar at the right places with another share of the entry on the right: share(places, entries on the left)."""
     place = places(len(betas), T, betas)
@@ -58,42 +69,6 @@ def mixed(betas: Tensor, T: int, share: Callable[[Tensor, Tensor], Tensor]) -> T
 
 
 SWAPPED = "N and T swapped: step t of the new schedule ends where the old one is after t N / T steps."
-
-# the factor
-FACTORS = (
-    Mutant(
-        "the betas of T of the old steps, unchanged: each new step must take the noise of N / T old ones.",
-        stretched,
-    ),
-    Mutant(
-        "the betas of T of the old steps times N / T, the factor of this section: it keeps the sum of the betas, nearly; "
-        "here alpha_bar is kept, so take ratios of it.",
-        lambda b, T: stretched(b, T) * len(b) / T,
-    ),
-    Mutant(
-        "all N betas times N / T: return T betas, from alpha_bar at t N / T.",
-        lambda b, T: b * len(b) / T,
-    ),
-    Mutant(
-        "the betas times 1000 / T whatever N is: N is the number of the betas, and alpha_bar is to be kept, not the sum of the betas.",
-        lambda b, T: stretched(b, T) * 1000 / T,
-    ),
-    Mutant(
-        "an even ramp between the old ends times N / T, the factor of this section: it keeps the sum of a ramp's betas, nearly; here "
-        "alpha_bar is kept, of any betas.",
-        lambda b, T: (
-            torch.linspace(0, 1, T, dtype=b.dtype, device=b.device).mul(b[-1] - b[0]).add(b[0]) * len(b) / T
-        ),
-    ),
-    Mutant(
-        "the old beta_1 as the first: one new step takes the noise of the N / T first ones.",
-        lambda b, T: torch.cat([b[:1], rescale(b, T)[1:]]),
-    ),
-    Mutant(
-        "the old beta_N where T = 1: the one step takes the noise of all N.",
-        lambda b, T: rescale(b, T) if T > 1 else b[-1:],
-    ),
-)
 
 # the places
 PLACES = (
@@ -149,6 +124,12 @@ PLACES = (
         lambda b, T: betas_of((1 - b).cumprod(0)[torch.linspace(0, len(b) - 1, T).round().long()]),
     ),
     place_slip(
+        "places in the middle of the new steps, as F.interpolate has them without align_corners: step t ends at t N / T.",
+        lambda N, T, b: torch.where(
+            torch.arange(T + 1) > 0, ((torch.arange(T + 1).to(b) - 0.5) * N / T + 0.5).clamp(1, N), 0
+        ),
+    ),
+    place_slip(
         "places t T / N: step t of the new schedule ends where the old one is after t N / T steps.",
         lambda N, T, b: (torch.arange(T + 1).to(b) * T / N).clamp(max=N),
     ),
@@ -183,6 +164,13 @@ TABLES = (
         ),
     ),
     Mutant(
+        "a table of logarithms with 1 in front: alpha_bar_0 is 1, so its logarithm is 0.",
+        lambda b, T: from_logs(
+            between(torch.cat([torch.ones(1).to(b), (1 - b).log().cumsum(0)]), places(len(b), T, b))
+        ),
+    ),
+    Mutant("log-SNR taken as straight between whole steps: here ln alpha_bar is.", by_log_snr),
+    Mutant(
         "the share with its ends exchanged: at share 0 the value is that of the entry on the left.",
         lambda b, T: from_logs(mixed(b, T, lambda place, left: 1 - (place - left))),
     ),
@@ -204,6 +192,14 @@ TABLES = (
 
 # from alpha_bar to betas
 STEPS = (
+    Mutant(
+        "alpha_bar'_{t-1} read one old step before alpha_bar'_t: it is the new entry before, N / T old steps before.",
+        lambda b, T: one_old_step(b, places(len(b), T, b)[1:]),
+    ),
+    Mutant(
+        "torch.roll for alpha_bar'_{t-1}: it puts the last entry in front, where alpha_bar'_0 = 1 belongs.",
+        lambda b, T: rolled(log_kept(b, places(len(b), T, b))[1:].exp()),
+    ),
     step_slip(
         "the fall of ln alpha_bar taken for beta, which is so for small betas only: beta = 1 - exp(-fall).",
         lambda fall: fall,
@@ -273,4 +269,4 @@ RESULTS = (
     ),
 )
 
-SLIPS = (*FACTORS, *PLACES, *TABLES, *STEPS, *RESULTS)
+SLIPS = (*FACTORS, *OLD_BETAS, *PLACES, *TABLES, *STEPS, *RESULTS)

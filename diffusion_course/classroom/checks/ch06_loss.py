@@ -1,102 +1,15 @@
 """The training loss of a network with labels: the labels are dropped in the loss itself."""
 
-from collections.abc import Callable, Iterator
-from functools import partial
-from typing import Any
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
+from .ch06_built import conditional_loss, expected, image_slip, kept_labels, masked_slip, mixed, slip
 from .ch06_labels import drop_labels, dropout_inputs
 from .data import Check, Mutant
-from .inputs import Draw, column
+from .inputs import Draw
 from .slips import result_slip
-
-Reduce = Callable[[Tensor], Tensor]
-
-
-def conditional_loss(
-    model: Callable,
-    x0: Tensor,
-    labels: Tensor,
-    sigma: Tensor,
-    eps: Tensor,
-    u: Tensor,
-    p: float,
-    no_label: int,
-) -> Tensor:
-    return built(model, x0, labels, sigma, eps, u, p, no_label)
-
-
-def noisy(x0: Tensor, s: Tensor, eps: Tensor) -> Tensor:
-    return x0 + s * eps
-
-
-def eps_error(D: Tensor, x: Tensor, x0: Tensor, s: Tensor, eps: Tensor) -> Tensor:
-    return (x - D) / s - eps
-
-
-def built(
-    model: Callable,
-    x0: Tensor,
-    labels: Tensor,
-    sigma: Tensor,
-    eps: Tensor,
-    u: Tensor,
-    p: float,
-    no_label: int,
-    drop: Callable = drop_labels,
-    see: Callable = noisy,
-    told: Callable = lambda sigma: sigma,
-    error: Callable = eps_error,
-    reduce: Reduce = lambda error: error.square().mean(),
-) -> Tensor:
-    """The loss of five parts. drop: the labels that the model sees; see: the x; told: the sigma; error: of one entry; reduce: to a number."""
-    s = column(sigma, x0)
-    x = see(x0, s, eps)
-    return reduce(error(model(x, told(sigma), drop(labels, u, p, no_label)), x, x0, s, eps))
-
-
-def slip(hint: str, **parts: Any) -> Mutant:
-    return Mutant(hint, partial(built, **parts))
-
-
-def masked_slip(hint: str, change: Callable) -> Mutant:
-    """A mutant in which the mask of dropped samples does more: change(error, mask) -> the loss."""
-
-    def loss(
-        m: Callable, x0: Tensor, y: Tensor, s: Tensor, eps: Tensor, u: Tensor, p: float, none: int
-    ) -> Tensor:
-        return built(m, x0, y, s, eps, u, p, none, reduce=lambda e: change(e, column(u < p, e)))
-
-    return Mutant(hint, loss)
-
-
-def image_slip(hint: str, x0s: Callable, drop: Callable = drop_labels) -> Mutant:
-    """A mutant whose images or noise are dropped: x0s(x0, eps, mask) -> (x0, eps)."""
-
-    def loss(
-        m: Callable, x0: Tensor, y: Tensor, s: Tensor, eps: Tensor, u: Tensor, p: float, none: int
-    ) -> Tensor:
-        return built(m, *_split(x0s(x0, eps, column(u < p, x0)), y, s), u, p, none, drop=drop)
-
-    return Mutant(hint, loss)
-
-
-def _split(pair: tuple[Tensor, Tensor], y: Tensor, s: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    return pair[0], y, s, pair[1]
-
-
-def expected(
-    m: Callable, x0: Tensor, y: Tensor, s: Tensor, eps: Tensor, u: Tensor, p: float, none: int
-) -> Tensor:
-    """Both losses, weighted by how often each would be met."""
-    kept, dropped = (built(m, x0, y, s, eps, u, q, none) for q in (0.0, 2.0))
-    return (1 - p) * kept + p * dropped
-
-
-def kept_labels(y: Tensor, u: Tensor, p: float, none: int) -> Tensor:
-    return y
 
 
 def edges(d: Draw) -> Iterator[tuple[str, tuple]]:
@@ -228,6 +141,10 @@ CONDITIONAL_LOSS = Check(
             "asked once, with the label that u leaves it.",
             expected,
         ),
+        Mutant(
+            "two answers mixed with the weights 1 - p and p, as guidance mixes them: each sample is asked once, with the label that u leaves it.",
+            mixed,
+        ),
         # what the model is shown
         slip(
             "sqrt(sigma) in the noise and in the division, as of a variance: sigma is the standard deviation.",
@@ -243,6 +160,19 @@ CONDITIONAL_LOSS = Check(
         slip(
             "x shrunk by sqrt(1 + sigma^2), the coordinates of x_t: here x = x_0 + sigma eps.",
             see=lambda x0, s, eps: (x0 + s * eps) / (1 + s**2).sqrt(),
+        ),
+        slip(
+            "x divided by sqrt(1 + sigma^2) on its way into the model: this one takes x as it is.",
+            scaled=lambda x, s: x / (1 + s**2).sqrt(),
+        ),
+        slip(
+            "x = sqrt(1 - sigma^2) x_0 + sigma eps, in which the image shrinks, as in x_t: here x = x_0 + sigma eps.",
+            see=lambda x0, s, eps: (1 - s**2).clamp(min=0).sqrt() * x0 + s * eps,
+        ),
+        slip(
+            "the mean sigma of the batch for all samples: each has its own.",
+            see=lambda x0, s, eps: x0 + s.mean() * eps,
+            error=lambda D, x, x0, s, eps: (x - D) / s.mean() - eps,
         ),
         slip("one sigma for the whole batch: each sample has its own.", see=lambda x0, s, eps: x0 + s[:1] * eps),
         slip("the first sigma told to the model for all samples: each has its own.", told=one_sigma),
@@ -265,6 +195,10 @@ CONDITIONAL_LOSS = Check(
         slip(
             "a division by sigma where it is above 1 alone: divide by each sigma, the small ones too.",
             error=lambda D, x, x0, s, eps: (x - D) / s.clamp(min=1) - eps,
+        ),
+        slip(
+            "the EDM weight, (sigma^2 + 1/4) / (sigma / 2)^2, on the squared error of x_0: here it is divided by sigma^2.",
+            error=lambda D, x, x0, s, eps: (D - x0) * (s**2 + 0.25).sqrt() / (s / 2),
         ),
         slip("x as the target: it is eps.", error=lambda D, x, x0, s, eps: (x - D) / s - x),
         slip("x_0 as the target of the implied noise: it is eps.", error=lambda D, x, x0, s, eps: (x - D) / s - x0),

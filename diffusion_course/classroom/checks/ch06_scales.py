@@ -45,7 +45,11 @@ def _advice(scales: Tensor, sigmas: Tensor, std: float) -> str:
     if float(levels.min()) > std:
         return ". There the class of nearly every point is open; those that end between the classes are told apart below"
     if costly(scales, sigmas, std):
-        return f". Recall is {recall:.2f}: {OPEN}"
+        least = float(scales[sigmas <= std].max())
+        return (
+            f". Recall is {recall:.2f}: {OPEN}. What makes samples recognised is guidance at the levels below {std:g}, "
+            f"where your scales are {least:.3g} at most: weaker above, stronger there"
+        )
     if recall > HIGH and not bool((scales < 1).any()):
         return f". Recall is high ({recall:.2f}): guide more strongly there"
     return ""

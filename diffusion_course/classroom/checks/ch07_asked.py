@@ -94,7 +94,8 @@ def _refusing(refused: Sequence[Watched], passing: dict[str, Watched], all_of_th
         return "The right steps that it refuses differ from the others by rounding: allow 1e-6 of the length of the result."
     return (
         "Does is_right(ddim_step) say True? Then it takes rounding for a mistake: allow 1e-6 of the length of the result. "
-        "Does it say False? Then what it compares with is wrong, or the comparison."
+        "Does it say False? Then what it compares with is wrong, or the comparison, or it asks for more than eq. 12 does, as of how "
+        "the step calls the model."
     )
 
 
@@ -134,6 +135,8 @@ def _facts(asked: Sequence[Asked]) -> Iterator[str]:
     if len(t) > 1 and eta <= {0.0, 1.0}:
         yield f"eta is {' or '.join(f'{e:g}' for e in sorted(eta))}"
     yield from (words for words, holds in SAME.items() if all(map(holds, asked)))
+    if all(map(_samples_alike, asked)) and any(len(one.args[1]) > 1 for one in asked):
+        yield "all samples of the batch are the same"
     largest = max(_guess(one.args) for one in asked)
     if largest < USUAL:
         yield f"no entry of the guess x0 is larger than {largest:.2g}"
@@ -155,7 +158,7 @@ def _blind_to_t(one: Asked) -> bool:
 
 
 def _samples_alike(one: Asked) -> bool:
-    return all(len(one.args[n]) > 1 and bool((one.args[n] == one.args[n][:1]).all()) for n in (1, 5))
+    return all(bool((one.args[n] == one.args[n][:1]).all()) for n in (1, 5))
 
 
 SAME: dict[str, Callable[[Asked], Any]] = {
@@ -165,5 +168,4 @@ SAME: dict[str, Callable[[Asked], Any]] = {
     "the model predicts 0": lambda one: not bool(_predicted(*one.args[:3]).any()),
     "the model does not look at t": _blind_to_t,
     "the batch has one sample": lambda one: len(one.args[1]) == 1,
-    "all samples of the batch are the same": _samples_alike,
 }

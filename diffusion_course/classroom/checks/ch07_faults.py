@@ -74,16 +74,28 @@ def named_right(named: Tensor, line_up: str = OWN) -> float:
     return float((named == torch.tensor(faults_of(line_up))).sum())
 
 
+# Kinds of experiments, and the faults that they tell from the others.
+EXPERIMENTS = {
+    "watch the model, one that writes down what it is told, call by call": (1, 8),
+    "compare states, those of one run with one another, and those of two runs that differ in eta or in one draw alone": (
+        2,
+        6,
+        7,
+    ),
+    "switch off all but one part, by x_T = 0 and a model that predicts 0, or by no noise and a model that predicts 1": (
+        3,
+        4,
+        5,
+    ),
+}
+
+
 def misnamed(named: Tensor, line_up: str = OWN) -> str:
-    """Of the wrong names: how many are faults of the line-up in another place, and how many no sampler has."""
-    right = faults_of(line_up)
-    wrong = [int(n) for n, fault in zip(named.tolist(), right, strict=True) if n != fault]
-    moved = sum(n in right for n in wrong)
-    words = {
-        f"{moved} of a fault that another sampler has": moved,
-        f"{len(wrong) - moved} of a fault that none of the five has": len(wrong) - moved,
-    }
-    return f"Of the wrong names: {', '.join(w for w, n in words.items() if n)}." if wrong else ""
+    """The kind of experiment that speaks against the first wrong name; against which, it shows."""
+    pairs = zip(named.tolist(), faults_of(line_up), strict=True)
+    wrong = next((int(n) for n, fault in pairs if n != fault), None)
+    told = (words for words, faults in EXPERIMENTS.items() if wrong in faults)
+    return next((f"An experiment speaks against one of your names: {words}." for words in told), "")
 
 
 def version(line_up: str) -> Variant:
@@ -161,6 +173,7 @@ NAME_FAULTS = Check(
     outputs=("the list of faults",),
     score=named_right,
     missed=misnamed,
+    coarse=True,
     scored="the number of samplers whose fault is named right",
     lower=False,
     marks=((2, 3), (3, 4), (5, 5)),

@@ -134,7 +134,7 @@ IS_RIGHT = Check(
             lambda step: True,
         ),
         Mutant(
-            "a test that says False of every step, of the plain formula too.",
+            "a test that says False of every step, of the right ones as well.",
             lambda step: False,
         ),
         Mutant("the two verdicts exchanged: True is for a right step.", lambda step: not right_test(step)),

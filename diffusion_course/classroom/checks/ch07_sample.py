@@ -1,24 +1,19 @@
 """The sampler: all its states, from x_T over the chosen times to x_0."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ...denoisers import EpsModel
 from .ch03 import predict
-from .ch07_ddim import clean, fresh_std, kept, neighbours, neighbours_beta, right_step
-from .ch07_walks import Part, cut, first_prediction, first_time, last_noise, of_clipped, swap, walk, walked
+from .ch07_ddim import fresh_std, kept, neighbours, neighbours_beta
+from .ch07_sample_times import TIMES, ddim_sample
+from .ch07_walks import Part, cut, first_prediction, last_noise, of_clipped, swap, walked
 from .data import Check, Mutant
 from .inputs import Draw
-from .slips import argument_slip, result_slip
-
-
-def ddim_sample(
-    eps_model: EpsModel, x_T: Tensor, times: Tensor, eta: float, noise: Tensor, alpha_bar: Tensor
-) -> Tensor:
-    return walk(eps_model, x_T, times, eta, noise, alpha_bar)
+from .slips import result_slip
+from .weights import Named, Run, Scripted, first_wrong
 
 
 def chosen(d: Draw) -> Tensor:
@@ -58,17 +53,6 @@ def runs(d: Draw) -> Iterator[tuple[str, tuple]]:
     yield "all 20 of 20 times", (d.eps_model(), d.wide(2, 1, 3, 3), every, 1.0, d.wide(20, 2, 1, 3, 3), short)
 
 
-def read(hint: str, at: Callable[[int, int, Tensor], tuple[Tensor, Tensor]]) -> Mutant:
-    """A mutant that reads (alpha_bar of t, of t_prev) = at(t, t_prev, alpha_bar)."""
-
-    def step(part: Part) -> Tensor:
-        eps = predict(part.model, part.x, part.t)
-        a, b = at(part.t, part.p, part.ab)
-        return right_step(part.x, eps, a, b, part.eta, part.z)
-
-    return walked(hint, step)
-
-
 def draw(hint: str, z: Callable[[Part], Tensor]) -> Mutant:
     """A mutant with another noise z(part) in its steps."""
     return walked(hint, swap(z=z))
@@ -79,76 +63,6 @@ def of_eq_12(hint: str, ending: Callable[[Part, Any, Any, Any], Tensor], most: f
     return walked(hint, cut(ending, most))
 
 
-TIMES = [
-    walked(
-        "a last step to alpha_bar[0], which is alpha_bar_1: the last step ends at time 0, where alpha_bar_0 is 1.",
-        lambda q: right_step(
-            q.x, predict(q.model, q.x, q.t), *kept(q.t, max(q.p, 1), q.ab), q.eta, q.z
-        ),
-    ),
-    read(
-        "alpha_bar[t_prev - 1] in the last step too: that is alpha_bar[-1], the last entry; alpha_bar_0 is 1.",
-        lambda t, p, ab: (ab[t - 1], ab[p - 1]),
-    ),
-    read("alpha_bar read at t and t_prev: alpha_bar_t is alpha_bar[t - 1].", lambda t, p, ab: (ab[min(t, len(ab) - 1)], clean(p, ab, p))),
-    read("alpha_bar[t_prev] for that of t_prev: it is alpha_bar[t_prev - 1], and 1 at time 0.", lambda t, p, ab: (ab[t - 1], clean(p, ab, p))),
-    walked(
-        "no step from the time 1: the image is at time 0, so one more step leads there.",
-        lambda q: q.x if q.t == 1 else swap()(q),
-    ),
-    walked(
-        "no step where there is one time alone: n times are n steps, so n = 1 makes one, to 0.",
-        lambda q: q.x if q.n == 1 else swap()(q),
-    ),
-    walked(
-        "every step from times[0]: step k goes from times[k - 1].",
-        swap(asked=first_time, t=first_time),
-    ),
-    walked(
-        "steps from times[0], with a model that is told the right time: step k goes from times[k - 1].",
-        swap(t=first_time),
-    ),
-    walked(
-        "steps to t - 1: each step goes to the next of the chosen times, which may be many steps away.",
-        swap(p=lambda q: q.t - 1),
-    ),
-    walked(
-        "a sampler that stands still in its last step: from the last of the times a step leads to time 0.",
-        lambda q: swap()(q) if q.p else q.x,
-    ),
-    walked(
-        "a model that is told t_prev: it is shown x_t, so it is told t.",
-        swap(asked=lambda q: q.p),
-    ),
-    walked(
-        "a model that is told t - 1: the shift by one is for reading tables, the model takes t itself.",
-        swap(asked=lambda q: q.t - 1),
-    ),
-    walked(
-        "a model that is told the number of the step: it is told the time t.",
-        swap(asked=lambda q: q.k),
-    ),
-    walked(
-        "the numbers n, ..., 1 in the place of the times: step k goes from times[k - 1] to times[k].",
-        swap(asked=lambda q: q.n - q.k + 1, t=lambda q: q.n - q.k + 1, p=lambda q: q.n - q.k),
-    ),
-    argument_slip(
-        "times from the last to the first: they fall, and the walk begins at times[0].", ddim_sample, "times",
-        lambda times: times.flip(0),
-    ),
-    argument_slip(
-        "one step too few: the first of the times is left out; x_T is the state at times[0].", ddim_sample, "times",
-        lambda times: times[1:],
-    ),
-    Mutant(
-        "times + [0], as of a list: times is a tensor, and times.tolist() makes a list of it.",
-        lambda m, x, times, eta, noise, ab: times + [0],  # noqa: RUF005  # the mistake itself
-    ),
-    Mutant(
-        "one step too few, from the last of the times to 0: n times are n steps.",
-        lambda m, x, times, eta, noise, ab: ddim_sample(m, x, times, eta, noise, ab)[:-1],
-    ),
-]  # fmt: skip
 NOISE = [
     draw("noise[:, k - 1], an entry of the batch: its first axis counts the steps, so step k takes noise[k - 1].", lambda q: q.noise[:, q.k - 1]),
     walked("the state and the draw exchanged: the draw is the z of the step.", swap(x=lambda q: q.z, z=lambda q: q.x, eps=lambda q: predict(q.model, q.z, q.t))),
@@ -176,11 +90,16 @@ NOISE = [
         lambda q: swap()(q) if q.p else swap()(q) + fresh_std(q.ab[q.t - 1], kept(q.t, q.t - 1, q.ab)[1], q.eta) * q.z,
     ),
     walked(
+        "fresh noise in the last step, eta sqrt(beta_1) z: there s is 0, since nothing is left at time 0.",
+        lambda q: swap()(q) if q.p else swap()(q) + q.eta * (1 - q.ab[0]).sqrt() * q.z,
+    ),
+    walked(
         "no noise in the first step: every step but the last has s > 0.",
         lambda q: swap(z=lambda q: q.z * (q.k > 1))(q),
     ),
     walked("eta = 0 whatever eta is: no fresh noise enters.", swap(eta=lambda q: 0.0)),
     walked("eta = 1 for every eta, or for every eta above 0: s is eta times the root.", swap(eta=lambda q: 1.0)),
+    draw("draws multiplied by eta before the step, which multiplies them itself: hand noise[k - 1] on as it is.", lambda q: q.eta * q.z),
     walked("eta squared: s is eta times the root.", swap(eta=lambda q: q.eta**2)),
     walked(
         "s of the step t -> t - 1, that of the full chain: the step goes to the next of the chosen times, so s has its ab_prev in it.",
@@ -242,6 +161,32 @@ STATES = [
     ),
 ]
 
+RUN = (
+    torch.tensor([9, 6, 2]),
+    torch.linspace(0.9, 0.05, 10, dtype=torch.float64),
+)  # times and alpha_bar for measured weights
+NAMED = Named(
+    state=lambda k: f"states[{k - 1}]",
+    answers=lambda k: {k - 1: "the prediction"},
+    draw=lambda k: f"noise[{k - 1}]",
+    step=lambda k: f"step {k}",
+)
+
+
+def measured(answer: Callable) -> str:
+    times, alpha_bar = RUN
+
+    def run(sampler: Callable) -> Run:
+        def states(start: float, predictions: Sequence[float], draws: Sequence[float]) -> Tensor:
+            noise = torch.tensor(draws, dtype=torch.float64).reshape(-1, 1, 1)
+            x_T = torch.full((1, 1), start, dtype=torch.float64)
+            return sampler(Scripted(predictions), x_T, times, 0.5, noise, alpha_bar).flatten()
+
+        return states
+
+    return first_wrong(run(answer), run(ddim_sample), NAMED, len(times), len(times))
+
+
 DDIM_SAMPLE = Check(
     id="07-ddim_sample",
     points=5,
@@ -255,6 +200,7 @@ DDIM_SAMPLE = Check(
     "t = times[k - 1] -> t_prev = times[k], and the last goes to 0 (Song et al. 2021, eq. 12).",
     outputs=("states",),
     path="states[{}]",
+    measured=measured,
     library=("samplers.ddim",),
     mutants=[*TIMES, *NOISE, *STEPS, *STATES],
 )

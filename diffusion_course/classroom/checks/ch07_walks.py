@@ -30,6 +30,7 @@ class Part:
     noise: Tensor
     x_T: Tensor
     kept: dict[str, Tensor]  # what a sampler keeps from step to step
+    times: list[int]
 
     @property
     def n(self) -> int:
@@ -114,7 +115,7 @@ def walk(
     states, own = [x_T], dict[str, Tensor]()
     told = [*times.tolist(), 0]
     for k, (t, p) in enumerate(pairwise(told), 1):
-        part = Part(eps_model, states[-1], t, p, eta, noise[k - 1], alpha_bar, k, noise, x_T, own)
+        part = Part(eps_model, states[-1], t, p, eta, noise[k - 1], alpha_bar, k, noise, x_T, own, told[:-1])
         states.append(step(part))
     return torch.stack(states)
 

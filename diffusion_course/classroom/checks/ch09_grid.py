@@ -80,6 +80,8 @@ def refuse_others(sigmas: Tensor, start: float) -> None:
     if not math.isclose(first, start, rel_tol=1e-6):
         form = next((f for f, of in FORMS.items() if math.isclose(first, of(start), rel_tol=1e-4)), "")
         what = f", which is {form.format(f'{start:g}')}: return the sigmas themselves" if form else ""
+        if not what and bool((sigmas == sigmas.round()).all()) and first > 2 * start:
+            what = f", and all its numbers are whole: are these times? A grid holds sigmas, from {start:g} down to 0"
         what = what or f", want {start:g}, where nothing of the image is left; it falls to 0 from there"
         raise CourseError(f"the grid begins at {first:.6g}{what}")
     negative = (sigmas[:-1] < 0).nonzero()
@@ -96,7 +98,7 @@ def refuse_others(sigmas: Tensor, start: float) -> None:
         raise CourseError(f"the grid ends at {sigmas[-1]:.4g}, want 0, where no noise is left")
 
 
-def lost(sigmas: Tensor, n: int, start: float = START, enough: float = MARKS[0][1]) -> str:
+def lost(sigmas: Tensor, n: int, start: float = START, enough: float = MARKS[-1][1]) -> str:
     """Which step costs most, and which evaluation gains least, found by trying each; "" for a distance of at most `enough`."""
     return _lost(tuple(sigmas.tolist()), n, start, enough)
 
@@ -136,7 +138,7 @@ def version(start: float, n: int, marks: tuple[tuple[int, float], ...]) -> Varia
         "score": partial(distance, start=start),
         "reference": best_grid,
         "marks": marks,
-        "missed": partial(lost, start=start, enough=marks[0][1]),
+        "missed": partial(lost, start=start, enough=marks[-1][1]),
     }
     edits = {"begins at $80$": f"begins at ${start:g}$", "$n = 12$": f"$n = {n}$"}
     return Variant(edits, changes | {"inputs": lambda d: (n,)})

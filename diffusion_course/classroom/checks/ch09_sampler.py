@@ -1,7 +1,7 @@
 """The stochastic EDM sampler: all of its states, from given draws."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -21,8 +21,9 @@ from .ch09_walk import (
     walk,
 )
 from .data import Check, Mutant
-from .inputs import Draw
+from .inputs import Draw, column
 from .toys import ToyDenoiser
+from .weights import Named, Run, Scripted, first_wrong
 
 
 def edm_sampler(
@@ -181,6 +182,22 @@ STATES = [
         edm_sampler,
         lambda v: torch.cat([v[:1], v[:-1]]),
     ),
+    Mutant(
+        "states divided by sqrt(1 + sigma^2), as films show them: return them as they are.",
+        lambda D, x, sigmas, *rest: edm_sampler(D, x, sigmas, *rest) / column(1 + sigmas**2, x[None]).sqrt(),
+    ),
+    Mutant(
+        "a D whose answers are cut to [-1, 1]: take them as they are.",
+        lambda D, *rest: edm_sampler(lambda x, s: D(x, s).clamp(-1, 1), *rest),
+    ),
+    Mutant(
+        "one step too many, from the last of the sigmas: N + 1 sigmas have N steps, range(len(sigmas) - 1).",
+        lambda D, x, sigmas, noise, *rest: noise[len(noise)],
+    ),
+    Mutant(
+        "a step from the last of the sigmas, which has none behind it: N + 1 sigmas have N steps, range(len(sigmas) - 1).",
+        lambda D, x, sigmas, *rest: sigmas[len(sigmas)],
+    ),
     after("states without the first: return N + 1 of them, the first is sigmas[0] x.", edm_sampler, lambda v: v[1:]),
     after("states without the last: N steps lead to N + 1 states.", edm_sampler, lambda v: v[:-1]),
     after("the samples alone: return all N + 1 states.", edm_sampler, lambda v: v[-1]),
@@ -201,6 +218,34 @@ STATES = [
     ),
 ]  # fmt: skip
 
+GRID, KNOBS = (
+    (4.0, 2.0, 1.0, 0.5, 0.0),
+    (0.8, 0.9, 3.0, 1.1),
+)  # for measured weights: two of the four steps are churned
+NAMED = Named(
+    state=lambda k: f"states[{k - 1}]",
+    answers=lambda k: (
+        {2 * k - 2: "D's first answer"} | ({2 * k - 1: "D's second answer"} if k < len(GRID) - 1 else {})
+    ),
+    draw=lambda k: f"noise[{k - 1}]",
+    step=lambda k: f"step i = {k - 1}",
+)
+
+
+def measured(answer: Callable) -> str:
+    sigmas = torch.tensor(GRID, dtype=torch.float64)
+
+    def run(sampler: Callable) -> Run:
+        def states(start: float, answers: Sequence[float], draws: Sequence[float]) -> Tensor:
+            noise = torch.tensor(draws, dtype=torch.float64).reshape(-1, 1, 1)
+            x = torch.full((1, 1), start, dtype=torch.float64)
+            return sampler(Scripted(answers), x, sigmas, noise, *KNOBS).flatten()
+
+        return states
+
+    return first_wrong(run(answer), run(edm_sampler), NAMED, len(GRID) - 1, 2 * len(GRID) - 3)
+
+
 EDM_SAMPLER = Check(
     id="09-edm_sampler",
     points=5,
@@ -214,6 +259,7 @@ EDM_SAMPLER = Check(
     "in step i raise the noise to sigma_hat, then take a Heun step from there to sigma_{i+1} (Karras et al. 2022, algorithm 2).",
     outputs=("states",),
     path="states[{}]",
+    measured=measured,
     library=("samplers.edm",),
     mutants=[*STARTS, *DRAWS, *CHURNS, *MOVES, *STATES, in_float32(edm_sampler)],
 )

@@ -137,11 +137,15 @@ def entries_fault(name: str, got: Tensor, want: Tensor, t: object = None) -> Fau
     """NaN and infinity, and wrong numbers."""
     if not bool(torch.isfinite(got).all()):
         bad = ~torch.isfinite(got)
+        what, cause = (
+            ("NaN", "0/0, log(0) or the root of a negative number")
+            if bool(got.isnan().any())
+            else ("infinity", "a division by 0, log(0) or a number that is too large for its dtype")
+        )
         return Fault(
             Kind.NUMBERS,
-            f"{name} holds {'NaN' if bool(got.isnan().any()) else 'infinity'} in {int(bad.sum())} of "
-            f"{got.numel()} entries{times(bad, t)}, first at {place(name, bad)}; "
-            "look for 0/0, log(0) or the root of a negative number",
+            f"{name} holds {what} in {int(bad.sum())} of {got.numel()} entries{times(bad, t)}, "
+            f"first at {place(name, bad)}; look for {cause}",
         )
     text = numbers_fault(name, got, want, t)
     return Fault(Kind.NUMBERS, text) if text else None

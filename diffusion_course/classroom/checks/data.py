@@ -72,13 +72,14 @@ class Check:
     grad: names of the arguments (tensors or models) that gradients must reach, where the text asks for them.
     evaluations: model argument -> a function of all arguments: how many samples the model may be shown at most.
     inference: does it run under torch.inference_mode()? Not where the exercise itself takes a gradient.
-    recording: may its data come out of a network, and record gradients? Not marks that are 0 or 1.
+    recording: may its data come out of a network, and record gradients? Not marks that are 0 or 1, nor tables of probabilities.
     same_dtype: does the text ask for the dtype of the inputs? Where it does not, float64 is welcome for float32.
     score: of a design, a number for (result, *arguments). It raises CourseError, in words, for a result that breaks a bound.
         Then the reference is one design of full marks, and no numbers are compared with it.
     measured: what a wrong answer is seen to do on inputs of its own, in a sentence, or "": told where nothing else explains it.
     missed: of a design, what keeps it from more points, in words, for (result, *arguments); "" where nothing does.
     closer: of a design that is a function, what a closer look shows, in words, for (answer, *arguments). Not in grading: there it has run.
+    coarse: does the student learn only that the first mark is reached, or the last, lest a guess be mended until it is right?
     scored: what the score is, in words; digits: how many are told of it. lower: is a lower one better? marks: (points, the score from which they are given), up to `points`.
     variants: the versions of which an edition has one; the first is the course's own. Each version of a repair plants a slip in the
         solution, and a mutant's hint says what is seen of it, not where it is.
@@ -109,6 +110,7 @@ class Check:
     scored: str = ""
     measured: Callable[[Callable], str] | None = None
     digits: int = 5
+    coarse: bool = False
     missed: Callable[..., str] | None = None
     closer: Callable[..., str] | None = None
     lower: bool = True
@@ -130,6 +132,11 @@ class Check:
             )
             return replace(self, points=worth, marks=others)
         return self
+
+    @property
+    def least(self) -> int:
+        """The points of the first mark of a design."""
+        return min(points for points, _ in self.marks)
 
     @property
     def repair(self) -> bool:

@@ -20,6 +20,11 @@ def design_fault(check: Check, args: tuple, value: object, like: Tensor) -> Faul
     fault = list_fault(name, value, like)
     if fault:
         return fault
+    if is_tensor(value) and value.dtype == torch.bool != like.dtype:
+        return Fault(
+            Kind.FORM,
+            f"{name} is a mask, True and False, want numbers; torch.where(mask, a, b) makes numbers of one",
+        )
     # Any precision will do, and whole numbers.
     if is_tensor(value) and _numbers(value) and like.is_floating_point():
         value = plain(value).to(like.dtype)
@@ -37,7 +42,7 @@ def design_fault(check: Check, args: tuple, value: object, like: Tensor) -> Faul
     if reached(check.marks, score, check.lower):
         return None
     kept, missing = ("", missed(check, args, value)) if check.missed else ("all bounds are kept, and ", "")
-    return Fault(Kind.SCORE, f"{kept}{check.scored} is {score:.{check.digits}g}; {marks_of(check)}{missing}")
+    return Fault(Kind.SCORE, f"{kept}{check.scored} is {_told(check, score)}; {marks_of(check)}{missing}")
 
 
 def _numbers(value: Tensor) -> bool:
@@ -63,6 +68,8 @@ def list_fault(name: str, value: object, like: Tensor) -> Fault | None:
     if like.ndim != 1 or is_tensor(value):
         return None
     want = f"want a list of {len(like)} numbers, or a tensor of shape ({len(like)},)"
+    if type(value) in (int, float):
+        return Fault(Kind.FORM, f"{name} is one number, {want}")
     if not isinstance(value, tuple | list) or not value:
         return Fault(Kind.FORM, f"{name} is {kind(value)}, {want}")
     number, odd = next((n, v) for n, v in enumerate(value, 1) if type(v) not in (int, float))
@@ -89,13 +96,20 @@ def marks_of(check: Check) -> str:
     return f"the marks are {told(check.marks, check.lower)}"
 
 
+def _told(check: Check, score: float) -> str:
+    """A score in words: itself, or between which marks it lies."""
+    points, first, last = reached(check.marks, score, check.lower), check.marks[0][1], check.marks[-1][1]
+    if not check.coarse or points == check.points:
+        return f"{score:.{check.digits}g}"
+    return f"{first:g} at least, and short of {last:g}" if points else f"short of {first:g}"
+
+
 def summary(check: Check, score: float) -> str:
     """What a design has reached, in one line."""
     points = reached(check.marks, score, check.lower)
+    some = f"{check.least} or more" if check.coarse else f"{points}"
     share = (
-        f"correct, {in_points(points)}"
-        if points == check.points
-        else f"{points} of {in_points(check.points)}"
+        f"correct, {in_points(points)}" if points == check.points else f"{some} of {in_points(check.points)}"
     )
     more = "" if points == check.points else f"; {marks_of(check)}"
-    return f"{share}: {check.scored} is {score:.{check.digits}g}{more}"
+    return f"{share}: {check.scored} is {_told(check, score)}{more}"

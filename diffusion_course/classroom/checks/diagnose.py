@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
-from .call import Outcome, fresh
+from torch import Tensor
+
+from .call import Outcome, call, fresh
 from .compare import Fault, alike, dense, is_tensor, leaves_at, plain
 from .data import Check, Mutant
 from .design import as_design
@@ -30,28 +31,38 @@ class Diagnosis:
     """The hint of the mutant that does what the answer does; '' if there is none.
 
     early: up to what it does so, the first wrong "state" of a path or "result" of several; "" where it does so in all.
+    other: the hint of a mutant that does so just as far.
     """
 
     hint: str = ""
     early: str = ""
+    other: str = ""
 
     @property
     def words(self) -> str:
         """A sentence on the answer; '' if there is none."""
         start = f"At the first wrong {self.early} this looks like" if self.early else "This looks like"
-        return f"{start} {self.hint}" if self.hint else ""
+        also = f" Or like {self.other}" if self.other else ""
+        return f"{start} {self.hint}{also}" if self.hint else ""
 
 
 def diagnosis(check: Check, trials: Sequence[Trial], more: Callable[[], Sequence[Trial]]) -> Diagnosis:
     """Which mutant does what the answer did? more: the trials with those on the fixed cases, which decide between several."""
     found = [mutant for mutant in check.mutants if _matches(check, mutant, trials)]
+    if _blank(
+        check, trials
+    ):  # every slip that ends in NaN gives the same, but its models may be asked differently
+        found = [mutant for mutant in found if _asks_alike(check, mutant, trials)]
+        return Diagnosis(found[0].hint) if found else Diagnosis()
     if len(found) > 1:
         found = [mutant for mutant in found if _matches(check, mutant, more())] or found
     several = "result" if len(check.outputs) > 1 else ""
     early = "" if found else "state" if check.path else several
-    if early:
-        found = [mutant for mutant in check.mutants if _leaves_alike(check, mutant, trials)]
-    return Diagnosis(found[0].hint, early) if found else Diagnosis()
+    if not early:
+        return Diagnosis(found[0].hint) if found else Diagnosis()
+    far = {mutant.hint: _as_far(check, mutant, trials) for mutant in check.mutants}
+    hints = [hint for hint, steps in far.items() if steps and steps == max(far.values())]
+    return Diagnosis(hints[0], early, hints[1] if len(hints) == 2 else "") if hints else Diagnosis()
 
 
 def _matches(check: Check, mutant: Mutant, trials: Sequence[Trial]) -> bool:
@@ -76,35 +87,66 @@ def _matches(check: Check, mutant: Mutant, trials: Sequence[Trial]) -> bool:
     return seen
 
 
-def _leaves_alike(check: Check, mutant: Mutant, trials: Sequence[Trial]) -> bool:
-    """Does the answer leave the right path where the mutant does, with the same state? Later on it may have other faults, too.
+def _blank(check: Check, trials: Sequence[Trial]) -> bool:
+    """Is the first wrong state of a path, in every case that is wrong, nothing but NaN?"""
+    wrong = [trial for trial in trials if trial.fault]
+    return bool(check.path and wrong) and all(_blank_state(check, trial) for trial in wrong)
+
+
+def _blank_state(check: Check, trial: Trial) -> bool:
+    want, got = wanted(check, trial.args), trial.outcome.value
+    if not is_tensor(got) or not isinstance(want, Tensor) or not dense(got := plain(got)):
+        return False
+    first = leaves_at(got, want) if got.shape == want.shape else None
+    return first is not None and bool(got[first].isnan().all())
+
+
+def _asks_alike(check: Check, mutant: Mutant, trials: Sequence[Trial]) -> bool:
+    """Are the models shown the same by the mutant, in every case that is wrong?"""
+    for trial in (t for t in trials if t.fault):
+        theirs = call(check.driven(mutant.function), fresh(trial.args)).shown
+        if not all(alike(calls, theirs[slot]) for slot, calls in trial.outcome.shown.items()):
+            return False
+    return True
+
+
+def _as_far(check: Check, mutant: Mutant, trials: Sequence[Trial]) -> int:
+    """In how many states do the answer and the mutant agree, in all cases, where both leave the right path at once and with the same
+    state? Later on the answer may have other faults, too. 0 where one of them leaves it in another way.
 
     Several results that follow from one another are such a path. One case of these is soon explained by chance.
     """
     wrong = [trial for trial in trials if trial.fault]
-    return len(wrong) > (0 if check.path else 1) and all(
-        map(partial(_leaves_one_alike, check, mutant), wrong)
-    )
+    if len(wrong) <= (0 if check.path else 1):
+        return 0
+    far = [0]
+    for trial in wrong:
+        far.append(_one_as_far(check, mutant, trial))
+        if not far[-1]:
+            return 0
+    return sum(far)
 
 
-def _leaves_one_alike(check: Check, mutant: Mutant, trial: Trial) -> bool:
+def _one_as_far(check: Check, mutant: Mutant, trial: Trial) -> int:
     want, got = wanted(check, trial.args), trial.outcome.value
     try:
         theirs = check.driven(mutant.function)(*fresh(trial.args))
     except Exception:  # of a mutant, which we wrote
-        return False
+        return 0
     if isinstance(want, tuple):
         return _leave_alike(got, theirs, want, last=bool(check.path))
     if not is_tensor(got) or not is_tensor(theirs) or not dense(got := plain(got)):
-        return False
+        return 0
     if not got.shape == theirs.shape == want.shape:
-        return False
-    first = leaves_at(got, want)
-    return first is not None and alike(got[: first + 1], theirs[: first + 1])
+        return 0
+    first, parted = leaves_at(got, want), leaves_at(got, plain(theirs))
+    together = len(got) if parted is None else parted
+    return together if first is not None and together > first else 0
 
 
-def _leave_alike(got: object, theirs: object, want: tuple, last: bool) -> bool:
-    """Of several results, those of a function or the states of a path: are both equal up to the first wrong one, and there?
+def _leave_alike(got: object, theirs: object, want: tuple, last: bool) -> int:
+    """Of several results, those of a function or the states of a path: how many agree, if both are equal up to the first wrong one,
+    and there? Else 0.
 
     last: may that be the last?
     """
@@ -113,8 +155,9 @@ def _leave_alike(got: object, theirs: object, want: tuple, last: bool) -> bool:
         or not isinstance(theirs, tuple)
         or not len(got) == len(theirs) == len(want)
     ):
-        return False
+        return 0
     first = next((i for i, state in enumerate(want) if not alike(got[i], state)), None)
-    if first == len(want) - 1 and not last:
-        return False
-    return first is not None and alike(got[: first + 1], theirs[: first + 1])
+    if first is None or (first == len(want) - 1 and not last):
+        return 0
+    together = next((i for i, state in enumerate(theirs) if not alike(got[i], state)), len(want))
+    return together if together > first else 0

@@ -20,8 +20,8 @@ from .faults import call_fault, gradient_fault, not_done, repeat_fault, signatur
 from .faults import result_fault as _result_fault
 from .inputs import PLANS, Draw
 from .observe import Tried, kept, observation
-from .shown import misled, shown_numbers
-from .traces import trace
+from .shown import misled, mistold, shown_numbers
+from .traces import beginning, trace
 from .unwritten import is_given
 
 
@@ -236,19 +236,23 @@ def _observed(check: Check, answer: Callable, failed: Trial, trials: Sequence[Tr
     return (
         _in_single(check, answer, failed)
         or misled(check, failed.args, failed.outcome)
+        or beginning(check, failed)
+        or mistold(check, failed.args, failed.outcome)
         or _observation(check, answer, trials)
-        or trace(check, answer, failed)
+        or "\n".join(filter(None, (trace(check, answer, failed), _measured(check, answer))))
         or shown_numbers(check, failed.args, failed.outcome)
     )
 
 
 def _observation(check: Check, answer: Callable, trials: Sequence[Trial]) -> str:
-    """What the wrong numbers have in common, on the random cases and on the fixed ones; else what the check itself measures."""
-    said = observation(check, _tried(check, _with_fixed(check, answer, trials)))
-    if said or not check.measured:
-        return said
+    """What the wrong numbers have in common, on the random cases and on the fixed ones."""
+    return observation(check, _tried(check, _with_fixed(check, answer, trials)))
+
+
+def _measured(check: Check, answer: Callable) -> str:
+    """What the check measures of an answer that nothing else explains."""
     with suppress(Exception):  # an answer may fail on any input
-        return check.measured(answer)
+        return check.measured(answer) if check.measured else ""
     return ""
 
 

@@ -55,7 +55,9 @@ def call_fault(check: Check, answer: Callable, args: tuple, outcome: Outcome) ->
         if isinstance(outcome.error, NotImplementedError) and ("raise" in line or not line):
             raise not_done(check)
         what = f"your function stopped with {type(outcome.error).__name__}: {said(outcome.error)}"
-        told = [what, f"in {line}" if line else "", torch_hint(check.arguments, args, said(outcome.error))]
+        # A machine's arguments are not the answer's.
+        hint = "" if check.machine else torch_hint(check.arguments, args, said(outcome.error))
+        told = [what, f"in {line}" if line else "", hint]
         return Fault(Kind.STOPPED, "\n".join(filter(None, told)))
     if outcome.touched:
         own = any(isinstance(arg, Each) for arg in args)  # a test makes its own inputs
@@ -174,7 +176,10 @@ def _gradient_fault(name: str, got: Any, got_arg: Any, want: Any, want_arg: Any)
             return f"the result is right, but its gradient with respect to {name} is NaN or infinite"
         fault = numbers_fault("", mine, right.to(mine))
         if fault:
-            return f"the result is right, but its gradient with respect to {name} differs: at {fault}"
+            return (
+                f"the result is right, but its gradient with respect to {name} differs: at {fault}. A part of the way back is cut "
+                "off, as .detach(), .item() and torch.no_grad() do it"
+            )
     return ""
 
 

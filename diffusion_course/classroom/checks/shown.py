@@ -18,18 +18,51 @@ def misled(check: Check, args: tuple, outcome: Outcome) -> str:
         if got.shape != want.shape:
             shapes = f"{name} of shape {tuple(got.shape)}, want {tuple(want.shape)}{shape_hint(got, want)}"
             return f"Your function shows {called} {shapes}."
+        written = not got.is_floating_point() and got.ndim and len(got) <= FEW
+        if name in taken:
+            which = f", {got.tolist()}, want {want.tolist()}" if written else "; they must be changed before"
+            return f"Your function shows {called} the {name} that it was given{which}."
         if taken:
             return f"Your function shows {called} {taken[0]} in the place of {name}."
-        if not got.is_floating_point() and got.ndim and len(got) <= FEW:
+        if written:
             return f"Your function shows {called} {name} {got.tolist()}, want {want.tolist()}."
     return ""
 
 
+def mistold(check: Check, args: tuple, outcome: Outcome) -> str:
+    """On a path: the first call that shows a model the right data, and tells it another time or noise level; "" where none does."""
+    if not check.path or check.machine:
+        return ""
+    right = fresh(in_float64(args))
+    check.right(*right)
+    for number, calls in outcome.shown.items():
+        model = right[number]
+        for call, (mine, theirs) in enumerate(zip(calls, model.shown, strict=False), 1):
+            data, *other = [_in_one_form(got, want) for got, want in zip(mine, theirs, strict=True)]
+            if not data or not bool(close(*data).all()):
+                break
+            for names, pair in zip(model.NAMES[1:], other, strict=True):
+                if pair and not bool(close(*pair).all()):
+                    got, want = (side.flatten()[0].item() for side in pair)
+                    return f"Call {call} of {model.called} tells it {names[0]} = {got:.6g} for the first sample, want {want:.6g}."
+    return ""
+
+
 def shown_numbers(check: Check, args: tuple, outcome: Outcome) -> str:
-    """The first argument of a model that has wrong numbers, and where; "" where none has."""
+    """The first argument of a model that has wrong numbers, and where; or that all of them are right; "" where neither can be told."""
     for called, name, got, want in _departures(check, args, outcome):
         return f"Your function shows {called} a wrong {name}: {numbers_fault(name, got, want)}."
-    return ""
+    right = fresh(in_float64(args))
+    check.right(*right)
+    asked = [(right[number], calls) for number, calls in outcome.shown.items()]
+    if check.path or not asked or any(len(calls) != 1 or len(model.shown) != 1 for model, calls in asked):
+        return ""
+    for model, (shown,) in asked:
+        pairs = [_in_one_form(got, want) for got, want in zip(shown, model.shown[0], strict=True)]
+        if not all(pair and pair[0].shape == pair[1].shape for pair in pairs):
+            return ""
+    models = " and ".join(model.called for model, _ in asked)
+    return f"Your function shows {models} what the right one does, so look at what it makes of the answer."
 
 
 def _departures(check: Check, args: tuple, outcome: Outcome) -> list[tuple[str, str, Tensor, Tensor]]:

@@ -11,6 +11,10 @@ SIZES = re.compile(r"size of tensor a \((\d+)\) must match the size of tensor b 
 
 def torch_hint(names: Sequence[str], args: Sequence, words: str) -> str:
     """What to do about an error of torch; "" for one that is not known. names, args: the arguments of the case."""
+    if "Can't call numpy()" in words:
+        return (
+            "The inputs may come out of a network, which is trained through what you return: stay in torch."
+        )
     if SIZES.search(words):
         return _sizes_hint(dict(zip(names, args, strict=True)))
     return _dtype_hint(names, args) if DTYPES.search(words) else ""

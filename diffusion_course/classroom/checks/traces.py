@@ -21,6 +21,20 @@ def trace(check: Check, answer: Callable, trial: Trial) -> str:
         return ""
 
 
+def beginning(check: Check, trial: Trial) -> str:
+    """Of a path that begins with an argument as it is: is its first state another? In words; "" where it is not."""
+    got, want = trial.outcome.value, wanted(check, trial.args)
+    if not check.path or not is_tensor(got) or not isinstance(want, Tensor) or plain(got).shape != want.shape:
+        return ""
+    got = plain(got)
+    first = check.states(trial.args, len(want))
+    given = [n for n, a in zip(check.arguments, trial.args, strict=True) if alike(a, want[0])]
+    if not given or alike(got[0], want[0]):
+        return ""
+    later = f"; yours is what {first[1]} should be" if alike(got[0], want[1]) else ""
+    return f"{first[0]} must be {given[0]} itself, as it is given{later}."
+
+
 def _end(check: Check, trial: Trial) -> Iterator[str]:
     """Of a path with a state too few: is it the first?"""
     got, want = trial.outcome.value, wanted(check, trial.args)
@@ -48,7 +62,10 @@ def _models(check: Check, trial: Trial) -> Iterator[str]:
 
 def _unused(check: Check, answer: Callable, trial: Trial) -> Iterator[str]:
     """Does an argument that matters make no difference?"""
-    if trial.outcome.error:
+    value = trial.outcome.value
+    if trial.outcome.error or (
+        is_tensor(value) and bool(plain(value).isnan().any())
+    ):  # NaN whatever is changed
         return
     want = wanted(check, trial.args)
     for slot, value in enumerate(trial.args):

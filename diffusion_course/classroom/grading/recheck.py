@@ -157,7 +157,7 @@ def _scored(
 ) -> Verdict:
     """What a right design is worth. Its score is computed here, from the numbers that came out."""
     values = [wire.unpack(called["value"], tensors) for called in told["calls"]]
-    score, words = judged(check, list(zip(inputs, values, strict=True)))
+    score, words = judged(replace(check, coarse=False), list(zip(inputs, values, strict=True)))
     return Verdict(asked=asked, points=reached(check.marks, score, check.lower), told=words)
 
 

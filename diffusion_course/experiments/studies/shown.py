@@ -24,14 +24,14 @@ def show_quality(rows: Sequence[Row], keys: Sequence[str], caption: str) -> None
 
 
 def show_differences(
-    pairs: Mapping[str, tuple[Row, Row]],
+    pairs: Mapping[str, tuple[Row, Row]], caption: str = ""
 ) -> tuple[dict[str, intervals.Difference], dict[str, float]]:
     """Show distance of row a minus distance of row b, for name -> (a, b) from the same noise. Returns them, and their p values.
 
     The p values are corrected for their number (Holm 1979). Raises CourseError for rows of different numbers of samples.
     """
     found = {name: intervals.difference(*rows) for name, rows in pairs.items()}
-    return found, _show(found)
+    return found, _show(found, caption)
 
 
 def show_over_seeds(
@@ -56,14 +56,14 @@ def show_differences_over_seeds(
     return found, _show(found)
 
 
-def _show(found: Mapping[str, intervals.Difference]) -> dict[str, float]:
+def _show(found: Mapping[str, intervals.Difference], caption: str = "") -> dict[str, float]:
     """A table of differences. Returns their p values, corrected."""
     p = intervals.holm({name: difference.p for name, difference in found.items()})
     lines = [
         (name, f"{d.value:+.2f}", f"{d.low:+.2f} to {d.high:+.2f}", f"{p[name]:.2g}")
         for name, d in found.items()
     ]
-    show_table(["rows", "difference of the distances", "95 % interval", "p"], lines)
+    show_table(["rows", "difference of the distances", "95 % interval", "p"], lines, caption)
     return p
 
 

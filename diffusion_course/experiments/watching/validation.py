@@ -4,7 +4,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from ..batches import Batches
-from ..training import Loss, Split
+from ..pieces import Batch, Loss
 
 IMAGES = 1000
 
@@ -22,17 +22,10 @@ class Validation:
 
     @torch.no_grad()
     def __call__(self, net: nn.Module) -> float:
-        generator, n = Generator().manual_seed(0), len(self.batches)
-        shape, labels = self.batches.images.shape, self.batches.labels
-        drawn = self.loss.draw(net, shape, labels, generator) if isinstance(self.loss, Split) else ()
+        n = len(self.batches)
+        whole = Batch.of(self.loss, net, self.batches, torch.arange(n), 0, Generator().manual_seed(0))
         total = 0.0
         for low in range(0, n, self.size):
-            rows = torch.arange(low, min(low + self.size, n))
-            batch = self.batches(rows)
-            if isinstance(self.loss, Split):
-                pieces = [one if one is None else one[low : low + self.size] for one in drawn]
-                value = self.loss.value(net, *batch, *pieces)
-            else:
-                value = self.loss(net, *batch, generator)
-            total += value.item() * len(rows) / n
+            piece = whole.piece(low, min(low + self.size, n))
+            total += piece.value(self.loss, net, *self.batches(piece.rows)).item() * len(piece) / n
         return total

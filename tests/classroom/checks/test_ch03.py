@@ -9,6 +9,7 @@ from formulas import diffuse_row_by_row, posterior_by_precisions, schedule_of, s
 
 from diffusion_course import gaussian, losses
 from diffusion_course.classroom.checks import CHECKS, CheckFailed, examine
+from diffusion_course.classroom.checks.ch03_watched import measured
 from diffusion_course.classroom.checks.inputs import column
 from diffusion_course.classroom.checks.machines import training
 
@@ -318,6 +319,31 @@ def test_of_results_that_follow_from_one_another_the_first_mistake_is_named():
         reach = k * (marks[:, None] - marks[None]).std(-1) / marks.shape[1] ** 0.5
         return difference, reach, difference > 0.1
 
-    assert "At the first wrong result this looks like a variance divided by N - 1" in told(
-        "03-shown_better", two
+    assert "At the first wrong result this looks like N - 1 in the place of N" in told("03-shown_better", two)
+
+
+def test_a_training_step_whose_loss_is_wrong_is_watched():
+    right = CHECKS["03-training_step"].reference
+
+    def more_noise(net, ema, optimizer, x0, labels, draws, *rest):
+        draws.randn(2)
+        return right(net, ema, optimizer, x0, labels, draws, *rest)
+
+    assert (
+        "asks draws.randn for 14 numbers, where it needs 12, one number for each entry of x0: each call draws anew."
+        in measured(more_noise)
     )
+
+    def other_labels(net, ema, optimizer, x0, labels, *rest):
+        return right(net, ema, optimizer, x0, labels.flip(0), *rest)
+
+    assert "Your step shows net wrong labels: [" in measured(other_labels)
+
+    def scaled(net, ema, optimizer, x0, *rest):
+        return right(net, ema, optimizer, 2 * x0, *rest)
+
+    assert "Your step shows net a wrong x_t." in measured(scaled)
+    assert measured(lambda *args: 3 * right(*args)).startswith(
+        "Your step draws rightly, and shows net the right x_t, t and labels."
+    )
+    assert measured(right) == ""
