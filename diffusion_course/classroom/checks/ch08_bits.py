@@ -1,129 +1,33 @@
-"""Bits per dimension of images under a flow: dequantisation, the ODE from data to noise, its divergence, and the units."""
+"""Bits per dimension of images under a flow."""
 
 import math
-from collections.abc import Callable, Iterator
-from functools import partial
-from typing import Any
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
 from .ch01_slips import after, in_float32
+from .ch08_bits_built import (
+    backwards,
+    built,
+    divergence_slip,
+    filled,
+    flow_bits,
+    half_and_half,
+    heun,
+    in_bits,
+    midpoint,
+    old_state,
+    old_time,
+    other_count,
+    slip,
+    standard_normal,
+    times_backwards,
+    whole_step,
+)
 from .data import Check, Mutant
 from .inputs import Draw
 from .toys import ToyVelocity
-
-Slope = tuple[Tensor, Tensor]  # velocity (B, *S) and divergence (B,)
-
-
-def flow_bits(model: Callable, k: Tensor, u: Tensor, probes: Tensor, num_steps: int, levels: int) -> Tensor:
-    return built(model, k, u, probes, num_steps, levels)
-
-
-def filled(k: Tensor, u: Tensor, levels: int) -> Tensor:
-    return 2 * (k + u) / levels - 1
-
-
-def ask(model: Callable, z: Tensor, t: float, probes: Tensor) -> Slope:
-    """Velocity and estimated divergence."""
-    with torch.enable_grad():
-        z = z.detach().requires_grad_()
-        v = model(z, torch.full((len(z),), t, dtype=z.dtype, device=z.device))
-        (pulled,) = torch.autograd.grad(v, z, probes)
-    return v.detach(), (pulled * probes).flatten(1).sum(1)
-
-
-def midpoint(asked: Callable[[Tensor, float], Slope], z: Tensor, t: float, h: float) -> Slope:
-    """The velocity and divergence with which a step of length h is taken from z at t."""
-    v, _ = asked(z, t)
-    return asked(z + h / 2 * v, t + h / 2)
-
-
-def in_bits(log_p: Tensor, d: int, levels: int) -> Tensor:
-    return -log_p / (d * math.log(2)) + math.log2(levels / 2)
-
-
-def standard_normal(z: Tensor) -> Tensor:
-    flat = z.flatten(1)
-    return -0.5 * flat.square().sum(1) - flat.shape[1] / 2 * math.log(2 * math.pi)
-
-
-def built(
-    model: Callable,
-    k: Tensor,
-    u: Tensor,
-    probes: Tensor,
-    num_steps: int,
-    levels: int,
-    fill: Callable = filled,
-    ask: Callable = ask,
-    step: Callable = midpoint,
-    sign: float = 1.0,
-    prior: Callable = standard_normal,
-    units: Callable = in_bits,
-) -> Tensor:
-    """The bits of six parts. sign: of the divergence's integral."""
-    z, h = fill(k, u, levels), 1 / num_steps
-    log_det = torch.zeros(len(z), dtype=z.dtype, device=z.device)
-    for i in range(num_steps):
-        v, divergence = step(lambda x, t: ask(model, x, t, probes), z, i * h, h)
-        z, log_det = z + h * v, log_det + h * divergence
-    return units(prior(z) + sign * log_det, z[0].numel(), levels)
-
-
-def slip(hint: str, **parts: Any) -> Mutant:
-    return Mutant(hint, partial(built, **parts))
-
-
-def divergence_slip(hint: str, other: Callable) -> Mutant:
-    """A mutant whose divergence is other(pulled, probes), pulled = J^T probes."""
-
-    def asked(model: Callable, z: Tensor, t: float, probes: Tensor) -> Slope:
-        with torch.enable_grad():
-            z = z.detach().requires_grad_()
-            v = model(z, torch.full((len(z),), t, dtype=z.dtype, device=z.device))
-            (pulled,) = torch.autograd.grad(v, z, probes)
-        return v.detach(), other(pulled, probes)
-
-    return slip(hint, ask=asked)
-
-
-def half_and_half(asked: Callable, z: Tensor, t: float, h: float) -> Slope:
-    """The velocity of the midpoint, the divergence of the beginning."""
-    v, divergence = asked(z, t)
-    return asked(z + h / 2 * v, t + h / 2)[0], divergence
-
-
-def heun(asked: Callable, z: Tensor, t: float, h: float) -> Slope:
-    v, divergence = asked(z, t)
-    w, other = asked(z + h * v, min(t + h, 1.0))
-    return (v + w) / 2, (divergence + other) / 2
-
-
-def old_state(asked: Callable, z: Tensor, t: float, h: float) -> Slope:
-    asked(z, t)
-    return asked(z, t + h / 2)
-
-
-def old_time(asked: Callable, z: Tensor, t: float, h: float) -> Slope:
-    v, _ = asked(z, t)
-    return asked(z + h / 2 * v, t)
-
-
-def whole_step(asked: Callable, z: Tensor, t: float, h: float) -> Slope:
-    v, _ = asked(z, t)
-    return asked(z + h * v, t + h / 2)
-
-
-def backwards(asked: Callable, z: Tensor, t: float, h: float) -> Slope:
-    """From t = 1 down, with the sign of a sampler."""
-    v, _ = asked(z, 1 - t)
-    w, divergence = asked(z - h / 2 * v, 1 - t - h / 2)
-    return -w, -divergence
-
-
-def times_backwards(asked: Callable, z: Tensor, t: float, h: float) -> Slope:
-    return midpoint(lambda x, s: asked(x, 1 - s), z, t, h)
 
 
 def calm(d: Draw) -> ToyVelocity:
@@ -210,7 +114,7 @@ FLOW_BITS = Check(
         slip("time not told, 0 at all steps.", step=lambda asked, z, t, h: midpoint(lambda x, s: asked(x, 0.0), z, t, h)),
         slip("step numbers for times: t = i / num_steps.", step=lambda asked, z, t, h: midpoint(lambda x, s: asked(x, s / h), z, t, h)),
         *(
-            Mutant(f"{words} step: it is num_steps of length 1 / num_steps.", lambda m, k, u, e, n, levels, more=more: _other_count(m, k, u, e, n, levels, more))
+            Mutant(f"{words} step: it is num_steps of length 1 / num_steps.", lambda m, k, u, e, n, levels, more=more: other_count(m, k, u, e, n, levels, more))
             for words, more in (("one more", 1), ("one less", -1))
         ),
         # the noise
@@ -259,14 +163,3 @@ FLOW_BITS = Check(
         in_float32(flow_bits),
     ],
 )  # fmt: skip
-
-
-def _other_count(
-    model: Callable, k: Tensor, u: Tensor, probes: Tensor, n: int, levels: int, more: int
-) -> Tensor:
-    """As many steps more, of the right length; time ends at 1."""
-    z, h, log_det = filled(k, u, levels), 1 / n, 0.0
-    for i in range(n + more):
-        v, divergence = midpoint(lambda x, t: ask(model, x, min(t, 1.0), probes), z, i * h, h)
-        z, log_det = z + h * v, log_det + h * divergence
-    return in_bits(standard_normal(z) + log_det, z[0].numel(), levels)

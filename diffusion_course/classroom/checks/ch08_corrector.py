@@ -12,14 +12,23 @@ from .ch08_step import Score, drift, noise, reverse_sde_step
 from .ch08_walk import (
     Place,
     corrected,
+    corrected_at,
+    corrections,
     length,
     length_slip,
     move_slip,
+    moved,
+    noisy_to_the_end,
     norm,
+    old_score,
     predicted,
     predictor_slip,
+    same,
     slip,
+    step_with,
+    swapped,
     walk,
+    with_knobs,
 )
 from .data import Check, Mutant
 from .inputs import Draw
@@ -110,33 +119,33 @@ MOVES = [
     move_slip("the change alone: add it to x.", lambda x, s, e, z: e * s + (2 * e).sqrt() * z),
     slip("no correction at all.", lambda p: predicted(p, p.x)),
     slip("no predictor: after the correction comes a step of the reverse SDE.", lambda p: corrected(p)),
-    slip("a score at t_{i+1} in the correction: it is at t_i, where x is.", lambda p: predicted(p, _corrected_at(p, p.t_next))),
-    slip("two corrections before the predictor: one.", lambda p: predicted(p, corrected(_moved(p, corrected(p))))),
+    slip("a score at t_{i+1} in the correction: it is at t_i, where x is.", lambda p: predicted(p, corrected_at(p, p.t_next))),
+    slip("two corrections before the predictor: one.", lambda p: predicted(p, corrected(moved(p, corrected(p))))),
     slip(
         "the predictor first, then the corrector at t_i: the correction comes first.",
-        lambda p: corrected(_moved(p, predicted(p, p.x))),
+        lambda p: corrected(moved(p, predicted(p, p.x))),
     ),
     slip(
         "the predictor first, then the corrector at t_{i+1}: here the correction comes first, at t_i.",
-        lambda p: _corrected_at(_moved(p, predicted(p, p.x)), p.t_next),
+        lambda p: corrected_at(moved(p, predicted(p, p.x)), p.t_next),
     ),
     slip(
         "a predictor with the score of the state before the correction: ask again at the corrected one.",
-        lambda p: _old_score(p, corrected(p)),
+        lambda p: old_score(p, corrected(p)),
     ),
-    slip("the two noises swapped: noise[i, 0] is the corrector's.", lambda p: predicted(_swapped(p), corrected(_swapped(p)))),
+    slip("the two noises swapped: noise[i, 0] is the corrector's.", lambda p: predicted(swapped(p), corrected(swapped(p)))),
     slip("the corrector's noise in the predictor, too: that has noise[i, 1].", lambda p: predicted(p, corrected(p), z=p.noise[p.i, 0])),
-    slip("the predictor's noise in the corrector, too: that has noise[i, 0].", lambda p: predicted(p, corrected(_same(p, 1)))),
-    slip("noise[0] in every step: step i has noise[i].", lambda p: _with(p, noise=p.noise[:1].expand_as(p.noise))),
-    slip("the noise from the last to the first: step i has noise[i].", lambda p: _with(p, noise=p.noise.flip(0))),
+    slip("the predictor's noise in the corrector, too: that has noise[i, 0].", lambda p: predicted(p, corrected(same(p, 1)))),
+    slip("noise[0] in every step: step i has noise[i].", lambda p: step_with(p, noise=p.noise[:1].expand_as(p.noise))),
+    slip("the noise from the last to the first: step i has noise[i].", lambda p: step_with(p, noise=p.noise.flip(0))),
     predictor_slip("the ODE as predictor: it is the reverse SDE, lam = 1.", lambda p, x: predicted(p, x, lam=0.0)),
     predictor_slip("a predictor without noise: it is the reverse SDE, lam = 1.", lambda p, x: predicted(p, x, z=0 * x)),
-    predictor_slip("a predictor that adds noise in the step to time 0, too.", lambda p, x: _noisy_to_the_end(p, x)),
+    predictor_slip("a predictor that adds noise in the step to time 0, too.", lambda p, x: noisy_to_the_end(p, x)),
     predictor_slip("no noise in the last step of all: only in a step to time 0.", lambda p, x: (
         predicted(p, x, z=0 * x if p.i == len(p.f) - 1 else None)
     )),
-    predictor_slip("f[0] and g[0] in every step: step i has f[i] and g[i].", lambda p, x: predicted(_with_knobs(p, 0), x)),
-    predictor_slip("f and g of the step after: step i has f[i] and g[i].", lambda p, x: predicted(_with_knobs(p, min(p.i + 1, len(p.f) - 1)), x)),
+    predictor_slip("f[0] and g[0] in every step: step i has f[i] and g[i].", lambda p, x: predicted(with_knobs(p, 0), x)),
+    predictor_slip("f and g of the step after: step i has f[i] and g[i].", lambda p, x: predicted(with_knobs(p, min(p.i + 1, len(p.f) - 1)), x)),
     predictor_slip("steps of the length t_i: it is t_i - t_{i+1}.", lambda p, x: (
         x + p.t * drift(p.score(x, p.t), x, p.f[p.i], p.g[p.i], 1.0) + noise(p.t, p.t_next, p.g[p.i], 1.0, p.noise[p.i, 1])
     )),
@@ -151,10 +160,10 @@ STATES = [
     Mutant(
         "every step taken from the first state: step i begins where step i - 1 ended.",
         lambda s, x, times, f, g, r, noise: walk(
-            s, x, times, f, g, r, noise, step=lambda p: predicted(p, corrected(_moved(p, x)))
+            s, x, times, f, g, r, noise, step=lambda p: predicted(p, corrected(moved(p, x)))
         ),
     ),
-    Mutant("the corrected states: return what each predictor leaves.", lambda *args: _corrections(*args)),
+    Mutant("the corrected states: return what each predictor leaves.", corrections),
     after("states without the first: return x, too.", predictor_corrector, lambda v: v[1:]),
     after("states without the last: N steps lead to N + 1 states.", predictor_corrector, lambda v: v[:-1]),
     after("the samples alone: return all N + 1 states.", predictor_corrector, lambda v: v[-1]),
@@ -175,53 +184,6 @@ STATES = [
         lambda v: v[-1:].expand_as(v),
     ),
 ]
-
-
-def _moved(p: Place, x: Tensor) -> Place:
-    return Place(p.score, x, p.times, p.f, p.g, p.r, p.noise, p.i)
-
-
-def _same(p: Place, which: int) -> Place:
-    """Both noises are the one of this number."""
-    return Place(p.score, p.x, p.times, p.f, p.g, p.r, p.noise[:, [which, which]], p.i)
-
-
-def _swapped(p: Place) -> Place:
-    return Place(p.score, p.x, p.times, p.f, p.g, p.r, p.noise[:, [1, 0]], p.i)
-
-
-def _with(p: Place, noise: Tensor) -> Tensor:
-    q = Place(p.score, p.x, p.times, p.f, p.g, p.r, noise, p.i)
-    return predicted(q, corrected(q))
-
-
-def _with_knobs(p: Place, k: int) -> Place:
-    return Place(p.score, p.x, p.times, p.f[k].expand_as(p.f), p.g[k].expand_as(p.g), p.r, p.noise, p.i)
-
-
-def _corrected_at(p: Place, t: Tensor) -> Tensor:
-    return corrected(Place(lambda x, _: p.score(x, t), p.x, p.times, p.f, p.g, p.r, p.noise, p.i))
-
-
-def _old_score(p: Place, x: Tensor) -> Tensor:
-    old = p.score(p.x, p.t)
-    return reverse_sde_step(lambda *_: old, x, p.t, p.t_next, p.f[p.i], p.g[p.i], 1.0, p.noise[p.i, 1])
-
-
-def _noisy_to_the_end(p: Place, x: Tensor) -> Tensor:
-    extra = p.g[p.i] * p.t.sqrt() * p.noise[p.i, 1] if p.t_next == 0 else 0
-    return predicted(p, x) + extra
-
-
-def _corrections(
-    score: Score, x: Tensor, times: Tensor, f: Tensor, g: Tensor, r: float, noise: Tensor
-) -> Tensor:
-    told = [x]
-    for i in range(len(times) - 1):
-        p = Place(score, x, times, f, g, r, noise, i)
-        told.append(corrected(p))
-        x = predicted(p, told[-1])
-    return torch.stack(told)
 
 
 PREDICTOR_CORRECTOR = Check(

@@ -1,7 +1,7 @@
 """The predictor-corrector's path, with any one of its parts replaced: the step length, the correction, the predictor, what is kept."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -93,3 +93,55 @@ def move_slip(hint: str, move: Callable) -> Mutant:
 def predictor_slip(hint: str, move: Callable) -> Mutant:
     """A mutant whose predictor is move(place, corrected x)."""
     return slip(hint, lambda p: move(p, corrected(p)))
+
+
+# ---- wrong places
+
+
+def moved(p: Place, x: Tensor) -> Place:
+    return replace(p, x=x)
+
+
+def same(p: Place, which: int) -> Place:
+    """Both noises are the one of this number."""
+    return replace(p, noise=p.noise[:, [which, which]])
+
+
+def swapped(p: Place) -> Place:
+    return replace(p, noise=p.noise[:, [1, 0]])
+
+
+def step_with(p: Place, noise: Tensor) -> Tensor:
+    return right_step(replace(p, noise=noise))
+
+
+def with_knobs(p: Place, k: int) -> Place:
+    """f and g are those of step k."""
+    return replace(p, f=p.f[k].expand_as(p.f), g=p.g[k].expand_as(p.g))
+
+
+def corrected_at(p: Place, t: Tensor) -> Tensor:
+    return corrected(replace(p, score=lambda x, _: p.score(x, t)))
+
+
+def old_score(p: Place, x: Tensor) -> Tensor:
+    """The predictor's step with the score of the state before the correction."""
+    old = p.score(p.x, p.t)
+    return predicted(replace(p, score=lambda *_: old), x)
+
+
+def noisy_to_the_end(p: Place, x: Tensor) -> Tensor:
+    extra = p.g[p.i] * p.t.sqrt() * p.noise[p.i, 1] if p.t_next == 0 else 0
+    return predicted(p, x) + extra
+
+
+def corrections(
+    score: Score, x: Tensor, times: Tensor, f: Tensor, g: Tensor, r: float, noise: Tensor
+) -> Tensor:
+    """x and the corrected states, in the place of what the predictor leaves."""
+    told = [x]
+    for i in range(len(times) - 1):
+        p = Place(score, x, times, f, g, r, noise, i)
+        told.append(corrected(p))
+        x = predicted(p, told[-1])
+    return torch.stack(told)

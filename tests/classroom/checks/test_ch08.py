@@ -8,7 +8,7 @@ import torch
 
 from diffusion_course import Noise, sde
 from diffusion_course.classroom.checks import CHECKS
-from diffusion_course.classroom.checks.ch08_bits import flow_bits
+from diffusion_course.classroom.checks.ch08_bits_built import flow_bits
 from diffusion_course.classroom.checks.ch08_walk import walk
 from diffusion_course.denoisers import GaussianMixture, flow_param
 from diffusion_course.losses import denoising_loss, unit_weight
