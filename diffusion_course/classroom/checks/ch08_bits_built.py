@@ -124,7 +124,8 @@ def other_count(
     model: Callable, k: Tensor, u: Tensor, probes: Tensor, n: int, levels: int, more: int
 ) -> Tensor:
     """As many steps more, of the right length; time ends at 1."""
-    z, h, log_det = filled(k, u, levels), 1 / n, 0.0
+    z, h = filled(k, u, levels), 1 / n
+    log_det = torch.zeros(len(z), dtype=z.dtype, device=z.device)
     for i in range(n + more):
         v, divergence = midpoint(lambda x, t: ask(model, x, min(t, 1.0), probes), z, i * h, h)
         z, log_det = z + h * v, log_det + h * divergence
