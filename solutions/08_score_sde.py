@@ -1275,6 +1275,7 @@ def flow_bits(model, k, u, probes, num_steps, levels):
     model: model(z, t) -> (B, *S), the velocity, for z: (B, *S) and t: (B,); noise is at t = 1.
     k: grey levels 0..levels - 1, integers, (B, *S). u: uniform numbers in [0, 1), (B, *S). probes: random signs, (B, *S); the
     same at all steps. num_steps: number of midpoint steps, an integer >= 1. levels: number of grey levels, an integer.
+    It must work under torch.no_grad(), too, where samplers and measurements run.
     """
     ### BEGIN SOLUTION
     z, log_det, h = 2 * (k + u) / levels - 1, 0.0, 1 / num_steps
