@@ -132,7 +132,7 @@ agree("(1): the gradient of log p_t", by_autograd, tweedie, 1e-10)
 # ### Exercise {{08-score_from_denoiser}}
 #
 # Write (1) for a batch in which each sample has a time of its own. $D$ takes $x_0 + \sigma\varepsilon$ and $\sigma$, so $x$ must be
-# divided by $a$ before it is shown to $D$. It may be asked once.
+# divided by $a$ before it is shown to $D$. Ask it once.
 #
 # *Hint.* Reshape $a$ and $b$ to (B, 1, ..., 1) before they multiply $x$. $D$ takes $\sigma$ of shape (B,).
 
@@ -638,6 +638,7 @@ claim(
     "at 10 steps lambda = 2 is the farthest of the four",
     ks(runs[2.0, 10]) == max(ks(runs[lam, 10]) for lam in LAMBDAS),
 )
+claim("at 10 steps lambda = 0 is the nearest", ks(runs[0.0, 10]) == min(ks(runs[lam, 10]) for lam in LAMBDAS))
 claim("at 100 steps lambda = 2 is nearer than at 10", ks(runs[2.0, 100]) < ks(runs[2.0, 10]))
 
 
@@ -785,7 +786,7 @@ def predictor_corrector(score, x, times, f, g, r, noise):
 check("08-predictor_corrector", predictor_corrector)
 
 # %% [markdown]
-# Your sampler against the library's, in VE, where the two have the same step length; then a measurement. A step with a corrector asks the score
+# Your sampler against the library's, in VE (in VP the library multiplies $e$ by a number near 1, as the paper does); then a measurement. A step with a corrector asks the score
 # twice, so it is compared with *twice as many* steps of the predictor alone. **Predict, then run.** Which is better at 20 evaluations? At 200?
 
 # %%
@@ -881,13 +882,13 @@ claim("with N(0, I) for p_1 it is off by less than 0.02 nats", (usual - exact).a
 # ### The trace, exact or estimated
 #
 # $\nabla\cdot v$ is the trace of the Jacobian $J = \partial v/\partial x$. Exactly, it takes one backward pass per dimension: 784 for a digit, 3072 for a
-# small photograph. *Hutchinson's estimate* takes one, with random signs $\epsilon$ (independent, mean 0, variance 1):
+# small photograph. *Hutchinson's estimate* takes one, with random signs $\xi$ (independent, mean 0, variance 1):
 #
-# $$\mathbb E\big[\epsilon^\top J\,\epsilon\big] = \sum_{ij} J_{ij}\,\mathbb E[\epsilon_i\epsilon_j] = \sum_i J_{ii} = \nabla\cdot v \tag{15}$$
+# $$\mathbb E\big[\xi^\top J\,\xi\big] = \sum_{ij} J_{ij}\,\mathbb E[\xi_i\xi_j] = \sum_i J_{ii} = \nabla\cdot v \tag{15}$$
 #
-# (Hutchinson 1990; Song et al. 2021, eq. 40). With signs, $\epsilon_i^2 = 1$ always, and the error comes from the off-diagonal entries alone:
+# (Hutchinson 1990; Song et al. 2021, eq. 40). With signs, $\xi_i^2 = 1$ always, and the error comes from the off-diagonal entries alone:
 #
-# $$\mathrm{Var}\big[\epsilon^\top J\,\epsilon\big] = \tfrac12\sum_{i \neq j}(J_{ij} + J_{ji})^2 \tag{16}$$
+# $$\mathrm{Var}\big[\xi^\top J\,\xi\big] = \tfrac12\sum_{i \neq j}(J_{ij} + J_{ji})^2 \tag{16}$$
 #
 # The cell measures the error for 16-dimensional data, with $K$ probes. **Predict, then run.** How does it fall with $K$?
 
@@ -1224,14 +1225,14 @@ quiz.ask("08-q6")
 # How well does a flow know digits? The data are the 8 × 8 digits of scikit-learn: $d = 64$ pixels, each with one of 17 grey levels $k = 0 \dots 16$. Three things lie between
 # a flow and the number of bits.
 #
-# **Dequantisation.** A flow gives a density of continuous $x$. Fitted to discrete data it could put infinitely high spikes on the 17 levels. So fill the bins: add uniform noise,
+# **Dequantisation.** A flow gives a density of continuous $x$. Fitted to discrete data it could put infinitely high spikes on the 17 levels. So fill the bins: add uniform noise $\zeta$ (*dither*, in code `dither`),
 #
-# $$x = \frac{2\,(k + \epsilon_u)}{17} - 1, \qquad \epsilon_u \sim U[0, 1)^{d} \tag{22}$$
+# $$x = \frac{2\,(k + \zeta)}{17} - 1, \qquad \zeta \sim U[0, 1)^{d} \tag{22}$$
 #
 # which turns level $k$ into a bin of width $2/17$ in $[-1, 1]$. The probability that the model gives to an image is the integral of its density over the bins, and by Jensen's inequality
 # (Theis et al. 2016, section 3.1)
 #
-# $$-\log_2 P(k) = -\log_2\!\int_{\text{bins}} p(x)\,\mathrm dx \;\le\; \mathbb E_{\epsilon_u}\big[-\log_2 p(x)\big] - d\,\log_2\tfrac{2}{17} \tag{23}$$
+# $$-\log_2 P(k) = -\log_2\!\int_{\text{bins}} p(x)\,\mathrm dx \;\le\; \mathbb E_{\zeta}\big[-\log_2 p(x)\big] - d\,\log_2\tfrac{2}{17} \tag{23}$$
 #
 # **From nats of a density to bits of an image.** Divide by $d$ and $\ln 2$:
 #
@@ -1263,22 +1264,22 @@ claim("(23) holds for each of the 17 levels", (left <= right + 1e-9).all())
 #
 # Write the whole measurement: (22), (25) from $t = 0$, the log-density of the noise at $t = 1$, (14) and (24). All random numbers are given.
 #
-# *Hint.* `torch.autograd.grad(v, m, probes)` is $J^\top\epsilon$ of all samples at once, if `m` requires gradients before `v` is computed from it; its product with
+# *Hint.* `torch.autograd.grad(v, m, probes)` is $J^\top\xi$ of all samples at once, if `m` requires gradients before `v` is computed from it; its product with
 # `probes`, summed over each sample, is the estimate. Wrap the asking in `torch.enable_grad()`, and go on with `.detach()`.
 
 
 # %%
 # EXERCISE 08-flow_bits (keep this line)
-def flow_bits(model, k, u, probes, num_steps, levels):
+def flow_bits(model, k, dither, probes, num_steps, levels):
     """Bits per dimension of each image under a flow, (B,), by (22) to (25).
 
     model: model(z, t) -> (B, *S), the velocity, for z: (B, *S) and t: (B,); noise is at t = 1.
-    k: grey levels 0..levels - 1, integers, (B, *S). u: uniform numbers in [0, 1), (B, *S). probes: random signs, (B, *S); the
+    k: grey levels 0..levels - 1, integers, (B, *S). dither: uniform numbers in [0, 1), (B, *S). probes: random signs, (B, *S); the
     same at all steps. num_steps: number of midpoint steps, an integer >= 1. levels: number of grey levels, an integer.
     It must work under torch.no_grad(), too, where samplers and measurements run.
     """
     ### BEGIN SOLUTION
-    z, log_det, h = 2 * (k + u) / levels - 1, 0.0, 1 / num_steps
+    z, log_det, h = 2 * (k + dither) / levels - 1, 0.0, 1 / num_steps
 
     def ask(z, t):
         with torch.enable_grad():
@@ -1332,9 +1333,9 @@ digit_flow = train(MLP(64, width=256, depth=3, noise_scale=1000.0), dequantised,
 def mean_bits(k, seed=21, n_steps=20):
     """Mean bits/dim of images, and the half width of its 95 % interval over images."""
     draws = torch.Generator().manual_seed(seed)
-    u = torch.rand(k.shape, generator=draws)
+    dither = torch.rand(k.shape, generator=draws)
     probes = torch.randint(0, 2, k.shape, generator=draws) * 2.0 - 1
-    bits = flow_bits(digit_flow, k, u, probes, n_steps, 17)
+    bits = flow_bits(digit_flow, k, dither, probes, n_steps, 17)
     return float(bits.mean()), 1.96 * float(bits.std()) / math.sqrt(len(k)), bits
 
 
@@ -1385,10 +1386,10 @@ plots.filmstrip(
 # %%
 # NBVAL_IGNORE_OUTPUT
 each_finer, each_other = (mean_bits(k_test, **change)[2] for change in ({"n_steps": 60}, {"seed": 24}))
-u = torch.rand(k_test.shape, generator=torch.Generator().manual_seed(21))  # as in mean_bits
+dither = torch.rand(k_test.shape, generator=torch.Generator().manual_seed(21))  # as in mean_bits
 probes = 8 * torch.eye(64)  # the mean of (8 e_i)' J (8 e_i) over i is the sum of all J_ii: the exact trace
 exact = torch.stack(
-    [flow_bits(digit_flow, k_test[:60], u[:60], e.expand(60, 64), 20, 17) for e in probes]
+    [flow_bits(digit_flow, k_test[:60], dither[:60], e.expand(60, 64), 20, 17) for e in probes]
 ).mean(0)
 
 
@@ -1408,7 +1409,7 @@ schedule = dc.NoiseSchedule.from_betas(1 - kept / torch.cat([torch.ones(1, dtype
 decoder = dc.elbo.gaussian_decoder(0.02**2)
 with torch.no_grad():
     terms = dc.elbo.vlb_terms(
-        denoise, 2 * (k_test + u) / 17 - 1, schedule, dc.Noise(25, per_sample=False), decoder
+        denoise, 2 * (k_test + dither) / 17 - 1, schedule, dc.Noise(25, per_sample=False), decoder
     )
 bound_bits = dc.elbo.bits_per_dim(terms.total, 64) + math.log2(17 / 2)
 

@@ -50,14 +50,14 @@ def signs(d: Draw, *shape: int) -> Tensor:
 
 
 def images(d: Draw) -> Iterator[tuple[str, tuple]]:
-    """One step and twelve; two levels, 17 and 256; the lowest and the highest grey; both ends of u; a fast model; one image."""
+    """One step and twelve; two levels, 17 and 256; the lowest and the highest grey; both ends of dither; a fast model; one image."""
     for n, levels in ((1, 17), (2, 2), (12, 17), (3, 256)):
         k = grey(d, levels, 3, 4)
         yield f"{n} steps, {levels} levels", (calm(d), k, d.uniform(0, 1, 3, 4), signs(d, 3, 4), n, levels)
     k = torch.tensor([[0, 16, 0], [16, 16, 16]], device=d.device)
     yield "lowest and highest grey", (calm(d), k, d.uniform(0, 1, 2, 3), signs(d, 2, 3), 2, 17)
-    for u in (0.0, 0.99999):
-        yield f"u = {u:g}", (calm(d), k, d.uniform(u, u, 2, 3), signs(d, 2, 3), 2, 17)
+    for dither in (0.0, 0.99999):
+        yield f"dither = {dither:g}", (calm(d), k, d.uniform(dither, dither, 2, 3), signs(d, 2, 3), 2, 17)
     fast = ToyVelocity(d.uniform(0.8, 1.2, 3) * d.normal(1).new_tensor([40, 1, 1]))
     yield "velocities up to 40", (fast, k, d.uniform(0, 1, 2, 3), signs(d, 2, 3), 1, 17)
     one = grey(d, 17, 1, 1, 4, 4)
@@ -74,23 +74,23 @@ FLOW_BITS = Check(
     fixed=images,
     inference=False,  # it takes gradients itself
     recording=False,  # grey levels and signs come out of no network
-    evaluations={"model": lambda model, k, u, probes, num_steps, levels: 2 * num_steps * len(k)},
+    evaluations={"model": lambda model, k, dither, probes, num_steps, levels: 2 * num_steps * len(k)},
     where='(25) in section 8 of this notebook ("Find out: bits per dimension of small digits"): fill the bins, go from t = 0 to 1 with the midpoint '
     "rule, add the divergence's integral to log N(z; 0, I), and turn it into bits.",
     outputs=("bits",),
     mutants=[
         # the bins
-        slip("no dequantisation: u is added to the levels.", fill=lambda k, u, n: 2 * k / n - 1),
-        slip("bins of width 2 / (levels - 1): (k + u) / levels fills [0, 1).", fill=lambda k, u, n: 2 * (k + u) / (n - 1) - 1),
-        slip("u - 1/2 added: the bin of level k begins at k.", fill=lambda k, u, n: 2 * (k + u - 0.5) / n - 1),
-        slip("u subtracted: the bin of level k begins at k.", fill=lambda k, u, n: 2 * (k - u) / n - 1),
-        slip("u added after the scaling: it is part of a level, (k + u) / levels.", fill=lambda k, u, n: 2 * k / n - 1 + u),
-        slip("u / levels added after the scaling to [-1, 1]: it is doubled with k.", fill=lambda k, u, n: 2 * k / n - 1 + u / n),
-        slip("data in [0, 1]: they are in [-1, 1], 2 (k + u) / levels - 1.", fill=lambda k, u, n: (k + u) / n),
-        slip("data in [-1/2, 1/2]: they are in [-1, 1], 2 (k + u) / levels - 1.", fill=lambda k, u, n: (k + u) / n - 0.5),
-        slip("data in [0, 2]: 1 is subtracted.", fill=lambda k, u, n: 2 * (k + u) / n),
-        slip("17 levels whatever levels is.", fill=lambda k, u, n: 2 * (k + u) / 17 - 1, units=lambda p, d, n: in_bits(p, d, 17)),
-        slip("256 levels whatever levels is.", fill=lambda k, u, n: 2 * (k + u) / 256 - 1, units=lambda p, d, n: in_bits(p, d, 256)),
+        slip("no dequantisation: dither is added to the levels.", fill=lambda k, dither, n: 2 * k / n - 1),
+        slip("bins of width 2 / (levels - 1): (k + dither) / levels fills [0, 1).", fill=lambda k, dither, n: 2 * (k + dither) / (n - 1) - 1),
+        slip("dither - 1/2 added: the bin of level k begins at k.", fill=lambda k, dither, n: 2 * (k + dither - 0.5) / n - 1),
+        slip("dither subtracted: the bin of level k begins at k.", fill=lambda k, dither, n: 2 * (k - dither) / n - 1),
+        slip("dither added after the scaling: it is part of a level, (k + dither) / levels.", fill=lambda k, dither, n: 2 * k / n - 1 + dither),
+        slip("dither / levels added after the scaling to [-1, 1]: it is doubled with k.", fill=lambda k, dither, n: 2 * k / n - 1 + dither / n),
+        slip("data in [0, 1]: they are in [-1, 1], 2 (k + dither) / levels - 1.", fill=lambda k, dither, n: (k + dither) / n),
+        slip("data in [-1/2, 1/2]: they are in [-1, 1], 2 (k + dither) / levels - 1.", fill=lambda k, dither, n: (k + dither) / n - 0.5),
+        slip("data in [0, 2]: 1 is subtracted.", fill=lambda k, dither, n: 2 * (k + dither) / n),
+        slip("17 levels whatever levels is.", fill=lambda k, dither, n: 2 * (k + dither) / 17 - 1, units=lambda p, d, n: in_bits(p, d, 17)),
+        slip("256 levels whatever levels is.", fill=lambda k, dither, n: 2 * (k + dither) / 256 - 1, units=lambda p, d, n: in_bits(p, d, 256)),
         # the divergence
         slip("the integral of the divergence subtracted: from data to noise it is added.", sign=-1.0),
         slip("no divergence: the density of the noise alone is not that of the data.", sign=0.0),
@@ -114,7 +114,7 @@ FLOW_BITS = Check(
         slip("time not told, 0 at all steps.", step=lambda asked, z, t, h: midpoint(lambda x, s: asked(x, 0.0), z, t, h)),
         slip("step numbers for times: t = i / num_steps.", step=lambda asked, z, t, h: midpoint(lambda x, s: asked(x, s / h), z, t, h)),
         *(
-            Mutant(f"{words} step: it is num_steps of length 1 / num_steps.", lambda m, k, u, e, n, levels, more=more: other_count(m, k, u, e, n, levels, more))
+            Mutant(f"{words} step: it is num_steps of length 1 / num_steps.", lambda m, k, dither, e, n, levels, more=more: other_count(m, k, dither, e, n, levels, more))
             for words, more in (("one more", 1), ("one less", -1))
         ),
         # the noise
@@ -126,8 +126,8 @@ FLOW_BITS = Check(
         *(
             Mutant(
                 f"d taken as {words}: it is the number of coordinates of one image, z[0].numel().",
-                lambda m, k, u, e, n, levels, count=count: built(
-                    m, k, u, e, n, levels,
+                lambda m, k, dither, e, n, levels, count=count: built(
+                    m, k, dither, e, n, levels,
                     prior=lambda z: -0.5 * z.flatten(1).square().sum(1) - count(z) / 2 * math.log(2 * math.pi),
                     units=lambda p, _, n: in_bits(p, count(k), n),
                 ),
@@ -142,7 +142,7 @@ FLOW_BITS = Check(
         slip("no log-density of the noise.", prior=lambda z: 0 * standard_normal(z)),
         Mutant(
             "log N of the data: it belongs to where the path ends, at t = 1.",
-            lambda m, k, u, e, n, levels: built(m, k, u, e, n, levels, prior=lambda z: standard_normal(filled(k, u, levels))),
+            lambda m, k, dither, e, n, levels: built(m, k, dither, e, n, levels, prior=lambda z: standard_normal(filled(k, dither, levels))),
         ),
         slip("a density of the whole batch: each sample has its own.", prior=lambda z: standard_normal(z.flatten()[None]).expand(len(z))),
         # the units

@@ -13,12 +13,14 @@ from .data import Mutant
 Slope = tuple[Tensor, Tensor]  # velocity (B, *S) and divergence (B,)
 
 
-def flow_bits(model: Callable, k: Tensor, u: Tensor, probes: Tensor, num_steps: int, levels: int) -> Tensor:
-    return built(model, k, u, probes, num_steps, levels)
+def flow_bits(
+    model: Callable, k: Tensor, dither: Tensor, probes: Tensor, num_steps: int, levels: int
+) -> Tensor:
+    return built(model, k, dither, probes, num_steps, levels)
 
 
-def filled(k: Tensor, u: Tensor, levels: int) -> Tensor:
-    return 2 * (k + u) / levels - 1
+def filled(k: Tensor, dither: Tensor, levels: int) -> Tensor:
+    return 2 * (k + dither) / levels - 1
 
 
 def product(pulled: Tensor, probes: Tensor) -> Tensor:
@@ -53,7 +55,7 @@ def standard_normal(z: Tensor) -> Tensor:
 def built(
     model: Callable,
     k: Tensor,
-    u: Tensor,
+    dither: Tensor,
     probes: Tensor,
     num_steps: int,
     levels: int,
@@ -65,7 +67,7 @@ def built(
     units: Callable = in_bits,
 ) -> Tensor:
     """The bits of six parts. sign: of the divergence's integral."""
-    z, h = fill(k, u, levels), 1 / num_steps
+    z, h = fill(k, dither, levels), 1 / num_steps
     log_det = torch.zeros(len(z), dtype=z.dtype, device=z.device)
     for i in range(num_steps):
         v, divergence = step(lambda x, t: ask(model, x, t, probes), z, i * h, h)
@@ -121,10 +123,10 @@ def times_backwards(asked: Callable, z: Tensor, t: float, h: float) -> Slope:
 
 
 def other_count(
-    model: Callable, k: Tensor, u: Tensor, probes: Tensor, n: int, levels: int, more: int
+    model: Callable, k: Tensor, dither: Tensor, probes: Tensor, n: int, levels: int, more: int
 ) -> Tensor:
     """As many steps more, of the right length; time ends at 1."""
-    z, h = filled(k, u, levels), 1 / n
+    z, h = filled(k, dither, levels), 1 / n
     log_det = torch.zeros(len(z), dtype=z.dtype, device=z.device)
     for i in range(n + more):
         v, divergence = midpoint(lambda x, t: ask(model, x, min(t, 1.0), probes), z, i * h, h)

@@ -291,7 +291,7 @@ def _in_continuous_time(
         known |= {"t": grid[i], "t_next": grid[i + 1], "f": sde.f(grid[i]), "g": sde.g(grid[i])}
     if check.id == "08-flow_bits":
         known |= {
-            "u": uniform(0, 1, *shape),
+            "dither": uniform(0, 1, *shape),
             "k": uniform(0, (17, 2, 256)[number % 3] - 1e-3, *shape).long(),
         }
     return known

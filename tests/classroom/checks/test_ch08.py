@@ -113,9 +113,9 @@ def loss_along_the_line(model, x0, eps, t):
     return ((model(moved, t) - u) ** 2).flatten(1).mean(1).mean()
 
 
-def bits_in_nats_first(model, k, u, probes, num_steps, levels):
+def bits_in_nats_first(model, k, dither, probes, num_steps, levels):
     """The gradient of e^T v, and the logarithms gathered before the units."""
-    z = (k + u) * (2 / levels) - 1
+    z = (k + dither) * (2 / levels) - 1
     total = z.new_zeros(len(z))
     for i in range(num_steps):
         t = torch.full((len(z),), i / num_steps, dtype=z.dtype, device=z.device)
@@ -133,7 +133,7 @@ def bits_in_nats_first(model, k, u, probes, num_steps, levels):
     return (nats / d - math.log(2 / levels)) / math.log(2)
 
 
-def bits_by_the_normal(model, k, u, probes, num_steps, levels):
+def bits_by_the_normal(model, k, dither, probes, num_steps, levels):
     def slopes(x, t):
         with torch.enable_grad():
             x = x.detach().clone().requires_grad_()
@@ -141,7 +141,7 @@ def bits_by_the_normal(model, k, u, probes, num_steps, levels):
             g = torch.autograd.grad(v, x, grad_outputs=probes)[0]
         return v.detach(), (g * probes).flatten(1).sum(dim=1)
 
-    h, x, volume = 1.0 / num_steps, (2 * k + 2 * u) / levels - 1, 0.0
+    h, x, volume = 1.0 / num_steps, (2 * k + 2 * dither) / levels - 1, 0.0
     for n in range(num_steps):
         t = n / num_steps
         v, div = slopes(x + 0.5 * h * slopes(x, t)[0], t + 0.5 * h)
@@ -218,10 +218,10 @@ def loss_of_the_library(model, x0, eps, t):
     return denoising_loss(D, x0, sigma, eps, unit_weight(param))
 
 
-def bits_of_the_library(model, k, u, probes, num_steps, levels):
+def bits_of_the_library(model, k, dither, probes, num_steps, levels):
     """No function of the library takes the midpoint rule; its estimate of the divergence is asked here."""
     estimate = sde.hutchinson(probes[None])
-    z, total, h = 2 * (k + u) / levels - 1, 0.0, 1 / num_steps
+    z, total, h = 2 * (k + dither) / levels - 1, 0.0, 1 / num_steps
     for i in range(num_steps):
         middle = (z + h / 2 * model(z, z.new_full((len(z),), i * h)).detach()).requires_grad_()
         v = model(middle, z.new_full((len(z),), (i + 0.5) * h))
@@ -239,12 +239,12 @@ def test_the_bits_are_those_of_a_density_that_is_known():
         t = t[:, None].clamp(1e-6, 1 - 1e-6)
         return (z - gaussian(z / (1 - t), (t / (1 - t))[:, 0])) / t
 
-    k, u = (
+    k, dither = (
         torch.tensor([[8, 3], [5, 10]]),
         torch.full((2, 2), 0.3, dtype=torch.float64),
     )
-    found = flow_bits(velocity, k, u, torch.ones_like(u), 400, 17)
-    log_p = gaussian.log_density(2 * (k + u) / 17 - 1)
+    found = flow_bits(velocity, k, dither, torch.ones_like(dither), 400, 17)
+    log_p = gaussian.log_density(2 * (k + dither) / 17 - 1)
     torch.testing.assert_close(found, -log_p / (2 * math.log(2)) + math.log2(17 / 2), rtol=0, atol=1e-3)
 
 

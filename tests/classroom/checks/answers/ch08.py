@@ -762,7 +762,7 @@ def wrong__08_flow_loss__denoiser(model, x0, eps, t):
     return F.mse_loss((z - model(z, t)) / s.clamp(min=1e-6), eps - x0)
 
 
-# ---------------------------------------------------------------- 08-flow_bits(model, k, u, probes, num_steps, levels)
+# ---------------------------------------------------------------- 08-flow_bits(model, k, dither, probes, num_steps, levels)
 
 
 def _asked(model, z, t, probes):
@@ -779,9 +779,9 @@ def _end(z, log_det, levels):
     return -log_p / d / math.log(2) + math.log2(levels / 2)
 
 
-def right__08_flow_bits__plain(model, k, u, probes, num_steps, levels):
+def right__08_flow_bits__plain(model, k, dither, probes, num_steps, levels):
     """With a helper."""
-    z, total, h = 2 * (k + u) / levels - 1, 0, 1 / num_steps
+    z, total, h = 2 * (k + dither) / levels - 1, 0, 1 / num_steps
     for i in range(num_steps):
         mid = z + h / 2 * _asked(model, z, i * h, probes)[0]
         v, div = _asked(model, mid, (i + 0.5) * h, probes)
@@ -789,9 +789,9 @@ def right__08_flow_bits__plain(model, k, u, probes, num_steps, levels):
     return _end(z, total, levels)
 
 
-def right__08_flow_bits__first_slope_without_gradients(model, k, u, probes, num_steps, levels):
+def right__08_flow_bits__first_slope_without_gradients(model, k, dither, probes, num_steps, levels):
     """The first slope under no_grad, and the divergence through a product."""
-    x = (k + u) / levels * 2 - 1
+    x = (k + dither) / levels * 2 - 1
     logdet = torch.zeros(len(x), dtype=x.dtype)
     for i in range(num_steps):
         t = torch.full((len(x),), i / num_steps, dtype=x.dtype)
@@ -808,9 +808,9 @@ def right__08_flow_bits__first_slope_without_gradients(model, k, u, probes, num_
     return nats / (d * np.log(2)) - np.log2(2 / levels)
 
 
-def wrong__08_flow_bits__minus_divergence(model, k, u, probes, num_steps, levels):
+def wrong__08_flow_bits__minus_divergence(model, k, dither, probes, num_steps, levels):
     """The sign of the divergence."""
-    z, total, h = 2 * (k + u) / levels - 1, 0, 1 / num_steps
+    z, total, h = 2 * (k + dither) / levels - 1, 0, 1 / num_steps
     for i in range(num_steps):
         mid = z + h / 2 * _asked(model, z, i * h, probes)[0]
         v, div = _asked(model, mid, (i + 0.5) * h, probes)
@@ -818,27 +818,27 @@ def wrong__08_flow_bits__minus_divergence(model, k, u, probes, num_steps, levels
     return _end(z, total, levels)
 
 
-def wrong__08_flow_bits__euler(model, k, u, probes, num_steps, levels):
+def wrong__08_flow_bits__euler(model, k, dither, probes, num_steps, levels):
     """Euler's steps."""
-    z, total, h = 2 * (k + u) / levels - 1, 0, 1 / num_steps
+    z, total, h = 2 * (k + dither) / levels - 1, 0, 1 / num_steps
     for i in range(num_steps):
         v, div = _asked(model, z, i * h, probes)
         z, total = z + h * v, total + h * div
     return _end(z, total, levels)
 
 
-def wrong__08_flow_bits__euler_at_the_middle(model, k, u, probes, num_steps, levels):
+def wrong__08_flow_bits__euler_at_the_middle(model, k, dither, probes, num_steps, levels):
     """The old state at the middle time."""
-    z, total, h = 2 * (k + u) / levels - 1, 0, 1 / num_steps
+    z, total, h = 2 * (k + dither) / levels - 1, 0, 1 / num_steps
     for i in range(num_steps):
         v, div = _asked(model, z, (i + 0.5) * h, probes)
         z, total = z + h * v, total + h * div
     return _end(z, total, levels)
 
 
-def wrong__08_flow_bits__from_noise(model, k, u, probes, num_steps, levels):
+def wrong__08_flow_bits__from_noise(model, k, dither, probes, num_steps, levels):
     """From t = 1 down, as a sampler."""
-    z, total, h = 2 * (k + u) / levels - 1, 0, 1 / num_steps
+    z, total, h = 2 * (k + dither) / levels - 1, 0, 1 / num_steps
     for i in range(num_steps):
         mid = z - h / 2 * _asked(model, z, 1 - i * h, probes)[0]
         v, div = _asked(model, mid, 1 - (i + 0.5) * h, probes)
@@ -846,39 +846,39 @@ def wrong__08_flow_bits__from_noise(model, k, u, probes, num_steps, levels):
     return _end(z, total, levels)
 
 
-def wrong__08_flow_bits__nats(model, k, u, probes, num_steps, levels):
+def wrong__08_flow_bits__nats(model, k, dither, probes, num_steps, levels):
     """Nats."""
-    return right__08_flow_bits__plain(model, k, u, probes, num_steps, levels) * math.log(2)
+    return right__08_flow_bits__plain(model, k, dither, probes, num_steps, levels) * math.log(2)
 
 
-def wrong__08_flow_bits__no_bins(model, k, u, probes, num_steps, levels):
+def wrong__08_flow_bits__no_bins(model, k, dither, probes, num_steps, levels):
     """Bits of the density."""
-    return right__08_flow_bits__plain(model, k, u, probes, num_steps, levels) - math.log2(levels / 2)
+    return right__08_flow_bits__plain(model, k, dither, probes, num_steps, levels) - math.log2(levels / 2)
 
 
-def wrong__08_flow_bits__log2_levels(model, k, u, probes, num_steps, levels):
+def wrong__08_flow_bits__log2_levels(model, k, dither, probes, num_steps, levels):
     """log2(levels)."""
-    return right__08_flow_bits__plain(model, k, u, probes, num_steps, levels) + 1
+    return right__08_flow_bits__plain(model, k, dither, probes, num_steps, levels) + 1
 
 
-def wrong__08_flow_bits__whole_image(model, k, u, probes, num_steps, levels):
+def wrong__08_flow_bits__whole_image(model, k, dither, probes, num_steps, levels):
     """Not divided by d."""
-    return right__08_flow_bits__plain(model, k, u, probes, num_steps, levels) * k[0].numel()
+    return right__08_flow_bits__plain(model, k, dither, probes, num_steps, levels) * k[0].numel()
 
 
-def wrong__08_flow_bits__mean(model, k, u, probes, num_steps, levels):
+def wrong__08_flow_bits__mean(model, k, dither, probes, num_steps, levels):
     """The mean over the batch."""
-    return right__08_flow_bits__plain(model, k, u, probes, num_steps, levels).mean()
+    return right__08_flow_bits__plain(model, k, dither, probes, num_steps, levels).mean()
 
 
-def wrong__08_flow_bits__no_dequantisation(model, k, u, probes, num_steps, levels):
-    """u left out."""
-    return right__08_flow_bits__plain(model, k, 0 * u, probes, num_steps, levels)
+def wrong__08_flow_bits__no_dequantisation(model, k, dither, probes, num_steps, levels):
+    """dither left out."""
+    return right__08_flow_bits__plain(model, k, 0 * dither, probes, num_steps, levels)
 
 
-def wrong__08_flow_bits__own_probes(model, k, u, probes, num_steps, levels):
+def wrong__08_flow_bits__own_probes(model, k, dither, probes, num_steps, levels):
     """Fresh probes at every step."""
-    z, total, h = 2 * (k + u) / levels - 1, 0, 1 / num_steps
+    z, total, h = 2 * (k + dither) / levels - 1, 0, 1 / num_steps
     for i in range(num_steps):
         fresh = torch.randn_like(z)
         mid = z + h / 2 * _asked(model, z, i * h, fresh)[0]
@@ -887,9 +887,9 @@ def wrong__08_flow_bits__own_probes(model, k, u, probes, num_steps, levels):
     return _end(z, total, levels)
 
 
-def wrong__08_flow_bits__sum_of_gradients(model, k, u, probes, num_steps, levels):
+def wrong__08_flow_bits__sum_of_gradients(model, k, dither, probes, num_steps, levels):
     """The sum of J^T 1, which adds the off-diagonal entries."""
-    z, total, h = 2 * (k + u) / levels - 1, 0, 1 / num_steps
+    z, total, h = 2 * (k + dither) / levels - 1, 0, 1 / num_steps
     for i in range(num_steps):
         mid = z + h / 2 * _asked(model, z, i * h, probes)[0]
         v, _ = _asked(model, mid, (i + 0.5) * h, probes)
@@ -900,9 +900,9 @@ def wrong__08_flow_bits__sum_of_gradients(model, k, u, probes, num_steps, levels
     return _end(z, total, levels)
 
 
-def wrong__08_flow_bits__d_is_the_first_axis(model, k, u, probes, num_steps, levels):
+def wrong__08_flow_bits__d_is_the_first_axis(model, k, dither, probes, num_steps, levels):
     """d taken as k.shape[1]; right for rows of pixels, wrong for images of several axes."""
-    z, total, h = 2 * (k + u) / levels - 1, 0, 1 / num_steps
+    z, total, h = 2 * (k + dither) / levels - 1, 0, 1 / num_steps
     for i in range(num_steps):
         mid = z + h / 2 * _asked(model, z, i * h, probes)[0]
         v, div = _asked(model, mid, (i + 0.5) * h, probes)
@@ -912,16 +912,16 @@ def wrong__08_flow_bits__d_is_the_first_axis(model, k, u, probes, num_steps, lev
     return -log_p / d / math.log(2) + math.log2(levels / 2)
 
 
-def wrong__08_flow_bits__constant_of_one(model, k, u, probes, num_steps, levels):
+def wrong__08_flow_bits__constant_of_one(model, k, dither, probes, num_steps, levels):
     """log N with the constant of one coordinate."""
     d = k[0].numel()
     extra = (d - 1) / 2 * math.log(2 * math.pi) / d / math.log(2)
-    return right__08_flow_bits__plain(model, k, u, probes, num_steps, levels) - extra
+    return right__08_flow_bits__plain(model, k, dither, probes, num_steps, levels) - extra
 
 
-def wrong__08_flow_bits__sixteen_levels(model, k, u, probes, num_steps, levels):
+def wrong__08_flow_bits__sixteen_levels(model, k, dither, probes, num_steps, levels):
     """levels - 1 below."""
-    z, total, h = 2 * (k + u) / (levels - 1) - 1, 0, 1 / num_steps
+    z, total, h = 2 * (k + dither) / (levels - 1) - 1, 0, 1 / num_steps
     for i in range(num_steps):
         mid = z + h / 2 * _asked(model, z, i * h, probes)[0]
         v, div = _asked(model, mid, (i + 0.5) * h, probes)
@@ -929,9 +929,9 @@ def wrong__08_flow_bits__sixteen_levels(model, k, u, probes, num_steps, levels):
     return _end(z, total, levels)
 
 
-def wrong__08_flow_bits__trapezoid(model, k, u, probes, num_steps, levels):
+def wrong__08_flow_bits__trapezoid(model, k, dither, probes, num_steps, levels):
     """The divergence by the trapezoid rule."""
-    z, total, h = 2 * (k + u) / levels - 1, 0, 1 / num_steps
+    z, total, h = 2 * (k + dither) / levels - 1, 0, 1 / num_steps
     for i in range(num_steps):
         v0, first = _asked(model, z, i * h, probes)
         v, _ = _asked(model, z + h / 2 * v0, (i + 0.5) * h, probes)
@@ -940,9 +940,9 @@ def wrong__08_flow_bits__trapezoid(model, k, u, probes, num_steps, levels):
     return _end(z, total, levels)
 
 
-def wrong__08_flow_bits__noise_of_the_data(model, k, u, probes, num_steps, levels):
+def wrong__08_flow_bits__noise_of_the_data(model, k, dither, probes, num_steps, levels):
     """log N at the data, not at the noise."""
-    z, total, h = 2 * (k + u) / levels - 1, 0, 1 / num_steps
+    z, total, h = 2 * (k + dither) / levels - 1, 0, 1 / num_steps
     start = z
     for i in range(num_steps):
         mid = z + h / 2 * _asked(model, z, i * h, probes)[0]
