@@ -1373,8 +1373,9 @@ draws = torch.Generator().manual_seed(23)
 picked = torch.multinomial(smoothed.permute(1, 0), 10, replacement=True, generator=draws).T
 by_pixels = (picked / 8.0 - 1).reshape(10, 1, 8, 8)
 plots.filmstrip(
-    torch.stack([drawn.clamp(-1, 1), by_pixels, test_set.images[:10]]),
-    ["the flow", "pixels alone", "real"],
+    torch.stack([drawn, by_pixels, test_set.images[:10]], 1),
+    [f"{n}" for n in range(1, 11)],
+    rows=["the flow", "pixels alone", "real"],
     title="What the two models draw",
 )
 
