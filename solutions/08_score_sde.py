@@ -1380,7 +1380,7 @@ plots.filmstrip(
 )
 
 # %% [markdown]
-# The flow draws digits, and the cheaper model draws none. A likely reason for the numbers: about a fifth of the pixels are 0 nearly always, and a table of levels gives them next to no bits. A flow must make a density with hard edges there,
+# Most of what the flow draws looks like digits, and nothing that the cheaper model draws does. A likely reason for the numbers: about a fifth of the pixels are 0 nearly always, and a table of levels gives them next to no bits. A flow must make a density with hard edges there,
 # a box of width $2/17$, out of a smooth field, and whatever it smears over the edges it pays for, in every such pixel. It is the lesson of chapter 2, section 8
 # ("The decoder of pixels, and bits per dimension"), again: likelihood and looks are different goals.
 #
