@@ -11,6 +11,8 @@ from .data import Check
 from .diagnose import Trial
 from .faults import wanted
 
+LARGEST = 10**6  # entries of a result that is compared with another one of the same answer
+
 
 def trace(check: Check, answer: Callable, trial: Trial) -> str:
     """One sentence about the answer on a case where it is wrong; "" where it leaves none."""
@@ -63,10 +65,10 @@ def _models(check: Check, trial: Trial) -> Iterator[str]:
 def _unused(check: Check, answer: Callable, trial: Trial) -> Iterator[str]:
     """Does an argument that matters make no difference?"""
     value = trial.outcome.value
-    if trial.outcome.error or (
-        is_tensor(value) and bool(plain(value).isnan().any())
-    ):  # NaN whatever is changed
+    if trial.outcome.error:
         return
+    if is_tensor(value) and (plain(value).numel() > LARGEST or bool(plain(value).isnan().any())):
+        return  # it takes long to compare, or is NaN whatever is changed
     want = wanted(check, trial.args)
     for slot, value in enumerate(trial.args):
         other = (*trial.args[:slot], _other(value), *trial.args[slot + 1 :])
