@@ -265,8 +265,16 @@ def train(
     if card is None:
         return  # another of several processes speaks
     for name, value in card["metrics"].items():
-        _say(f"{name}: {value}")
+        _say(f"{name}: {_without_marks(value)}")
     _say(f"weights and card: {folder}")
+
+
+def _without_marks(value: Any) -> Any:
+    """What a card has measured, without the mark of every sample and the values of every tenth, which pairs are compared by."""
+    if not isinstance(value, dict):
+        return value
+    left = {key: _without_marks(one) for key, one in value.items()}
+    return {key: one for key, one in left.items() if key not in ("each", "frechet without each tenth")}
 
 
 @app.command(

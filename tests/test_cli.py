@@ -367,3 +367,17 @@ def test_lab_without_jupyterlab_says_what_to_install(monkeypatch):
     result = run(cli.app, ["lab"])
     assert result.exit_code == 2
     assert result.stderr == "error: JupyterLab is not installed: pip install 'diffusion-course[lab]'\n"
+
+
+def test_what_train_prints_has_no_mark_of_every_sample():
+    measured = {
+        "recognised": {"share": 0.9, "n": 3},
+        "each": "110",
+        "frechet without each tenth": [1.0],
+        "frechet": 0.5,
+    }
+    shown = {"recognised": {"share": 0.9, "n": 3}, "frechet": 0.5}
+    assert cli._without_marks({"reconstructions": measured, "how": "so"}) == {
+        "reconstructions": shown,
+        "how": "so",
+    }
