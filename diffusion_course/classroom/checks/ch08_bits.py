@@ -11,6 +11,7 @@ from .ch08_bits_built import (
     backwards,
     built,
     divergence_slip,
+    end_of_step,
     filled,
     flow_bits,
     half_and_half,
@@ -23,6 +24,7 @@ from .ch08_bits_built import (
     slip,
     standard_normal,
     times_backwards,
+    two_divergences,
     whole_step,
 )
 from .data import Check, Mutant
@@ -85,6 +87,7 @@ FLOW_BITS = Check(
         slip("dither - 1/2 added: the bin of level k begins at k.", fill=lambda k, dither, n: 2 * (k + dither - 0.5) / n - 1),
         slip("dither subtracted: the bin of level k begins at k.", fill=lambda k, dither, n: 2 * (k - dither) / n - 1),
         slip("dither added after the scaling: it is part of a level, (k + dither) / levels.", fill=lambda k, dither, n: 2 * k / n - 1 + dither),
+        slip("k divided by levels - 1, and dither by levels: both by levels.", fill=lambda k, dither, n: 2 * k / (n - 1) - 1 + 2 * dither / n),
         slip("dither / levels added after the scaling to [-1, 1]: it is doubled with k.", fill=lambda k, dither, n: 2 * k / n - 1 + dither / n),
         slip("data in [0, 1]: they are in [-1, 1], 2 (k + dither) / levels - 1.", fill=lambda k, dither, n: (k + dither) / n),
         slip("data in [-1/2, 1/2]: they are in [-1, 1], 2 (k + dither) / levels - 1.", fill=lambda k, dither, n: (k + dither) / n - 0.5),
@@ -104,6 +107,8 @@ FLOW_BITS = Check(
         # the steps
         slip("Euler's steps: ask at the middle of the step, where half a step leads.", step=lambda asked, z, t, h: asked(z, t)),
         slip("the velocity of the midpoint with the divergence of the beginning: both are of the midpoint.", step=half_and_half),
+        slip("the mean of two divergences: take the midpoint's.", step=two_divergences),
+        slip("the end of the step asked, as for an implicit step: ask at its middle.", step=end_of_step),
         slip("Heun's steps: here it is the midpoint rule.", step=heun),
         slip("the old z asked at the middle time: ask where half a step leads.", step=old_state),
         slip("the midpoint asked at the old time: it belongs to t + h / 2.", step=old_time),

@@ -96,6 +96,18 @@ def heun(asked: Callable, z: Tensor, t: float, h: float) -> Slope:
     return (v + w) / 2, (divergence + other) / 2
 
 
+def two_divergences(asked: Callable, z: Tensor, t: float, h: float) -> Slope:
+    """The velocity of the midpoint, the mean of the divergences there and at the beginning."""
+    v, divergence = asked(z, t)
+    w, other = asked(z + h / 2 * v, t + h / 2)
+    return w, (divergence + other) / 2
+
+
+def end_of_step(asked: Callable, z: Tensor, t: float, h: float) -> Slope:
+    v, _ = asked(z, t)
+    return asked(z + h * v, min(t + h, 1.0))
+
+
 def old_state(asked: Callable, z: Tensor, t: float, h: float) -> Slope:
     asked(z, t)
     return asked(z, t + h / 2)

@@ -1,6 +1,7 @@
 """The predictor-corrector sampler: all of its states, from given draws."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -11,9 +12,12 @@ from .ch08_denoiser import SDES
 from .ch08_step import Score, drift, noise, reverse_sde_step
 from .ch08_walk import (
     Place,
+    all_states,
     corrected,
     corrected_at,
     corrections,
+    drift_slip,
+    first_length,
     length,
     length_slip,
     move_slip,
@@ -104,6 +108,9 @@ LENGTHS = [
     length_slip("squared norms in the place of norms.", lambda p, s, z: 2 * (p.r * z.flatten(1).square().sum(1).mean() / s.flatten(1).square().sum(1).mean()) ** 2),
     length_slip("the mean of the ratios: take the ratio of the means.", lambda p, s, z: 2 * (p.r * (z.flatten(1).norm(dim=1) / s.flatten(1).norm(dim=1)).mean()) ** 2),
     length_slip("the norm of the state in the place of the score's.", lambda p, s, z: 2 * (p.r * norm(z) / norm(p.x)) ** 2),
+    length_slip("norms of absolute values: the norm is the root of the sum of squares.", lambda p, s, z: 2 * (p.r * z.flatten(1).abs().sum(1).mean() / s.flatten(1).abs().sum(1).mean()) ** 2),
+    length_slip("a factor h in the step length: e does not depend on the next time.", lambda p, s, z: (p.t - p.t_next) * length(p, s, z)),
+    length_slip("a factor g^2 in the step length: (10) has the score and the noise without g.", lambda p, s, z: p.g[p.i] ** 2 * length(p, s, z)),
     length_slip("the predictor's noise in the step length: the corrector's is noise[i, 0].", lambda p, s, z: length(p, s, p.noise[p.i, 1])),
 ]  # fmt: skip
 MOVES = [
@@ -152,9 +159,21 @@ MOVES = [
     predictor_slip("h before the predictor's noise: it is sqrt(h).", lambda p, x: (
         predicted(p, x, z=p.noise[p.i, 1] * (p.t - p.t_next).sqrt())
     )),
-    predictor_slip("f x with the sign of the forward process: backwards in time it is -f x.", lambda p, x: (
-        reverse_sde_step(p.score, x, p.t, p.t_next, -p.f[p.i], p.g[p.i], 1.0, p.noise[p.i, 1])
+    predictor_slip("the ratio r as lam of the predictor: it is the reverse SDE, lam = 1.", lambda p, x: predicted(p, x, lam=p.r)),
+    predictor_slip("the predictor's score at t_{i+1}: it is taken where the step begins, at t_i.", lambda p, x: (
+        predicted(replace(p, score=lambda y, _: p.score(y, p.t_next)), x)
     )),
+    predictor_slip("the predictor's noise in the place of g: g[i] is the diffusion coefficient.", lambda p, x: (
+        reverse_sde_step(p.score, x, p.t, p.t_next, p.f[p.i], p.noise[p.i, 1], 1.0, p.noise[p.i, 1])
+    )),
+    drift_slip("f x with the sign of the forward process: backwards in time it is -f x.", lambda s, x, f, g: f * x + g**2 * s),
+    drift_slip("a predictor's score with a minus: backwards it pulls to the data, + g^2 score.", lambda s, x, f, g: -f * x - g**2 * s),
+    drift_slip("a predictor forwards in time: with h > 0 its drift is -f x + g^2 score.", lambda s, x, f, g: f * x - g**2 * s),
+    drift_slip("g for g^2 in the predictor's drift.", lambda s, x, f, g: -f * x + g * s),
+    drift_slip("g^2 / 2 in the predictor's drift, which is the ODE's: with lam = 1 it is g^2.", lambda s, x, f, g: -f * x + g**2 / 2 * s),
+    drift_slip("no g in the predictor's drift: the score has the factor g^2.", lambda s, x, f, g: -f * x + s),
+    drift_slip("no f x in the predictor's drift, which is right for VE alone.", lambda s, x, f, g: g**2 * s),
+    drift_slip("no score in the predictor's drift.", lambda s, x, f, g: -f * x),
 ]  # fmt: skip
 STATES = [
     Mutant(
@@ -164,6 +183,8 @@ STATES = [
         ),
     ),
     Mutant("the corrected states: return what each predictor leaves.", corrections),
+    Mutant("corrected states among the others: return x, and what each predictor leaves.", all_states),
+    Mutant("one step length for the whole path, the first: e follows the norms of each step.", first_length),
     after("states without the first: return x, too.", predictor_corrector, lambda v: v[1:]),
     after("states without the last: N steps lead to N + 1 states.", predictor_corrector, lambda v: v[:-1]),
     after("the samples alone: return all N + 1 states.", predictor_corrector, lambda v: v[-1]),

@@ -122,6 +122,7 @@ FLOW_LOSS = Check(
         # the mean
         weighted("errors weighted with t: there is no weight in this loss.", lambda t: t),
         weighted("errors weighted with 1 - t: there is no weight in this loss.", lambda t: 1 - t),
+        weighted("errors divided by t: there is no weight in this loss.", lambda t: 1 / t.clamp(min=1e-3)),
         weighted("errors weighted with t^2, those of the guess of x_0: there is no weight in this loss.", lambda t: t**2),
         slip("a sum over everything: the loss is a mean.", reduce=lambda e: e.square().sum()),
         slip("a sum over the coordinates of each sample: the mean is over these, too.", reduce=lambda e: e.square().flatten(1).sum(1).mean()),
@@ -132,6 +133,7 @@ FLOW_LOSS = Check(
         slip("a root of the mean: the loss is the mean square.", reduce=lambda e: e.square().mean().sqrt()),
         slip("absolute values: the loss is the mean of squares.", reduce=lambda e: e.abs().mean()),
         slip("a smooth L1 (Huber) loss: the loss is the mean of squares.", reduce=lambda e: F.smooth_l1_loss(e, torch.zeros_like(e))),
+        slip("the mean of norms: the loss is the mean of squares.", reduce=lambda e: e.flatten(1).norm(dim=1).mean()),
         slip("the square of the mean error: square first.", reduce=lambda e: e.mean() ** 2),
         slip("a mean without the square.", reduce=lambda e: e.mean()),
         result_slip("a loss with an axis: return one number, ().", flow_loss, lambda loss: loss[None]),

@@ -11,6 +11,7 @@ from .ch01_slips import in_float32
 from .ch08_denoiser import SDES
 from .data import Check, Mutant
 from .inputs import Draw
+from .slips import result_slip
 
 Score = Callable[[Tensor, Tensor], Tensor]
 
@@ -51,6 +52,16 @@ def noise_slip(hint: str, other: Callable) -> Mutant:
         return moved + other(h, g, lam, z) if r > 0 else moved
 
     return Mutant(hint, step)  # fmt: skip
+
+
+def noise_slip_at(hint: str, root: Callable) -> Mutant:
+    """A mutant whose noise has root(t, t_next) in the place of sqrt(h), in all steps but the last."""
+    return Mutant(
+        hint,
+        lambda s, x, t, r, f, g, k, z: (
+            x + (t - r) * drift(s(x, t), x, f, g, k) + (k * g * root(t, r) * z if r > 0 else 0)
+        ),
+    )
 
 
 def step_slip(hint: str, other: Callable) -> Mutant:
@@ -129,6 +140,9 @@ REVERSE_SDE_STEP = Check(
         drift_slip("lam g^2 in the drift: the factor is (1 + lam^2) / 2.", lambda s, x, f, g, k: -f * x + k * g**2 * s),
         drift_slip("the factor (1 + lam^2) / 2 at f x, too.", lambda s, x, f, g, k: (1 + k**2) / 2 * (-f * x + g**2 * s)),
         drift_slip("f^2 x: the drift is f x.", lambda s, x, f, g, k: -(f**2) * x + (1 + k**2) / 2 * g**2 * s),
+        drift_slip("g for g^2 / 2 in the ODE's part: the factor is (1 + lam^2) / 2 g^2.", lambda s, x, f, g, k: -f * x + (g + k**2 / 2 * g**2) * s),
+        drift_slip("g / 2 for g^2 / 2 in the ODE's part: the factor is (1 + lam^2) / 2 g^2.", lambda s, x, f, g, k: -f * x + (g + k**2 * g**2) / 2 * s),
+        drift_slip("1/2 + lam^2: the noise's part has a half, too, (1 + lam^2) / 2.", lambda s, x, f, g, k: -f * x + (0.5 + k**2) * g**2 * s),
         drift_slip("f / 2: f holds the half already.", lambda s, x, f, g, k: -f / 2 * x + (1 + k**2) / 2 * g**2 * s),
         step_slip(
             "the random number z in the place of the diffusion coefficient g in the drift.",
@@ -151,11 +165,17 @@ REVERSE_SDE_STEP = Check(
         step_slip("t_next - t in the place of h before the drift: the drift of (9) is of backward time, and h is above 0.", lambda s, x, t, r, f, g, k, z: (
             x + (r - t) * drift(s(x, t), x, f, g, k) + noise(t, r, g, k, z)
         ) if r else reverse_sde_step(s, x, t, r, f, g, k, z)),
+        step_slip("t and t_next swapped: the step goes from t down to t_next.", lambda s, x, t, r, f, g, k, z: (
+            x + (r - t) * drift(s(x, r), x, f, g, k) + k * g * (t - r).sqrt() * z
+        )),
         step_slip("the change alone: add it to x.", lambda s, x, t, r, f, g, k, z: (t - r) * drift(s(x, t), x, f, g, k) + noise(t, r, g, k, z)),
         # the noise
         noise_slip("h before the noise: its variance is proportional to h, so it has sqrt(h).", lambda h, g, k, z: k * g * h * z),
         noise_slip("noise without sqrt(h).", lambda h, g, k, z: k * g * z),
         noise_slip("1 / sqrt(h) before the noise.", lambda h, g, k, z: k * g / h.sqrt() * z),
+        noise_slip_at("sqrt(t) before the noise: it is sqrt(h), with h = t - t_next.", lambda t, r: t.sqrt()),
+        noise_slip_at("sqrt(t_next) before the noise: it is sqrt(h), with h = t - t_next.", lambda t, r: r.sqrt()),
+        noise_slip_at("sqrt(t) - sqrt(t_next) before the noise: variances are subtracted, sqrt(t - t_next).", lambda t, r: t.sqrt() - r.sqrt()),
         noise_slip("noise without lam: it is lam g sqrt(h) z.", lambda h, g, k, z: g * h.sqrt() * z),
         noise_slip("noise without g: it is lam g sqrt(h) z.", lambda h, g, k, z: k * h.sqrt() * z),
         noise_slip("g^2 before the noise: that is its variance, and g its standard deviation.", lambda h, g, k, z: k * g**2 * h.sqrt() * z),
@@ -181,6 +201,22 @@ REVERSE_SDE_STEP = Check(
                 reverse_sde_step(s, x, t, r, f, g, k, z if r >= c else 0 * z)
             ))
             for c in (0.01, 0.3)
+        ),
+        *(
+            step_slip(f"{words} before the noise, and noise in the last step, too: it is lam g sqrt(h) z, and none where t_next = 0.", lambda s, x, t, r, f, g, k, z, other=other: (
+                x + (t - r) * drift(s(x, t), x, f, g, k) + other(t - r, g, k) * z
+            ))
+            for words, other in {
+                "h": lambda h, g, k: k * g * h,
+                "no h": lambda h, g, k: k * g,
+                "no lam": lambda h, g, k: g * h.sqrt(),
+                "no g": lambda h, g, k: k * h.sqrt(),
+                "g^2": lambda h, g, k: k * g**2 * h.sqrt(),
+            }.items()
+        ),
+        *(
+            result_slip(f"a result cut off at -{c} and {c}: x has no limits.", reverse_sde_step, lambda v, c=c: v.clamp(-c, c))
+            for c in (1, 3)
         ),
         in_float32(reverse_sde_step),
     ],

@@ -62,6 +62,9 @@ SCORE_FROM_VELOCITY = Check(
         formula("1 / t^2: the score is -eps / t.", lambda u, z, t: -(z + (1 - t) * u) / t**2),
         formula("a multiplication by t: divide by it.", lambda u, z, t: -(z + (1 - t) * u) * t),
         formula("a division by 1 - t: noise is at t = 1, and has the standard deviation t.", lambda u, z, t: -(z + (1 - t) * u) / (1 - t)),
+        formula("a division by (1 - t)^2: noise is at t = 1, and the score is -eps / t.", lambda u, z, t: -(z + (1 - t) * u) / (1 - t) ** 2),
+        formula("a division by sqrt(t): the noise in z has the standard deviation t.", lambda u, z, t: -(z + (1 - t) * u) / t.sqrt()),
+        formula("a division by 2 t: it is t.", lambda u, z, t: -(z + (1 - t) * u) / (2 * t)),
         formula("z + (1 - t) u / t, a missing pair of brackets: all of it is divided by t.", lambda u, z, t: -(z + (1 - t) * u / t)),
         formula("-z + (1 - t) u / t, missing brackets: all of z + (1 - t) u is divided by t, and has the minus.", lambda u, z, t: -z + (1 - t) * u / t),
         formula("a division by sigma = t / (1 - t): the noise in z has the standard deviation t.", lambda u, z, t: -(z + (1 - t) * u) / (t / (1 - t).clamp(min=1e-9))),
@@ -91,7 +94,7 @@ SCORE_FROM_VELOCITY = Check(
         formula("one time for the whole batch, the first: each sample has its own.", lambda u, z, t: -(z + (1 - t[:1]) * u) / t[:1]),
         *(
             formula(f"t cut off below {c:g}: at small times it counts.", lambda u, z, t, c=c: -(z + (1 - t) * u) / t.clamp(min=c))
-            for c in (1e-2, 0.05)
+            for c in (1e-2, 0.05, 0.1)
         ),
         *(
             formula(f"{c:g} added to t below: at small times it counts.", lambda u, z, t, c=c: -(z + (1 - t) * u) / (t + c))

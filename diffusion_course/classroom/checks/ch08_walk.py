@@ -7,7 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from .ch08_step import Score, reverse_sde_step
+from .ch08_step import Score, noise, reverse_sde_step
 from .data import Mutant
 
 
@@ -95,6 +95,17 @@ def predictor_slip(hint: str, move: Callable) -> Mutant:
     return slip(hint, lambda p: move(p, corrected(p)))
 
 
+def drift_slip(hint: str, other: Callable) -> Mutant:
+    """A mutant whose predictor has the drift other(score there, x, f, g), and the right noise."""
+
+    def move(p: Place, x: Tensor) -> Tensor:
+        f, g = p.f[p.i], p.g[p.i]
+        pull = (p.t - p.t_next) * other(p.score(x, p.t), x, f, g)
+        return x + pull + noise(p.t, p.t_next, g, 1.0, p.noise[p.i, 1])
+
+    return predictor_slip(hint, move)
+
+
 # ---- wrong places
 
 
@@ -133,6 +144,29 @@ def old_score(p: Place, x: Tensor) -> Tensor:
 def noisy_to_the_end(p: Place, x: Tensor) -> Tensor:
     extra = p.g[p.i] * p.t.sqrt() * p.noise[p.i, 1] if p.t_next == 0 else 0
     return predicted(p, x) + extra
+
+
+def first_length(
+    score: Score, x: Tensor, times: Tensor, f: Tensor, g: Tensor, r: float, noise: Tensor
+) -> Tensor:
+    """All steps with the e of the first."""
+    start = Place(score, x, times, f, g, r, noise, 0)
+    e = length(start, score(x, times[0]), noise[0, 0])
+    return walk(
+        score, x, times, f, g, r, noise, step=lambda p: predicted(p, corrected(p, length=lambda *_: e))
+    )
+
+
+def all_states(
+    score: Score, x: Tensor, times: Tensor, f: Tensor, g: Tensor, r: float, noise: Tensor
+) -> Tensor:
+    """x, and what corrector and predictor leave, one after the other."""
+    told = [x]
+    for i in range(len(times) - 1):
+        p = Place(score, told[-1], times, f, g, r, noise, i)
+        told.append(corrected(p))
+        told.append(predicted(p, told[-1]))
+    return torch.stack(told)
 
 
 def corrections(
