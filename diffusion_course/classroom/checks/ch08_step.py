@@ -114,7 +114,7 @@ REVERSE_SDE_STEP = Check(
     fixed=steps,
     evaluations={"score": lambda score, x, *rest: len(x)},
     where='(9) in section 4 of this notebook ("The way back"): with h = t - t_next, x + h (-f x + (1 + lam^2) / 2 g^2 score(x, t)) + lam g sqrt(h) z, '
-    "and no noise where t_next = 0 (Song et al. 2021, eq. 6; Karras et al. 2022, eq. 8).",
+    "and no noise where t_next = 0 (Song et al. 2021, eq. 6; Karras et al. 2022, eq. 6).",
     outputs=("x_next",),
     library=("sde.euler_maruyama", "sde.ode_euler"),
     mutants=[
