@@ -458,6 +458,9 @@ plots.histogram(
     limits=(-3, 3),
 )
 
+# %% [markdown]
+# No time stands out. The distances are those of chance: the errors of 400 steps are smaller than what 10,000 points can show.
+
 # %%
 quiz.ask("08-q2")
 
@@ -649,6 +652,13 @@ claim(
 )
 claim("at 10 steps lambda = 0 is the nearest", ks(runs[0.0, 10]) == min(ks(runs[lam, 10]) for lam in LAMBDAS))
 claim("at 100 steps lambda = 2 is nearer than at 10", ks(runs[2.0, 100]) < ks(runs[2.0, 10]))
+first = 1 - dc.sde.times(10)[1]
+factor = {lam: float(1 - first * beta(1) * lam**2 / 2) for lam in LAMBDAS}
+print("first of 10 steps: x times", ", ".join(f"{v:.1f} (lambda = {lam:g})" for lam, v in factor.items()))
+claim(
+    "of the four factors only that of lambda = 2 is beyond -1",
+    [v < -1 for v in factor.values()] == [0, 0, 0, 1],
+)
 
 
 def landing(lam, steps):
@@ -656,7 +666,7 @@ def landing(lam, steps):
         {"particles": runs[lam, steps][:, 0].clamp(-3, 3)},
         densities={"exact": lambda x: line.log_density(x[:, None]).exp()},
         title=f"λ = {lam:g}, {steps} steps: KS distance {ks(runs[lam, steps]):.3f}",
-        xlabel="$x_0$",
+        xlabel="$x_0$ (particles outside are drawn at the edge)",
         limits=(-3, 3),
     )
 
@@ -670,7 +680,9 @@ widgets.slide_frames(
 )
 
 # %% [markdown]
-# More noise needs shorter steps. Its drift is stiffer, and Euler–Maruyama follows it badly. With the *exact* score there is nothing to
+# More noise needs shorter steps. Near $t = 1$ the score is $-x$, and $f = -\beta/2$, $g^2 = \beta$: without its noise a step (9) of VP
+# multiplies $x$ by $1 - h\beta\lambda^2/2$. For $\lambda = 2$ and 10 steps that is beyond $-1$: each of the first steps throws the particles
+# over the middle, and farther out than they were. With the *exact* score there is nothing to
 # gain from noise. With a network there is: fresh noise pulls particles back to where the score says they should be, which mends earlier
 # errors. Chapter 9, section 7 ("Churn: noise that repairs"), measures that on digits.
 #
@@ -686,7 +698,7 @@ fine = torch.cartesian_prod(axis, axis)
 def falling(step):
     t = clock[step]
     figure = plots.scatter2d(
-        {"particles": way[step]}, title=f"t = {t:.2f}: 400 particles, and p_t", limits=(-2.6, 2.6)
+        {"particles": way[step]}, title=f"t = {t:.2f}: 400 particles, and $p_t$", limits=(-2.6, 2.6)
     )
     density = in_x_t(plane, vp.scale(t).item(), vp.std(t).item())(fine).exp().reshape(60, 60)
     figure.axes[0].contour(axis, axis, density.T, 8, colors="0.4", linewidths=0.8, zorder=1)
