@@ -118,6 +118,17 @@ def old_time(asked: Callable, z: Tensor, t: float, h: float) -> Slope:
     return asked(z + h / 2 * v, t)
 
 
+def half_step_back(asked: Callable, z: Tensor, t: float, h: float) -> Slope:
+    v, _ = asked(z, t)
+    return asked(z - h / 2 * v, t + h / 2)
+
+
+def sampler_step(asked: Callable, z: Tensor, t: float, h: float) -> Slope:
+    """z - h v with the times and the divergence of the way from data to noise."""
+    v, divergence = midpoint(asked, z, t, h)
+    return -v, divergence
+
+
 def whole_step(asked: Callable, z: Tensor, t: float, h: float) -> Slope:
     v, _ = asked(z, t)
     return asked(z + h * v, t + h / 2)

@@ -1,6 +1,7 @@
 """One step of the family between the probability-flow ODE and the reverse SDE, and beyond."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -215,7 +216,7 @@ REVERSE_SDE_STEP = Check(
             }.items()
         ),
         *(
-            result_slip(f"a result cut off at -{c} and {c}: x has no limits.", reverse_sde_step, lambda v, c=c: v.clamp(-c, c))
+            result_slip(f"a result cut off at -{c} and {c}: x has no limits.", reverse_sde_step, partial(torch.clamp, min=-c, max=c))
             for c in (1, 3)
         ),
         in_float32(reverse_sde_step),
