@@ -22,8 +22,12 @@ from diffusion_course.classroom.checks.toys import (
     ToyGuess,
     ToyLabelled,
     ToyLogProb,
+    ToyScore,
     ToyTerm,
+    ToyVelocity,
 )
+from diffusion_course.processes import sub_vp, ve, vp
+from diffusion_course.sde import times
 
 FLOATS: dict[str, Callable[[Tensor], Tensor]] = {
     **{
@@ -272,7 +276,47 @@ def _arguments(check: Check, number: int, generator: torch.Generator) -> tuple:
             "max_norm": pick(0.5, 1.0, 3.0),
             "seed": number,
         }
+    if check.chapter == "08":
+        known |= _in_continuous_time(check, number, shape, normal, uniform, pick)
     return tuple(known[name] if name in known else normal(*shape) for name in check.arguments)
+
+
+def _in_continuous_time(
+    check: Check, number: int, shape: tuple[int, ...], normal: Callable, uniform: Callable, pick: Callable
+) -> dict[str, object]:
+    """What chapter 08 calls by the names of the others: times in [0, 1], coefficients of an SDE, grey levels."""
+    sde, grid = (vp(), sub_vp(), ve(0.01, 10.0))[number % 3], times(6)
+    i, B = number % 6, shape[0]
+    t = uniform(0.001, 1, B)
+    if check.id == "08-flow_loss":
+        t[0], t[1] = 0, 1
+    known = {
+        "t": t,
+        "eps": normal(*shape),
+        "z": normal(*shape),
+        "u": normal(*shape),
+        "scale": sde.scale(t),
+        "std": sde.std(t),
+        "model": ToyVelocity(uniform(0.5, 1.5, 3)),
+        "score": ToyScore(uniform(0.3, 0.6, 3)),
+        "lam": pick(0.0, 0.5, 1.0, 2.0),
+        "r": pick(0.16, 0.05),
+        "times": grid,
+        "f": sde.f(grid[:-1]),
+        "g": sde.g(grid[:-1]),
+        "noise": normal(6, 2, *shape),
+        "num_steps": 11 if number == 5 else 1 + number % 2,  # each step asks the model twice
+        "levels": (17, 2, 256)[number % 3],
+        "probes": normal(*shape).sign(),
+    }
+    if check.id == "08-reverse_sde_step":
+        known |= {"t": grid[i], "t_next": grid[i + 1], "f": sde.f(grid[i]), "g": sde.g(grid[i])}
+    if check.id == "08-flow_bits":
+        known |= {
+            "dither": uniform(0, 1, *shape),
+            "k": uniform(0, (17, 2, 256)[number % 3] - 1e-3, *shape).long(),
+        }
+    return known
 
 
 # Exercises whose t is a time for each sample, or whose sigma a noise level for each.
