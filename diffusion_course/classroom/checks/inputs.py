@@ -7,7 +7,18 @@ import torch
 from torch import Tensor
 
 from ... import schedules
-from .toys import ToyDecoder, ToyDenoiser, ToyEps, ToyGuess, ToyLabelled, ToyLayer, ToyLogProb
+from .toys import (
+    ToyDecoder,
+    ToyDenoiser,
+    ToyEps,
+    ToyGuess,
+    ToyLabelled,
+    ToyLayer,
+    ToyLogProb,
+    ToyScore,
+    ToyTerm,
+    ToyVelocity,
+)
 
 
 @dataclass(frozen=True)
@@ -119,6 +130,18 @@ class Draw:
     def decoder(self) -> ToyDecoder:
         """A small decoder of latents."""
         return ToyDecoder(self.uniform(0.5, 1.5, 3))
+
+    def term(self) -> ToyTerm:
+        """A small term of a bound, term(x0, t, eps)."""
+        return ToyTerm(self.uniform(0.5, 1.5, 3))
+
+    def score(self) -> ToyScore:
+        """A small score(x, t)."""
+        return ToyScore(self.uniform(0.5, 1.5, 3))
+
+    def velocity(self) -> ToyVelocity:
+        """A small velocity model(z, t)."""
+        return ToyVelocity(self.uniform(0.5, 1.5, 3))
 
     # ---- for the fixed cases: what the chapters use
 
