@@ -15,10 +15,11 @@
 # %% [markdown]
 # # 12. Latents and transformers
 #
-# Two ideas stand between the networks of the chapters before and the large image models. First, do not denoise pixels:
-# let an autoencoder turn an image into a few numbers on a coarse grid, and denoise these (Rombach et al. 2022). Second, do not use
-# a U-Net: cut the image into patches and let a transformer see them as a row of tokens (Peebles & Xie 2023). Both change what
-# stands around the diffusion, and nothing in it: the noise, the denoiser and the samplers are those that you know.
+# Two ideas stand between the networks of the chapters before and the large image models. First, do not denoise
+# pixels: let an autoencoder turn an image into a few numbers on a coarse grid, and denoise these (Rombach et al.
+# 2022). Second, do not use a U-Net: cut the image into patches and let a transformer see them as a row of tokens
+# (Peebles & Xie 2023). Both change what stands around the diffusion, and nothing in it: the noise, the denoiser and
+# the samplers are those that you know.
 #
 # **You learn**
 #
@@ -29,8 +30,8 @@
 # - how the noise level and the class move every layer (adaLN-Zero), and why its gates start at zero;
 # - to build a block of a diffusion transformer, to put it into a trained network, and to train one of your own.
 #
-# **You need** the denoiser and Euler's step (chapter 9, section 1 ("One equation")), the KL divergence of Gaussians (chapter 2) and guidance (chapter 6). The
-# formulas are repeated here.
+# **You need** the denoiser and Euler's step (chapter 9, section 1 ("One equation")), the KL divergence of Gaussians
+# (chapter 2) and guidance (chapter 6). The formulas are repeated here.
 #
 # **Time**: {{reading}} of reading, and {{minutes}} for {{exercises}}. The cells run in about a minute on 2 CPU cores (not
 # measured on a GPU).
@@ -40,8 +41,9 @@
 #
 # {{notation image latent coder latent_scale x0 sigma x D grid sigma_data lambda y w}}
 #
-# In the earlier chapters $x_0$ was an image. From {{section The scale}} on it is a scaled latent, $x_0 = s_\zeta\,\zeta$, and all formulas of the
-# earlier chapters hold for it as they stand. The decoder, which Rombach et al. call $\mathcal D$, is $\mathcal G$ here: $D$ is the denoiser.
+# In the earlier chapters $x_0$ was an image. From {{section The scale}} on it is a scaled latent,
+# $x_0 = s_\zeta\,\zeta$, and all formulas of the earlier chapters hold for it as they stand. The decoder, which
+# Rombach et al. call $\mathcal D$, is $\mathcal G$ here: $D$ is the denoiser.
 
 # %%
 import copy
@@ -74,16 +76,17 @@ judge = zoo.judge("mnist", course.device)
 # %% [markdown]
 # ## 1. Why not pixels?
 #
-# A digit has 784 pixels, and most of them say nothing: the border is black, and a stroke is as wide here as it is there. A
-# denoiser that works on pixels spends most of its work on such detail, in each of its evaluations. Rombach et al. (2022, section 3.1) part the
-# two jobs. An autoencoder, trained once, takes care of the detail: the encoder $\mathcal E$ maps an image $\mathcal I$ to a latent $\zeta$ of
-# $C_\zeta \times h \times w$ numbers, and the decoder $\mathcal G$ maps it back. A diffusion model then learns the latents alone.
+# A digit has 784 pixels, and most of them say nothing: the border is black, and a stroke is as wide here as it is
+# there. A denoiser that works on pixels spends most of its work on such detail, in each of its evaluations. Rombach
+# et al. (2022, section 3.1) part the two jobs. An autoencoder, trained once, takes care of the detail: the encoder
+# $\mathcal E$ maps an image $\mathcal I$ to a latent $\zeta$ of $C_\zeta \times h \times w$ numbers, and the decoder
+# $\mathcal G$ maps it back. A diffusion model then learns the latents alone.
 #
-# The course ships an autoencoder of digits. It makes $4 \times 7 \times 7 = 196$ numbers of $784$ pixels. One could have 196 numbers more
-# cheaply: the first 196 principal components are the best that a *linear* map can do.
+# The course ships an autoencoder of digits. It makes $4 \times 7 \times 7 = 196$ numbers of $784$ pixels. One could
+# have 196 numbers more cheaply: the first 196 principal components are the best that a *linear* map can do.
 #
-# **Predict, then run.** The cell measures the squared error per pixel of 1,000 held-out digits, whose pixels lie in $[-1, 1]$. How many times smaller is the
-# autoencoder's error than that of the principal components?
+# **Predict, then run.** The cell measures the squared error per pixel of 1,000 held-out digits, whose pixels lie in
+# $[-1, 1]$. How many times smaller is the autoencoder's error than that of the principal components?
 
 # %%
 coder = zoo.autoencoder("mnist-autoencoder", course.device)
@@ -122,9 +125,10 @@ plots.filmstrip(
 )
 
 # %% [markdown]
-# The decoder's error has a meaning beyond these pictures. No sample that is decoded can look better than what the decoder makes of the latent of
-# a *real* image. So it is the floor of every measure: a perfect diffusion model in these latents scores what reconstructions score. The
-# card of the autoencoder has them measured, on 10,000 test digits and, for the Fréchet distance (in the judge's features, 1,000 images), on training digits. "Floor of the
+# The decoder's error has a meaning beyond these pictures. No sample that is decoded can look better than what the
+# decoder makes of the latent of a *real* image. So it is the floor of every measure: a perfect diffusion model in
+# these latents scores what reconstructions score. The card of the autoencoder has them measured, on 10,000 test
+# digits and, for the Fréchet distance (in the judge's features, 1,000 images), on training digits. "Floor of the
 # measure" is what real digits score.
 
 # %%
@@ -153,7 +157,8 @@ claim(
 )
 
 # %% [markdown]
-# "By this measure" matters. The judge's features were trained to read digits, and reading survives a blur that an eye would see. The squared error does see it.
+# "By this measure" matters. The judge's features were trained to read digits, and reading survives a blur that an eye
+# would see. The squared error does see it.
 
 # %%
 quiz.ask("12-q1")
@@ -163,16 +168,18 @@ quiz.ask("12-q1")
 #
 # ### Squared error and a price for information
 #
-# The encoder answers a mean $m$ and a variance $v$ for each number of the latent: $q(\zeta \mid \mathcal I) = \mathcal N(m, \operatorname{diag} v)$. The
-# decoder gets a sample $\zeta = m + \sqrt v\,\varepsilon$ of it, with $\varepsilon \sim \mathcal N(0, I)$. The loss has two terms (Kingma & Welling 2014, eq. 10; Rombach et al. 2022, section 3.1,
-# with a tiny weight $\beta$):
+# The encoder answers a mean $m$ and a variance $v$ for each number of the latent:
+# $q(\zeta \mid \mathcal I) = \mathcal N(m, \operatorname{diag} v)$. The decoder gets a sample
+# $\zeta = m + \sqrt v\,\varepsilon$ of it, with $\varepsilon \sim \mathcal N(0, I)$. The loss has two terms (Kingma &
+# Welling 2014, eq. 10; Rombach et al. 2022, section 3.1, with a tiny weight $\beta$):
 #
 # $$\begin{aligned}
 # L &= \|\mathcal I - \mathcal G(\zeta)\|^2 + \beta\,\mathrm{KL}\big(q(\zeta \mid \mathcal I)\,\big\|\,\mathcal N(0, I)\big) \\
 # \mathrm{KL} &= \tfrac12 \sum_j \big(m_j^2 + v_j - 1 - \ln v_j\big) && \text{one term for each of the 196 numbers}
 # \end{aligned}$$
 #
-# Where does it come from? Let the decoder be a Gaussian, $p(\mathcal I \mid \zeta) = \mathcal N(\mathcal G(\zeta), \tau I)$. The bound of chapter 2 with one latent step is
+# Where does it come from? Let the decoder be a Gaussian,
+# $p(\mathcal I \mid \zeta) = \mathcal N(\mathcal G(\zeta), \tau I)$. The bound of chapter 2 with one latent step is
 #
 # $$\begin{aligned}
 # -\ln p(\mathcal I) &\le \mathbb E_q\big[-\ln p(\mathcal I \mid \zeta)\big] + \mathrm{KL} && \text{the bound} \\
@@ -180,7 +187,8 @@ quiz.ask("12-q1")
 # &= \frac{1}{2\tau}\,\mathbb E_q[L] + \text{const} && \beta = 2\tau
 # \end{aligned}$$
 #
-# So $\beta$ is twice the variance that the decoder claims for a pixel. The shipped autoencoder has $\beta = 0.01$, a standard deviation of $0.07$ per pixel.
+# So $\beta$ is twice the variance that the decoder claims for a pixel. The shipped autoencoder has $\beta = 0.01$, a
+# standard deviation of $0.07$ per pixel.
 #
 # The cell checks the KL term against PyTorch's, the library's loss against both, and the last line with numbers.
 
@@ -209,8 +217,9 @@ agree("the bound, and L / (2 tau) + const", likelihood + kl, L / beta + constant
 # %% [markdown]
 # ### What the regulariser fixes: without it, latents have no unit
 #
-# Set $\beta = 0$, and nothing in the loss says how large latents should be. Multiply the encoder's last layer by 1000, divide the decoder's first layer by 1000: the
-# images stay the same, and so does the loss. With $\beta > 0$ the KL term sees the change.
+# Set $\beta = 0$, and nothing in the loss says how large latents should be. Multiply the encoder's last layer by
+# 1000, divide the decoder's first layer by 1000: the images stay the same, and so does the loss. With $\beta > 0$ the
+# KL term sees the change.
 #
 # **Predict, then run.** What does the KL term become?
 
@@ -231,16 +240,20 @@ print(f"KL: {kl.mean():.0f} nats, and {far_kl.mean():.3g}")
 claim("the KL term grows a hundred thousand times", far_kl.mean() > 1e5 * kl.mean())
 
 # %% [markdown]
-# The KL term does a second thing. With it the decoder is trained on *noisy* latents, so it must answer latents near each other by images near
-# each other. Without it, training shows the decoder exact latents alone; what lies between them is left to chance. A diffusion model never hits a latent exactly, so this is what it needs.
+# The KL term does a second thing. With it the decoder is trained on *noisy* latents, so it must answer latents near
+# each other by images near each other. Without it, training shows the decoder exact latents alone; what lies between
+# them is left to chance. A diffusion model never hits a latent exactly, so this is what it needs.
 #
 # ### Four small autoencoders, trained here
 #
-# The cell trains four of them for a few seconds each: three with the regulariser and 1, 4 and 16 latent channels, and one without it. Their training is far from its end.
-# What can be compared is the four of them, which saw the same batches.
+# The cell trains four of them for a few seconds each: three with the regulariser and 1, 4 and 16 latent channels, and
+# one without it. Their training is far from its end. What can be compared is the four of them, which saw the same
+# batches.
 #
-# **Predict, then run.** Then the table: reconstruction of held-out digits, the standard deviation of the latents, the largest entry in units of it, the fourth moment over the squared second
-# (3 for a Gaussian), and how much the squared error rises when the latents are off by noise of 0.4 of their standard deviation. Which columns will tell the fourth from the second?
+# **Predict, then run.** Then the table: reconstruction of held-out digits, the standard deviation of the latents, the
+# largest entry in units of it, the fourth moment over the squared second (3 for a Gaussian), and how much the squared
+# error rises when the latents are off by noise of 0.4 of their standard deviation. Which columns will tell the fourth
+# from the second?
 
 # %%
 STEPS = course.pick(small=120, large=1500)
@@ -337,25 +350,29 @@ claim(
 )
 
 # %% [markdown]
-# More channels reconstruct better, up to a point: each must be learned, and after so short a training sixteen need not be ahead of four. And what the
-# decoder gains, the diffusion model loses: it has more numbers to make. Rombach et al. (2022, section 4.1) compare such trade-offs on photographs.
+# More channels reconstruct better, up to a point: each must be learned, and after so short a training sixteen need
+# not be ahead of four. And what the decoder gains, the diffusion model loses: it has more numbers to make. Rombach et
+# al. (2022, section 4.1) compare such trade-offs on photographs.
 #
-# The regulariser holds the latents near a standard deviation of 1, whatever their number. Without it they lie where the first random weights and the learning rate put
-# them; one run shows one such place, and you have seen above that any other would have had the same loss. In this short run
-# the latents of both kinds look alike in their largest entries. What differs is the decoder: noise that a sampler will leave in
-# its latents costs more without the regulariser. How much that costs *samples* is not measured here. `diffusion-course train mnist-autoencoder-plain` and then
-# `diffusion-course train mnist-latent-dit-plain` train the pair that would tell.
+# The regulariser holds the latents near a standard deviation of 1, whatever their number. Without it they lie where
+# the first random weights and the learning rate put them; one run shows one such place, and you have seen above that
+# any other would have had the same loss. In this short run the latents of both kinds look alike in their largest
+# entries. What differs is the decoder: noise that a sampler will leave in its latents costs more without the
+# regulariser. How much that costs *samples* is not measured here. `diffusion-course train mnist-autoencoder-plain`
+# and then `diffusion-course train mnist-latent-dit-plain` train the pair that would tell.
 
 # %% [markdown]
 # ## 3. The scale of latents
 #
-# The regulariser pulls the latents towards unit variance, and does not get them there: the squared error pulls the other way. The shipped autoencoder's have the standard deviation 0.81.
-# Noise schedules, $\sigma_\text{data}$ and the noise levels of training were chosen for data of a known size. So Rombach et al. (2022, appendix G) multiply the
+# The regulariser pulls the latents towards unit variance, and does not get them there: the squared error pulls the
+# other way. The shipped autoencoder's have the standard deviation 0.81. Noise schedules, $\sigma_\text{data}$ and the
+# noise levels of training were chosen for data of a known size. So Rombach et al. (2022, appendix G) multiply the
 # latents by one number before diffusion sees them:
 #
 # $$x_0 = s_\zeta\,\zeta, \qquad s_\zeta = \Big(\frac1n \sum (\zeta - \bar\zeta)^2\Big)^{-1/2}, \qquad \bar\zeta = \frac1n \sum \zeta$$
 #
-# The sums run over all $n$ entries at once: samples, channels, rows and columns. The latents of Stable Diffusion are multiplied by 0.18215; it is this number, for its autoencoder.
+# The sums run over all $n$ entries at once: samples, channels, rows and columns. The latents of Stable Diffusion are
+# multiplied by 0.18215; it is this number, for its autoencoder.
 #
 # ### Exercise {{12-latent_scale}}
 #
@@ -395,7 +412,8 @@ show_table(
 #
 # ### What a wrong scale does
 #
-# Say that the latents reach diffusion with the standard deviation $k$ instead of 1: $x_0 = k\,u$ with $u = s_\zeta\zeta$. Then
+# Say that the latents reach diffusion with the standard deviation $k$ instead of 1: $x_0 = k\,u$ with
+# $u = s_\zeta\zeta$. Then
 #
 # $$\begin{aligned}
 # x &= k\,u + \sigma\varepsilon = k\,\big(u + \tfrac{\sigma}{k}\,\varepsilon\big) && \text{the noise level } \sigma \text{ does what } \sigma/k \text{ should do} \\
@@ -403,11 +421,13 @@ show_table(
 # \ln \frac{\mathrm{Var}[k u]}{\sigma^2} &= \ln \frac{1}{\sigma^2} + 2 \ln k && \text{every log-SNR moves by } 2 \ln k
 # \end{aligned}$$
 #
-# Nothing else happens: $k$ moves the whole schedule along the axis of noise levels. A latent that is ten times too large is still legible at the end of the schedule, where sampling
-# starts from pure noise. One that is ten times too small is lost in noise for most of the schedule, and noisy still at its last level. Even the variance in the place of the standard deviation,
-# a common slip, is a shift: $s_\zeta^2$ instead of $s_\zeta$ gives $k = s_\zeta$.
+# Nothing else happens: $k$ moves the whole schedule along the axis of noise levels. A latent that is ten times too
+# large is still legible at the end of the schedule, where sampling starts from pure noise. One that is ten times too
+# small is lost in noise for most of the schedule, and noisy still at its last level. Even the variance in the place
+# of the standard deviation, a common slip, is a shift: $s_\zeta^2$ instead of $s_\zeta$ gives $k = s_\zeta$.
 #
-# The cell executes the three lines: the denoiser is the exact one of the latents of 300 digits (blurred with $h = 0.1$, chapter 9, section 4 ("The grid")).
+# The cell executes the three lines: the denoiser is the exact one of the latents of 300 digits (blurred with
+# $h = 0.1$, chapter 9, section 4 ("The grid")).
 
 # %%
 u = (scale * z[:300]).cpu().double()
@@ -426,7 +446,8 @@ agree(
 # %% [markdown]
 # ### The slider: $k$
 #
-# Three digits of the 300, as noise comes over them in a schedule of 1000 steps. What you see is the exact denoiser's guess, decoded: while the digit is known, it is the digit; when it is lost, it is a mean of many.
+# Three digits of the 300, as noise comes over them in a schedule of 1000 steps. What you see is the exact denoiser's
+# guess, decoded: while the digit is known, it is the digit; when it is lost, it is a mean of many.
 #
 # **Predict before you move it.** At which $k$ is the digit known to the end? At which is it lost in the first quarter?
 
@@ -461,11 +482,14 @@ widgets.slide(
 # %% [markdown]
 # ### Find out: is unit variance the best?
 #
-# "Unit variance" is a convention, made for schedules that were chosen for data of about that size. Is it the best for a given recipe? The recipe here: the exact denoiser, 20 evaluations of DPM-Solver++(2M) (chapter 9) at
-# even times of a schedule, from pure noise. `latent_stds.distance(k, schedule)` tells how far its samples end from the exact answer, which begins at $\sigma = 10{,}000$, where nothing of a latent is left: root mean square over the entries,
+# "Unit variance" is a convention, made for schedules that were chosen for data of about that size. Is it the best for
+# a given recipe? The recipe here: the exact denoiser, 20 evaluations of DPM-Solver++(2M) (chapter 9) at even times of
+# a schedule, from pure noise. `latent_stds.distance(k, schedule)` tells how far its samples end from the exact
+# answer, which begins at $\sigma = 10{,}000$, where nothing of a latent is left: root mean square over the entries,
 # in units of $k$, as the geometric mean over 40 samples.
 #
-# **Predict, then run.** Where are the best $k$ of the three schedules: is it one number, and is it 1? Their first and last noise levels stand in the table.
+# **Predict, then run.** Where are the best $k$ of the three schedules: is it one number, and is it 1? Their first and
+# last noise levels stand in the table.
 
 # %%
 few = [0.05, 0.2, 1.0, 5.0, 20.0]
@@ -489,8 +513,10 @@ claim(
 # %% [markdown]
 # ### Exercise {{12-best_stds}}
 #
-# Return three numbers: the $k$ for Stable Diffusion's schedule, for the linear and for the cosine one. The score is the geometric mean of the three distances, whose code is called above;
-# lower is better. The marks are {{marks 12-best_stds}}; $k = 1$ three times is not enough for the first. Only $n = 20$ is asked. The check tells the three distances.
+# Return three numbers: the $k$ for Stable Diffusion's schedule, for the linear and for the cosine one. The score is
+# the geometric mean of the three distances, whose code is called above; lower is better. The marks are
+# {{marks 12-best_stds}}; $k = 1$ three times is not enough for the first. Only $n = 20$ is asked. The check tells the
+# three distances.
 #
 # Search in a cell of your own, a call takes less than a tenth of a second, and type in the numbers you found.
 #
@@ -527,7 +553,8 @@ show_table(
 # %% [markdown] tags=["solution-only"]
 # ### How the three were found, and what they are worth
 #
-# A scan in even steps of $\ln k$, for each schedule alone. The cell draws it, and then tries the three numbers with other numbers of evaluations.
+# A scan in even steps of $\ln k$, for each schedule alone. The cell draws it, and then tries the three numbers with
+# other numbers of evaluations.
 
 # %% tags=["solution-only"]
 ks = torch.logspace(math.log10(0.2), math.log10(5), 17)
@@ -560,10 +587,14 @@ plots.curves(
 )
 
 # %% [markdown] tags=["solution-only"]
-# The curves rise at both ends, for the two reasons above: at small $k$ the last step begins where much noise is left, at large $k$ sampling begins where the latent would still be seen. In between lies a sharp dip, where errors of
-# different steps cancel each other; a dip belongs to its number of evaluations and its solver, as the last claim shows. So read the result as "the scale and the schedule are one choice, and unit variance is a good place to begin", and not as three numbers to keep.
+# The curves rise at both ends, for the two reasons above: at small $k$ the last step begins where much noise is left,
+# at large $k$ sampling begins where the latent would still be seen. In between lies a sharp dip, where errors of
+# different steps cancel each other; a dip belongs to its number of evaluations and its solver, as the last claim
+# shows. So read the result as "the scale and the schedule are one choice, and unit variance is a good place to
+# begin", and not as three numbers to keep.
 #
-# A trained network adds a second reason for a known scale: its training drew noise levels for latents of that size. Chen (2023) moves the scale on purpose, for large images.
+# A trained network adds a second reason for a known scale: its training drew noise levels for latents of that size.
+# Chen (2023) moves the scale on purpose, for large images.
 
 # %%
 quiz.ask("12-q2")
@@ -571,7 +602,8 @@ quiz.ask("12-q2")
 # %% [markdown]
 # ## 4. Sampling in latents
 #
-# With the scale known, a sampler of latents is a sampler. Call its states $x^{(0)}, \dots, x^{(N)}$; they begin with noise of the latent's shape:
+# With the scale known, a sampler of latents is a sampler. Call its states $x^{(0)}, \dots, x^{(N)}$; they begin with
+# noise of the latent's shape:
 #
 # $$\begin{aligned}
 # x^{(0)} &= \sigma_\text{max}\,\varepsilon, \qquad \varepsilon \sim \mathcal N(0, I) \\
@@ -579,8 +611,9 @@ quiz.ask("12-q2")
 # \mathcal I &= \mathcal G\big(x^{(N)} / s_\zeta\big) && \text{decode, once}
 # \end{aligned}$$
 #
-# Two habits from pixels are wrong here. Latents have no bounds, so neither they nor $D$'s answers are clipped to $[-1, 1]$. And the decoder was trained on latents as the
-# encoder makes them: what was multiplied must be divided. (One pass through the decoder, Rombach et al. 2022, section 3.2.)
+# Two habits from pixels are wrong here. Latents have no bounds, so neither they nor $D$'s answers are clipped to
+# $[-1, 1]$. And the decoder was trained on latents as the encoder makes them: what was multiplied must be divided.
+# (One pass through the decoder, Rombach et al. 2022, section 3.2.)
 #
 # ### Exercise {{12-latent_sample}}
 #
@@ -612,8 +645,9 @@ def latent_sample(D, decode, noise, sigmas, scale):
 check("12-latent_sample", latent_sample)
 
 # %% [markdown]
-# The course ships a network for these latents, `mnist-latent-dit`: a transformer, of which the rest of the chapter is about. Your sampler draws with it, and the library's must draw the same from the same noise.
-# The second row has guidance, $w = 2$ (chapter 6): $D = D_u + w\,(D_c - D_u)$, in latents as in pixels.
+# The course ships a network for these latents, `mnist-latent-dit`: a transformer, of which the rest of the chapter is
+# about. Your sampler draws with it, and the library's must draw the same from the same noise. The second row has
+# guidance, $w = 2$ (chapter 6): $D = D_u + w\,(D_c - D_u)$, in latents as in pixels.
 
 # %%
 latent_digits = zoo.load("mnist-latent-dit", course.device)
@@ -623,8 +657,8 @@ noise = dc.Noise(0).randn(40, 4, 7, 7, device=course.device)
 sigmas = dc.schedules.karras(18)
 
 
-def guided(w):
-    """The denoiser of the classes in `labels` with guidance."""
+def guided(w, labels):
+    """The denoiser of the classes in labels (B,) with guidance w."""
 
     def D(x, sigma):
         with torch.no_grad():
@@ -639,7 +673,7 @@ def decode(z):
         return own.autoencoder.decode(z.float())
 
 
-drawn = {w: latent_sample(guided(w), decode, noise, sigmas, own.scale) for w in (1.0, 2.0)}
+drawn = {w: latent_sample(guided(w, labels), decode, noise, sigmas, own.scale) for w in (1.0, 2.0)}
 library = draw(latent_digits, 10, sigmas=sigmas, seed=0, device=course.device).images
 agree("your first ten digits and the library's", drawn[1.0][1][:10].clamp(-1, 1), library, 1e-3)
 plots.images(
@@ -661,15 +695,16 @@ claim(
 )
 
 # %% [markdown]
-# What is decoded on the way? The states in VP coordinates, and $D$'s guess, decoded for the eye alone: the sampler needs no image before its end.
+# What is decoded on the way? The states in VP coordinates, and $D$'s guess, decoded for the eye alone: the sampler
+# needs no image before its end.
 
 # %%
 states = drawn[1.0][0]
 shown = [0, 4, 7, 9, 11, 13, 15, 18]
 on_the_way = [decode(dc.gaussian.to_vp(states[i, :4], sigmas[i]) / own.scale) for i in shown]
-labels, all_labels = labels[:4], labels
-guesses_on_the_way = [decode(guided(1.0)(states[i, :4], sigmas[i]) / own.scale) for i in shown[:-1]]
-labels = all_labels
+guesses_on_the_way = [
+    decode(guided(1.0, labels[:4])(states[i, :4], sigmas[i]) / own.scale) for i in shown[:-1]
+]
 guesses_on_the_way.append(on_the_way[-1])
 plots.filmstrip(
     torch.stack([torch.cat([x[:2], g[:2]]) for x, g in zip(on_the_way, guesses_on_the_way, strict=True)]),
@@ -681,7 +716,8 @@ plots.filmstrip(
 # %% [markdown]
 # ### How far is it from the floor?
 #
-# Three things enter the Fréchet distance of samples: what the measure gives real digits, what the decoder cannot draw, and what diffusion gets wrong. The cards have all three, of 1,000 samples each.
+# Three things enter the Fréchet distance of samples: what the measure gives real digits, what the decoder cannot
+# draw, and what diffusion gets wrong. The cards have all three, of 1,000 samples each.
 
 # %%
 cards = zoo.cards()
@@ -706,12 +742,14 @@ show_table(["Fréchet distance, judge's features", "± 95 %"], lines)
 # %% [markdown]
 # ## 5. An image as a row of patches
 #
-# A transformer takes a set of vectors, *tokens*. Peebles & Xie (2023, section 3.2) make them of an image, or of a latent, by cutting it into patches of $p \times p$ pixels:
+# A transformer takes a set of vectors, *tokens*. Peebles & Xie (2023, section 3.2) make them of an image, or of a
+# latent, by cutting it into patches of $p \times p$ pixels:
 #
 # $$(B, C, H, W) \;\to\; \Big(B, C, \tfrac Hp, p, \tfrac Wp, p\Big) \;\to\; \Big(B, \tfrac Hp, \tfrac Wp, C, p, p\Big) \;\to\; (B, N, C p^2), \qquad N = \frac{HW}{p^2}$$
 #
-# Patches stand row by row, as one reads. In a token the channels are outermost, then the rows of the patch, then its columns. Halve $p$ and $N$ grows fourfold, and the pairs of tokens
-# that attention looks at sixteenfold: $p$ is the knob between cost and detail.
+# Patches stand row by row, as one reads. In a token the channels are outermost, then the rows of the patch, then its
+# columns. Halve $p$ and $N$ grows fourfold, and the pairs of tokens that attention looks at sixteenfold: $p$ is the
+# knob between cost and detail.
 #
 # ### Exercise {{12-patchify}}
 #
@@ -740,7 +778,9 @@ def patchify(x, p):
 check("12-patchify", patchify)
 
 # %% [markdown]
-# One digit in patches of 7 x 7: the tokens, each drawn as a small image, in the order in which the transformer gets them. Below, the tokens of slips that raise no error: the patches in the order of columns, and rows and columns swapped inside each.
+# One digit in patches of 7 x 7: the tokens, each drawn as a small image, in the order in which the transformer gets
+# them. Below, the tokens of slips that raise no error: the patches in the order of columns, and rows and columns
+# swapped inside each.
 
 # %%
 digit = digits.images[:1]
@@ -755,8 +795,9 @@ plots.images(
 )
 
 # %% [markdown]
-# A network that is trained with either slip works as well as with the right order: the first layer learns what it gets. The slip hurts where the two ends differ, when
-# `unpatchify` is right and `patchify` wrong, or when weights were trained with the other order. That makes it a slip that nobody sees in the code.
+# A network that is trained with either slip works as well as with the right order: the first layer learns what it
+# gets. The slip hurts where the two ends differ, when `unpatchify` is right and `patchify` wrong, or when weights
+# were trained with the other order. That makes it a slip that nobody sees in the code.
 
 # %%
 for name, wrong in {"in the order of columns": columns, "transposed inside": inside}.items():
@@ -766,8 +807,10 @@ for name, wrong in {"in the order of columns": columns, "transposed inside": ins
 # %% [markdown]
 # ### Where was each token? Positions
 #
-# Attention compares tokens, whatever their order: if $\pi$ permutes tokens, $f(\pi h) = \pi f(h)$ for a whole block. So the network could not tell a digit from its shuffled patches. The order must be written into the
-# tokens: each gets a fixed vector added, sines and cosines of its row and of its column (Vaswani et al. 2017, section 3.5, for each axis). The cell executes the identity on a block with random weights, with and without positions.
+# Attention compares tokens, whatever their order: if $\pi$ permutes tokens, $f(\pi h) = \pi f(h)$ for a whole block.
+# So the network could not tell a digit from its shuffled patches. The order must be written into the tokens: each
+# gets a fixed vector added, sines and cosines of its row and of its column (Vaswani et al. 2017, section 3.5, for
+# each axis). The cell executes the identity on a block with random weights, with and without positions.
 
 # %%
 torch.manual_seed(0)
@@ -796,8 +839,10 @@ quiz.ask("12-q3")
 # %% [markdown]
 # ## 6. The noise level moves every layer: adaLN-Zero
 #
-# The U-Net adds the embedding of noise level and class to its activations. The DiT lets it *scale and shift* every layer's input, and *gate* its output. Let $h$ be the tokens, (B, N, E), and
-# $e$ the embedding, (B, E): an embedding of $c_\text{noise}$ plus one of the class, after a SiLU. Around each branch $f$, attention or perceptron (Peebles & Xie 2023, section 3.2),
+# The U-Net adds the embedding of noise level and class to its activations. The DiT lets it *scale and shift* every
+# layer's input, and *gate* its output. Let $h$ be the tokens, (B, N, E), and $e$ the embedding, (B, E): an embedding
+# of $c_\text{noise}$ plus one of the class, after a SiLU. Around each branch $f$, attention or perceptron (Peebles &
+# Xie 2023, section 3.2),
 #
 # $$\begin{aligned}
 # h' &= h + \text{gate} \odot f\big((1 + \text{scale}) \odot \mathrm{LN}(h) + \text{shift}\big) && \text{the same numbers for all tokens of a sample} \\
@@ -805,13 +850,15 @@ quiz.ask("12-q3")
 # (\text{shift}, \text{scale}, \text{gate}) &= \text{a linear layer of } e && \text{(B, E) each}
 # \end{aligned}$$
 #
-# The linear layer starts at zero: weights and biases. Then shift, scale and gate are 0 for every input, and each block is the identity: that is the *Zero* of adaLN-Zero.
+# The linear layer starts at zero: weights and biases. Then shift, scale and gate are 0 for every input, and each
+# block is the identity: that is the *Zero* of adaLN-Zero.
 #
 # ### Exercise {{12-adaln_zero}}
 #
 # Write $h'$ for one branch. `branch` is called once, with a tensor of $h$'s shape.
 #
-# *Hint.* `torch.nn.functional.layer_norm(h, h.shape[-1:], eps=1e-6)` is LN; its default `eps` is another. A tensor (B, E) needs an axis for the tokens before it meets (B, N, E).
+# *Hint.* `torch.nn.functional.layer_norm(h, h.shape[-1:], eps=1e-6)` is LN; its default `eps` is another. A tensor
+# (B, E) needs an axis for the tokens before it meets (B, N, E).
 
 
 # %%
@@ -834,13 +881,16 @@ check("12-adaln_zero", adaln_zero)
 # %% [markdown]
 # ### Why zero, and how zeros learn
 #
-# A fresh network of many blocks is a deep random function; the identity is a quiet place to begin (Goyal et al. 2017 do the same for residual networks, as Peebles & Xie note). Two slips undo it: `scale` for `1 + scale` wipes out the tokens at the start, and a gate that starts at 1 lets the random
-# branches speak at once.
+# A fresh network of many blocks is a deep random function; the identity is a quiet place to begin (Goyal et al. 2017
+# do the same for residual networks, as Peebles & Xie note). Two slips undo it: `scale` for `1 + scale` wipes out the
+# tokens at the start, and a gate that starts at 1 lets the random branches speak at once.
 #
-# But can a zero learn? The gradient of the loss with respect to a gate is $f(\dots)$ times what comes from above, and that is not zero. The branch, though, gets the gate times what comes from above: nothing, as long as the gate is 0. And in the
-# course's DiT the last layer is zero as well, so at first nothing comes from above.
+# But can a zero learn? The gradient of the loss with respect to a gate is $f(\dots)$ times what comes from above, and
+# that is not zero. The branch, though, gets the gate times what comes from above: nothing, as long as the gate is 0.
+# And in the course's DiT the last layer is zero as well, so at first nothing comes from above.
 #
-# **Predict, then run.** A fresh DiT takes four training steps. Which of its parts gets a gradient in step 1, in step 2, in step 3: the last layer, the modulations (gates among them), the attention?
+# **Predict, then run.** A fresh DiT takes four training steps. Which of its parts gets a gradient in step 1, in step
+# 2, in step 3: the last layer, the modulations (gates among them), the attention?
 
 # %%
 torch.manual_seed(0)
@@ -892,11 +942,13 @@ claim(
 claim("from step 3 on all of them do", min(min(row.values()) for row in seen[2:]) > 0)
 
 # %% [markdown]
-# So zeros that multiply something else than zero learn, one after the other, each a step later. Two zeros that multiply *each other* would never: each gets the other as a factor of its gradient.
+# So zeros that multiply something else than zero learn, one after the other, each a step later. Two zeros that
+# multiply *each other* would never: each gets the other as a factor of its gradient.
 #
 # ### A block
 #
-# A block is two branches: self-attention, in which tokens look at each other, then a perceptron, which each token goes through alone. Each has its own three modulations, and the layer `modulation` answers all six in a row:
+# A block is two branches: self-attention, in which tokens look at each other, then a perceptron, which each token
+# goes through alone. Each has its own three modulations, and the layer `modulation` answers all six in a row:
 #
 # $$\begin{aligned}
 # (\text{shift}_1, \text{scale}_1, \text{gate}_1, \text{shift}_2, \text{scale}_2, \text{gate}_2) &= \operatorname{modulation}(e) && \text{(B, 6E) in six parts of E} \\
@@ -904,14 +956,18 @@ claim("from step 3 on all of them do", min(min(row.values()) for row in seen[2:]
 # \text{attention}(x) &= \operatorname{out}\Big(\operatorname{softmax}\Big(\frac{q k^\top}{\sqrt{E/H}}\Big)\,v \text{ for each head}\Big), \quad (q, k, v) = \operatorname{qkv}(x)
 # \end{aligned}$$
 #
-# `qkv` answers (B, N, 3E): $q$, then $k$, then $v$, each of them $H$ heads of $E/H$ numbers, one after the other. Each head is a small attention of its own: $q k^\top$ is (N, N), and the softmax runs over the keys, its last axis.
-# The heads' results stand side by side again, (B, N, E), before they go through `out` (Vaswani et al. 2017, section 3.2).
+# `qkv` answers (B, N, 3E): $q$, then $k$, then $v$, each of them $H$ heads of $E/H$ numbers, one after the other.
+# Each head is a small attention of its own: $q k^\top$ is (N, N), and the softmax runs over the keys, its last axis.
+# The heads' results stand side by side again, (B, N, E), before they go through `out` (Vaswani et al. 2017, section
+# 3.2).
 #
 # ### Exercise {{12-dit_block}}
 #
-# Write the block. The layers come as functions, so that the same code runs with any weights; each is called once. You may call your `adaln_zero`.
+# Write the block. The layers come as functions, so that the same code runs with any weights; each is called once. You
+# may call your `adaln_zero`.
 #
-# *Hint.* `.reshape(B, N, 3, heads, E // heads).permute(2, 0, 3, 1, 4)` parts the answer of `qkv` into three tensors (B, heads, N, E/heads). Bring the heads back behind the tokens before you flatten.
+# *Hint.* `.reshape(B, N, 3, heads, E // heads).permute(2, 0, 3, 1, 4)` parts the answer of `qkv` into three tensors
+# (B, heads, N, E/heads). Bring the heads back behind the tokens before you flatten.
 
 
 # %%
@@ -943,7 +999,8 @@ check("12-dit_block", dit_block)
 # %% [markdown]
 # ### Your block in a trained network
 #
-# The class below is a whole DiT, of your `patchify` and your `dit_block`. It has the shapes and names of the course's `DiT`, so it can take the trained weights of `mnist-latent-dit`. Then it must say what the shipped network says.
+# The class below is a whole DiT, of your `patchify` and your `dit_block`. It has the shapes and names of the course's
+# `DiT`, so it can take the trained weights of `mnist-latent-dit`. Then it must say what the shipped network says.
 
 
 # %%
@@ -999,7 +1056,8 @@ with torch.no_grad():
     agree("the shipped denoiser, and yours with its weights", one, latent_digits(x, 1.0, classes), 1e-4)
 
 # %% [markdown]
-# What does the noise level do to such a network? The gates tell: the mean size of a block's gates, over the levels of sampling.
+# What does the noise level do to such a network? The gates tell: the mean size of a block's gates, over the levels of
+# sampling.
 
 # %%
 levels = torch.logspace(-2.5, 1.9, 30)
@@ -1025,8 +1083,10 @@ quiz.ask("12-q4")
 # %% [markdown]
 # ## 7. U-Net or transformer, at equal cost
 #
-# Which is better? The question has no answer without "at which cost". Cost is counted in operations per evaluation of a sample: what an evaluation needs whatever the machine. The cell counts it for the networks of the course: on pixels and in
-# latents, U-Net and transformer (`FlopCounterMode`, products and sums of matrix products and convolutions).
+# Which is better? The question has no answer without "at which cost". Cost is counted in operations per evaluation of
+# a sample: what an evaluation needs whatever the machine. The cell counts it for the networks of the course: on
+# pixels and in latents, U-Net and transformer (`FlopCounterMode`, products and sums of matrix products and
+# convolutions).
 
 
 # %%
@@ -1063,7 +1123,8 @@ claim(
 # %% [markdown]
 # ### What the cards say
 #
-# Where networks for the comparison ship with this edition, their cards tell what they reached: Fréchet distance of 1,000 samples without guidance. Each is one training run, so the table ranks files, not methods.
+# Where networks for the comparison ship with this edition, their cards tell what they reached: Fréchet distance of
+# 1,000 samples without guidance. Each is one training run, so the table ranks files, not methods.
 
 # %%
 lines = []
@@ -1084,8 +1145,9 @@ show_table(["weights", "parameters", "images seen", "Fréchet distance ± 95 %"]
 # %% [markdown]
 # ### A comparison of your own, live
 #
-# Two small networks in the same latents: your transformer, and a U-Net that costs as much per evaluation. Both train with the same loss on the same batches, noises and noise levels, for a short while. Then both guess the clean latents of
-# 1,000 held-out digits from the same noise.
+# Two small networks in the same latents: your transformer, and a U-Net that costs as much per evaluation. Both train
+# with the same loss on the same batches, noises and noise levels, for a short while. Then both guess the clean
+# latents of 1,000 held-out digits from the same noise.
 #
 # **Predict, then run.** Which has the smaller error, after so short a training? Write down why before you look.
 
@@ -1163,8 +1225,12 @@ claim("both seeds rank the two networks alike", differences[0] * differences[1] 
 claim("they differ by more than two runs of one of them do", min(map(abs, differences.values())) > between)
 
 # %% [markdown]
-# Read it with care. The interval is over held-out latents: it says that *these two files* differ, and nothing of other seeds; two seeds are two. And the training is short, which favours a network that has locality built in: a convolution knows that neighbours belong together, a
-# transformer must learn it. Peebles & Xie (2023) train for hundreds of thousands of steps, and find quality to follow the operations spent. `diffusion-course train mnist-latent-unet` trains the counterpart of the shipped network, with the same recipe and as many parameters.
+# Read it with care. The interval is over held-out latents: it says that *these two files* differ, and nothing of
+# other seeds; two seeds are two. And the training is short, which favours a network that has locality built in: a
+# convolution knows that neighbours belong together, a transformer must learn it. Peebles & Xie (2023) train for
+# hundreds of thousands of steps, and find quality to follow the operations spent.
+# `diffusion-course train mnist-latent-unet` trains the counterpart of the shipped network, with the same recipe and
+# as many parameters.
 #
 # ### Samples of a transformer that you built and trained here
 #
@@ -1187,29 +1253,39 @@ plots.images(images, title="After a training of some seconds")
 # %% [markdown]
 # ## Common slips
 #
-# - The variance in the place of the standard deviation in the scale, or a factor that is multiplied again on decoding. Both run; the second gives pictures that are washed out or overdriven.
+# - The variance in the place of the standard deviation in the scale, or a factor that is multiplied again on
+#   decoding. Both run; the second gives pictures that are washed out or overdriven.
 # - A scale copied from another autoencoder. 0.18215 belongs to one file.
 # - Latents clipped to $[-1, 1]$, by a sampler made for pixels.
-# - Patches in another order in `patchify` than in `unpatchify`; H and W swapped, which square images hide until the first one that is not.
-# - `scale` for `1 + scale`; shift and scale taken from the six parts in the wrong order; a gate that starts at 1. A network that is trained so learns around it, more slowly; one that takes trained weights fails.
-# - Two networks compared at equal *parameters*: a convolution uses each weight at every place, a modulation once per sample. Compare operations.
+# - Patches in another order in `patchify` than in `unpatchify`; H and W swapped, which square images hide until the
+#   first one that is not.
+# - `scale` for `1 + scale`; shift and scale taken from the six parts in the wrong order; a gate that starts at 1. A
+#   network that is trained so learns around it, more slowly; one that takes trained weights fails.
+# - Two networks compared at equal *parameters*: a convolution uses each weight at every place, a modulation once per
+#   sample. Compare operations.
 #
 # ## Summary
 #
-# - An autoencoder parts detail from content. Its loss is a bound on the likelihood, and $\beta$ is twice the variance the decoder claims for a pixel.
+# - An autoencoder parts detail from content. Its loss is a bound on the likelihood, and $\beta$ is twice the variance
+#   the decoder claims for a pixel.
 # - Without the regulariser latents have no unit. With it they have nearly one, and a scale does the rest.
 # - A wrong scale moves every log-SNR by $2 \ln k$. The scale and the schedule are one choice.
-# - Sampling in latents is sampling; nothing is clipped, the last latent is divided by the scale and decoded once. The decoder's error is the floor.
-# - A transformer sees a row of patches, and must be told their places. adaLN-Zero lets the noise level and the class scale, shift and gate each layer; its zeros make each block the identity at first, and learn.
+# - Sampling in latents is sampling; nothing is clipped, the last latent is divided by the scale and decoded once. The
+#   decoder's error is the floor.
+# - A transformer sees a row of patches, and must be told their places. adaLN-Zero lets the noise level and the class
+#   scale, shift and gate each layer; its zeros make each block the identity at first, and learn.
 # - Compare architectures at equal operations, with the interval of the chance that you mean.
 #
 # ## References
 #
-# - Rombach, Blattmann, Lorenz, Esser, Ommer (2022). *High-resolution image synthesis with latent diffusion models.* Sections 3.1, 3.2, 4.1; appendix G.
+# - Rombach, Blattmann, Lorenz, Esser, Ommer (2022). *High-resolution image synthesis with latent diffusion models.*
+#   Sections 3.1, 3.2, 4.1; appendix G.
 # - Peebles, Xie (2023). *Scalable diffusion models with transformers.* Section 3.2.
 # - Kingma, Welling (2014). *Auto-encoding variational Bayes.* Eq. 10.
-# - Vaswani, Shazeer, Parmar, Uszkoreit, Jones, Gomez, Kaiser, Polosukhin (2017). *Attention is all you need.* Sections 3.2, 3.5.
-# - Goyal, Dollár, Girshick, Noordhuis, Wesolowski, Kyrola, Tulloch, Jia, He (2017). *Accurate, large minibatch SGD: training ImageNet in 1 hour.* Section 5.1.
+# - Vaswani, Shazeer, Parmar, Uszkoreit, Jones, Gomez, Kaiser, Polosukhin (2017). *Attention is all you need.*
+#   Sections 3.2, 3.5.
+# - Goyal, Dollár, Girshick, Noordhuis, Wesolowski, Kyrola, Tulloch, Jia, He (2017). *Accurate, large minibatch SGD:
+#   training ImageNet in 1 hour.* Section 5.1.
 # - Chen (2023). *On the importance of noise scheduling for diffusion models.*
 # - Karras, Aittala, Aila, Laine (2022). *Elucidating the design space of diffusion-based generative models.*
 # - Wilson (1927). *Probable inference, the law of succession, and statistical inference.*
