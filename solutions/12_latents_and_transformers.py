@@ -701,13 +701,13 @@ claim(
 # %%
 states = drawn[1.0][0]
 shown = [0, 4, 7, 9, 11, 13, 15, 18]
-on_the_way = [decode(dc.gaussian.to_vp(states[i, :4], sigmas[i]) / own.scale) for i in shown]
+on_the_way = [decode(dc.gaussian.to_vp(states[i, :2], sigmas[i]) / own.scale) for i in shown]
 guesses_on_the_way = [
-    decode(guided(1.0, labels[:4])(states[i, :4], sigmas[i]) / own.scale) for i in shown[:-1]
+    decode(guided(1.0, labels[:2])(states[i, :2], sigmas[i]) / own.scale) for i in shown[:-1]
 ]
 guesses_on_the_way.append(on_the_way[-1])
 plots.filmstrip(
-    torch.stack([torch.cat([x[:2], g[:2]]) for x, g in zip(on_the_way, guesses_on_the_way, strict=True)]),
+    torch.stack([torch.cat([x, g]) for x, g in zip(on_the_way, guesses_on_the_way, strict=True)]),
     [f"σ = {sigmas[i]:.2g}" for i in shown],
     title="Two samples on their way, decoded: the state, and the guess",
     rows=["state 0", "state 1", "guess 0", "guess 1"],
