@@ -46,6 +46,11 @@ def distance(k: float, schedule: str, n: int = EVALUATIONS) -> float:
     (z under noise sigma / k), so that the grid is divided, and not the latents multiplied. Raises CourseError for k <= 0.
     """
     check_number("k", k, lambda v: 0 < v < float("inf"), "a standard deviation > 0")
+    return _distance(float(k), schedule, n)
+
+
+@cache
+def _distance(k: float, schedule: str, n: int) -> float:
     sigmas = grid(schedule, n) / k
     found = sample(exact(), sigmas[0] * _unit(), sigmas, dpmpp_2m())
     return (found - _limit()).square().mean((1, 2, 3)).sqrt().log().mean().exp().item()
