@@ -21,7 +21,7 @@ def apart(mean_a: Tensor, mean_b: Tensor) -> Tensor:
 
 
 def cross(cov_a: Tensor, cov_b: Tensor) -> Tensor:
-    """tr (S_a S_b)^(1/2): the product has the eigenvalues of the symmetric F^T S_a F, for S_b = F F^T."""
+    """tr (S_a S_b)^(1/2): the product has the eigenvalues of the symmetric L^T S_a L, for S_b = L L^T."""
     factor = root(cov_b)
     return roots(torch.linalg.eigvalsh(factor @ cov_a @ factor))
 
@@ -138,11 +138,11 @@ FRECHET_DISTANCE = Check(
         ),
         crossed(
             "eigvalsh of the product S_a S_b, which is not symmetric: eigvalsh reads one triangle and believes it. Make it symmetric, "
-            "F^T S_a F with S_b = F F^T, or use eigvals.",
+            "L^T S_a L with S_b = L L^T, or use eigvals.",
             lambda a, b: roots(torch.linalg.eigvalsh(a @ b)),
         ),
         crossed(
-            "eigvalsh of the product S_a S_b, which is not symmetric, and absolute values: make it symmetric, F^T S_a F with S_b = F F^T, "
+            "eigvalsh of the product S_a S_b, which is not symmetric, and absolute values: make it symmetric, L^T S_a L with S_b = L L^T, "
             "or use eigvals.",
             lambda a, b: torch.linalg.eigvalsh(a @ b).abs().sqrt().sum(),
         ),
@@ -159,7 +159,7 @@ FRECHET_DISTANCE = Check(
             lambda a, b: torch.linalg.svdvals(a @ b).sqrt().sum(),
         ),
         crossed(
-            "singular values of S_a S_b: those of F_a^T F_b, with S = F F^T, would do.",
+            "singular values of S_a S_b: those of L_a^T L_b, with S = L L^T, would do.",
             lambda a, b: torch.linalg.svdvals(a @ b).sum(),
         ),
         crossed(
@@ -182,8 +182,8 @@ FRECHET_DISTANCE = Check(
             "the root of a determinant: a trace is the sum of the eigenvalues, not their product.",
             lambda a, b: (torch.linalg.det(a) * torch.linalg.det(b)).sqrt(),
         ),
-        crossed("the root left out of F^T S_a F: its trace is that of the product.", lambda a, b: (b @ a @ b).trace()),
-        crossed("F taken for S_b^(1/2) and then S_b for F: in F^T S_a F, F F^T is S_b.", lambda a, b: roots(torch.linalg.eigvalsh(b @ a @ b))),
+        crossed("the root left out of L^T S_a L: its trace is that of the product.", lambda a, b: (b @ a @ b).trace()),
+        crossed("S_b used for its own root L: in L^T S_a L, L L^T is S_b.", lambda a, b: roots(torch.linalg.eigvalsh(b @ a @ b))),
         # the means
         of_means("the norm of the difference of the means without its square.", lambda m: m.norm()),
         of_means("a mean over the dimensions: the squared differences are summed.", lambda m: m.square().mean()),
