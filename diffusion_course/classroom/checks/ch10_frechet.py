@@ -200,7 +200,7 @@ FRECHET_DISTANCE = Check(
         parts("the trace of S_b left out.", lambda m, a, b, c: m + a - 2 * c),
         parts("the trace of S_a left out.", lambda m, a, b, c: m + b - 2 * c),
         parts("a minus before the trace of S_b: both traces are added.", lambda m, a, b, c: m + a - b - 2 * c),
-        parts("the spreads left out: two Gaussians differ in them, too.", lambda m, a, b, c: m),
+        parts("the spreads left out, or one covariance in both places: two Gaussians differ in their spreads, too.", lambda m, a, b, c: m),
         parts("a minus before the squared distance of the means.", lambda m, a, b, c: a + b - 2 * c - m),
         parts("four times the root: it is 2 tr (S_a S_b)^(1/2).", lambda m, a, b, c: m + a + b - 4 * c),
         parts("the absolute value of what was meant to be added: half of the whole.", lambda m, a, b, c: (m + a + b - 2 * c) / 2),
@@ -224,8 +224,6 @@ FRECHET_DISTANCE = Check(
             )
             / 2,
         ),
-        Mutant("cov_a in both places: the second Gaussian has cov_b.", lambda m, a, n, b: frechet_distance(m, a, n, a)),
-        Mutant("cov_b in both places: the first Gaussian has cov_a.", lambda m, a, n, b: frechet_distance(m, b, n, b)),
         *(
             Mutant(
                 f"{eps:g} added to the diagonals of both covariances: these are not singular, and need no help.",

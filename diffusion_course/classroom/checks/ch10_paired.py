@@ -23,10 +23,10 @@ def without_each(group: Tensor, G: int) -> Tensor:
 
 
 def moments(x: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
-    """Of the kept samples of x, for each row of kept (K, N): means (K, d), covariances (K, d, d)."""
-    n = kept.sum(1, keepdim=True)
+    """Of the kept samples of x (2, N, d), for each row of kept (2, K, N): means (2, K, d), covariances (2, K, d, d)."""
+    n = kept.sum(-1, keepdim=True)
     mean = kept @ x / n
-    centred = (x - mean[:, None]) * kept[..., None]
+    centred = (x[:, None] - mean[:, :, None]) * kept[..., None]
     return mean, centred.mT @ centred / (n - 1)[..., None]
 
 
@@ -44,7 +44,7 @@ def cross(cov_a: Tensor, cov_b: Tensor) -> Tensor:
 
 
 def distance(mean_a: Tensor, cov_a: Tensor, mean_b: Tensor, cov_b: Tensor) -> Tensor:
-    """`frechet_distance` of each row: (K,)."""
+    """`frechet_distance` of each row: (2, K)."""
     return apart(mean_a, mean_b) + trace(cov_a) + trace(cov_b) - 2 * cross(cov_a, cov_b)
 
 
@@ -87,13 +87,11 @@ def machine(
 ) -> Result:
     """The comparison in parts that a mutant has another of. All distances are computed at once: row 0 is of all samples."""
     kept = left(group, int(group.max()) + 1)
-    found = []
-    for x, rows in ((a, kept), (b, left_of_b(kept))):
-        every = torch.cat([torch.ones_like(rows[:1]), rows]).to(x)
-        found.append(distance(*moments(x, every), mean, cov))
-    (whole_a, *_), (whole_b, *_) = found
-    without_a, without_b = found[0][1:], found[1][1:]
-    whole = whole_a - whole_b
+    rows = torch.stack([kept, left_of_b(kept)])
+    every = torch.cat([torch.ones_like(rows[:, :1]), rows], dim=1).to(a)
+    found = distance(*moments(torch.stack([a, b]), every), mean, cov)
+    without_a, without_b = found[:, 1:]
+    whole = found[0, 0] - found[1, 0]
     return end(value(whole, without_a - without_b), reach * error(without_a, without_b, whole))
 
 
@@ -115,28 +113,29 @@ def unpaired(hint: str, combine: Callable[[Tensor, Tensor], Tensor]) -> Mutant:
 
 
 def second_moments(x: Tensor, kept: Tensor, less: int) -> tuple[Tensor, Tensor]:
-    n = kept.sum(1, keepdim=True)
-    return kept @ x / n, (x.T * kept[:, None]) @ x / (n - less)[..., None]
+    n = kept.sum(-1, keepdim=True)
+    return kept @ x / n, (x.mT[:, None] * kept[..., None, :]) @ x[:, None] / (n - less)[..., None]
 
 
 def divided_by_n(x: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
-    n, (mean, cov) = kept.sum(1)[:, None, None], moments(x, kept)
+    n, (mean, cov) = kept.sum(-1)[..., None, None], moments(x, kept)
     return mean, cov * (n - 1) / n
 
 
 def not_divided(x: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
     mean, cov = moments(x, kept)
-    return mean, cov * (kept.sum(1)[:, None, None] - 1)
+    return mean, cov * (kept.sum(-1)[..., None, None] - 1)
 
 
 def variances_alone(x: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
     mean, cov = moments(x, kept)
-    return mean, cov.diagonal(dim1=1, dim2=2).diag_embed()
+    return mean, cov.diagonal(dim1=-2, dim2=-1).diag_embed()
 
 
 def between(a: Tensor, b: Tensor, group: Tensor, reach: float) -> Result:
     kept = torch.cat([group[None] >= 0, without_each(group, int(group.max()) + 1)]).to(a)
-    found = distance(*moments(a, kept), *moments(b, kept))
+    means, covs = moments(torch.stack([a, b]), kept.expand(2, *kept.shape))
+    found = distance(means[0], covs[0], means[1], covs[1])
     return interval(found[0], reach * jackknife(found[1:]))
 
 
