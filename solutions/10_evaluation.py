@@ -36,7 +36,7 @@
 # **You need** denoisers and samplers (chapters 3 and 7) and guidance (chapter 6). Paired comparisons, Wilson intervals
 # and Holm's correction have been used in the chapters before; here they are explained.
 #
-# **Time**: {{reading}} of reading, and {{minutes}} for {{exercises}}. The cells run in about 50 s on 2 CPU cores (not
+# **Time**: {{reading}} of reading, and {{minutes}} for {{exercises}}. The cells run in about 60 s on 2 CPU cores (not
 # measured on a GPU).
 
 # %% [markdown]

@@ -84,6 +84,15 @@ def known(d: Draw) -> Iterator[tuple[str, tuple]]:
     yield "the same mean, other spreads", (mean, cov, mean.clone(), covariance(d, 4))
     yield "spreads along the same axes", (mean, cov, d.normal(4), 2 * cov @ cov)
     yield "wide spreads far from 0", (100 + mean, 90 * cov, 100 + d.normal(4), 40 * covariance(d, 4))
+    yield (
+        "in the thousands",
+        (
+            2000 * d.normal(3),
+            4e6 * covariance(d, 3),
+            3000 * d.normal(3),
+            1e6 * covariance(d, 3),
+        ),
+    )
     decay = torch.diag(d.ladder(0, -6, 60).exp())
     turn = torch.linalg.qr(d.normal(60, 60))[0]
     yield (
@@ -184,6 +193,17 @@ FRECHET_DISTANCE = Check(
         ),
         crossed("the root left out of L^T S_a L: its trace is that of the product.", lambda a, b: (b @ a @ b).trace()),
         crossed("S_b used for its own root L: in L^T S_a L, L L^T is S_b.", lambda a, b: roots(torch.linalg.eigvalsh(b @ a @ b))),
+        crossed(
+            "L S_a L^T with a Cholesky factor L of S_b: it is L^T S_a L that has the eigenvalues of S_a S_b.",
+            lambda a, b: roots(torch.linalg.eigvalsh(torch.linalg.cholesky(b) @ a @ torch.linalg.cholesky(b).mT)),
+        ),
+        crossed(
+            "L S_b L^T with a Cholesky factor L of S_a: it is L^T S_b L that has the eigenvalues of S_a S_b.",
+            lambda a, b: roots(torch.linalg.eigvalsh(torch.linalg.cholesky(a) @ b @ torch.linalg.cholesky(a).mT)),
+        ),
+        crossed(
+            "the root of the mean of both covariances: it is that of their product.", lambda a, b: root((a + b) / 2).trace()
+        ),
         # the means
         of_means("the norm of the difference of the means without its square.", lambda m: m.norm()),
         of_means("a mean over the dimensions: the squared differences are summed.", lambda m: m.square().mean()),

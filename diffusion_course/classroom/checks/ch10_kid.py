@@ -99,6 +99,7 @@ def sets(d: Draw) -> Iterator[tuple[str, tuple]]:
     yield "the same set twice", (twice, twice.clone())
     yield "one dimension", (d.normal(7, 1), 2 * d.normal(5, 1))
     yield "large features", (4 + 3 * d.normal(20, 6), 3 + 5 * d.normal(25, 6))
+    yield "in the thousands", (1500 * d.normal(9, 3), 2000 * d.normal(14, 3) - 500)
     yield "more dimensions than samples", (d.normal(8, 64), 0.3 + d.normal(9, 64))
 
 
@@ -142,6 +143,14 @@ KID = Check(
         slip(
             "the diagonal alone within the sets, a sample paired with itself: it is all the other pairs that count.",
             within=lambda K: K.diagonal().mean(),
+        ),
+        slip(
+            "the mean of the diagonal taken away from the mean of all: leave the diagonal out of the sum, and divide by N (N - 1).",
+            within=lambda K: K.mean() - K.diagonal().mean(),
+        ),
+        slip(
+            "N taken away from the sum, as if the kernel of a sample with itself were 1: it is (x . x / d + 1)^3, the diagonal.",
+            within=lambda K: (K.sum() - len(K)) / (len(K) * (len(K) - 1)),
         ),
         Mutant(
             "pairs (i, i) left out between the sets, too: sample i of a and sample i of b are two different samples.", paired_off

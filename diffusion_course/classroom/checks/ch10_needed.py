@@ -9,7 +9,7 @@ from .data import Check, Mutant
 from .inputs import Draw
 from .slips import result_slip
 
-FORMULA = "n = (z_{1 - level/2} + z_power)^2 s^2 / d^2"
+FORMULA = "n = (z_{1 - level/2} + z_power)^2 s^2 / delta^2"
 
 
 def needed_samples(marks_a: Tensor, marks_b: Tensor, level: float, power: float) -> Tensor:
@@ -18,6 +18,10 @@ def needed_samples(marks_a: Tensor, marks_b: Tensor, level: float, power: float)
 
 def z(p: float) -> float:
     return torch.special.ndtri(torch.tensor(p, dtype=torch.float64)).item()
+
+
+def ndtr(x: float) -> float:
+    return torch.special.ndtr(torch.tensor(x, dtype=torch.float64)).item()
 
 
 def quantiles(level: float, power: float) -> float:
@@ -83,7 +87,7 @@ def pilots(d: Draw) -> Iterator[tuple[str, tuple]]:
     yield "a power of a half", (*pilot(d, 90, 12, 3, 40), 0.05, 0.5)
     yield "a strict level", (*pilot(d, 80, 9, 2, 30), 0.0007, 0.9)
     yield "a level for many comparisons", (*pilot(d, 300, 4, 21, 260), 0.05 / 7, 0.8)
-    yield "a small difference, of many", (*pilot(d, 5000, 101, 93, 4000), 0.05, 0.8)
+    yield "a small difference, of many", (*pilot(d, 5000, 101, 93, 4000), 0.05, 0.8149)
     yield "they never agree", (*pilot(d, 41, 30, 11, 0), 0.1, 0.8)
     yield "b is never recognised", (*pilot(d, 37, 15, 0, 0), 0.05, 0.95)
     yield "a is recognised always", (*pilot(d, 37, 11, 0, 26), 0.05, 0.95)
@@ -97,7 +101,7 @@ NEEDED_SAMPLES = Check(
     reference=needed_samples,
     inputs=case,
     fixed=pilots,
-    where=f'the formula in section 7 of this notebook ("Which of two is better?"): {FORMULA}, rounded up, where d and s^2 are the mean and the '
+    where=f'the formula in section 7 of this notebook ("Which of two is better?"): {FORMULA}, rounded up, where delta and s^2 are the mean and the '
     "variance (divided by N) of the differences marks_a - marks_b (Fleiss et al. 2003, chapter 13, for pairs).",
     outputs=("n",),
     recording=False,
@@ -125,6 +129,9 @@ NEEDED_SAMPLES = Check(
         slip("1.96 and 0.84, whatever level and power are: use the arguments.", quantiles=lambda level, power: 2.8**2),
         slip("the quantiles of 0.05 and 0.8, whatever level and power are: use the arguments.", quantiles=lambda level, power: (z(0.975) + z(0.8)) ** 2),
         slip("quantiles to two digits: take them from torch.special.ndtri.", quantiles=lambda level, power: (round(z(1 - level / 2), 2) + round(z(power), 2)) ** 2),
+        slip("the distribution function for its inverse: ndtri(q) is the number below which a share q lies, ndtr the other way.", quantiles=lambda level, power: (ndtr(1 - level / 2) + ndtr(power)) ** 2),
+        slip("z_{1 - level/2} twice: the power has a quantile of its own.", quantiles=lambda level, power: (2 * z(1 - level / 2)) ** 2),
+        slip("z_power twice: the level has a quantile of its own, z_{1 - level/2}.", quantiles=lambda level, power: (2 * z(power)) ** 2),
         # the variance
         slip("the variance of one sampler's marks, a: it is that of the differences.", variance=lambda a, b: a.var(correction=0)),
         slip("the variance of one sampler's marks, b: it is that of the differences.", variance=lambda a, b: b.var(correction=0)),
@@ -140,19 +147,32 @@ NEEDED_SAMPLES = Check(
         slip("the unbiased variances of two independent samples, added: take that of the differences, divided by N.", variance=lambda a, b: a.var() + b.var()),
         slip("the unbiased variance of one sampler's marks, a: take that of the differences, divided by N.", variance=lambda a, b: a.var()),
         slip("N - 1 in the variance, as torch's var takes it by default (correction=0 does not): here it is divided by N.", variance=lambda a, b: (a - b).var()),
-        slip("the mean of d^2, the share of pairs that differ: take the square of the mean away from it.", variance=lambda a, b: (a - b).square().mean()),
+        slip("the mean of (a - b)^2, the share of pairs that differ: take the square of the mean away from it.", variance=lambda a, b: (a - b).square().mean()),
         slip("the standard deviation for the variance.", variance=lambda a, b: (a - b).std(correction=0)),
         slip("the variance of the absolute differences: keep their signs.", variance=lambda a, b: (a - b).abs().var(correction=0)),
         slip("the variance of the mean difference: that of a single difference is asked for, without 1/N.", variance=lambda a, b: (a - b).var(correction=0) / len(a)),
         slip("a sum of squares for the variance: it is divided by N.", variance=lambda a, b: (a - b).var(correction=0) * len(a)),
         slip("marks sorted before they are compared: row i of both has one noise.", variance=lambda a, b: (a.sort().values - b.sort().values).var(correction=0)),
+        Mutant(
+            "another formula, in which the level's quantile goes with the share of pairs that differ: here both go with s.",
+            lambda a, b, level, power: (
+                (z(1 - level / 2) * (share := (a - b).square().mean()).sqrt() + z(power) * (share - squared_difference(a, b)).sqrt()) ** 2
+                / squared_difference(a, b)
+            )
+            .ceil()
+            .long(),
+        ),
         # the difference
+        Mutant(
+            "the root of the whole, z s / |delta|: it is squared.",
+            lambda a, b, level, power: (quantiles(level, power) * variance(a, b) / squared_difference(a, b)).sqrt().ceil().long(),
+        ),
         slip("no square of the difference below.", divide=lambda a, b: (a - b).mean().abs()),
-        slip("the mean of d^2 for the square of the mean.", divide=lambda a, b: (a - b).square().mean()),
-        slip("the mean of |d|, the share of pairs that differ: d is the mean with signs.", divide=lambda a, b: (a - b).abs().mean().square()),
-        slip("the sum of the differences: d is their mean.", divide=lambda a, b: (a - b).sum().square()),
-        slip("a relative difference, divided by the share of a: d is the difference of the shares.", divide=lambda a, b: ((a - b).mean() / a.mean()).square()),
-        slip("a relative difference, divided by the share of b: d is the difference of the shares.", divide=lambda a, b: ((a - b).mean() / b.mean()).square()),
+        slip("the mean of (a - b)^2 for the square of the mean.", divide=lambda a, b: (a - b).square().mean()),
+        slip("the mean of |a - b|, the share of pairs that differ: delta is the mean with signs.", divide=lambda a, b: (a - b).abs().mean().square()),
+        slip("the sum of the differences: delta is their mean.", divide=lambda a, b: (a - b).sum().square()),
+        slip("a relative difference, divided by the share of a: delta is the difference of the shares.", divide=lambda a, b: ((a - b).mean() / a.mean()).square()),
+        slip("a relative difference, divided by the share of b: delta is the difference of the shares.", divide=lambda a, b: ((a - b).mean() / b.mean()).square()),
         slip("half of the difference.", divide=lambda a, b: ((a - b).mean() / 2).square()),
     ],
 )  # fmt: skip

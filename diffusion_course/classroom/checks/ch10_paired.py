@@ -159,6 +159,7 @@ def comparisons(d: Draw) -> Iterator[tuple[str, tuple]]:
     yield "groups of other sizes", (a, b, mean, cov, (group - 6).clamp(min=0), 3.182)
     yield "groups in one piece", (a, b, mean, cov, group.sort().values, 1.0)
     yield "one dimension", drawn(d, 25, 1, 5)
+    yield "in the thousands", (1500 * a, 2000 * b, 1500 * mean, 4e6 * cov, group, 2.262)
     yield "features far from 0", (50 + 3 * a, 51 + 3 * b, 50 + mean, 9 * cov, group, 2.262)
 
 
@@ -239,6 +240,8 @@ PAIRED_DIFFERENCE = Check(
             "deviations from the difference of all samples: the jackknife takes them from the mean of the theta_g.",
             error=lambda a, b, whole: ((len(a) - 1) / len(a) * (a - b - whole).square().sum()).sqrt(),
         ),
+        wrong_error(f"a division by sqrt(G): the jackknife's error {SE} is that of the whole difference already.", lambda v, G: jackknife(v) / G**0.5),
+        wrong_error("a division by G.", lambda v, G: jackknife(v) / G),
         # the interval
         *(
             argument_slip(f"{value:g} in the place of reach: use the argument.", paired_difference, "reach", lambda reach, value=value: value)
