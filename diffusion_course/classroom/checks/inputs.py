@@ -7,7 +7,16 @@ import torch
 from torch import Tensor
 
 from ... import schedules
-from .toys import ToyDenoiser, ToyEps, ToyGuess, ToyLabelled, ToyLogProb
+from .toys import (
+    ToyDenoiser,
+    ToyEps,
+    ToyGuess,
+    ToyLabelled,
+    ToyLogProb,
+    ToyScore,
+    ToyTerm,
+    ToyVelocity,
+)
 
 
 @dataclass(frozen=True)
@@ -111,6 +120,18 @@ class Draw:
     def log_prob(self) -> ToyLogProb:
         """A small noisy classifier, log_prob(x, sigma)."""
         return ToyLogProb(self.uniform(0.5, 1.5, 3))
+
+    def term(self) -> ToyTerm:
+        """A small term of a bound, term(x0, t, eps)."""
+        return ToyTerm(self.uniform(0.5, 1.5, 3))
+
+    def score(self) -> ToyScore:
+        """A small score(x, t)."""
+        return ToyScore(self.uniform(0.5, 1.5, 3))
+
+    def velocity(self) -> ToyVelocity:
+        """A small velocity model(z, t)."""
+        return ToyVelocity(self.uniform(0.5, 1.5, 3))
 
     # ---- for the fixed cases: what the chapters use
 
