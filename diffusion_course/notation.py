@@ -22,7 +22,9 @@ class Symbol:
 
 NOTATION: dict[str, Symbol] = {
     "x0": Symbol("x_0", "clean data; images have pixels in $[-1, 1]$", "`x0`"),
-    "d": Symbol("d", "number of coordinates of $x_0$: 784 for a digit of 28 × 28; also of a vector of features"),
+    "d": Symbol(
+        "d", "number of coordinates of $x_0$: 784 for a digit of 28 × 28; also of a vector of features"
+    ),
     "t": Symbol(r"t = 1, \dots, T", "step of the forward process; clean data have $t = 0$", "`t`, `T`"),
     "u": Symbol("u = t/T", "share of the chain that has passed", "`u`"),
     "beta": Symbol(r"\beta_t", "variance of the noise that step $t$ adds, between 0 and 1", "`betas[t - 1]`"),

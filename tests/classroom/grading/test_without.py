@@ -65,7 +65,7 @@ from diffusion_course.classroom.grading import recheck_worker
 from diffusion_course.classroom.grading.missing import Missing, asked
 check("01-snr", None); check_all()
 for name in sys.argv[1:]:
-    module, _, inside = name.partition(".")
+    module, _, inside = name.partition(":")
     function = operator.attrgetter(inside)(import_module("diffusion_course." + module))
     try:
         code = function.__code__
@@ -82,7 +82,7 @@ except Missing:
 
 
 def test_whoever_asks_is_refused_and_noted(copy):
-    names = sorted(EVERY)
+    names = [":".join(without.parted(name)) + ".func" * name.endswith(".func") for name in sorted(EVERY)]
     done = subprocess.run(
         [sys.executable, "-P", "-c", ASK, *names],
         env={"PYTHONPATH": str(copy.parent), "OMP_NUM_THREADS": "1"},
