@@ -36,7 +36,7 @@ def roots(values: Tensor) -> Tensor:
     return values.clamp(min=0).sqrt().sum()
 
 
-def crossed(hint: str, other: Callable[[Tensor, Tensor], Tensor]) -> Mutant:
+def crossed(hint: str, other: Callable) -> Mutant:
     """A mutant that has other(S_a, S_b) for the trace of the root."""
 
     def distance(mean_a: Tensor, cov_a: Tensor, mean_b: Tensor, cov_b: Tensor) -> Tensor:

@@ -132,6 +132,10 @@ def variances_alone(x: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
     return mean, cov.diagonal(dim1=-2, dim2=-1).diag_embed()
 
 
+def always(value: float) -> Callable[[float], float]:
+    return lambda reach: value
+
+
 def between(a: Tensor, b: Tensor, group: Tensor, reach: float) -> Result:
     kept = torch.cat([group[None] >= 0, without_each(group, int(group.max()) + 1)]).to(a)
     means, covs = moments(torch.stack([a, b]), kept.expand(2, *kept.shape))
@@ -244,7 +248,7 @@ PAIRED_DIFFERENCE = Check(
         wrong_error("a division by G.", lambda v, G: jackknife(v) / G),
         # the interval
         *(
-            argument_slip(f"{value:g} in the place of reach: use the argument.", paired_difference, "reach", lambda reach, value=value: value)
+            argument_slip(f"{value:g} in the place of reach: use the argument.", paired_difference, "reach", always(value))
             for value in (1.96, 2.26, 2.0, 1.0)
         ),
         argument_slip("half of reach: the interval reaches so far to both sides.", paired_difference, "reach", lambda reach: reach / 2),

@@ -1,5 +1,6 @@
 """Three ways to guide, at the same noise: with the class against without it, the same within an interval, and with a worse network."""
 
+from functools import partial
 from typing import Any
 
 from torch import Tensor
@@ -58,12 +59,11 @@ def without_each_tenth(made: Tensor, test: Tensor) -> dict[str, Any]:
     """Precision and recall of features (N, d) against the first N of the test set's, without each tenth of the samples."""
     real = test[: len(made)]
 
-    def each(rows: Tensor) -> tuple[float, float]:
-        return precision_recall(real[rows], made[rows])
+    def one(which: int, rows: Tensor) -> float:
+        return precision_recall(real[rows], made[rows])[which]
 
     found = {
-        name: leave_out(lambda rows, which=which: each(rows)[which], len(made))
-        for which, name in enumerate(("precision", "recall"))
+        name: leave_out(partial(one, which), len(made)) for which, name in enumerate(("precision", "recall"))
     }
     return {
         f"{name} without each tenth": [round(v, 4) for v in values.tolist()] for name, values in found.items()
