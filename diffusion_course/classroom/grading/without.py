@@ -118,7 +118,7 @@ def _make(copy: Path, functions: Collection[str]) -> None:
     (copy / "weights").symlink_to(PACKAGE / "weights")
     modules: dict[str, list[str]] = {}
     for function in functions:
-        module, name = _parted(function)
+        module, name = parted(function)
         modules.setdefault(module, []).append(name)
     for module, names in modules.items():
         file = f"{module.replace('.', '/')}.py"
@@ -131,13 +131,11 @@ def _make(copy: Path, functions: Collection[str]) -> None:
         os.chmod(folder, 0o755)
 
 
-def _parted(function: str) -> tuple[str, str]:
-    """The module, "gaussian" or "nets.dit", and the name in it."""
+def parted(function: str) -> tuple[str, str]:
+    """A function's module, and its name there: "experiments.metrics.kernel.kid" -> ("experiments.metrics.kernel", "kid")."""
     parts = function.removesuffix(".func").split(".")
-    depth = 1
-    while (PACKAGE / "/".join(parts[:depth])).is_dir():
-        depth += 1
-    return ".".join(parts[:depth]), ".".join(parts[depth:])
+    folders = next(n for n in range(len(parts)) if not (PACKAGE / "/".join(parts[: n + 1])).is_dir())
+    return ".".join(parts[: folders + 1]), ".".join(parts[folders + 1 :])
 
 
 def without(source: str, module: str, names: Iterable[str]) -> str:
