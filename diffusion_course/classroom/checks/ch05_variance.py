@@ -92,6 +92,8 @@ def edges(d: Draw) -> Iterator[tuple[str, tuple]]:
         "v from -1.5 to 1.5",
         (ladder[:, None].expand(7, 2).clone(), torch.tensor([2, 3, 1, 25, 5, 2, 9], device=d.device), short),
     )
+    falling = torch.tensor([1, 2, 100], device=d.device)
+    yield "betas that fall", (d.normal(3, 2), falling, d.linear(100).flip(0))
     yield "two steps", (d.normal(2, 3), torch.tensor([2, 1], device=d.device), d.cosine(2))
     yield "one sample, t = 1", (d.normal(1, 1, 4, 4), torch.tensor([1], device=d.device), d.linear())
 
