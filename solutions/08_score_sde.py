@@ -1092,6 +1092,7 @@ sigma = t / (1 - t)
 library = param.c_skip(sigma)[:, None] * z / (1 - column) + param.c_out(sigma)[:, None] * u
 agree("the library's denoiser of a velocity", library, x0_hat, 1e-10)
 
+
 def their_velocity(z, s):
     """E[x_0 - eps | z] with data at s = 1: z = s x_0 + (1 - s) eps."""
     x0 = plane(z / s, (1 - s) / s)
