@@ -60,7 +60,7 @@ HYBRID_LOSS = Check(
         "gradient of the loss at the eps that the model answers",
         "gradient of the loss at the v that the model answers",
     ),
-    library=("losses.hybrid_loss", "losses.bound_loss", "losses.learned_transition", "losses.learned_log_variance", "samplers.learned_variance"),
+    library=("losses.hybrid_loss", "losses.bound_loss", "losses.learned_transition"),
     mutants=[
         # the stop-gradient
         slip("no stop-gradient: inside the bound eps_theta is a constant, so detach it there.", stop=nothing_stopped),
