@@ -128,6 +128,21 @@ def from_midpoint(asked: Callable, z: Tensor, t: float, h: float, share: float =
     return v / 2 + share * w, divergence
 
 
+def half_moves(asked: Callable, z: Tensor, t: float, h: float) -> Slope:
+    v, divergence = midpoint(asked, z, t, h)
+    return v / 2, divergence
+
+
+def moves_without_h(asked: Callable, z: Tensor, t: float, h: float) -> Slope:
+    v, divergence = midpoint(asked, z, t, h)
+    return v / h, divergence
+
+
+def divergence_without_h(asked: Callable, z: Tensor, t: float, h: float) -> Slope:
+    v, divergence = midpoint(asked, z, t, h)
+    return v, divergence / h
+
+
 def without_first(asked: Callable, z: Tensor, t: float, h: float) -> Slope:
     v, divergence = midpoint(asked, z, t, h)
     return (v, divergence) if t > 0 else (0 * v, 0 * divergence)
