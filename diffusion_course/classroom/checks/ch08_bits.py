@@ -11,6 +11,7 @@ from .ch01_slips import after, in_float32
 from .ch08_bits_built import (
     against,
     against_from_one,
+    ask,
     backwards,
     built,
     cut_off,
@@ -34,6 +35,7 @@ from .ch08_bits_built import (
     old_time,
     other_count,
     other_sign,
+    product,
     sampler_step,
     slip,
     standard_normal,
@@ -135,6 +137,10 @@ FLOW_BITS = Check(
         Mutant(
             "the sum of v differentiated, not its product with the probes: probes belong before and after J.",
             lambda m, k, dither, e, n, levels: built(m, k, dither, torch.ones_like(e), n, levels),
+        ),
+        slip(
+            "J^T 1, the derivative of the sum of v, before the product with the probes: it is J^T probes.",
+            ask=lambda model, z, t, e: ask(model, z, t, torch.ones_like(e), trace=lambda a, _: product(a, e)),
         ),
         Mutant("a derivative with respect to where the step begins: the divergence is at the midpoint, so m is the leaf.", through_half_step),
         slip("the exact trace, without the probes: (15) estimates it by one product.", ask=exact_ask),
