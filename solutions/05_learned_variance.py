@@ -184,18 +184,14 @@ check("05-learned_variance", learned_variance)
 
 # %%
 times = torch.arange(1, T + 1)
-for v in (-1.0, 0.0, 1.0):
-    mine = learned_variance(torch.full((T, 1), v, dtype=f64), times, schedule.betas)[:, 0]
-    agree(
-        f"v = {v:+g}: yours and the library's",
-        mine,
-        dc.losses.learned_log_variance(torch.full((T, 1), v, dtype=f64), times, schedule)[:, 0].exp(),
-    )
-agree(
-    "v = 0 is the geometric mean",
-    mine[1:].sqrt() * schedule.posterior_variance[1:].sqrt(),
-    learned_variance(torch.zeros(T, 1, dtype=f64), times, schedule.betas)[1:, 0],
-)
+at_v = {
+    v: learned_variance(torch.full((T, 1), v, dtype=f64), times, schedule.betas)[:, 0]
+    for v in (-1.0, 0.0, 1.0)
+}
+agree("v = 1 is beta", at_v[1.0], schedule.betas)
+agree("v = -1 is beta-tilde, from t = 2 on", at_v[-1.0][1:], schedule.posterior_variance[1:])
+agree("and at t = 1 that of t = 2", at_v[-1.0][0], schedule.posterior_variance[1])
+agree("v = 0 is the geometric mean", at_v[0.0], (at_v[-1.0] * at_v[1.0]).sqrt())
 
 # %% [markdown]
 # The slider shows one reverse step: the densities of $x_{t-1} - \mu$ with the two fixed variances and with yours, on the scale of
