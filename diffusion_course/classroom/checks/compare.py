@@ -21,6 +21,7 @@ class Kind(Enum):
     STOPPED = "an exception"
     CHANGED = "an argument or global state was changed"
     FORM = "type, dtype or device"
+    ORDER = "the right results in another order"
     SHAPE = "shape"
     NUMBERS = "numbers"
     SCORE = "a bound, or a score below the first mark"
@@ -67,7 +68,7 @@ def value_fault(
     if fault and states:
         return replace(fault, text=f"{right_up_to(outputs, found.index(fault))}{fault.text}")
     if fault and any(alike(order, want) for order in permutations(got)):
-        return Fault(Kind.FORM, f"the results are in the wrong order, want ({names})")
+        return Fault(Kind.ORDER, f"the results are in the wrong order, want ({names})")
     return fault
 
 
@@ -219,6 +220,8 @@ def shape_hint(got: Tensor, want: Tensor) -> str:
         return ": one number without an axis"
     if want.ndim == 0:
         return ": reduce over all entries, the batch too"
+    if got.ndim == 0 and want.numel() == 1:
+        return ": one number without its axes; is there a .squeeze()?"
     if got.ndim == 0:
         return ": one reduction too many"
     if sorted(got.shape) == sorted(want.shape):
