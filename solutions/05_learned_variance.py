@@ -184,18 +184,14 @@ check("05-learned_variance", learned_variance)
 
 # %%
 times = torch.arange(1, T + 1)
-for v in (-1.0, 0.0, 1.0):
-    mine = learned_variance(torch.full((T, 1), v, dtype=f64), times, schedule.betas)[:, 0]
-    agree(
-        f"v = {v:+g}: yours and the library's",
-        mine,
-        dc.losses.learned_log_variance(torch.full((T, 1), v, dtype=f64), times, schedule)[:, 0].exp(),
-    )
-agree(
-    "v = 0 is the geometric mean",
-    mine[1:].sqrt() * schedule.posterior_variance[1:].sqrt(),
-    learned_variance(torch.zeros(T, 1, dtype=f64), times, schedule.betas)[1:, 0],
-)
+at_v = {
+    v: learned_variance(torch.full((T, 1), v, dtype=f64), times, schedule.betas)[:, 0]
+    for v in (-1.0, 0.0, 1.0)
+}
+agree("v = 1 is beta", at_v[1.0], schedule.betas)
+agree("v = -1 is beta-tilde, from t = 2 on", at_v[-1.0][1:], schedule.posterior_variance[1:])
+agree("and at t = 1 that of t = 2", at_v[-1.0][0], schedule.posterior_variance[1])
+agree("v = 0 is the geometric mean", at_v[0.0], (at_v[-1.0] * at_v[1.0]).sqrt())
 
 # %% [markdown]
 # The slider shows one reverse step: the densities of $x_{t-1} - \mu$ with the two fixed variances and with yours, on the scale of
@@ -327,7 +323,7 @@ agree(
 # **The stop-gradient.** Inside $L_\text{vlb}$ the mean $\mu_\theta$ counts as a constant. The bound then trains $v$ alone, and $\varepsilon_\theta$ learns from $L_\text{simple}$ alone. In torch: `.detach()`.
 #
 # **The factor.** A batch holds one random $t$ for each image. Its mean of $L_{t-1}$ estimates $L_\text{vlb}/T$, so the bound is $T$ times that, and $0.001\,T = T/1000$ is what stands in
-# their code. For $T = 1000$ it is 1, so a copy that leaves out the *whole* factor, 0.001 and $T$, is right there. With $T = 4000$ it gives the variance a quarter of its weight.
+# their code. For $T = 1000$ it is 1, so code with neither, no 0.001 and no $T$, is right there. With $T = 4000$ it gives the variance a quarter of its weight.
 #
 # **The units.** $L_\text{simple}$, the mean of $(\varepsilon - \varepsilon_\theta)^2$ (Ho et al. 2020, eq. 14), is a *mean* over coordinates. In their code the bound is bits per coordinate as well, $L_{t-1} / (d \ln 2)$. Who adds up nats multiplies the second term by
 # $d \ln 2$, for MNIST by more than 500.
@@ -807,7 +803,7 @@ plots.filmstrip(
 )
 
 # %% [markdown]
-# Fifty samples are a look and no measurement: their Fréchet distance is biased upwards (the last row is what perfect samples would get), and the intervals are wide. $\beta_t$ adds too much noise for steps this long, and its last noisy step leaves some of it in the picture. The last column measures it, in the black border. The learned variance looks like $\tilde\beta_t$ here, and no better: what it gains on these digits are bits, and no pictures. (Nichol & Dhariwal 2021, section 4, report better pictures in few steps, on ImageNet 64×64 and CIFAR-10.)
+# Fifty samples are a look and no measurement: their Fréchet distance is biased upwards (the last row is what perfect samples would get), and the intervals are wide. $\beta_t$ adds too much noise for steps this long, and its last noisy step leaves some of it in the picture. The last column measures it, in the black border. The learned variance looks like $\tilde\beta_t$ here, and no better: what it gains on these digits is seen in the bits, and not in fifty pictures. (Nichol & Dhariwal 2021, section 4, report better pictures in few steps, on ImageNet 64×64 and CIFAR-10.)
 #
 # ### Measured: three seeds, 250 samples a row
 #
@@ -1281,7 +1277,7 @@ claim(
 #
 # Here $\beta$ is the decay of the average, and no $\beta_t$. The average is a filter: each step's weights count, and older ones less, half as much every $\ln 2 / (-\ln \beta)$ steps. The *initial* weights count $\beta^N$. That is why a warm-up lets $\beta$ begin small; the common one is $\min\big(\beta,\ \frac{1+k}{10+k}\big)$.
 #
-# A fixed half-life must be chosen for the length of the training. The power-function average of Karras et al. (2024, section 3.1) remembers a fixed *share* of the training. Its decay at step $k$ is $\beta_k$, and its $\gamma$ is not that of min-SNR ($\gamma = 6.94$ remembers a tenth of the training, their $\sigma_\text{rel} = 0.10$):
+# A fixed half-life must be chosen for the length of the training. The power-function average of Karras et al. (2024, section 3.1) remembers a fixed *share* of the training. Its decay at step $k$ is $\beta_k$, and its $\gamma$ is not that of min-SNR (below it is 6.94: these weights have a standard deviation of about a tenth of the training, their $\sigma_\text{rel} = 0.10$):
 #
 # $$\beta_k = \Big(1 - \frac1k\Big)^{\gamma+1}, \qquad \text{weight of step } k \text{ in } \bar\theta_N: \;\Big(\frac kN\Big)^{\gamma+1} - \Big(\frac{k-1}N\Big)^{\gamma+1}. \tag{15}$$
 #

@@ -11,6 +11,9 @@ from torch import Tensor
 
 from .toy_steps import Each
 
+MOST_WRITTEN = 24  # integers of an input that are written out
+MOST_TIMES = 4
+
 
 class Kind(Enum):
     """What a fault is about. Only after wrong numbers or shapes does it help to be shown the formula."""
@@ -252,15 +255,11 @@ def kind(value: object) -> str:
 
 
 def describe(names: Sequence[str], args: Sequence) -> str:
-    """The inputs of a case in one line: shapes of float tensors, values of integers and of lists."""
+    """The inputs of a case in one line: shapes of tensors, values of numbers, of lists and of few integers."""
     parts = []
     for name, arg in zip(names, args, strict=True):
         if isinstance(arg, Tensor):
-            parts.append(
-                f"{name} {tuple(arg.shape)}"
-                if arg.is_floating_point()
-                else f"{name} = tensor({arg.tolist()})"
-            )
+            parts.append(_tensor(name, arg))
         elif isinstance(arg, Each):
             parts.append(arg.told(name))
         elif isinstance(arg, list):
@@ -269,6 +268,13 @@ def describe(names: Sequence[str], args: Sequence) -> str:
             parts.append(f"{name} = {arg:g}" if isinstance(arg, float) else f"{name} = {arg}")
     dtypes = {short(a.dtype): None for a in args if isinstance(a, Tensor) and a.is_floating_point()}
     return ", ".join([*parts, *dtypes])
+
+
+def _tensor(name: str, arg: Tensor) -> str:
+    if arg.is_floating_point():
+        return f"{name} = {arg.item():.6g}" if not arg.ndim else f"{name} {tuple(arg.shape)}"
+    shape = f"{name} {tuple(arg.shape)}, {short(arg.dtype)}"
+    return f"{name} = tensor({arg.tolist()})" if arg.numel() <= MOST_WRITTEN else shape
 
 
 def place(name: str, mask: Tensor) -> str:
@@ -282,7 +288,10 @@ def times(off: Tensor, t: object) -> str:
         return ""
     rows = off.reshape(len(off), -1).any(1)
     bad, good = set(t[rows].tolist()), set(t[~rows].tolist())
-    return "" if not good or bad & good else f", all where t = {', '.join(map(str, sorted(bad)))}"
+    written = [f"{time:.6g}" for time in sorted(bad)]
+    if len(written) > MOST_TIMES:
+        written = [*written[:MOST_TIMES], f"and {len(written) - MOST_TIMES} more"]
+    return "" if not good or bad & good else f", all where t = {', '.join(written)}"
 
 
 def pair(got: float, want: float) -> tuple[str, str]:

@@ -190,9 +190,19 @@ class ToyVelocity(ToyScore):
         return super().answer(x, t)
 
 
+class ToyMixing(ToyVelocity):
+    """A velocity whose coordinates see their neighbours, as a network's do: its Jacobian is not diagonal."""
+
+    def answer(self, x: Tensor, t: Any) -> Tensor:
+        return super().answer(x + 0.7 * x.flatten(1).roll(1, dims=1).reshape(x.shape), t)
+
+
 TOYS = {
     toy.__name__: toy
-    for toy in (ToyEps, ToyGuess, ToyDenoiser, ToyLabelled, ToyLogProb, ToyTerm, ToyScore, ToyVelocity)
+    for toy in (
+        *(ToyEps, ToyGuess, ToyDenoiser, ToyLabelled, ToyLogProb),
+        *(ToyTerm, ToyScore, ToyVelocity, ToyMixing),
+    )
 }
 
 
