@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ... import schedules
-from .toys import ToyDenoiser, ToyEps, ToyGuess, ToyLabelled, ToyLogProb
+from .toys import ToyDenoiser, ToyDraw, ToyEps, ToyGuess, ToyImage, ToyLabelled, ToyLogProb, ToyMet
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,14 @@ class Draw:
     def log_prob(self) -> ToyLogProb:
         """A small noisy classifier, log_prob(x, sigma)."""
         return ToyLogProb(self.uniform(0.5, 1.5, 3))
+
+    def image(self, features: int) -> ToyImage:
+        """A small image encoder, image(x0) -> (B, features)."""
+        return ToyImage(self.uniform(0.5, 1.5, features, 3))
+
+    def drawn(self) -> tuple[ToyDraw, ToyMet]:
+        """A sampler that is told captions by number, and what measures its images."""
+        return ToyDraw(self.uniform(0.5, 1.5, 3)), ToyMet(self.uniform(0.5, 1.5, 3))
 
     # ---- for the fixed cases: what the chapters use
 

@@ -139,6 +139,12 @@ def churn(x, sigma, eps, num_steps, s_churn, s_min, s_max, s_noise):
     return seen[0]
 
 
+def clip_gradient(D, image, text, x, sigma):
+    """Of the guided denoiser, what is not the denoiser."""
+    guided = dc.guidance.clip_guidance(lambda x, s: 0 * x, lambda x, s: image(D(x, s)), text, 1.0)
+    return guided(x, sigma) / sigma**2
+
+
 # Answers that leave the work to the library, and the function that does it.
 SHORTCUTS = {
     "01-alpha_bar_from_betas": [
@@ -192,6 +198,7 @@ SHORTCUTS = {
     "09-heun_step": [(lambda D, x, s, r, noise: dc.samplers.heun(D, x, s, r), "samplers.heun")],
     "09-churn": [(churn, "samplers.edm")],
     "09-edm_sampler": [(edm_sampler, "samplers.edm")],
+    "13-clip_guidance_gradient": [(clip_gradient, "guidance.similarity")],
 }
 TIMES = {1: dc.schedules.uniform_timesteps, 2: dc.schedules.quadratic_timesteps}
 
