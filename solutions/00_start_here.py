@@ -44,8 +44,8 @@ from diffusion_course.notebook.tables import show_table
 # what was measured, so that you need not believe us: the command on it makes the same kind of file again.
 
 # %%
-digits = zoo.load("mnist-flow", course.device)
-card = zoo.cards()["mnist-flow"]
+digits = zoo.load("mnist-flow-long", course.device)
+card = zoo.cards()["mnist-flow-long"]
 made = [(entry, card[entry]) for entry in ("command", "data")]
 made += [(entry, f"{card[entry]:,}") for entry in ("parameters", "steps")]
 for scale in ("guidance 1", "guidance 2"):
@@ -53,7 +53,7 @@ for scale in ("guidance 1", "guidance 2"):
     low, high = found["wilson 95 %"]
     seen = f"{found['share']:.1%} of {found['n']:,} samples (95 % interval {low:.1%} to {high:.1%})"
     made.append((f"recognised, {scale}", seen))
-show_table(["", "the card of mnist-flow"], made)
+show_table(["", "the card of mnist-flow-long"], made)
 
 # %% [markdown]
 # Three objects do all the work of this course:

@@ -51,7 +51,13 @@ class Variant:
     calls: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+class Case(tuple):
+    """The arguments of one case. What is right is computed once, however many answers are asked."""
+
+    want: Any = None
+
+
+@dataclass(frozen=True, eq=False)
 class Check:
     """One exercise, as data.
 

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from itertools import chain, product
 
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor
 from ..terms import reached
 from .call import Outcome, call, fresh, isolated, other_data, scattered
 from .compare import Fault, Kind, describe
-from .data import Check, CheckFailed
+from .data import Case, Check, CheckFailed
 from .design import judged
 from .diagnose import Diagnosis, Trial, diagnosis
 from .faults import call_fault, gradient_fault, not_done, repeat_fault, signature_fault, wanted
@@ -128,24 +128,27 @@ def result_fault(check: Check, args: tuple, value: object, evaluated: dict[str, 
     return fault.text if fault else ""
 
 
-def _cases(check: Check, seed: int | str, device: str = "cpu") -> Iterator[tuple[str, tuple]]:
+def _cases(check: Check, seed: int | str, device: str = "cpu") -> Iterator[tuple[str, Case]]:
     return chain(_random(check, seed, device), _fixed(check, device))
 
 
-def _random(check: Check, seed: int | str, device: str = "cpu") -> Iterator[tuple[str, tuple]]:
-    for index in range(1 if check.score else len(PLANS)):  # of a design nothing is drawn
-        yield "", check.inputs(Draw(check.id, seed, index, device))
-    if check.score:
-        return
-    # The shapes and numbers of the first case, with other data: an answer may keep nothing between calls.
-    yield "", other_data(check.inputs(Draw(check.id, seed, 0, device)))
+# Cases are kept: many answers are asked the same ones, and are given copies of them.
+@lru_cache(maxsize=128)
+def _random(check: Check, seed: int | str, device: str = "cpu") -> Sequence[tuple[str, Case]]:
+    plans = range(1 if check.score else len(PLANS))  # of a design nothing is drawn
+    drawn = [check.inputs(Draw(check.id, seed, index, device)) for index in plans]
+    if not check.score:
+        # The shapes and numbers of the first case, with other data: an answer may keep nothing between calls.
+        drawn.append(other_data(drawn[0]))
+    return [("", Case(args)) for args in drawn]
 
 
-def _fixed(check: Check, device: str = "cpu") -> Iterator[tuple[str, tuple]]:
-    return iter(check.fixed(Draw(check.id, 0, None, device)))
+@lru_cache(maxsize=2)
+def _fixed(check: Check, device: str = "cpu") -> Sequence[tuple[str, Case]]:
+    return [(label, Case(args)) for label, args in check.fixed(Draw(check.id, 0, None, device))]
 
 
-def _trial(check: Check, answer: Callable, label: str, args: tuple) -> Trial:
+def _trial(check: Check, answer: Callable, label: str, args: Case) -> Trial:
     outcome = call(check.driven(answer), fresh(args))
     fault = _fault(check, answer, args, outcome)
     # A design that changes from call to call has no score.
@@ -165,7 +168,7 @@ def _mannered(
     """The manners in which the answer fails."""
     if check.score:  # the course calls it once
         return
-    chosen = [check.inputs(Draw(check.id, seed, index, device)) for index in MANNERED]
+    chosen = [_random(check, seed, device)[index][1] for index in MANNERED]
     # A machine takes gradients itself, and makes the network that they go through.
     for manner, args in product(MANNERS[-1:] if check.machine else MANNERS, chosen):
         if manner.context is torch.inference_mode and not check.inference:

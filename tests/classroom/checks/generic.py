@@ -7,7 +7,7 @@ No person chose them for a check, so no check was written against them. Some cha
 import copy
 import math
 from collections.abc import Callable, Iterator
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any
 
 import torch
@@ -138,8 +138,7 @@ def _changed(value: Tensor, change: Callable) -> Tensor:
 
 def changes(check: Check, mutant: Callable) -> bool:
     """Does the mutant differ from the reference on inputs as the chapters have them, by more than rounding, or ask a model too often?"""
-    for args in domain(check):
-        want = check.right(*copy.deepcopy(args))
+    for args, want in answered(check):
         used = copy.deepcopy(args)
         try:
             got = check.driven(mutant)(*used)
@@ -160,6 +159,12 @@ def changes(check: Check, mutant: Callable) -> bool:
 
 
 # ---- inputs as the chapters have them, by the names of the arguments; no check draws from here
+
+
+@lru_cache(maxsize=1)
+def answered(check: Check) -> list[tuple[tuple, object]]:
+    """Those inputs, and what is right."""
+    return [(args, check.right(*copy.deepcopy(args))) for args in domain(check)]
 
 
 def domain(check: Check, cases: int = 60) -> Iterator[tuple]:
