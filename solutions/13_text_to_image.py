@@ -107,14 +107,14 @@ m = F.pad(strokes.ink(some), (1, 1, 1, 1)).double()
 right = m[:, :, 1:] - m[:, :, :-1]
 down = m[:, 1:] - m[:, :-1]
 edge = torch.hypot((right[:, 1:] + right[:, :-1]) / 2, (down[:, :, 1:] + down[:, :, :-1]) / 2).sum((1, 2))
-agree("width = 2 A / P:", strokes.stroke_width(some), 2 * m.sum((1, 2)) / edge, 1e-4)
+agree("width = 2 A / P", strokes.stroke_width(some), 2 * m.sum((1, 2)) / edge, 1e-4)
 
 side = torch.arange(m.shape[1]).double()
 mass = m.sum((1, 2))
 u = side[None] - (m.sum(1) @ side / mass)[:, None]  # of each column
 v = side[None] - (m.sum(2) @ side / mass)[:, None]  # of each row
 slope = torch.einsum("nij,ni,nj->n", m, v, u) / torch.einsum("nij,ni->n", m, v**2)
-agree("slant:", strokes.slant(some), torch.rad2deg(torch.atan(-slope)), 1e-4)
+agree("slant", strokes.slant(some), torch.rad2deg(torch.atan(-slope)), 1e-4)
 
 # %%
 limits = {name: ends for name, (_, ends) in captioned.LIMITS.items() if name in DIGITS.attributes}
@@ -210,7 +210,7 @@ for head in range(layer.heads):
     weights = torch.softmax(q @ k.transpose(1, 2) / e**0.5, dim=2)  # (2, 49, L)
     answers.append(weights @ value)
 mean_of_values = torch.cat(answers, dim=2).transpose(1, 2).reshape(own.shape)
-agree("cross-attention by the formula:", layer(pixels, words), own + layer.out(mean_of_values), 1e-5)
+agree("cross-attention by the formula", layer(pixels, words), own + layer.out(mean_of_values), 1e-5)
 
 # %% [markdown]
 # **Predict, then run.** The denoiser is asked about pure noise of $\sigma = 5$ with three captions: "a thin seven", the same in
@@ -346,7 +346,7 @@ claim('what is told nothing (w = 0) is wider than what is told "thin" (w = 1)', 
 #
 # A sample "is as its caption says" when the judge reads the wanted digit, or when its measured level is the wanted one. That gives marks,
 # 1 or 0, for the class, the width, the slant, and for all three at once. But a share of marks alone says little: a tenth of all samples has the
-# right class by chance, and a third or more the right width. What the text adds is a *difference*: the share of the told samples that are as their caption says,
+# right class by chance, and about a third the right width. What the text adds is a *difference*: the share of the told samples that are as their caption says,
 # minus the share of samples that were told nothing, **measured by the same captions**.
 #
 # The two groups need not be independent. Start sample $i$ of both from the same noise, and the noise's own share in the result, a thin or a
@@ -488,7 +488,7 @@ images, texts = dc.Noise(3).randn(5, 8), dc.Noise(4).randn(5, 8)
 c = F.normalize(images, dim=1) @ F.normalize(texts, dim=1).T
 tau = 7.0
 by_hand = -(torch.log_softmax(tau * c, 1).diagonal() + torch.log_softmax(tau * c, 0).diagonal()).mean() / 2
-agree("the contrastive loss:", losses.contrastive_loss(images, texts, tau), by_hand, 1e-5)
+agree("the contrastive loss", losses.contrastive_loss(images, texts, tau), by_hand, 1e-5)
 
 # %%
 clip_net = zoo.clip("mnist", course.device)
@@ -585,7 +585,7 @@ def by_clean_clip(texts, scale):
 ten = [TEXTS[i][0] for i in range(0, 90, 9)]
 x, one = noise_of(10) * 2, torch.tensor(2.0)
 library = clip_guidance(reader, clip_net.image, clip_net.embed(ten), 3 * clip_net.scale.item())
-agree("your gradient and the library's guidance:", by_noised_clip(ten, 3.0)(x, one), library(x, one), 1e-4)
+agree("your gradient and the library's guidance", by_noised_clip(ten, 3.0)(x, one), library(x, one), 1e-4)
 
 # %% [markdown]
 # ### At equal cost
@@ -684,10 +684,10 @@ grids.filmstrip(
 )
 
 # %% [markdown]
-# GLIDE's authors asked people, who preferred classifier-free guidance for photorealism and for agreement with the caption (Nichol et al. 2022, section 5.1). Here
+# GLIDE's authors asked people, who preferred classifier-free guidance for photorealism and for agreement with the caption (Nichol et al. 2022, section 5). Here
 # it can be measured. The reasons are those of chapter 6, section 5 ("Classifier-free guidance"): a model that is trained to *tell* which text belongs to an image need not have the gradient that
-# *draws* it, and a large scale finds what pleases CLIP and is no digit. The comparison above is not quite even: the classifier-free network
-# learned the captions itself, with ten times the multiplications of the tiny CLIP. But so it was for GLIDE.
+# *draws* it, and a large scale finds what pleases CLIP and is no digit. The comparison is not quite even: the classifier-free network learned the captions
+# while it learned to draw, and the CLIP here is small, as the table of prices says. With a larger one the gap may be smaller.
 
 # %%
 quiz.ask("13-q3")
@@ -1125,7 +1125,7 @@ quiz.ask("13-q5")
 # | how it gets large | one upsampling diffusion, to 256 | two, to 256 and 1024 | two, to 256 and 1024 | the decoder |
 # | guidance | classifier-free, preferred to CLIP guidance by people | classifier-free, in the decoder | classifier-free, large scales, dynamic thresholding | classifier-free |
 # | its point | classifier-free guidance beats CLIP's gradient | an image vector can be varied and interpolated | a larger text encoder helps more than a larger U-Net | the same quality for a fraction of the compute |
-# | sections | 2.3, 2.4, 4, 5.1 of Nichol et al. 2022 | 2.1, 2.2 of Ramesh et al. 2022 | 2.1 to 2.4, 4.4 of Saharia et al. 2022 | 3.1 to 3.3, 4.3 of Rombach et al. 2022 |
+# | sections | 2.3, 2.4, 4, 5 of Nichol et al. 2022 | 2.1, 2.2 of Ramesh et al. 2022 | 2.1 to 2.4, 4.4 of Saharia et al. 2022 | 3.1 to 3.3, 4.3 of Rombach et al. 2022 |
 #
 # Stable Diffusion is the one whose weights anyone can load. `zoo.load` reads such a pipeline of diffusers as a denoiser of latents that is given a text, so everything of this chapter applies to it: `cfg`, Heun's steps, LoRA. With a GPU
 # the cell below tries to load it; it needs `pip install "diffusion-course[hub]"`, and 4 GB from the hub the first time. Elsewhere the same cell runs a pipeline of the same parts, made from small configs **with random weights**: its

@@ -131,9 +131,10 @@ def lora_by_an_optimizer(x, y, weight, z, alpha, lr, num_steps):
 
 
 def lora_by_the_library(x, y, weight, z, alpha, lr, num_steps):
-    base = nn.Linear(*weight.T.shape, bias=False, dtype=weight.dtype).requires_grad_(False)
+    with torch.random.fork_rng(devices=[]):  # layers are made of random numbers
+        base = nn.Linear(*weight.T.shape, bias=False, dtype=weight.dtype).requires_grad_(False)
+        layer = LoRA(base, len(z), alpha)
     base.weight.copy_(weight)
-    layer = LoRA(base, len(z), alpha)
     layer.A.weight.data.copy_(z)
     optimizer, states = torch.optim.SGD([layer.A.weight, layer.B.weight], lr=lr), [weight]
     for _ in range(num_steps):
@@ -151,7 +152,8 @@ def lora_by_the_library(x, y, weight, z, alpha, lr, num_steps):
 def block_by_layers(x, hint, y, theta, lr, num_steps):
     """Linear layers without biases, and an optimizer."""
     d, h = len(theta), hint.shape[1]
-    first, copied, last = (nn.Linear(n, d, bias=False).to(theta) for n in (h, d, d))
+    with torch.random.fork_rng(devices=[]):  # layers are made of random numbers
+        first, copied, last = (nn.Linear(n, d, bias=False).to(theta) for n in (h, d, d))
     for weights, value in (
         (first.weight, 0 * first.weight),
         (copied.weight, theta),
