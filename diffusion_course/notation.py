@@ -97,6 +97,25 @@ NOTATION: dict[str, Symbol] = {
         "`.log_density(x, sigma)`",
     ),
     "score": Symbol(r"\nabla_x \log p(x; \sigma)", "the score", "`.score(x, sigma)`"),
+    "sde": Symbol(
+        "f(t) & g(t)",
+        r"drift and diffusion of the SDE $\mathrm{d}x = f x\,\mathrm{d}t + g\,\mathrm{d}w$",
+        "`sde.f(t)`, `sde.g(t)`",
+    ),
+    "kernel": Symbol(
+        "a(t) & b(t)",
+        r"its kernel: $x_t = a\,x_0 + b\,\varepsilon$, and $\sigma(t) = b/a$",
+        "`sde.scale(t)`, `sde.std(t)`",
+    ),
+    "p_t": Symbol("p_t(x)", r"density of $x_t$; its score is $\nabla_x \log p_t$", "`score(x, t)`"),
+    "lambda_churn": Symbol(
+        r"\lambda", "noise on the way back: 0 for the ODE, 1 for the reverse SDE", "`lam`"
+    ),
+    "velocity": Symbol(
+        r"u(z, t) = \mathbb E[\varepsilon - x_0 \mid z_t = z]",
+        r"velocity of flow matching, at the state $z_t = (1 - t)\,x_0 + t\,\varepsilon$ of a straight path",
+        "`u`, `model(z, t)`",
+    ),
     "y": Symbol("y", "the class", "`y`, `labels`"),
     "classifier": Symbol(
         r"p(y \mid x; \sigma)",

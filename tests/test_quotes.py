@@ -28,6 +28,13 @@ GIVEN = {
         "1.96": "a quantile of the normal distribution",
         "0.84": "a quantile of the normal distribution",
     },
+    "05": {
+        "0.5": "min-SNR's weights of an example",
+        "0.4545": "min-SNR's weights of an example",
+        "1.5": "the width of a density that is trained with",
+        "2.4": "the middle and the width of EDM's density in ln SNR",
+        "4.30": "a quantile of Student's distribution with 2 degrees of freedom",
+    },
     "06": {"2.26": "a quantile of Student's distribution with 9 degrees of freedom"},
     "07": {"13.4": "of table 1 of Song et al. 2021", "41.1": "of table 1 of Song et al. 2021"},
     "09": {"0.04": "half the interval of a share of 300, and medians that the cell prints"},
@@ -70,7 +77,9 @@ def loaded(cells):
 
 
 def _file(name):
-    content = json.loads((studies.RESULTS / f"{name}.json").read_text())
+    """Its rows; none of a study that is not measured yet."""
+    path = studies.RESULTS / f"{name}.json"
+    content = json.loads(path.read_text()) if path.exists() else {"rows": []}
     return content["rows"] + content.get("summary", [])
 
 

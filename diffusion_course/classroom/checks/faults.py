@@ -61,10 +61,11 @@ def call_fault(check: Check, answer: Callable, args: tuple, outcome: Outcome) ->
         return Fault(Kind.STOPPED, "\n".join(filter(None, told)))
     if outcome.touched:
         own = any(isinstance(arg, Each) for arg in args)  # a test makes its own inputs
+        drawn = ": it draws or seeds random numbers of its own" if "random" in outcome.touched else ""
         use = "draw from dc.Noise(seed) or a torch.Generator" if own else "use only the arguments"
         return Fault(
             Kind.CHANGED,
-            f"the function changed {outcome.touched}; {use}, and leave global state alone",
+            f"the function changed {outcome.touched}{drawn}; {use}, and leave global state alone",
         )
     if outcome.changed:
         name = check.arguments[outcome.changed[0]]

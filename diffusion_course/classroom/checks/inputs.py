@@ -7,7 +7,19 @@ import torch
 from torch import Tensor
 
 from ... import schedules
-from .toys import ToyDenoiser, ToyDraw, ToyEps, ToyGuess, ToyImage, ToyLabelled, ToyLogProb, ToyMet
+from .toys import (
+    ToyDenoiser,
+    ToyDraw,
+    ToyEps,
+    ToyGuess,
+    ToyImage,
+    ToyLabelled,
+    ToyLogProb,
+    ToyMet,
+    ToyScore,
+    ToyTerm,
+    ToyVelocity,
+)
 
 
 @dataclass(frozen=True)
@@ -111,6 +123,18 @@ class Draw:
     def log_prob(self) -> ToyLogProb:
         """A small noisy classifier, log_prob(x, sigma)."""
         return ToyLogProb(self.uniform(0.5, 1.5, 3))
+
+    def term(self) -> ToyTerm:
+        """A small term of a bound, term(x0, t, eps)."""
+        return ToyTerm(self.uniform(0.5, 1.5, 3))
+
+    def score(self) -> ToyScore:
+        """A small score(x, t)."""
+        return ToyScore(self.uniform(0.5, 1.5, 3))
+
+    def velocity(self) -> ToyVelocity:
+        """A small velocity model(z, t)."""
+        return ToyVelocity(self.uniform(0.5, 1.5, 3))
 
     def image(self, features: int) -> ToyImage:
         """A small image encoder, image(x0) -> (B, features)."""

@@ -141,13 +141,57 @@ def training(
     return tuple(seen)
 
 
+class ToyPair(nn.Module):
+    """A model that answers eps and v, (B, 2C, ...): a sin(b x_t + c t) and d sin(e x_t + f t). It keeps its answers."""
+
+    def __init__(self, weights: Tensor):
+        super().__init__()
+        self.weights = nn.Parameter(weights)
+        self.answers: list[Tensor] = []
+
+    def forward(self, x_t: Any, t: Any) -> Tensor:
+        """x_t: (B, C, ...), t: (B,) integers. Raises TypeError in words for anything else."""
+        if not isinstance(x_t, Tensor) or x_t.ndim < 2:
+            raise TypeError(f"model got x_t = {_said(x_t)}; it takes a tensor of shape (B, C, ...)")
+        if not isinstance(t, Tensor) or t.shape != (len(x_t),) or t.is_floating_point():
+            raise TypeError(
+                f"model got t = {_said(t)}; it takes integers of shape ({len(x_t)},), one for each sample"
+            )
+        a, b, c, d, e, f = self.weights
+        time = t.to(x_t).reshape(-1, *[1] * (x_t.ndim - 1))
+        halves = a * torch.sin(b * x_t + c * time), d * torch.sin(e * x_t + f * time)
+        self.answers.append(torch.cat(halves, dim=1))
+        return self.answers[-1]
+
+
+def gradients(
+    loss_of: Callable, weights: Tensor, x0: Tensor, t: Tensor, eps: Tensor, betas: Tensor, weight: float
+) -> tuple:
+    """A loss of a model that answers eps and v, and what reaches the two: calls of the model, loss, gradients (B, C, ...) at eps and at v.
+
+    loss_of: (model, x0, t, eps, betas, weight) -> loss (). weights: the six of a `ToyPair`.
+    Raises TypeError in words for a loss that is no tensor, or has no graph.
+    """
+    model = ToyPair(weights.detach().clone())
+    with torch.enable_grad():
+        loss = loss_of(model, x0.detach(), t, eps.detach(), betas.detach(), weight)
+    if not isinstance(loss, Tensor):
+        raise TypeError(f"it returned {_said(loss)}, want a tensor that .backward() works on")
+    if not loss.requires_grad:
+        raise TypeError("it returned a loss without a graph: .backward() must reach the model's answers")
+    found = torch.autograd.grad(loss.sum(), model.answers, allow_unused=True)
+    at = sum(torch.zeros_like(x) if g is None else g for g, x in zip(found, model.answers, strict=True))
+    calls = torch.tensor(len(model.answers), device=x0.device)
+    return calls, loss.detach(), *torch.as_tensor(at).chunk(2, dim=1)
+
+
 # What a network may be asked for: (x0, eps, a) -> (B, *S), where a is alpha_bar_t, shaped to multiply them.
 TARGETS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
     "eps": lambda x0, eps, a: eps,
     "x0": lambda x0, eps, a: x0,
     "v": lambda x0, eps, a: a.sqrt() * eps - (1 - a).sqrt() * x0,
 }
-MACHINES: dict[str, Callable[..., Any]] = {"training": training}
+MACHINES: dict[str, Callable[..., Any]] = {"training": training, "gradients": gradients}
 
 
 def _loss(value: Any, like: Tensor) -> Tensor:

@@ -128,6 +128,58 @@ class ToyLogProb(Toy):
         return nn.functional.logsigmoid(summed / (1 + noise**2))
 
 
+class ToyTerm(Toy):
+    """A term of a bound: term(x0, t, eps), (B,), the squares of a sin(b x_0 + c t) - eps, summed over the coordinates of each sample."""
+
+    NAMES = (("x0",), ("t",), ("eps",))
+    called = "term"
+
+    def answer(self, x0: Tensor, t: Any, eps: Any) -> Tensor:
+        """x0, eps: (B, *S), t: (B,) integers. Raises TypeError in words for anything else."""
+        if not isinstance(t, Tensor) or t.shape != (len(x0),) or t.is_floating_point():
+            raise TypeError(
+                f"term got t = {_said(t)}; it takes integers of shape ({len(x0)},), one for each image"
+            )
+        if not isinstance(eps, Tensor) or eps.shape != x0.shape:
+            raise TypeError(
+                f"term got eps = {_said(eps)}; it takes noise of shape {tuple(x0.shape)}, as x0 has"
+            )
+        a, b, c = self.weights
+        return (a * torch.sin(b * x0 + c * _column(t, x0)) - eps).square().flatten(1).sum(1)
+
+
+class ToyScore(Toy):
+    """A score: score(x, t) = a sin(b x + c t). Times outside [0, 1] are refused."""
+
+    NAMES: tuple[tuple[str, ...], ...] = (("x",), ("t",))
+    called = "score"
+
+    def answer(self, x: Tensor, t: Any) -> Tensor:
+        """x: (B, *S); t: () or (B,), in [0, 1] up to rounding. Raises TypeError or ValueError, in words, for another t."""
+        a, b, c = self.weights
+        times = torch.as_tensor(t, dtype=x.dtype, device=x.device)
+        if times.shape not in ((), (len(x),)):
+            raise TypeError(f"{self.called} got t = {_said(t)}; it takes shape () or ({len(x)},)")
+        if bool(((times < -1e-6) | (times > 1 + 1e-6)).any()):
+            raise ValueError(f"{self.called} got a t outside [0, 1]: {_said(t)}")
+        return a * torch.sin(b * x + c * (_column(times, x) if times.ndim else times))
+
+
+class ToyVelocity(ToyScore):
+    """A velocity: model(z, t), of the same formula, whose t is a time for each sample."""
+
+    NAMES = (("x", "z"), ("t",))
+    called = "model"
+
+    def answer(self, x: Tensor, t: Any) -> Tensor:
+        """x: (B, *S); t: (B,), in [0, 1]. Raises TypeError, in words, for another shape: networks need one time a sample."""
+        if not isinstance(t, Tensor) or t.shape != (len(x),):
+            raise TypeError(
+                f"{self.called} got t = {_said(t)}; it takes shape ({len(x)},), one time for each sample"
+            )
+        return super().answer(x, t)
+
+
 class ToyImage(Toy):
     """An image encoder: image(x0) -> (B, E), feature k = a_k sum_j sin(b_k x_j + c_k j), of any length."""
 
@@ -177,7 +229,10 @@ class ToyMet(Toy):
 
 TOYS = {
     toy.__name__: toy
-    for toy in (ToyEps, ToyGuess, ToyDenoiser, ToyLabelled, ToyLogProb, ToyImage, ToyDraw, ToyMet)
+    for toy in (
+        *(ToyEps, ToyGuess, ToyDenoiser, ToyLabelled, ToyLogProb, ToyTerm, ToyScore, ToyVelocity),
+        *(ToyImage, ToyDraw, ToyMet),
+    )
 }
 
 

@@ -25,7 +25,12 @@ from diffusion_course.classroom.checks.toys import (
     ToyLabelled,
     ToyLogProb,
     ToyMet,
+    ToyScore,
+    ToyTerm,
+    ToyVelocity,
 )
+from diffusion_course.processes import sub_vp, ve, vp
+from diffusion_course.sde import times
 
 FLOATS: dict[str, Callable[[Tensor], Tensor]] = {
     **{
@@ -238,9 +243,25 @@ def _arguments(check: Check, number: int, generator: torch.Generator) -> tuple:
         "s_noise": pick(1.0, 1.003),
         "marks": (normal(1, 30) + normal(3, 30) > 0).double(),
         "k": pick(1.0, 1.96, 2.39),
+        "snr": uniform(-18, 12, 50).exp(),
+        "gamma": pick(5.0, 1.0, 0.5, 7.25),
         "noise": normal(draws, *shape) if draws else None,
         "sigmas": schedules.karras(6, 0.002, (80.0, 14.0)[number % 2]),
     }
+    if check.id == "05-bits_per_dim":  # K draws of each image
+        known |= {
+            "term": ToyTerm(uniform(0.5, 1.5, 3)),
+            "t": torch.randint(1, 1001, (3, B), generator=generator),
+            "eps": normal(3, *shape),
+            "L_T": uniform(0.1, 3, B),
+            "T": 1000,
+        }
+    if check.machine == "gradients":
+        known |= {
+            "weights": uniform(0.5, 1.5, 6),
+            "x0": (torch.randint(0, 256, (B, *shape[1:]), generator=generator) / 127.5 - 1).double(),
+            "weight": pick(0.001, 0.5, 1.0),
+        }
     if "prior" in check.parameters:  # the chains that can be counted
         laws = uniform(0.02, 1, 7, 3, 3)
         laws /= laws.sum(-1, keepdim=True)
@@ -258,9 +279,49 @@ def _arguments(check: Check, number: int, generator: torch.Generator) -> tuple:
             "max_norm": pick(0.5, 1.0, 3.0),
             "seed": number,
         }
+    if check.chapter == "08":
+        known |= _in_continuous_time(check, number, shape, normal, uniform, pick)
     if check.chapter == "13":
         known |= _of_captions(normal, uniform, pick)
     return tuple(known[name] if name in known else normal(*shape) for name in check.arguments)
+
+
+def _in_continuous_time(
+    check: Check, number: int, shape: tuple[int, ...], normal: Callable, uniform: Callable, pick: Callable
+) -> dict[str, object]:
+    """What chapter 08 calls by the names of the others: times in [0, 1], coefficients of an SDE, grey levels."""
+    sde, grid = (vp(), sub_vp(), ve(0.01, 10.0))[number % 3], times(6)
+    i, B = number % 6, shape[0]
+    t = uniform(0.001, 1, B)
+    if check.id == "08-flow_loss":
+        t[0], t[1] = 0, 1
+    known = {
+        "t": t,
+        "eps": normal(*shape),
+        "z": normal(*shape),
+        "u": normal(*shape),
+        "scale": sde.scale(t),
+        "std": sde.std(t),
+        "model": ToyVelocity(uniform(0.5, 1.5, 3)),
+        "score": ToyScore(uniform(0.3, 0.6, 3)),
+        "lam": pick(0.0, 0.5, 1.0, 2.0),
+        "r": pick(0.16, 0.05),
+        "times": grid,
+        "f": sde.f(grid[:-1]),
+        "g": sde.g(grid[:-1]),
+        "noise": normal(6, 2, *shape),
+        "num_steps": 11 if number == 5 else 1 + number % 2,  # each step asks the model twice
+        "levels": (17, 2, 256)[number % 3],
+        "probes": normal(*shape).sign(),
+    }
+    if check.id == "08-reverse_sde_step":
+        known |= {"t": grid[i], "t_next": grid[i + 1], "f": sde.f(grid[i]), "g": sde.g(grid[i])}
+    if check.id == "08-flow_bits":
+        known |= {
+            "dither": uniform(0, 1, *shape),
+            "k": uniform(0, (17, 2, 256)[number % 3] - 1e-3, *shape).long(),
+        }
+    return known
 
 
 def _of_captions(normal: Callable, uniform: Callable, pick: Callable) -> dict[str, object]:
@@ -296,4 +357,6 @@ BATCHED = {
     "03-eps_loss",
     "03-x0_from_eps",
     "06-conditional_loss",
+    "05-learned_variance",
+    "05-hybrid_loss",
 }

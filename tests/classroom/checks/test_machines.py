@@ -5,7 +5,15 @@ import torch
 
 from diffusion_course.classroom.checks import CHECKS
 from diffusion_course.classroom.checks.engine import cases
-from diffusion_course.classroom.checks.machines import SEEN, TARGETS, ToyOptimizer, ToyTrained, training
+from diffusion_course.classroom.checks.machines import (
+    SEEN,
+    TARGETS,
+    ToyOptimizer,
+    ToyPair,
+    ToyTrained,
+    gradients,
+    training,
+)
 from diffusion_course.parametrisations import v_param
 from diffusion_course.schedules import NoiseSchedule, cosine
 
@@ -80,3 +88,44 @@ def test_the_targets_are_the_librarys():
     v = TARGETS["v"](x0, eps, a)
     param = v_param(schedule)
     torch.testing.assert_close(param.c_skip(sigma) * (x0 + sigma * eps) + param.c_out(sigma) * v, x0)
+
+
+# ---- losses whose gradients are judged
+
+PAIR = (
+    torch.arange(1.0, 7),
+    torch.ones(3, 2),
+    torch.tensor([1, 2, 3]),
+    torch.zeros(3, 2),
+    torch.ones(4) / 9,
+    0.5,
+)
+
+
+def test_what_reaches_the_two_halves_is_told_apart_and_calls_add_up():
+    def once(model, x0, t, eps, betas, weight):
+        return model(x0, t)[:, :2].sum() + weight * model(x0, t)[:, 2:].sum()
+
+    calls, loss, at_eps, at_v = gradients(once, *PAIR)
+    assert calls == 2
+    assert not loss.requires_grad
+    assert torch.equal(at_eps, torch.ones(3, 2))
+    assert torch.equal(at_v, torch.full((3, 2), 0.5))
+
+
+def test_half_of_a_loss_may_reach_nothing_but_not_all_of_it():
+    _, _, at_eps, at_v = gradients(lambda model, x0, t, *rest: model(x0, t)[:, :2].sum(), *PAIR)
+    assert bool(at_eps.any())
+    assert not bool(at_v.any())
+    with pytest.raises(TypeError, match="without a graph"):
+        gradients(lambda model, x0, t, *rest: model(x0, t).detach().sum(), *PAIR)
+    with pytest.raises(TypeError, match=r"returned \d+\.\d+, want a tensor"):
+        gradients(lambda model, x0, t, *rest: model(x0, t).square().sum().item(), *PAIR)
+
+
+@pytest.mark.parametrize(
+    "args", [(torch.zeros(3), torch.ones(3)), (torch.zeros(3, 2), torch.ones(3)), (torch.zeros(3, 2), 5)]
+)
+def test_a_toy_of_two_halves_says_what_it_takes(args):
+    with pytest.raises(TypeError, match="it takes"):
+        ToyPair(torch.arange(1.0, 7))(*args)

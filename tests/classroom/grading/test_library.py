@@ -139,6 +139,32 @@ def churn(x, sigma, eps, num_steps, s_churn, s_min, s_max, s_noise):
     return seen[0]
 
 
+def coefficients(f, g, scale=1.0, std=1.0):
+    """An SDE of these numbers at every time."""
+    parts = [lambda t, v=v: torch.as_tensor(v, dtype=torch.float64) + 0 * t for v in (f, g, scale, std)]
+    return dc.sde.SDE(*parts, prior_std=1.0)
+
+
+def score_of_rows(D, x, scale, std):
+    half, rows = torch.tensor(0.5, dtype=torch.float64), zip(x, scale, std, strict=True)
+    return torch.cat([dc.sde.as_score(D, coefficients(0, 0, a, b))(row[None], half) for row, a, b in rows])
+
+
+def backwards_by(step):
+    """The course's step, given the noise that is to be added."""
+    return lambda score, x, t, r, f, g, lam, z: step()(
+        score, coefficients(f, g), x, t, r, SimpleNamespace(like=lambda _: z)
+    )
+
+
+def corrected(score, x, times, f, g, r, noise):
+    draws, states, step = iter(noise.flatten(0, 1)), [x], dc.sde.predictor_corrector(r)
+    source = SimpleNamespace(like=lambda _: next(draws))
+    for i, (t, t_next) in enumerate(pairwise(times)):
+        states.append(step(score, coefficients(f[i], g[i]), states[-1], t, t_next, source))
+    return torch.stack(states)
+
+
 def clip_gradient(D, image, text, x, sigma):
     """Of the guided denoiser, what is not the denoiser."""
     guided = dc.guidance.clip_guidance(lambda x, s: 0 * x, lambda x, s: image(D(x, s)), text, 1.0)
@@ -192,6 +218,12 @@ SHORTCUTS = {
         (lambda T, n, p: TIMES[p](T, n), "schedules.quadratic_timesteps"),
     ],
     "07-slerp": [(lambda a, b, s: dc.noise.slerp(a, b, s), "noise.slerp")],
+    "08-score_from_denoiser": [(score_of_rows, "sde.as_score")],
+    "08-reverse_sde_step": [
+        (backwards_by(lambda: dc.sde.euler_maruyama), "sde.euler_maruyama"),
+        (backwards_by(lambda: dc.sde.ode_euler), "sde.ode_euler"),
+    ],
+    "08-predictor_corrector": [(corrected, "sde.predictor_corrector")],
     "09-karras_sigmas": [
         (lambda n, low, high, rho: dc.schedules.karras(n, low, high, rho), "schedules.karras")
     ],
