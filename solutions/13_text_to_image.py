@@ -298,17 +298,17 @@ print(f"{gone} of {len(left)} captions are empty: {gone / len(left):.3f}")
 #
 # $$D_w(x; \sigma) = D_u(x; \sigma) + w\,\big(D_c(x; \sigma) - D_u(x; \sigma)\big).$$
 #
-# `generate` draws with it, by ten of Heun's steps, from noise that you give. With $w = 1$ that is 19 evaluations an image, and with any other
+# `generate` draws with it, by eight of Heun's steps, from noise that you give. With $w = 1$ that is 15 evaluations an image, and with any other
 # $w$ (but 0) twice as many.
 #
-# **Predict, then run.** The slider shows eight samples of a caption, from the same eight noises at every scale. What does $w = 0$ show?
+# **Predict, then run.** The slider shows six samples of a caption, from the same six noises at every scale. What does $w = 0$ show?
 # What does a large $w$ do to "a thin one"? The last two captions are of compositions that no training image has.
 
 
 # %%
 def generate(texts, noise, w=1.0, net=reader):
     """An image of each text from noise (n, 1, 28, 28): (n, 1, 28, 28) in [-1, 1]. net: a denoiser that reads."""
-    sigmas = dc.schedules.karras(10)
+    sigmas = dc.schedules.karras(8)
     D = clip(cfg(net.given(texts), net, w))
     return dc.sample(D, sigmas[0] * noise, sigmas, step=dc.samplers.heun).clamp(-1, 1)
 
@@ -319,15 +319,15 @@ def noise_of(n, seed=0):
 
 new = [DIGITS.write(DIGITS.composition(held_out[digit])) for digit in (7, 3)]
 shown = ["a thin one", "толстая тройка", *new]
-scales = (0, 1, 2, 4, 8)
-frames = {(text, w): generate([text] * 8, noise_of(8), w) for text in shown for w in scales}
+scales = (0, 1, 3, 8)
+frames = {(text, w): generate([text] * 6, noise_of(6), w) for text in shown for w in scales}
 widgets.slide_frames(
     frames,
     ["caption", "w"],
-    description="Eight samples of a caption at a guidance scale",
+    description="Six samples of a caption at a guidance scale",
     labels={"w": "guidance scale w"},
-    static=[{"caption": text, "w": w} for text in (shown[0], shown[2]) for w in (0, 1, 4)],
-    fresh=lambda seed, caption, w: generate([caption] * 8, noise_of(8, seed), w),
+    static=[{"caption": text, "w": w} for text in (shown[0], shown[2]) for w in (0, 1, 8)],
+    fresh=lambda seed, caption, w: generate([caption] * 6, noise_of(6, seed), w),
 )
 
 # %%
@@ -339,8 +339,8 @@ show_table(
 claim('what is told nothing (w = 0) is wider than what is told "thin" (w = 1)', width_of[0] > width_of[1])
 
 # %% [markdown]
-# At $w = 0$ the caption is ignored, and the eight noises become whatever digits they become. From $w = 1$ on they obey, and with a large
-# $w$ the eight resemble each other, as in chapter 6. Eight pictures show that something happens. How much, they do not.
+# At $w = 0$ the caption is ignored, and the six noises become whatever digits they become. From $w = 1$ on they obey, and with a large
+# $w$ the six resemble each other, as in chapter 6. Six pictures show that something happens. How much, they do not.
 #
 # ## 4. Does the text help?
 #
@@ -407,7 +407,7 @@ def draw(labels, noise):
     key = (tuple(labels.tolist()), noise.sum().item())
     if key not in remembered:
         texts = [TEXTS[number][i % 2] for i, number in enumerate(labels.tolist())]
-        remembered[key] = generate(texts, noise, 2.0)
+        remembered[key] = generate(texts, noise, 2.0 if any(texts) else 1.0)
     return remembered[key]
 
 
@@ -416,7 +416,7 @@ def met_in(mark):
     return lambda images, labels: text_quality.met("mnist-captions", images, labels)[mark].double()
 
 
-n = course.pick(small=160, large=1000)
+n = course.pick(small=80, large=1000)
 groups = {name: text_quality.asked(DIGITS, name == "held out", n) for name in ("seen", "held out")}
 noise = noise_of(n, 2)
 
@@ -590,30 +590,33 @@ agree("your gradient and the library's guidance", by_noised_clip(ten, 3.0)(x, on
 # %% [markdown]
 # ### At equal cost
 #
-# Classifier-free guidance asks the large network twice. CLIP guidance asks it once, and runs the image encoder forwards and backwards. To be fair, each
+# Classifier-free guidance asks the large network twice. CLIP guidance asks it once, and runs the image encoder forwards and backwards. A gradient
+# with respect to the *input* costs about as much as one more pass forwards, for the weights' gradients are not computed. To be fair, each
 # method gets the number of steps that its multiplications allow. They are counted, not timed, so that the numbers are the same on every machine.
+# Where both need the guess of the untold network, it is counted once.
 
 
 # %%
-def multiplications(D):
-    """Of one call for ten images, in millions an image."""
+@torch.no_grad()
+def multiplications(network):
+    """Of one pass forwards at ten images, in millions an image."""
     with FlopCounterMode(display=False) as counter:
-        D(x, one)
+        network(x, one)
     return counter.get_total_flops() / 2 / len(x) / 1e6
 
 
+of_D, of_clip = multiplications(reader.given(ten)), multiplications(clip_net.image)
 price = {
-    "text, w = 1": multiplications(reader.given(ten)),
-    "classifier-free": multiplications(cfg(reader.given(ten), reader, 2.0)),
-    "noised CLIP": multiplications(by_noised_clip(ten, 1.0)),
-    "CLIP of the guess": multiplications(by_clean_clip(ten, 1.0)),
+    "classifier-free": 2 * of_D,
+    "noised CLIP": of_D + 2 * of_clip,
+    "CLIP of the guess": 2 * of_D + 2 * of_clip,
 }
-BUDGET = 19 * price["classifier-free"]  # ten of Heun's steps
+BUDGET = 15 * price["classifier-free"]  # eight of Heun's steps
 
 
 def steps_for(method):
     """The largest number of Heun's steps, 2 n - 1 calls, within the budget."""
-    return int((BUDGET / price[method] + 1) / 2)
+    return int((BUDGET / price[method] + 1) / 2 + 1e-9)
 
 
 show_table(
@@ -626,13 +629,11 @@ show_table(
 
 # %%
 # NBVAL_IGNORE_OUTPUT
-wanted = text_quality.asked(DIGITS, False, course.pick(small=80, large=400))
+wanted = text_quality.asked(DIGITS, False, course.pick(small=80, large=800))[::2]  # of all digits
 asked_for = [TEXTS[i][0] for i in wanted.tolist()]
 METHODS = {
-    ("text, w = 1", 1.0): reader.given(asked_for),
     ("classifier-free", 2.0): cfg(reader.given(asked_for), reader, 2.0),
-    ("classifier-free", 4.0): cfg(reader.given(asked_for), reader, 4.0),
-    **{("noised CLIP", s): by_noised_clip(asked_for, s) for s in (1.0, 4.0, 12.0)},
+    **{("noised CLIP", s): by_noised_clip(asked_for, s) for s in (1.0, 4.0, 16.0)},
     ("CLIP of the guess", 4.0): by_clean_clip(asked_for, 4.0),
 }
 marks, samples = {}, {}
@@ -672,14 +673,14 @@ grids.filmstrip(
             for key in (
                 ("classifier-free", 2.0),
                 ("noised CLIP", 4.0),
-                ("noised CLIP", 12.0),
+                ("noised CLIP", 16.0),
                 ("CLIP of the guess", 4.0),
             )
         ],
         1,
     ),
     [str(int(i)) for i in wanted[:8] // DIGITS.cells],
-    rows=["classifier-free 2", "noised CLIP 4", "noised CLIP 12", "CLIP, guess 4"],
+    rows=["classifier-free 2", "noised CLIP 4", "noised CLIP 16", "CLIP, guess 4"],
     title="The digit wanted, and what four methods drew from the same noise",
 )
 
@@ -814,26 +815,26 @@ slanted = Texted(trainer.ema, reader.param)
 
 # %%
 # NBVAL_IGNORE_OUTPUT
-sixty = text_quality.asked(DIGITS, False, 60)
-texts60 = [TEXTS[i][0] for i in sixty.tolist()]
+forty = text_quality.asked(DIGITS, False, 80)[::2]  # of all digits
+texts40 = [TEXTS[i][0] for i in forty.tolist()]
 pair = {
-    name: generate(texts60, noise_of(60, 5), 2.0, net)
+    name: generate(texts40, noise_of(40, 5), 2.0, net)
     for name, net in (("before", reader), ("after", slanted))
 }
 leaning = {name: strokes.slant(x).nan_to_num() for name, x in pair.items()}
 for name, x in pair.items():
-    half = 1.96 * leaning[name].std() / 60**0.5
-    right_class = text_quality.met("mnist-captions", x, sixty)["class"].double().mean()
+    half = 1.96 * leaning[name].std() / 40**0.5
+    right_class = text_quality.met("mnist-captions", x, forty)["class"].double().mean()
     print(
         f"{name}: mean slant {leaning[name].mean():.1f} ± {half:.1f} degrees, class as told {right_class:.2f}"
     )
 more = leaning["after"] - leaning["before"]
-half = 1.96 * more.std() / 60**0.5
+half = 1.96 * more.std() / 40**0.5
 print(f"in pairs: {more.mean():.1f} ± {half:.1f} degrees more")
 claim("after 100 steps the samples lean further to the right, beyond chance", more.mean() > half)
 grids.filmstrip(
-    torch.stack([pair["before"][:10], pair["after"][:10]], 1),
-    [str(int(i)) for i in sixty[:10] // DIGITS.cells],
+    torch.stack([pair["before"][::4], pair["after"][::4]], 1),
+    [str(int(i)) for i in forty[::4] // DIGITS.cells],
     rows=["before", "LoRA"],
     title="The same captions and noise, before and after",
 )
@@ -860,7 +861,7 @@ claim(
 claim("so does the merged network", torch.allclose(merged.given(ten)(x, one), reference, atol=1e-3))
 
 # %% [markdown]
-# For a network this small the saving is small as well: a rank of 4 is not much below its narrow layers. For a layer of 1,000 × 1,000, rank 4 is a file 125 times smaller.
+# The wider a layer, the more is saved: of a layer of 1,000 × 1,000, the factors of rank 4 are 125 times fewer numbers.
 
 # %%
 quiz.ask("13-q4")
@@ -942,9 +943,7 @@ plots.curves(
 
 # %%
 untouched = control_block(x_toy, hint, goal, theta, 2.0, 1)
-agree(
-    "before the first step the block is the frozen layer:", untouched[0], torch.tanh(x_toy @ theta.T), 1e-12
-)
+agree("before the first step the block is the frozen layer", untouched[0], torch.tanh(x_toy @ theta.T), 1e-12)
 claim(
     "the hint is used: with it the error falls to less than a quarter of what is left without",
     learning["with its hint"][-1] < learning["with another's hint"][-1] / 4,
@@ -1050,7 +1049,7 @@ def follows(images, sketch):
 # **Predict, then run.** At strength 0 the branch is silent. What do you expect at 0.5, at 1, and beyond what it was trained at?
 
 # %%
-strengths = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)
+strengths = (0.0, 0.5, 1.0, 1.5)
 drawn_along = {s: along(sketches, ten_captions, s) for s in strengths}
 
 

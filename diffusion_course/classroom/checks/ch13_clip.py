@@ -170,6 +170,10 @@ CLIP_GUIDANCE_GRADIENT = Check(
             "the gradient with respect to x0_hat, without the Jacobian of D: take it with respect to x, through D.",
             jacobian=False,
         ),
+        slip(
+            "D detached, or asked under no_grad: the gradient has to flow through it.",
+            see=lambda D, x, sigma: D(x, sigma).detach(),
+        ),
         slip("x shown to the encoder: it is shown D(x, sigma).", see=lambda D, x, sigma: x),
         slip(
             "the guessed noise (x - D) / sigma shown to the encoder: it is shown D(x, sigma).",

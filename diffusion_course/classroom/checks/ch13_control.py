@@ -145,6 +145,16 @@ def edges(d: Draw) -> Iterator[tuple[str, tuple]]:
     yield "data far outside [-1, 1]", (3 * x, 12 * hint, 20 * y, 2 * theta, *rest)
 
 
+def begun(answer: Callable) -> str:
+    """Does the block answer as the frozen layer does, before any step?"""
+    theta = torch.tensor([[0.5, -1.0], [0.25, 0.75]], dtype=torch.float64)
+    x, hint = torch.tensor([[1.0, 0.5], [-0.5, 2.0]]).double(), torch.ones(2, 3).double()
+    path = answer(x, hint, 0 * x, theta.clone(), 0.1, 0)
+    if path.shape == (1, 2, 2) and not torch.allclose(path[0].double(), layer(x, theta)):
+        return "Before the first step the block does not answer as the frozen layer: the last layer does not begin with zeros, or that layer is another one."
+    return ""
+
+
 CONTROL_BLOCK = Check(
     id="13-control_block",
     points=5,
@@ -159,6 +169,7 @@ CONTROL_BLOCK = Check(
     path="y_{}",
     inference=False,  # autograd is asked for the gradients
     recording=False,
+    measured=begun,
     mutants=[
         # the start
         slip(
@@ -240,6 +251,14 @@ CONTROL_BLOCK = Check(
             "theta for its transpose: a layer computes x theta^T.",
             out=lambda x, c, theta, w: torch.tanh(x @ theta)
             + torch.tanh((x + c @ w[0].T) @ w[1]) @ w[2].T,
+        ),
+        Mutant(
+            "the hint added as it is: it enters through Z_1, (d, h), as c Z_1^T.",
+            lambda x, hint, *rest: x + hint,
+        ),
+        Mutant(
+            "c Z_1 in the place of c Z_1^T: Z_1 is (d, h), and a row of c has h numbers.",
+            lambda x, hint, y, theta, *rest: hint @ start(hint, theta)[0],
         ),
         # what learns
         slip("the frozen layer trained as well: only Z_1, theta_c and Z_2 move.", base="trained"),

@@ -121,6 +121,16 @@ def edges(d: Draw) -> Iterator[tuple[str, tuple]]:
     yield "data far outside [-1, 1]", (8 * x, 20 * y, 12 * weight, 3 * z, *rest)
 
 
+def begun(answer: Callable) -> str:
+    """Is the weight as it was, before any step?"""
+    weight = torch.arange(6.0, dtype=torch.float64).reshape(2, 3) - 2
+    x, y, z = torch.ones(4, 3).double(), torch.ones(4, 2).double(), torch.ones(2, 3).double() / 2
+    path = answer(x, y, weight.clone(), z, 3.0, 0.1, 0)
+    if path.shape == (1, 2, 3) and not torch.allclose(path[0].double(), weight):
+        return "Before the first step the weight is not W: what B begins with is not zero."
+    return ""
+
+
 LORA = Check(
     id="13-lora",
     points=4,
@@ -135,6 +145,7 @@ LORA = Check(
     path="W_{}",
     inference=False,  # who asks autograd for the gradients needs them recorded
     recording=False,
+    measured=begun,
     mutants=[
         # the start
         slip(
@@ -177,6 +188,14 @@ LORA = Check(
         Mutant(
             "A B in the place of B A: the change of W is (d_out, r) times (r, d_in).",
             lambda x, y, W, z, *rest: W + z @ W.new_zeros(len(W), len(z)),
+        ),
+        Mutant(
+            "the product transposed: B A is (d_out, d_in), as W is.",
+            lambda x, y, W, z, *rest: W + (W.new_zeros(len(W), len(z)) @ z).T,
+        ),
+        Mutant(
+            "x W in the place of x W^T: W is (d_out, d_in), and a row of x has d_in numbers.",
+            lambda x, y, W, z, *rest: x @ W,
         ),
         slip(
             "the change subtracted, or a step uphill: W + (alpha / r) B A, and minus lr times the gradients.",
