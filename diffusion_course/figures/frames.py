@@ -1,6 +1,7 @@
 """The axes of a chart and its legend, at fixed places in inches: a slider's picture stands still, and nothing hides what is drawn."""
 
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
 from ..tex import plain
@@ -68,4 +69,7 @@ def legend(figure: Figure) -> None:
         labelspacing=0.35,
         columnspacing=1.4,
     )
+    for handle in made.legend_handles:  # many faint points are seen in the picture, one is not
+        if isinstance(handle, PathCollection):
+            handle.set(alpha=1.0, sizes=[max(25.0, *handle.get_sizes())])
     made.set_gid(str(grown))

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 from torch import Tensor
 
 from ..errors import CourseError
@@ -76,6 +77,8 @@ def curves(
         axes.set_xticks(xs, names)
     if ylim is not None:
         axes.set_ylim(*ylim)
+    if logy:
+        _name_between(axes)
     if len(lines) > 1 or marks:
         legend(figure)
     return figure
@@ -223,6 +226,14 @@ def _apart(xs: Array, names: list[str]) -> bool:
         return False
     gaps = np.diff(np.sort(np.log(xs)))
     return 1 < len(xs) <= 9 and bool(gaps.min() > 0.07 * gaps.sum()) and 0.01 <= xs.min() <= xs.max() < 1e5
+
+
+def _name_between(axes: Axes) -> None:
+    """Where the powers of ten on a logarithmic y axis are few, numbers between them are named as well."""
+    low, high = axes.get_ylim()
+    if high / low < 30:
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+        axes.yaxis.set_major_formatter("{x:g}")
 
 
 def _check_log(name: str, values: Array, log: bool) -> None:

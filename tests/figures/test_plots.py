@@ -184,3 +184,11 @@ def test_bars_with_names_of_two_lines_keep_their_axis_label_inside():
     figure = plots.bars({"right": 0.8, "noise\non the last step": 0.7}, title="T", xlabel="x", ylabel="y")
     figure.draw_without_rendering()
     assert figure.axes[0].xaxis.label.get_window_extent().y0 >= 0
+
+
+def test_a_short_logarithmic_axis_has_numbers_to_read():
+    short = plots.curves([1, 2, 3], {"a": [0.9, 1.2, 1.9]}, logy=True, **WORDS).axes[0]
+    low, high = short.get_ylim()
+    short.figure.canvas.draw()
+    shown = [label.get_text() for label in short.get_yticklabels() if low <= label.get_position()[1] <= high]
+    assert {"1", "1.5"} <= set(shown)
