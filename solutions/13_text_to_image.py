@@ -688,7 +688,7 @@ grids.filmstrip(
 
 # %% [markdown]
 # GLIDE's authors asked people, who preferred classifier-free guidance for photorealism and for agreement with the caption (Nichol et al. 2022, section 5). Here
-# it can be measured. The reasons are those of chapter 6, section 5 ("Classifier-free guidance"): a model that is trained to *tell* which text belongs to an image need not have the gradient that
+# it can be measured. The likely reasons are those of chapter 6, section 5 ("Classifier-free guidance"): a model that is trained to *tell* which text belongs to an image need not have the gradient that
 # *draws* it, and a large scale finds what pleases CLIP and is no digit. The comparison is not quite even: the classifier-free network learned the captions
 # while it learned to draw, and the CLIP here is small, as the table of prices says. With a larger one the gap may be smaller.
 

@@ -173,7 +173,7 @@ CONTROL_BLOCK = Check(
     mutants=[
         # the start
         slip(
-            "a block that never changes. Two layers of zeros in series do so (a copy that begins with zeros is one, too): each "
+            "a block that never changes. Two layers of zeros in series do so (a copy that begins with zeros, or does not see x, is one, too): each "
             "one's gradient is multiplied by the other. So does a step that is not taken.",
             first=lambda hint, theta: [a * 0 for a in start(hint, theta)],
         ),
@@ -199,10 +199,6 @@ CONTROL_BLOCK = Check(
             first=lambda hint, theta: [torch.eye(len(theta), hint.shape[1]).to(theta), *start(hint, theta)[1:]],
         ),
         # the parts
-        slip(
-            "a copy that does not see x: it gets x + c Z_1^T.",
-            out=lambda x, c, theta, w: layer(x, theta) + layer(c @ w[0].T, w[1]) @ w[2].T,
-        ),
         slip(
             "a copy that does not see the hint: it gets x + c Z_1^T.",
             out=lambda x, c, theta, w: layer(x, theta) + layer(x, w[1]) @ w[2].T,
