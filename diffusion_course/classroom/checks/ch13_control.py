@@ -200,7 +200,7 @@ CONTROL_BLOCK = Check(
         ),
         # the parts
         slip(
-            "a copy that does not see the hint: it gets x + c Z_1^T.",
+            "a copy that does not see the hint: it gets x + c Z_1^T, and Z_1 learns, too.",
             out=lambda x, c, theta, w: layer(x, theta) + layer(x, w[1]) @ w[2].T,
         ),
         slip(
@@ -262,7 +262,6 @@ CONTROL_BLOCK = Check(
             "one weight for both layers: the copy has its own, and the frozen layer stays as it is.", base="shared"
         ),
         slip("a copy that is not trained.", move=still(1)),
-        slip("a first layer of zeros that is not trained.", move=still(0)),
         slip("a first layer of zeros and a copy that are not trained.", move=still(0, 1)),
         slip("a step uphill: subtract lr times the gradient.", move=lambda w, g, lr: downhill(w, g, -lr)),
         slip("steps by the gradient without lr.", move=lambda w, g, lr: downhill(w, g, 1.0)),
