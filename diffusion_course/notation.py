@@ -22,7 +22,9 @@ class Symbol:
 
 NOTATION: dict[str, Symbol] = {
     "x0": Symbol("x_0", "clean data; images have pixels in $[-1, 1]$", "`x0`"),
-    "d": Symbol("d", "number of coordinates of $x_0$: 784 for a digit of 28 × 28"),
+    "d": Symbol(
+        "d", "number of coordinates of $x_0$: 784 for a digit of 28 × 28; also of a vector of features"
+    ),
     "t": Symbol(r"t = 1, \dots, T", "step of the forward process; clean data have $t = 0$", "`t`, `T`"),
     "u": Symbol("u = t/T", "share of the chain that has passed", "`u`"),
     "beta": Symbol(r"\beta_t", "variance of the noise that step $t$ adds, between 0 and 1", "`betas[t - 1]`"),
@@ -159,6 +161,20 @@ NOTATION: dict[str, Symbol] = {
         r"\gamma & \hat\sigma = (1 + \gamma)\,\sigma",
         "churn: relative rise of the noise, and the raised noise level",
         "`gamma`, `sigma_hat`",
+    ),
+    "moments": Symbol(
+        r"\mu_a,\, S_a & \mu_b,\, S_b",
+        "mean and covariance of two sets of feature vectors",
+        "`mean_a`, `cov_a`",
+    ),
+    "frechet": Symbol(
+        "F", "squared Fréchet distance of two Gaussians; with Inception's features, FID", "`frechet_distance`"
+    ),
+    "kid_kernel": Symbol("k(a_i, b_j)", r"kernel of two feature vectors, $(a_i \cdot b_j/d + 1)^3$", "`kid`"),
+    "jackknife": Symbol(
+        r"\theta_g,\; g = 0, \dots, G - 1 & e",
+        "a statistic without the samples of group $g$, and the standard error that these tell",
+        "`metrics.leave_out`, `metrics.scatter`",
     ),
 }
 

@@ -38,6 +38,12 @@ GIVEN = {
     "06": {"2.26": "a quantile of Student's distribution with 9 degrees of freedom"},
     "07": {"13.4": "of table 1 of Song et al. 2021", "41.1": "of table 1 of Song et al. 2021"},
     "09": {"0.04": "half the interval of a share of 300, and medians that the cell prints"},
+    "10": {
+        "2.26": "a quantile of Student's distribution with 9 degrees of freedom",
+        "0.05": "the level of a test",
+        "0.8": "a power",
+        "0.5": "a power",
+    },
 }
 
 

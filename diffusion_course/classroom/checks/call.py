@@ -94,17 +94,24 @@ def _scattered(a: Tensor) -> Tensor:
 
 
 def other_data(args: Sequence) -> tuple:
-    """Copies of the arguments with other data (B, *S) and other weights in the models, of the same shapes. Probabilities stay such."""
+    """Copies of the arguments with other data (B, *S) and other weights in the models, of the same shapes. Probabilities and covariances stay such."""
     copies = fresh(args)
     for a in copies:
         if isinstance(a, Toy):
             a.weights.data.mul_(1.1)
     return tuple(
-        a.roll(1, -1) * (1 if _stays(a) else 0.9)
+        a.roll((1, 1), (0, 1)) * 0.9
+        if isinstance(a, Tensor) and _is_symmetric(a)
+        else a.roll(1, -1) * (1 if _stays(a) else 0.9)
         if isinstance(a, Tensor) and a.ndim > 1 and a.is_floating_point()
         else a
         for a in copies
     )
+
+
+def _is_symmetric(a: Tensor) -> bool:
+    """Is it a covariance, as far as one sees?"""
+    return a.ndim == 2 and a.is_floating_point() and a.shape[0] == a.shape[1] and bool((a == a.T).all())
 
 
 def _stays(a: Tensor) -> bool:

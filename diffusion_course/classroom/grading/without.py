@@ -118,19 +118,24 @@ def _make(copy: Path, functions: Collection[str]) -> None:
     (copy / "weights").symlink_to(PACKAGE / "weights")
     modules: dict[str, list[str]] = {}
     for function in functions:
-        module, _, name = function.removesuffix(".func").partition(".")
+        module, name = parted(function)
         modules.setdefault(module, []).append(name)
     for module, names in modules.items():
-        _write(
-            copy / f"{module}.py",
-            without((PACKAGE / f"{module}.py").read_text(encoding="utf-8"), module, names),
-        )
+        file = f"{module.replace('.', '/')}.py"
+        _write(copy / file, without((PACKAGE / file).read_text(encoding="utf-8"), module, names))
     for name, text in STUBS.items():
         _write(copy / "classroom" / name, text)
     for name in KEPT:
         _link(PACKAGE / "classroom" / name, copy / "classroom" / name)
     for folder, _, _ in os.walk(copy):
         os.chmod(folder, 0o755)
+
+
+def parted(function: str) -> tuple[str, str]:
+    """A function's module, and its name there: "experiments.metrics.kernel.kid" -> ("experiments.metrics.kernel", "kid")."""
+    parts = function.removesuffix(".func").split(".")
+    folders = next(n for n in range(len(parts)) if not (PACKAGE / "/".join(parts[: n + 1])).is_dir())
+    return ".".join(parts[: folders + 1]), ".".join(parts[folders + 1 :])
 
 
 def without(source: str, module: str, names: Iterable[str]) -> str:

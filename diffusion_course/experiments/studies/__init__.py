@@ -17,7 +17,7 @@ from .study import load as load
 
 MODULES: tuple[str, ...] = (
     *("ddim", "ddim_steps", "guidance", "schedules", "solvers"),
-    *("steps", "losses", "churn"),
+    *("steps", "losses", "churn", "guidance_variants"),
 )
 PRESETS = {"paper": "paper"}  # name -> module
 

@@ -266,6 +266,8 @@ def _arguments(check: Check, number: int, generator: torch.Generator) -> tuple:
         laws = uniform(0.02, 1, 7, 3, 3)
         laws /= laws.sum(-1, keepdim=True)
         known |= {"q": laws[:3], "p": laws[3:6], "prior": laws[6, 0], "x0": number % 3}
+    if check.id.startswith("10-"):
+        known |= _measured(check.id, number, normal, uniform, pick)
     if check.machine == "training":
         known |= {
             "weights": uniform(0.5, 1.5, 3),
@@ -284,6 +286,34 @@ def _arguments(check: Check, number: int, generator: torch.Generator) -> tuple:
     if check.chapter == "13":
         known |= _of_captions(normal, uniform, pick)
     return tuple(known[name] if name in known else normal(*shape) for name in check.arguments)
+
+
+def _measured(id: str, number: int, normal: Callable, uniform: Callable, pick: Callable) -> dict[str, Any]:
+    """What chapter 10 measures: features of two sets, their moments, groups, and marks of a pilot."""
+    d, n, m = ((3, 60, 60), (8, 60, 60))[number % 2] if id == "10-paired_difference" else (6, 40, 55)
+
+    def covariance() -> Tensor:
+        factor = normal(d, 2 * d)
+        return factor @ factor.T / (2 * d)
+
+    marks = [(normal(100) + shift > 0).double() for shift in (1.5, 3.0)]
+    marks[1][:3], marks[0][:3] = 1.0, 0.0  # b is ahead
+    return {
+        "a": normal(n, d),
+        "b": normal(m, d) + 0.3,
+        "mean": normal(d) / 4,
+        "cov": covariance(),
+        "mean_a": normal(d),
+        "mean_b": normal(d),
+        "cov_a": covariance(),
+        "cov_b": covariance(),
+        "group": torch.arange(n) * 7 % 10,
+        "reach": pick(2.262, 1.96, 1.0),
+        "marks_a": marks[0],
+        "marks_b": marks[1],
+        "level": pick(0.05, 0.01, 0.1),
+        "power": pick(0.8, 0.9, 0.5),
+    }
 
 
 def _in_continuous_time(

@@ -18,12 +18,14 @@ from diffusion_course.classroom.checks import CHECKS, examine
 from diffusion_course.classroom.checks.call import fresh
 from diffusion_course.classroom.checks.engine import cases, result_fault
 from diffusion_course.classroom.grading import without
+from diffusion_course.experiments import metrics
 
 WITH_LIBRARY = [check for check in CHECKS.values() if check.library]
 
 
 def code_of(name):
-    module, _, inside = name.partition(".")
+    module, inside = without.parted(name)
+    inside += ".func" * name.endswith(".func")
     return operator.attrgetter(inside)(import_module(f"diffusion_course.{module}")).__code__
 
 
@@ -57,6 +59,10 @@ def of_betas(betas):
 def of_alpha_bar(alpha_bar):
     kept = alpha_bar.double()
     return of_betas(1 - kept / torch.cat([torch.ones_like(kept[:1]), kept[:-1]]))
+
+
+def kid_besides_its_error(a, b):
+    return a.new_tensor(metrics.kid_with_error(a, b, groups=2)[0])
 
 
 def step_by(make):
@@ -230,6 +236,18 @@ SHORTCUTS = {
     "09-heun_step": [(lambda D, x, s, r, noise: dc.samplers.heun(D, x, s, r), "samplers.heun")],
     "09-churn": [(churn, "samplers.edm")],
     "09-edm_sampler": [(edm_sampler, "samplers.edm")],
+    "10-frechet_distance": [
+        (
+            lambda m, a, n, b: a.new_tensor(
+                metrics.frechet_distance(metrics.Gaussian(m, a), metrics.Gaussian(n, b))
+            ),
+            "experiments.metrics.gaussians.frechet_distance",
+        )
+    ],
+    "10-kid": [
+        (lambda a, b: a.new_tensor(metrics.kid(a, b)), "experiments.metrics.kernel.kid"),
+        (kid_besides_its_error, "experiments.metrics.kernel.kid_with_error"),
+    ],
     "13-clip_guidance_gradient": [(clip_gradient, "guidance.similarity")],
 }
 TIMES = {1: dc.schedules.uniform_timesteps, 2: dc.schedules.quadratic_timesteps}

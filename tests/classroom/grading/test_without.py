@@ -19,13 +19,20 @@ def copy(tmp_path_factory):
 
 def test_every_function_that_is_named_is_there_to_be_taken_out():
     for name in EVERY:
-        module, _, function = name.removesuffix(".func").partition(".")
-        source = (PACKAGE / f"{module}.py").read_text()
+        module, function = without.parted(name)
+        source = (PACKAGE / f"{module.replace('.', '/')}.py").read_text()
         less = without.without(source, module, [function])
         assert less.count("\n") == source.count("\n")
         assert f"refuse('{module}.{function}')" in less
     with pytest.raises(KeyError):
         without.without("def f(): ...", "m", ["g"])
+
+
+def test_a_function_in_a_folder_of_the_package_is_taken_out_of_its_own_file(copy):
+    name = "experiments.metrics.kernel.kid"
+    assert without.parted(name) == ("experiments.metrics.kernel", "kid")
+    assert without.parted("schedules.NoiseSchedule.snr.func") == ("schedules", "NoiseSchedule.snr")
+    assert f"refuse('{name}')" in (copy / "experiments/metrics/kernel.py").read_text()
 
 
 def test_no_reference_and_no_mutant_is_in_it(copy):
@@ -58,7 +65,7 @@ from diffusion_course.classroom.grading import recheck_worker
 from diffusion_course.classroom.grading.missing import Missing, asked
 check("01-snr", None); check_all()
 for name in sys.argv[1:]:
-    module, _, inside = name.partition(".")
+    module, _, inside = name.partition(":")
     function = operator.attrgetter(inside)(import_module("diffusion_course." + module))
     try:
         code = function.__code__
@@ -75,7 +82,7 @@ except Missing:
 
 
 def test_whoever_asks_is_refused_and_noted(copy):
-    names = sorted(EVERY)
+    names = [":".join(without.parted(name)) + ".func" * name.endswith(".func") for name in sorted(EVERY)]
     done = subprocess.run(
         [sys.executable, "-P", "-c", ASK, *names],
         env={"PYTHONPATH": str(copy.parent), "OMP_NUM_THREADS": "1"},

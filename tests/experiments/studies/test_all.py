@@ -43,7 +43,7 @@ def small(name):
     settings = studies.get(name).settings
     kinds = {}
     for setting in settings:
-        kind = [setting.get(key) for key in ("seed", "variance", "model", "denoiser")]
+        kind = [setting.get(key) for key in ("seed", "variance", "variant", "model", "denoiser")]
         kinds.setdefault((*kind, setting.get("scale", 0) > 0), setting)
     return [{k: SMALL.get(k, v) if v else v for k, v in s.items()} for s in kinds.values()]
 
