@@ -111,6 +111,8 @@ def edges(d: Draw) -> Iterator[tuple[str, tuple]]:
     )
     yield "one caption for all", (*d.drawn(), torch.full((200,), 17, device=d.device), d.normal(200, 3), 90)
     yield "labels from 0 on", (*d.drawn(), torch.arange(180, device=d.device) % 90, d.normal(180, 3), 90)
+    # Images of any range: values that a sampler seldom has are values all the same.
+    yield "noise six times as wide", (*d.drawn(), numbers(d, 300), 6 * d.normal(300, 3), 90)
     yield "20,000 samples", (*d.drawn(), numbers(d, 20_000), d.normal(20_000, 1), 90)
 
 
