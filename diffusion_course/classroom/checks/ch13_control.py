@@ -134,6 +134,10 @@ def edges(d: Draw) -> Iterator[tuple[str, tuple]]:
 
     yield "a hint as wide as the data", case(5, 3, 3, 0.4, 3)
     yield "as many rows as coordinates", case(4, 4, 4, 0.4, 3)
+    # Values that a normal draw seldom has, in a layer that they do not saturate.
+    x, hint, y, theta, *rest = case(5, 3, 2, 0.3, 3)
+    yield "weights of about 20", (x / 20, hint / 20, y, 20 * theta, *rest)
+    yield "inputs of about 20", (20 * x, 20 * hint, 20 * y, theta / 20, 0.01, 3)
     yield "one step", case(5, 3, 2, 0.5, 1)
     yield "no step", case(5, 3, 2, 0.5, 0)
     yield "eight steps", case(5, 3, 2, 0.3, 8)
