@@ -121,12 +121,6 @@ agree("slant", strokes.slant(some), torch.rad2deg(torch.atan(-slope)), 1e-4)
 limits = {name: ends for name, (_, ends) in captioned.LIMITS.items() if name in DIGITS.attributes}
 print("the limits between the three levels:", limits)
 leans = {k: strokes.slant(train.images[train.labels // DIGITS.cells == k]) for k in (1, 5, 7)}
-plots.histogram(
-    {str(k): values for k, values in leans.items()},
-    title="Slant of three digits, in degrees",
-    xlabel="degrees to the right",
-    limits=(-50, 50),
-)
 low, high = limits["slant"]
 show_table(
     ["digit", "leaning left", "upright", "leaning right"],
@@ -139,6 +133,12 @@ show_table(
 claim(
     "sevens lean left more often than ones",
     (leans[7] < low).double().mean() > (leans[1] < low).double().mean(),
+)
+plots.histogram(
+    {str(k): values for k, values in leans.items()},
+    title="Slant of three digits, in degrees",
+    xlabel="degrees to the right",
+    limits=(-50, 50),
 )
 
 # %% [markdown]
@@ -644,9 +644,9 @@ show_table(
 )
 
 # %% [markdown]
-# A method can be good in two ways: its samples are as the captions say, and they look like digits. The first is marked as in section 4. For the second, take the
-# *precision* of chapter 10, section 5 ("Which measure sees which fault?"; Kynkäänniemi et al. 2019, eq. 1 and 2): each of 1,000 training images becomes a point in the judge's features, and gets a ball
-# that reaches to its third neighbour. A sample "looks real" when it lies in one of the balls. The same share of test images says what perfect samples would get.
+# A method can be good in two ways: its samples are as the captions say, and they look like digits. The first is marked as in {{section Does the text help?}}. For the second, take the
+# *precision* of chapter 10, section 5 ("Which measure sees which fault?"): each of 1,000 training images becomes a point in the judge's features, and gets a ball
+# that reaches to its third neighbour (Kynkäänniemi et al. 2019, eq. 1 and 2). A sample "looks real" when it lies in one of the balls. The same share of test images says what perfect samples would get.
 #
 # **Predict, then run.** At equal cost, which method is best in the one, and which in the other? At which scale do you expect CLIP's best?
 
@@ -698,7 +698,7 @@ show_table(
 )
 
 # %% [markdown]
-# All methods drew the same captions from the same noise, so the differences are those of pairs, with the interval of section 4.
+# All methods drew the same captions from the same noise, so the differences are those of pairs, with the interval of {{section Does the text help?}}.
 
 # %%
 # NBVAL_IGNORE_OUTPUT
@@ -1253,10 +1253,10 @@ if painter is not None:
         step=dc.samplers.heun,
     )
     pictures = painter.decode(latents).clamp(-1, 1)
-    size = (
-        f"{pictures.shape[2]} × {pictures.shape[3]} pixels, latents {latents.shape[2]} × {latents.shape[3]}"
+    print(
+        f"{pictures.shape[2]} × {pictures.shape[3]} pixels, from latents of {latents.shape[2]} × {latents.shape[3]}"
     )
-    display(grids.filmstrip(pictures[None], [""], rows=prompts, title=size))
+    display(grids.filmstrip(pictures[None], [""], rows=prompts, title="Decoded"))
 
 # %% [markdown]
 # The Russian prompt is there for a reason. CLIP's text encoder learned from captions that are mostly English, and splits Cyrillic words into single letters. What the pipeline draws for «кошка в шляпе» need not be a cat. The two

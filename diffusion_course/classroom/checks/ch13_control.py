@@ -104,7 +104,9 @@ def adding_up() -> Callable:
 
 
 def adam() -> Callable:
-    first, second, count = [0.0] * 3, [0.0] * 3, [0]
+    first: list[Tensor | float] = [0.0] * 3
+    second: list[Tensor | float] = [0.0] * 3
+    count = [0]
 
     def move(w: Weights, slopes: Weights, lr: float) -> Weights:
         count[0] += 1
