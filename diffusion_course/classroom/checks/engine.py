@@ -198,12 +198,14 @@ def _refusal(
     sys.stdout.write(failed.outcome.printed)
     where = f" ({failed.label})" if failed.label else ""
     inputs = f"{describe(check.arguments, failed.args)}{where}"
-    told = fault.kind in (Kind.STOPPED, Kind.SHAPE, Kind.NUMBERS, Kind.FORM, Kind.SCORE)
+    told = fault.kind in (Kind.STOPPED, Kind.ORDER, Kind.SHAPE, Kind.NUMBERS, Kind.FORM, Kind.SCORE)
     found = (
         diagnosis(check, trials, partial(_with_fixed, check, answer, trials))
         if told and device == "cpu"
         else Diagnosis()
     )
+    if fault.kind is Kind.ORDER and found.early:  # all is said: no result is wrong in itself
+        found = Diagnosis()
     advice = found.words
     closer = _closer(check, answer, failed.args) if fault.kind is Kind.SCORE and device == "cpu" else ""
     if not advice and fault.kind is Kind.FORM and (stale := kept(check, _tried(check, trials))):

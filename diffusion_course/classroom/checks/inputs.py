@@ -124,9 +124,9 @@ class Draw:
         """A small noisy classifier, log_prob(x, sigma)."""
         return ToyLogProb(self.uniform(0.5, 1.5, 3))
 
-    def term(self) -> ToyTerm:
-        """A small term of a bound, term(x0, t, eps)."""
-        return ToyTerm(self.uniform(0.5, 1.5, 3))
+    def term(self, n: int) -> ToyTerm:
+        """A small term of a bound for n images, term(x0, t, eps)."""
+        return ToyTerm(self.uniform(0.5, 1.5, 3 + n))
 
     def score(self) -> ToyScore:
         """A small score(x, t)."""

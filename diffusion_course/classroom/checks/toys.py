@@ -129,13 +129,22 @@ class ToyLogProb(Toy):
 
 
 class ToyTerm(Toy):
-    """A term of a bound: term(x0, t, eps), (B,), the squares of a sin(b x_0 + c t) - eps, summed over the coordinates of each sample."""
+    """A term of a bound: term(x0, t, eps), (n,): w times the squares of a sin(b x_0 + c t) - eps, summed over each image's coordinates.
+
+    weights: a, b, c, and a w for each of the n images that it is made for, as a network with labels is. A w below 0 makes negative
+    terms, as those of a difference are.
+    """
 
     NAMES = (("x0",), ("t",), ("eps",))
     called = "term"
 
     def answer(self, x0: Tensor, t: Any, eps: Any) -> Tensor:
-        """x0, eps: (B, *S), t: (B,) integers. Raises TypeError in words for anything else."""
+        """x0, eps: (n, *S), t: (n,) integers. Raises TypeError in words for anything else."""
+        a, b, c, *scales = self.weights
+        if len(x0) != len(scales):
+            raise TypeError(
+                f"term got {len(x0)} images; it takes the {len(scales)} of x0, in their order: call it once for each draw"
+            )
         if not isinstance(t, Tensor) or t.shape != (len(x0),) or t.is_floating_point():
             raise TypeError(
                 f"term got t = {_said(t)}; it takes integers of shape ({len(x0)},), one for each image"
@@ -144,8 +153,9 @@ class ToyTerm(Toy):
             raise TypeError(
                 f"term got eps = {_said(eps)}; it takes noise of shape {tuple(x0.shape)}, as x0 has"
             )
-        a, b, c = self.weights
-        return (a * torch.sin(b * x0 + c * _column(t, x0)) - eps).square().flatten(1).sum(1)
+        return self.weights[3:] * (a * torch.sin(b * x0 + c * _column(t, x0)) - eps).square().flatten(1).sum(
+            1
+        )
 
 
 class ToyScore(Toy):
@@ -178,6 +188,13 @@ class ToyVelocity(ToyScore):
                 f"{self.called} got t = {_said(t)}; it takes shape ({len(x)},), one time for each sample"
             )
         return super().answer(x, t)
+
+
+class ToyMixing(ToyVelocity):
+    """A velocity whose coordinates see their neighbours, as a network's do: its Jacobian is not diagonal."""
+
+    def answer(self, x: Tensor, t: Any) -> Tensor:
+        return super().answer(x + 0.7 * x.flatten(1).roll(1, dims=1).reshape(x.shape), t)
 
 
 class ToyImage(Toy):
@@ -230,7 +247,8 @@ class ToyMet(Toy):
 TOYS = {
     toy.__name__: toy
     for toy in (
-        *(ToyEps, ToyGuess, ToyDenoiser, ToyLabelled, ToyLogProb, ToyTerm, ToyScore, ToyVelocity),
+        *(ToyEps, ToyGuess, ToyDenoiser, ToyLabelled, ToyLogProb),
+        *(ToyTerm, ToyScore, ToyVelocity, ToyMixing),
         *(ToyImage, ToyDraw, ToyMet),
     )
 }

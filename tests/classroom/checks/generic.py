@@ -250,7 +250,7 @@ def _arguments(check: Check, number: int, generator: torch.Generator) -> tuple:
     }
     if check.id == "05-bits_per_dim":  # K draws of each image
         known |= {
-            "term": ToyTerm(uniform(0.5, 1.5, 3)),
+            "term": ToyTerm(uniform(0.5, 1.5, 3 + B)),
             "t": torch.randint(1, 1001, (3, B), generator=generator),
             "eps": normal(3, *shape),
             "L_T": uniform(0.1, 3, B),
