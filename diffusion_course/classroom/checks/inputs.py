@@ -9,10 +9,13 @@ from torch import Tensor
 from ... import schedules
 from .toys import (
     ToyDenoiser,
+    ToyDraw,
     ToyEps,
     ToyGuess,
+    ToyImage,
     ToyLabelled,
     ToyLogProb,
+    ToyMet,
     ToyScore,
     ToyTerm,
     ToyVelocity,
@@ -132,6 +135,14 @@ class Draw:
     def velocity(self) -> ToyVelocity:
         """A small velocity model(z, t)."""
         return ToyVelocity(self.uniform(0.5, 1.5, 3))
+
+    def image(self, features: int) -> ToyImage:
+        """A small image encoder, image(x0) -> (B, features)."""
+        return ToyImage(self.uniform(0.5, 1.5, features, 3))
+
+    def drawn(self) -> tuple[ToyDraw, ToyMet]:
+        """A sampler that is told captions by number, and what measures its images."""
+        return ToyDraw(self.uniform(0.5, 1.5, 3)), ToyMet(self.uniform(0.5, 1.5, 3))
 
     # ---- for the fixed cases: what the chapters use
 

@@ -18,10 +18,13 @@ from diffusion_course.classroom.checks import Check
 from diffusion_course.classroom.checks.toys import (
     Toy,
     ToyDenoiser,
+    ToyDraw,
     ToyEps,
     ToyGuess,
+    ToyImage,
     ToyLabelled,
     ToyLogProb,
+    ToyMet,
     ToyScore,
     ToyTerm,
     ToyVelocity,
@@ -280,6 +283,8 @@ def _arguments(check: Check, number: int, generator: torch.Generator) -> tuple:
         }
     if check.chapter == "08":
         known |= _in_continuous_time(check, number, shape, normal, uniform, pick)
+    if check.chapter == "13":
+        known |= _of_captions(normal, uniform, pick)
     return tuple(known[name] if name in known else normal(*shape) for name in check.arguments)
 
 
@@ -347,6 +352,32 @@ def _in_continuous_time(
             "k": uniform(0, (17, 2, 256)[number % 3] - 1e-3, *shape).long(),
         }
     return known
+
+
+def _of_captions(normal: Callable, uniform: Callable, pick: Callable) -> dict[str, object]:
+    """What chapter 13 calls by the names of the others, and what it adds: tokens, captions by number, layers."""
+    n = 40  # samples of an experiment
+    return {
+        "tokens": uniform(0, 49407, 5, 4).long(),
+        "empty": torch.tensor([49406, *[49407] * 3]),
+        "u": uniform(0, 1, 5),
+        "draw": ToyDraw(uniform(0.5, 1.5, 3)),
+        "met": ToyMet(uniform(0.5, 1.5, 3)),
+        "labels": uniform(0, 90, n).long(),
+        "noise": normal(n, 3),
+        "no_text": 90,
+        "image": ToyImage(uniform(0.5, 1.5, 4, 3)),
+        "text": normal(5, 4),
+        "x": normal(5, 3) / 2,
+        "y": normal(5, 3),
+        "weight": normal(3, 3),
+        "z": normal(2, 3) / 4,
+        "hint": normal(5, 2),
+        "theta": normal(3, 3) / 4,
+        "alpha": pick(1.0, 4.0, 0.5),
+        "lr": pick(0.1, 0.02),
+        "num_steps": pick(1, 2, 3),
+    }
 
 
 # Exercises whose t is a time for each sample, or whose sigma a noise level for each.

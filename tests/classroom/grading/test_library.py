@@ -198,6 +198,12 @@ def corrected(score, x, times, f, g, r, noise):
     return torch.stack(states)
 
 
+def clip_gradient(D, image, text, x, sigma):
+    """Of the guided denoiser, what is not the denoiser."""
+    guided = dc.guidance.clip_guidance(lambda x, s: 0 * x, lambda x, s: image(D(x, s)), text, 1.0)
+    return guided(x, sigma) / sigma**2
+
+
 # Answers that leave the work to the library, and the function that does it.
 SHORTCUTS = {
     "01-alpha_bar_from_betas": [
@@ -282,6 +288,7 @@ SHORTCUTS = {
         (lambda a, b: a.new_tensor(metrics.kid(a, b)), "experiments.metrics.kernel.kid"),
         (kid_besides_its_error, "experiments.metrics.kernel.kid_with_error"),
     ],
+    "13-clip_guidance_gradient": [(clip_gradient, "guidance.similarity")],
 }
 TIMES = {1: dc.schedules.uniform_timesteps, 2: dc.schedules.quadratic_timesteps}
 
@@ -308,7 +315,7 @@ def test_a_function_of_the_library_does_the_work(exercise, shortcut, name):
 def test_the_chapters_own_solution_calls_none_of_it(check):
     name = next(name for name in handout.names() if name.startswith(check.id[:2]))
     solved = nbformat.read(handout.PACKAGE.parent / "solutions" / f"{name}.ipynb", 4)
-    names = {"torch": torch, "math": math, "dc": dc}
+    names = {"torch": torch, "math": math, "dc": dc, "F": torch.nn.functional}
     for (
         cell
     ) in solved.cells:  # an exercise may call the one before, and a function that its chapter has written out
