@@ -42,8 +42,8 @@
 #
 # {{notation x0 eps D sigma sde kernel p_t velocity lambda_churn}}
 #
-# $x$ without an index is the noisy state $x_t$ itself, of $d$ coordinates; where it is divided by $a$, the text writes $x/a$. $h$ is the length of a step, and $z$ in sections 3 to
-# 5 fresh noise $\mathcal N(0, I)$. In sections 7 and 8, $z$ is the state of a flow. Other letters are explained where they come in.
+# $x$ without an index is the noisy state $x_t$ itself, of $d$ coordinates; where it is divided by $a$, the text writes $x/a$. $h$ is the length of a step, and $z$ is
+# fresh noise $\mathcal N(0, I)$; from {{section Flow matching from zero}} on, $z$ is the state of a flow. Other letters are explained where they come in.
 #
 # In this chapter $t$ is a real number in $[0, 1]$: data at 0, noise at 1. The chapters before this one count steps, $t = 1, \dots, T$; the share
 # $t/T$ of a long chain is the $t$ of this chapter.

@@ -49,7 +49,6 @@
 # that ship with the course; their features are the 96 numbers before the last layer.
 
 # %%
-# NBVAL_IGNORE_OUTPUT
 import math
 import time
 from pathlib import Path
@@ -70,6 +69,8 @@ from diffusion_course.notebook import plots, quiz, widgets
 from diffusion_course.notebook.claims import agree, claim
 from diffusion_course.notebook.tables import show_table
 
+# %%
+# NBVAL_IGNORE_OUTPUT
 judge = zoo.judge("mnist", course.device)
 
 

@@ -89,7 +89,7 @@ def score(check: Check, answer: Callable, seed: int | str = 0) -> float:
 def appraisal(check: Check, answer: Callable, seed: int | str = 0) -> tuple[float, str]:
     """The score of a design that `examine` accepts, and what is said of it."""
     with isolated():
-        designs = [(args, call(answer, fresh(args)).value) for args in cases(check, seed)]
+        designs = [(args, call(answer, fresh(args)).value) for _, args in _cases(check, seed)]
         number, words = judged(check, designs)
         if reached(check.marks, number, check.lower) == check.points:
             return number, words
@@ -114,8 +114,8 @@ def fixed_refuse(check: Check, answer: Callable) -> bool:
 
 
 def cases(check: Check, seed: int | str, device: str = "cpu") -> Iterator[tuple]:
-    """The arguments of every case: random ones of this seed, then the fixed ones."""
-    return (args for _, args in _cases(check, seed, device))
+    """The arguments of every case, to be spoiled: random ones of this seed, then the fixed ones."""
+    return (fresh(args) for _, args in _cases(check, seed, device))
 
 
 def result_fault(check: Check, args: tuple, value: object, evaluated: dict[str, int]) -> str:

@@ -209,7 +209,7 @@ def _arguments(check: Check, number: int, generator: torch.Generator) -> tuple:
         else (0, whole - 1)[number % 2],
         "mse": uniform(1e-4, 10, 1000),
         "u": uniform(0, 1, B if "labels" in check.parameters else 50),
-        "sigma": sigma.expand(B) * uniform(0.5, 1.5, B) if check.id in BATCHED else sigma,
+        "sigma": (sigma.expand(B) * uniform(0.5, 1.5, B)).clamp(max=80.0) if check.id in BATCHED else sigma,
         "sigma_next": torch.zeros((), dtype=torch.float64) if last else sigma * uniform(0.2, 0.9, 1)[0],
         "logvar1": uniform(-14, 2, *shape),
         "logvar2": uniform(-14, 2, *shape),
