@@ -573,7 +573,7 @@ check("08-reverse_sde_step", reverse_sde_step)
 
 # %% [markdown]
 # Now let 4,000 particles fall back from noise, with the exact score, 300 of your steps and four values of $\lambda$. If (9) is right, all
-# have the density $p_t$ on the way, and the data's at the end. They start at noise of the standard deviation `prior_std`, 1 in VP: the usual approximation of $p_1$, whose error section 6 measures.
+# have the density $p_t$ on the way, and the data's at the end. They start at noise of the standard deviation `prior_std`, 1 in VP: the usual approximation of $p_1$, whose error {{section The exact likelihood}} measures.
 # `dc.sde.times(n)` are $n$ times, evenly spaced from 1 to 0.001, and 0. The library's loop `dc.sde.states` walks along them, calls your step, and gives (state, time) at each; `lam_step` only
 # hands the step what it needs.
 #
@@ -916,7 +916,7 @@ claim("with N(0, I) for p_1 it is off by less than 0.005 nats", (usual - exact).
 #
 # ### The trace, exact or estimated
 #
-# $\nabla\cdot v$ is the trace of the Jacobian $J = \partial v/\partial x$. Exactly, it takes one backward pass per dimension: 64 for a digit of section 8, 3072 for a
+# $\nabla\cdot v$ is the trace of the Jacobian $J = \partial v/\partial x$. Exactly, it takes one backward pass per dimension: 64 for a digit of {{section Find out: bits per dimension of small digits}}, 3072 for a
 # colour photograph of 32 × 32 pixels. *Hutchinson's estimate* takes one, with random signs $\xi$ (independent, mean 0, variance 1):
 #
 # $$\mathbb E\big[\xi^\top J\,\xi\big] = \sum_{ij} J_{ij}\,\mathbb E[\xi_i\xi_j] = \sum_i J_{ii} = \nabla\cdot v \tag{15}$$
