@@ -114,8 +114,9 @@ def fixed_refuse(check: Check, answer: Callable) -> bool:
 
 
 def cases(check: Check, seed: int | str, device: str = "cpu") -> Iterator[tuple]:
-    """The arguments of every case, to be spoiled: random ones of this seed, then the fixed ones."""
-    return (fresh(args) for _, args in _cases(check, seed, device))
+    """The arguments of every case, made anew, to be spoiled: random ones of this seed, then the fixed ones."""
+    made = chain(_random.__wrapped__(check, seed, device), _fixed.__wrapped__(check, device))
+    return (args for _, args in made)
 
 
 def result_fault(check: Check, args: tuple, value: object, evaluated: dict[str, int]) -> str:
