@@ -46,9 +46,12 @@ class Controlled(nn.Module):
         )
         self.out = nn.ModuleList(zero(nn.Conv2d(width, width, 1)) for width in _widths(base))
 
-    def forward(self, x: Tensor, c_noise: Tensor, labels: Tensor | None, hint: Tensor) -> Tensor:
+    def forward(
+        self, x: Tensor, c_noise: Tensor, labels: Tensor | None, hint: Tensor, strength: float = 1.0
+    ) -> Tensor:
         """x: (B, C, H, W); c_noise: () or (B,); labels: as `base` takes them; hint: (B, hint_channels, H, W).
 
+        strength: what the branch's part is multiplied by, 0 for `base` alone, 1 as trained.
         Returns (B, C or 2C, H, W). Raises CourseError for a hint of another shape.
         """
         base, branch = self.base, self.branch
@@ -58,23 +61,26 @@ class Controlled(nn.Module):
         told = base.told(x, c_noise, labels)
         states = base.encoded(base.first(base.fold(x)), told)
         extra = branch.encoded(branch.first(branch.fold(x)) + self.hint(hint.to(x)), told)
-        return base.decoded(x, [s + out(e) for s, out, e in zip(states, self.out, extra, strict=True)], told)
+        added = [s + strength * out(e) for s, out, e in zip(states, self.out, extra, strict=True)]
+        return base.decoded(x, added, told)
 
 
 class Hinted(nn.Module):
     """A controlled network with its hint fixed, called as net(x, c_noise, labels) like any other.
 
-    hint: (n, hint_channels, H, W), repeated for a batch of so many times n: guidance runs two conditions in one.
+    hint: (n, hint_channels, H, W), repeated for a batch of so many times n: guidance runs two conditions in one. strength: see
+    `Controlled.forward`.
     """
 
-    def __init__(self, net: Controlled, hint: Tensor):
+    def __init__(self, net: Controlled, hint: Tensor, strength: float = 1.0):
         super().__init__()
-        self.net, self.hint, self.num_classes = net, hint, net.num_classes
+        self.net, self.hint, self.strength, self.num_classes = net, hint, strength, net.num_classes
 
     def forward(self, x: Tensor, c_noise: Tensor, labels: Tensor | None = None) -> Tensor:
         """x: (B, C, H, W), B a multiple of n; c_noise: () or (B,); labels: as the base network takes them."""
         times = max(1, len(x) // max(1, len(self.hint)))
-        return self.net(x, c_noise, labels, self.hint.repeat(times, 1, 1, 1).to(x.device))
+        hint = self.hint.repeat(times, 1, 1, 1).to(x.device)
+        return self.net(x, c_noise, labels, hint, self.strength)
 
     @property
     def no_label(self) -> int | Tensor | None:

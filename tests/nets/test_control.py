@@ -94,6 +94,17 @@ def test_guidance_runs_two_conditions_along_one_hint():
         assert torch.allclose(alone(x, sigma.expand(4))[1], hinted(x, sigma.expand(4))[1], atol=1e-5)
 
 
+def test_strength_is_the_branchs_share():
+    net = Controlled(network())
+    for w in net.out.parameters():
+        nn.init.normal_(w, std=0.1)
+    x, c, hint = inputs()
+    base, labels = net.base(x, c, torch.arange(4) % 3), torch.arange(4) % 3
+    assert torch.equal(Hinted(net, hint, 0.0)(x, c, labels), base)
+    assert torch.equal(Hinted(net, hint, 1.0)(x, c, labels), net(x, c, labels, hint))
+    assert not torch.allclose(Hinted(net, hint, 0.5)(x, c, labels), net(x, c, labels, hint), atol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("hint", "says"),
     [

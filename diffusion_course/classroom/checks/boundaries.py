@@ -10,6 +10,7 @@ from .inputs import column
 from .made_of import SEED, Seen, comparable
 
 RIGHT_VALUE = "the right value"
+FEWEST_CASES = 4  # on each side of a boundary in the head of a table
 
 
 def boundary(seen: Sequence[Seen], subject: str = "") -> str:
@@ -29,9 +30,20 @@ def boundary(seen: Sequence[Seen], subject: str = "") -> str:
     told = [
         said
         for name, (r, w) in values.items()
-        if (said := _divided(name, torch.cat(r), torch.cat(w), subject))
+        if _told_by_enough(name, r, w) and (said := _divided(name, torch.cat(r), torch.cat(w), subject))
     ]
     return told[0] if len(told) == 1 else ""
+
+
+def _told_by_enough(name: str, right: Sequence[Tensor], wrong: Sequence[Tensor]) -> bool:
+    """The head of a table is one number a case, and one of many: few cases are soon divided by chance."""
+    if not name.endswith("[0]"):
+        return True
+    return min(sum(map(_some, side)) for side in (right, wrong)) >= FEWEST_CASES
+
+
+def _some(values: Tensor) -> bool:
+    return values.numel() > 0
 
 
 def places(seen: Sequence[Seen], name: str) -> str:

@@ -83,10 +83,15 @@ def both_ends(term: Callable, x0: Tensor, t: Tensor, eps: Tensor, L_T: Tensor, T
     return middle - reach, middle + reach
 
 
+def prior_in_nats(term: Callable, x0: Tensor, t: Tensor, eps: Tensor, L_T: Tensor, T: int) -> Two:
+    bits = L_T + in_bits(T * terms_of(term, x0, t, eps).mean(0), x0)
+    return bits.mean(), half(bits, len(t))
+
+
 def case(d: Draw, n: int, K: int, event: tuple[int, ...], T: int) -> tuple:
     t = (d.uniform(0, 1, K, n) * T).long().clamp(max=T - 1) + 1
     t[0, 0], t[-1, -1] = T, 1
-    return d.term(), d.normal(n, *event), t, d.normal(K, n, *event), d.uniform(0.1, 3, n), T
+    return d.term(n), d.normal(n, *event), t, d.normal(K, n, *event), d.uniform(0.1, 3, n), T
 
 
 def random_case(d: Draw) -> tuple:
@@ -102,6 +107,10 @@ def edges(d: Draw) -> Iterator[tuple[str, tuple]]:
     for name, of_data, of_noise, of_prior in (("a large prior", 1, 1, 1e4), ("wide data", 10, 5, 1)):
         term, x0, t, eps, L_T, T = case(d, 4, 3, (2, 3), 1000)
         yield name, (term, of_data * x0, t, of_noise * eps, of_prior * L_T, T)
+    for name, signs in (("a difference of two terms", (1, -1, -1, 1)), ("negative terms", (-1, -1, -1, -1))):
+        term, x0, t, eps, L_T, T = case(d, 4, 3, (2, 3), 100)
+        scales = term.weights.detach() * torch.tensor((1, 1, 1, *signs), dtype=d.dtype, device=d.device)
+        yield name, (type(term)(scales), x0, t, eps, L_T, T)
 
 
 BITS_PER_DIM = Check(
@@ -134,6 +143,28 @@ BITS_PER_DIM = Check(
         slip("the mean of L_T for all images: each has its own.", sums=lambda terms, L_T, T: L_T.mean() + T * terms.mean(0)),
         slip("the first draw alone: take the mean over all K.", sums=lambda terms, L_T, T: L_T + T * terms[0]),
         slip("the last draw alone: take the mean over all K.", sums=lambda terms, L_T, T: L_T + T * terms[-1]),
+        slip("the last draw alone, and T / K: add up all K draws.", sums=lambda terms, L_T, T: L_T + T * terms[-1] / len(terms)),
+        slip("the first draw alone, and T / K: add up all K draws.", sums=lambda terms, L_T, T: L_T + T * terms[0] / len(terms)),
+        slip(
+            "(K, n) terms reshaped to (n, K), which mixes the images: transpose them, or average over the first axis.",
+            sums=lambda terms, L_T, T: L_T + T * terms.reshape(terms.shape[1], -1).mean(1),
+        ),
+        slip(
+            "a .squeeze() of the terms: with one draw an image it removes the axis of the draws, and the images are added up.",
+            sums=lambda terms, L_T, T: L_T + T / len(terms) * terms.squeeze().sum(0),
+        ),
+        slip(
+            "a .squeeze() of the terms: with one draw an image it removes the axis of the draws, and the images are averaged.",
+            sums=lambda terms, L_T, T: L_T + T * terms.squeeze().mean(0),
+        ),
+        slip("the size of the mean: of a difference it may be negative.", centre=lambda bits: bits.mean().abs()),
+        slip("the mean raised to 0: of a difference it may be negative.", centre=lambda bits: bits.mean().clamp(min=0)),
+        slip("the bits of an image raised to 0: those of a difference may be negative.", unit=lambda nats, x0: in_bits(nats, x0).clamp(min=0)),
+        slip("the size of each term: it counts with its sign.", sums=lambda terms, L_T, T: L_T + T * terms.abs().mean(0)),
+        slip(
+            "terms below 0 raised to 0: a term may be negative, as that of a difference is.",
+            sums=lambda terms, L_T, T: L_T + T * terms.clamp(min=0).mean(0),
+        ),
         slip("the median of the draws: only the mean is unbiased.", sums=lambda terms, L_T, T: L_T + T * terms.median(0).values),
         slip("a sign: bits are counted from nats as they are, not from -nats.", sums=lambda terms, L_T, T: -estimate(terms, L_T, T)),
         slip(
@@ -141,6 +172,10 @@ BITS_PER_DIM = Check(
             sums=lambda terms, L_T, T: L_T + T * terms.mean(),
         ),
         # the draws
+        slip(
+            "the terms of t = 1 left out: L_0 belongs to the bound.",
+            ask=lambda term, x0, t, eps: terms_of(term, x0, t, eps) * (t != 1),
+        ),
         one_by_one("the same t for all images: t[k] holds one for each.", lambda t, eps: (t[:, :1].expand_as(t), eps)),
         one_by_one("the first row of t for every draw: row k belongs to draw k.", lambda t, eps: (t[:1].expand_as(t), eps)),
         one_by_one("the first row of eps for every draw: row k belongs to draw k.", lambda t, eps: (t, eps[:1].expand_as(eps))),
@@ -154,6 +189,8 @@ BITS_PER_DIM = Check(
         slip("d as the number of all entries of the batch: it is that of one image.", unit=lambda nats, x0: nats / (x0.numel() * math.log(2))),
         slip("d as the size of the last axis: it is the number of all coordinates of an image.", unit=lambda nats, x0: nats / (x0.shape[-1] * math.log(2))),
         slip("d as the size of axis 1: it is the number of all coordinates of an image.", unit=lambda nats, x0: nats / (x0.shape[1] * math.log(2))),
+        slip("d = 784 whatever the images are: it is the number of coordinates of one.", unit=lambda nats, x0: nats / (784 * math.log(2))),
+        Mutant("L_T in nats beside bits: divide it by d ln 2 as well.", prior_in_nats),
         slip("d as the number of images.", unit=lambda nats, x0: nats / (len(x0) * math.log(2))),
         # the mean
         slip("a sum over the images: the result is their mean.", centre=torch.sum),
@@ -164,6 +201,10 @@ BITS_PER_DIM = Check(
         of_terms(
             "all K n terms taken for independent observations: the draws of one image share it; average them first.",
             lambda each, K: 1.96 * each.std() / each.numel() ** 0.5,
+        ),
+        of_terms(
+            "the deviation of all K n terms, over sqrt(n): average the draws of each image first.",
+            lambda each, K: 1.96 * each.std() / each.shape[1] ** 0.5,
         ),
         slip("sqrt(K n) below the images' deviation: there are n observations.", width=lambda bits, K: 1.96 * bits.std() / (K * len(bits)) ** 0.5),
         slip("sqrt(K) for sqrt(n): the observations are the images.", width=lambda bits, K: 1.96 * bits.std() / K**0.5),

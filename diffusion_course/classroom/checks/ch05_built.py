@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ...elbo import discretized_gaussian_log_likelihood, normal_kl
+from ...shapes import same
 from .ch05_variance import beta_tilde, mended
 from .ch05_variance import learned_variance as variance_of
 from .data import Mutant
@@ -70,7 +71,7 @@ def built(
     weight: float,
     see: Part = diffused,
     ask: Part = whole,
-    swap: bool = False,
+    split: Part = lambda answer: answer.chunk(2, dim=1),
     stop: Part = torch.Tensor.detach,
     stop_v: Part = lambda v: v,
     target: Part = lambda x0, x_t, eps: eps,
@@ -85,9 +86,7 @@ def built(
     """The answer from its parts, each of which a slip may replace."""
     beta, a, _ = tables(t, betas, x0)
     x_t = see(x0, eps, a)
-    predicted, v = ask(model, x_t, t).chunk(2, dim=1)
-    if swap:
-        predicted, v = v, predicted
+    predicted, v = split(ask(model, x_t, t))
     log_variance = variance(stop_v(v), t, betas).log()
     bound = factor(len(betas)) * unit(
         nats(x0, x_t, t, mean(x_t, stop(predicted), beta, a), log_variance, betas)
@@ -97,6 +96,17 @@ def built(
 
 def slip(hint: str, **parts: Any) -> Mutant:
     return Mutant(hint, lambda *args: built(*args, **parts))
+
+
+def interleaved(answer: Tensor) -> tuple[Tensor, Tensor]:
+    """Every second channel for eps."""
+    return answer[:, ::2], answer[:, 1::2]
+
+
+def mean_like(x_t: Tensor, eps: Tensor, beta: Tensor, a: Tensor) -> Tensor:
+    """The mean; an eps of another shape is refused, as in the library's function."""
+    same("x_t", x_t, "eps", eps)
+    return mean_of(x_t, eps, beta, a)
 
 
 def nothing_stopped(x: Tensor) -> Tensor:

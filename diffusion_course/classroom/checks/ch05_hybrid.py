@@ -7,7 +7,19 @@ import torch
 from torch import Tensor
 
 from ...elbo import discretized_gaussian_log_likelihood, normal_kl
-from .ch05_built import built, hybrid_loss, kl, mean_of, nothing_stopped, slip, term, truth
+from .ch05_built import (
+    built,
+    diffused,
+    hybrid_loss,
+    interleaved,
+    kl,
+    mean_like,
+    mean_of,
+    nothing_stopped,
+    slip,
+    term,
+    truth,
+)
 from .ch05_variance import learned_variance as variance_of
 from .data import Check, Mutant
 from .inputs import Draw, column
@@ -60,7 +72,7 @@ HYBRID_LOSS = Check(
         "gradient of the loss at the eps that the model answers",
         "gradient of the loss at the v that the model answers",
     ),
-    library=("losses.hybrid_loss", "losses.bound_loss", "losses.learned_transition", "losses.learned_log_variance", "samplers.learned_variance"),
+    library=("losses.hybrid_loss", "losses.bound_loss", "losses.learned_transition"),
     mutants=[
         # the stop-gradient
         slip("no stop-gradient: inside the bound eps_theta is a constant, so detach it there.", stop=nothing_stopped),
@@ -99,6 +111,10 @@ HYBRID_LOSS = Check(
             "d as the number of all entries of the batch: it is that of one sample.",
             unit=lambda nats: nats.flatten(1).sum(1).mean() / (nats.numel() * math.log(2)),
         ),
+        slip(
+            "d as the number of entries of the model's answer: that is 2 d, for it holds eps and v.",
+            unit=lambda nats: nats.mean() / (2 * math.log(2)),
+        ),
         slip("a sum over the batch in the bound: it is a mean.", unit=lambda nats: nats.flatten(1).mean(1).sum() / math.log(2)),
         slip("the weight left out.", mix=lambda simple, bound, weight: simple + bound),
         slip("0.001 whatever the weight is.", mix=lambda simple, bound, weight: simple + 0.001 * bound),
@@ -122,13 +138,21 @@ HYBRID_LOSS = Check(
         slip("x_0 as the target of L_simple: it is eps.", target=lambda x0, x_t, eps: x0),
         slip("x_t as the target of L_simple: it is eps.", target=lambda x0, x_t, eps: x_t),
         # the model
-        slip("the two halves exchanged: eps_theta comes first, v second.", swap=True),
+        slip("the two halves exchanged: eps_theta comes first, v second.", split=lambda answer: answer.chunk(2, dim=1)[::-1]),
+        slip("every second channel for eps_theta: it has the first half of axis 1, v the second.", split=interleaved),
+        slip(
+            "one channel for eps_theta, and the rest for v: each has half of axis 1.",
+            split=lambda answer: (answer[:, :1], answer[:, 1:]),
+            mean=mean_like,
+        ),
+        slip("a split along the last axis: the halves lie along axis 1.", split=lambda answer: answer.chunk(2, dim=-1), mean=mean_like),
         Mutant(
             "a clean image shown to the model: it sees x_t.",
             lambda model, x0, *rest: built(lambda x_t, t: model(x0, t), x0, *rest),
         ),
         slip("x_0 in the place of x_t, everywhere: make x_t first.", see=lambda x0, eps, a: x0),
         slip("the noise alone in the place of x_t.", see=lambda x0, eps, a: eps),
+        slip("x_0 and eps exchanged in x_t: diffuse takes (x0, t, eps, schedule).", see=lambda x0, eps, a: diffused(eps, x0, a)),
         slip("x_t without its roots: it is sqrt(alpha_bar) x_0 + sqrt(1 - alpha_bar) eps.", see=lambda x0, eps, a: a * x0 + (1 - a) * eps),
         slip("t - 1 told to the model: it takes t in 1..T.", ask=lambda model, x_t, t: model(x_t, t - 1)),
         slip("one t told to the model for all samples: each has its own.", ask=lambda model, x_t, t: model(x_t, t[:1].expand_as(t))),
@@ -159,6 +183,8 @@ HYBRID_LOSS = Check(
         ),
         slip("the variance given for its logarithm: bound_term takes log_variance.", variance=lambda v, t, betas: variance_of(v, t, betas).exp()),
         slip("the logarithm of the standard deviation: bound_term takes that of the variance.", variance=lambda v, t, betas: variance_of(v, t, betas).sqrt()),
+        slip("beta-tilde_t as the variance: the model answers v, and the bound trains it.", variance=lambda v, t, betas: variance_of(0 * v - 1, t, betas)),
+        slip("beta_t as the variance: the model answers v, and the bound trains it.", variance=lambda v, t, betas: variance_of(0 * v + 1, t, betas)),
         slip("v clipped to -1..1: it is taken as it is.", variance=lambda v, t, betas: variance_of(v.clamp(-1, 1), t, betas)),
         slip("the two ends of the variance exchanged: v = 1 means beta_t.", variance=lambda v, t, betas: variance_of(-v, t, betas)),
         slip("v taken for the share f: f = (v + 1) / 2.", variance=lambda v, t, betas: variance_of(2 * v - 1, t, betas)),

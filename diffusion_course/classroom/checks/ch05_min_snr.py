@@ -135,6 +135,32 @@ MIN_SNR_WEIGHT = Check(
             lambda snr, gamma: (snr.clamp(max=gamma), 1 / snr, 1 / (snr + 1)),
         ),
         *(helped(small) for small in (1e-3, 1e-4, 1e-5, 1e-6, 1e-8)),
+        slip(
+            "the SNR overwritten by its minimum before the division: divide by the SNR as it is given.",
+            lambda snr, gamma: of(snr.clamp(max=gamma), snr.clamp(max=gamma)),
+        ),
+        slip(
+            "roots below the line: divide by SNR and by SNR + 1.",
+            lambda snr, gamma: tuple(snr.clamp(max=gamma) / below for below in (torch.ones_like(snr), snr.sqrt(), (snr + 1).sqrt())),
+        ),
+        slip(
+            "1 / (SNR + 1) for v: above the line stands min(SNR, gamma).",
+            lambda snr, gamma: (*min_snr_weight(snr, gamma)[:2], 1 / (snr + 1)),
+        ),
+        slip("the SNRs sorted: entry t belongs to snr[t].", lambda snr, gamma: min_snr_weight(snr.sort().values, gamma)),
+        slip("the SNRs from the last to the first: entry t belongs to snr[t].", lambda snr, gamma: min_snr_weight(snr.flip(0), gamma)),
+        slip(
+            "a .squeeze(): it removes the axis of a single SNR.",
+            lambda snr, gamma: tuple(w.squeeze() for w in min_snr_weight(snr, gamma)),
+        ),
+        changed("gamma made whole: it need not be.", lambda snr, gamma: snr.clamp(max=int(gamma))),
+        changed("gamma rounded: it need not be whole.", lambda snr, gamma: snr.clamp(max=round(gamma))),
+        changed("SNRs below 1 raised to 1: gamma cuts from above alone.", lambda snr, gamma: snr.clamp(min=1).clamp(max=gamma)),
+        changed(
+            "one minimum over all SNRs: take the smaller of SNR and gamma entry by entry.",
+            lambda snr, gamma: torch.full_like(snr, min(snr.min().item(), gamma)),
+        ),
+        changed("the logarithm of the SNR, cut at gamma: cut the SNR itself.", lambda snr, gamma: snr.log().clamp(max=gamma)),
         changed("max in the place of min: a large SNR is cut down to gamma.", lambda snr, gamma: snr.clamp(min=gamma)),
         changed("no cut at all: take the smaller of SNR and gamma.", lambda snr, gamma: snr),
         changed("gamma everywhere: where SNR is smaller, it is SNR.", lambda snr, gamma: torch.full_like(snr, gamma)),

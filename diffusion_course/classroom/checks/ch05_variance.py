@@ -54,6 +54,13 @@ def slip(hint: str, **parts: Callable) -> Mutant:
     return Mutant(hint, lambda v, t, betas: built(v, t, betas, **parts))
 
 
+def partly(hint: str, when: Callable[[Tensor], bool]) -> Mutant:
+    """A mutant that replaces beta-tilde_1 for some batches alone: when(t)."""
+    return Mutant(
+        hint, lambda v, t, betas: built(v, t, betas, first=mended if when(t) else lambda small, betas: small)
+    )
+
+
 def from_alpha_bar(ratio: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
     """beta times ratio(alpha_bar_{t-1}, alpha_bar_t)."""
 
@@ -85,6 +92,8 @@ def edges(d: Draw) -> Iterator[tuple[str, tuple]]:
         "v from -1.5 to 1.5",
         (ladder[:, None].expand(7, 2).clone(), torch.tensor([2, 3, 1, 25, 5, 2, 9], device=d.device), short),
     )
+    falling = torch.tensor([1, 2, 100], device=d.device)
+    yield "betas that fall", (d.normal(3, 2), falling, d.linear(100).flip(0))
     yield "two steps", (d.normal(2, 3), torch.tensor([2, 1], device=d.device), d.cosine(2))
     yield "one sample, t = 1", (d.normal(1, 1, 4, 4), torch.tensor([1], device=d.device), d.linear())
 
@@ -104,6 +113,7 @@ LEARNED_VARIANCE = Check(
     where='(3) in section 2 of this notebook ("A variance between two bounds"): exp(f log beta_t + (1 - f) log beta-tilde_t) with '
     "f = (v + 1) / 2, and beta-tilde_2 for beta-tilde_1 (Nichol & Dhariwal 2021, eq. 15).",
     outputs=("variance",),
+    grad=("v",),
     library=("losses.learned_log_variance", "samplers.learned_variance"),
     mutants=[
         # the share f
@@ -131,6 +141,10 @@ LEARNED_VARIANCE = Check(
             mix=lambda f, small, large: geometric(f, small, large).sqrt(),
         ),
         slip(
+            "exp of a log2: use the natural logarithm.",
+            mix=lambda f, small, large: (f * large.log2() + (1 - f) * small.log2()).exp(),
+        ),
+        slip(
             "beta^f + beta-tilde^(1 - f), a sum: exp of a sum is a product.",
             mix=lambda f, small, large: large**f + small ** (1 - f),
         ),
@@ -138,7 +152,7 @@ LEARNED_VARIANCE = Check(
             "exp of a log10: use the natural logarithm.",
             mix=lambda f, small, large: (f * large.log10() + (1 - f) * small.log10()).exp(),
         ),
-        slip("beta_t for every v: beta-tilde_t is the other end.", mix=lambda f, small, large: large + 0 * f),
+        slip("beta_t for every v: the other end is beta-tilde_t, with alpha_bar_{t-1} above the line and alpha_bar_t below.", mix=lambda f, small, large: large + 0 * f),
         slip("beta-tilde_t for every v: beta_t is the other end.", mix=lambda f, small, large: small + 0 * f),
         slip(
             "f before both logarithms: beta-tilde_t has 1 - f.",
@@ -166,13 +180,15 @@ LEARNED_VARIANCE = Check(
             lambda v, t, betas: torch.where(column(t, v) == 1, 0, built(v, t, betas)),
         ),
         slip(
-            "beta_2 and beta-tilde_2 mixed up with beta_1 at t = 1: beta-tilde_1 becomes beta-tilde_2, not beta_2.",
+            "beta_2 in the place of beta-tilde_1: there beta-tilde_2 stands for it.",
             first=lambda small, betas: torch.cat([betas[1:2], small[1:]]),
         ),
         slip(
             "beta-tilde_1 = 0 as it is, whose logarithm is -infinity: at t = 1 take beta-tilde_2.",
             first=lambda small, betas: small,
         ),
+        partly("beta-tilde_1 replaced only where all samples have t = 1: replace it in the table, once.", lambda t: bool((t == 1).all())),
+        partly("beta-tilde_1 replaced only where the first sample has t = 1: replace it in the table, once.", lambda t: bool(t[0] == 1)),
         *(
             slip(
                 f"beta-tilde_1 raised to {least:g}, and not replaced: at t = 1 take beta-tilde_2.",
@@ -181,7 +197,7 @@ LEARNED_VARIANCE = Check(
             for least in (1e-20, 1e-12, 1e-8)
         ),
         slip(
-            "beta_1 in the place of beta-tilde_1, or whatever v is at t = 1: there beta-tilde_2 stands for beta-tilde_1.",
+            "beta_1 for every v at t = 1: there beta-tilde_2 stands for beta-tilde_1.",
             first=lambda small, betas: torch.cat([betas[:1], small[1:]]),
         ),
         slip(

@@ -17,6 +17,7 @@ from .ch08_walk import (
     corrected_at,
     corrections,
     drift_slip,
+    even_step,
     first_length,
     length,
     length_slip,
@@ -27,6 +28,7 @@ from .ch08_walk import (
     old_score,
     predicted,
     predictor_slip,
+    quiet_at_end,
     same,
     slip,
     step_with,
@@ -105,6 +107,15 @@ LENGTHS = [
         "norms along the last axis alone: each sample is one long vector.",
         lambda p, s, z: 2 * (p.r * z.norm(dim=-1).mean() / s.norm(dim=-1).mean()) ** 2,
     ),
+    length_slip("norms along one axis alone: each sample is one long vector, so flatten it first.", lambda p, s, z: 2 * (p.r * z.norm(dim=1).mean() / s.norm(dim=1).mean()) ** 2),
+    length_slip("norms over the batch axis: each sample is one long vector.", lambda p, s, z: 2 * (p.r * z.flatten(1).norm(dim=0).mean() / s.flatten(1).norm(dim=0).mean()) ** 2),
+    length_slip("sqrt(d) for the norm of the noise: take the norm of the noise that is given.", lambda p, s, z: 2 * (p.r * p.x[0].numel() ** 0.5 / norm(s)) ** 2),
+    length_slip("the mean of the samples' step lengths: average the norms, then take one e.", lambda p, s, z: one_by_one(p, s, z).mean()),
+    length_slip("a root of the step length: e = 2 (r ||z|| / ||s||)^2.", lambda p, s, z: length(p, s, z).sqrt()),
+    *(
+        length_slip(f"a step length cut off at {most:g}: take it as (12) gives it.", lambda p, s, z, most=most: length(p, s, z).clamp(max=most))
+        for most in (0.01, 0.1, 1.0)
+    ),
     length_slip("squared norms in the place of norms.", lambda p, s, z: 2 * (p.r * z.flatten(1).square().sum(1).mean() / s.flatten(1).square().sum(1).mean()) ** 2),
     length_slip("the mean of the ratios: take the ratio of the means.", lambda p, s, z: 2 * (p.r * (z.flatten(1).norm(dim=1) / s.flatten(1).norm(dim=1)).mean()) ** 2),
     length_slip("the norm of the state in the place of the score's.", lambda p, s, z: 2 * (p.r * norm(z) / norm(p.x)) ** 2),
@@ -127,6 +138,12 @@ MOVES = [
     slip("no correction at all.", lambda p: predicted(p, p.x)),
     slip("no predictor: after the correction comes a step of the reverse SDE.", lambda p: corrected(p)),
     slip("a score at t_{i+1} in the correction: it is at t_i, where x is.", lambda p: predicted(p, corrected_at(p, p.t_next))),
+    slip("no correction in the step to time 0: every step begins with one.", lambda p: predicted(p, p.x if p.t_next == 0 else corrected(p))),
+    slip("a correction without noise in the step to time 0: there the predictor alone adds none.", lambda p: predicted(p, quiet_at_end(p))),
+    slip(
+        "the two noises treated the wrong way round in the step to time 0: the predictor adds none, the corrector as ever.",
+        lambda p: noisy_to_the_end(p, quiet_at_end(p)),
+    ),
     slip("two corrections before the predictor: one.", lambda p: predicted(p, corrected(moved(p, corrected(p))))),
     slip(
         "the predictor first, then the corrector at t_i: the correction comes first.",
@@ -155,6 +172,10 @@ MOVES = [
     predictor_slip("f and g of the step after: step i has f[i] and g[i].", lambda p, x: predicted(with_knobs(p, min(p.i + 1, len(p.f) - 1)), x)),
     predictor_slip("steps of the length t_i: it is t_i - t_{i+1}.", lambda p, x: (
         x + p.t * drift(p.score(x, p.t), x, p.f[p.i], p.g[p.i], 1.0) + noise(p.t, p.t_next, p.g[p.i], 1.0, p.noise[p.i, 1])
+    )),
+    predictor_slip("steps of one length, as on an even grid: it is t_i - t_{i+1}.", lambda p, x: even_step(p, x)),
+    predictor_slip("a step from the state before the correction, with the score after it: both are the corrected state's.", lambda p, x: (
+        predicted(replace(p, score=lambda *_: p.score(x, p.t)), p.x)
     )),
     predictor_slip("h before the predictor's noise: it is sqrt(h).", lambda p, x: (
         predicted(p, x, z=p.noise[p.i, 1] * (p.t - p.t_next).sqrt())
@@ -187,6 +208,11 @@ STATES = [
     Mutant("one step length for the whole path, the first: e follows the norms of each step.", first_length),
     after("states without the first: return x, too.", predictor_corrector, lambda v: v[1:]),
     after("states without the last: N steps lead to N + 1 states.", predictor_corrector, lambda v: v[:-1]),
+    after(
+        "the state before the last in the last place, too: N steps lead to N + 1 states.",
+        predictor_corrector,
+        lambda v: torch.cat([v[:-1], v[-2:-1]]),
+    ),
     after("the samples alone: return all N + 1 states.", predictor_corrector, lambda v: v[-1]),
     after("the states from the last to the first.", predictor_corrector, lambda v: v.flip(0)),
     after(

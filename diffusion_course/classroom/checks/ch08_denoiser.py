@@ -40,6 +40,11 @@ def asking(hint: str, asked: Callable) -> Mutant:
     return Mutant(hint, score)
 
 
+def with_scale(D: Denoiser, x: Tensor, other: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """The score with another scale in all but sigma."""
+    return (column(other, x) * D(x / column(other, x), b / a) - x) / column(b, x) ** 2
+
+
 def levels(d: Draw) -> Iterator[tuple[str, tuple]]:
     """The three processes at times from 0.001 to 1, noise of the size of the data, one sample, an image."""
     times = torch.tensor([0.3, 1.0, 0.001, 0.1, 0.6, 0.02], dtype=torch.float64)
@@ -58,6 +63,7 @@ SCORE_FROM_DENOISER = Check(
     reference=score_from_denoiser,
     inputs=lambda d: (d.denoiser(), d.x(), d.uniform(0.3, 0.9, d.B), d.uniform(0.4, 1.4, d.B)),
     fixed=levels,
+    grad=("x",),
     evaluations={"D": lambda D, x, *rest: len(x)},
     where='(1) in section 1 of this notebook ("The score"): (a D(x / a, b / a) - x) / b^2 (Karras et al. 2022, eq. 3, for a = 1).',
     outputs=("score",),
@@ -81,6 +87,14 @@ SCORE_FROM_DENOISER = Check(
         asking(
             "the sigma of VP, sqrt(1 - a^2) / a: std is given, and other processes have another one.",
             lambda D, x, a, b: D(x / column(a, x), (1 - a**2).sqrt().clamp(min=1e-3) / a),
+        ),
+        Mutant(
+            "a and b of the first sample for all: each sample has its own scale and std.",
+            lambda D, x, a, b: (a[0] * D(x / a[0], b / a) - x) / b[0] ** 2,
+        ),
+        Mutant(
+            "sqrt(1 - b^2) for a, which holds for VP alone: scale is given.",
+            lambda D, x, a, b: with_scale(D, x, (1 - b**2).clamp(min=1e-9).sqrt(), a, b),
         ),
         *(
             asking(
@@ -126,6 +140,10 @@ SCORE_FROM_DENOISER = Check(
         last_line(
             "1 - a^2 for b^2, which holds for VP alone: std is given.",
             lambda x, x0, a, b: (a * x0 - x) / (1 - a**2).clamp(min=1e-6),
+        ),
+        *(
+            last_line(f"std cut off below {c:g}: at small noise it counts.", lambda x, x0, a, b, c=c: (a * x0 - x) / b.clamp(min=c) ** 2)
+            for c in (0.1, 0.05, 0.01, 1e-3)
         ),
         *(
             last_line(f"{c:g} added to b^2: at small noise it counts.", lambda x, x0, a, b, c=c: (a * x0 - x) / (b**2 + c))

@@ -88,6 +88,8 @@ FLOW_LOSS = Check(
         slip("t eps - (1 - t) x_0 as the target: the slope of the line has no t in it.", target=lambda x0, eps, z, t: t * eps - (1 - t) * x0),
         slip("(1 - t) eps - t x_0 as the target: the slope of the line has no t in it.", target=lambda x0, eps, z, t: (1 - t) * eps - t * x0),
         slip("the v of a VP process as the target: on the straight line the velocity is eps - x_0.", target=lambda x0, eps, z, t: (1 - t).sqrt() * eps - t.sqrt() * x0),
+        slip("(z - x_0) / t as the target, 0 / 0 at t = 0: write eps - x_0.", target=lambda x0, eps, z, t: (z - x0) / t),
+        slip("(eps - z) / (1 - t) as the target, 0 / 0 at t = 1: write eps - x_0.", target=lambda x0, eps, z, t: (eps - z) / (1 - t)),
         slip("half the velocity as the target.", target=lambda x0, eps, z, t: (eps - x0) / 2),
         slip("0 as the target: the model's answer is compared with eps - x_0.", target=lambda x0, eps, z, t: torch.zeros_like(z)),
         slip("the model's answer taken for x_0: it is the velocity itself.", taken=lambda m, z, t: (z - m) / t.clamp(min=1e-6)),
@@ -119,6 +121,17 @@ FLOW_LOSS = Check(
         slip("0 told to the model: it takes t.", told=torch.zeros_like),
         slip("one time told for the whole batch, the first: each sample has its own.", told=lambda t: t[:1].expand_as(t)),
         slip("the mean time told for the whole batch: each sample has its own.", told=lambda t: t.mean().expand_as(t)),
+        Mutant(
+            "one time for the whole batch, the first: each sample has its own.",
+            lambda model, x0, eps, t: flow_loss(model, x0, eps, t[:1].expand_as(t)),
+        ),
+        *(
+            Mutant(
+                f"t cut off at {c:g} and {1 - c:g}: take it as it is.",
+                lambda model, x0, eps, t, c=c: flow_loss(model, x0, eps, t.clamp(c, 1 - c)),
+            )
+            for c in (1e-2, 1e-3, 1e-4, 1e-5)
+        ),
         # the mean
         weighted("errors weighted with t: there is no weight in this loss.", lambda t: t),
         weighted("errors weighted with 1 - t: there is no weight in this loss.", lambda t: 1 - t),
@@ -135,6 +148,8 @@ FLOW_LOSS = Check(
         slip("a smooth L1 (Huber) loss: the loss is the mean of squares.", reduce=lambda e: F.smooth_l1_loss(e, torch.zeros_like(e))),
         slip("the mean of norms: the loss is the mean of squares.", reduce=lambda e: e.flatten(1).norm(dim=1).mean()),
         slip("the square of the mean error: square first.", reduce=lambda e: e.mean() ** 2),
+        slip("the variance of the errors: their mean counts, too.", reduce=lambda e: (e - e.mean()).square().mean()),
+        slip("a division by n - 1: a mean of n errors divides by n.", reduce=lambda e: e.square().sum() / (e.numel() - 1)),
         slip("a mean without the square.", reduce=lambda e: e.mean()),
         result_slip("a loss with an axis: return one number, ().", flow_loss, lambda loss: loss[None]),
     ],

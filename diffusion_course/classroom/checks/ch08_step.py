@@ -119,6 +119,17 @@ REVERSE_SDE_STEP = Check(
     outputs=("x_next",),
     library=("sde.euler_maruyama", "sde.ode_euler"),
     mutants=[
+        Mutant(
+            "t for the step's length: it is h = t - t_next.",
+            lambda s, x, t, r, f, g, k, z: x + t * drift(s(x, t), x, f, g, k) + (k * g * t.sqrt() * z if r > 0 else 0),
+        ),
+        noise_slip("a root of the whole product lam g h: only h is under it.", lambda h, g, k, z: (k * g * h).sqrt() * z),
+        noise_slip("the noise of the first sample for all: each has its own.", lambda h, g, k, z: k * g * h.sqrt() * z[:1]),
+        noise_slip("noise brought to mean 0 and variance 1: take z as it is given.", lambda h, g, k, z: k * g * h.sqrt() * (z - z.mean()) / z.std()),
+        Mutant(
+            "no noise in the first step, at t = 1: only the step to time 0 has none.",
+            lambda s, x, t, r, f, g, k, z: reverse_sde_step(s, x, t, r, f, g, k, z if t < 1 else 0 * z),
+        ),
         # the drift
         drift_slip("f x with the sign of the forward process: backwards in time it is -f x.", lambda s, x, f, g, k: f * x + (1 + k**2) / 2 * g**2 * s),
         drift_slip("the score with a minus: backwards it pulls to the data, + g^2 score.", lambda s, x, f, g, k: -f * x - (1 + k**2) / 2 * g**2 * s),

@@ -57,6 +57,8 @@ SCORE_FROM_VELOCITY = Check(
         formula("(1 - t) before both: it is z + (1 - t) u.", lambda u, z, t: -(1 - t) * (z + u) / t),
         formula("1 - t^2 for 1 - t.", lambda u, z, t: -(z + (1 - t**2) * u) / t),
         formula("(1 - t)^2 before u: the factor is 1 - t.", lambda u, z, t: -(z + (1 - t) ** 2 * u) / t),
+        formula("sqrt(1 - t^2) for 1 - t, as if the variance were kept.", lambda u, z, t: -(z + (1 - t**2).sqrt() * u) / t),
+        formula("-u: the score is -(z + (1 - t) u) / t.", lambda u, z, t: -u),
         # the division
         formula("no 1 / t: the noise in z has the standard deviation t.", lambda u, z, t: -(z + (1 - t) * u)),
         formula("1 / t^2: the score is -eps / t.", lambda u, z, t: -(z + (1 - t) * u) / t**2),
@@ -65,6 +67,7 @@ SCORE_FROM_VELOCITY = Check(
         formula("a division by (1 - t)^2: noise is at t = 1, and the score is -eps / t.", lambda u, z, t: -(z + (1 - t) * u) / (1 - t) ** 2),
         formula("a division by sqrt(t): the noise in z has the standard deviation t.", lambda u, z, t: -(z + (1 - t) * u) / t.sqrt()),
         formula("a division by 2 t: it is t.", lambda u, z, t: -(z + (1 - t) * u) / (2 * t)),
+        formula("Tweedie's formula over sigma^2 = (t / (1 - t))^2: the noise in z has the variance t^2.", lambda u, z, t: ((1 - t) * (z - t * u) - z) / (t / (1 - t)) ** 2),
         formula("z + (1 - t) u / t, a missing pair of brackets: all of it is divided by t.", lambda u, z, t: -(z + (1 - t) * u / t)),
         formula("-z + (1 - t) u / t, missing brackets: all of z + (1 - t) u is divided by t, and has the minus.", lambda u, z, t: -z + (1 - t) * u / t),
         formula("a division by sigma = t / (1 - t): the noise in z has the standard deviation t.", lambda u, z, t: -(z + (1 - t) * u) / (t / (1 - t).clamp(min=1e-9))),
@@ -99,6 +102,12 @@ SCORE_FROM_VELOCITY = Check(
         *(
             formula(f"{c:g} added to t below: at small times it counts.", lambda u, z, t, c=c: -(z + (1 - t) * u) / (t + c))
             for c in (1e-3, 1e-4, 1e-5, 1e-6)
+        ),
+        *(
+            formula(f"t cut off at {low:g} and {high:g}: take it as it is.", lambda u, z, t, low=low, high=high: score_from_velocity(u, z, t.clamp(low, high)))
+            for c in (1e-3, 1e-2, 0.05, 0.1)
+            for low, high in ((0, 1 - c), (c, 1), (c, 1 - c))
+            if low != 1e-3  # no time of the cases is below
         ),
         in_float32(score_from_velocity),
     ],

@@ -7,7 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from .ch08_step import Score, noise, reverse_sde_step
+from .ch08_step import Score, drift, noise, reverse_sde_step
 from .data import Mutant
 
 
@@ -144,6 +144,18 @@ def old_score(p: Place, x: Tensor) -> Tensor:
 def noisy_to_the_end(p: Place, x: Tensor) -> Tensor:
     extra = p.g[p.i] * p.t.sqrt() * p.noise[p.i, 1] if p.t_next == 0 else 0
     return predicted(p, x) + extra
+
+
+def quiet_at_end(p: Place) -> Tensor:
+    """The corrected state, without noise in a step to time 0."""
+    return corrected(p, move=lambda x, s, e, z: x + e * s + ((2 * e).sqrt() * z if p.t_next > 0 else 0))
+
+
+def even_step(p: Place, x: Tensor) -> Tensor:
+    """The predictor with steps of one length."""
+    h, z = (p.times[0] - p.times[-1]) / len(p.f), p.noise[p.i, 1]
+    mean = x + h * drift(p.score(x, p.t), x, p.f[p.i], p.g[p.i], 1.0)
+    return mean + p.g[p.i] * h.sqrt() * z if p.t_next > 0 else mean
 
 
 def first_length(

@@ -29,7 +29,7 @@ def cross(cov_a: Tensor, cov_b: Tensor) -> Tensor:
 def root(cov: Tensor) -> Tensor:
     """The symmetric square root."""
     values, vectors = torch.linalg.eigh(cov)
-    return vectors * values.clamp(min=0).sqrt() @ vectors.mT
+    return vectors * values.clamp(min=0).sqrt()[..., None, :] @ vectors.mT
 
 
 def roots(values: Tensor) -> Tensor:
@@ -93,6 +93,12 @@ def known(d: Draw) -> Iterator[tuple[str, tuple]]:
             1e6 * covariance(d, 3),
         ),
     )
+    few = d.normal(4, 30)
+    few = few - few.mean(0)
+    yield (
+        "a is singular, as of four samples",
+        (40 * d.normal(30), few.T @ few / 3, 40 * d.normal(30), covariance(d, 30)),
+    )
     decay = torch.diag(d.ladder(0, -6, 60).exp())
     turn = torch.linalg.qr(d.normal(60, 60))[0]
     yield (
@@ -120,6 +126,16 @@ FRECHET_DISTANCE = Check(
     recording=False,
     library=("experiments.metrics.gaussians.frechet_distance",),
     mutants=[
+        # a singular covariance, where alone these are wrong
+        crossed(
+            "eigenvalues without a clamp: a covariance of few samples has eigenvalues 0, rounding makes some of them negative, and their root is NaN. "
+            "Use .clamp(min=0).",
+            lambda a, b: torch.linalg.eigvalsh(root(b) @ a @ root(b)).sqrt().sum(),
+        ),
+        crossed(
+            "Cholesky of S_a, which may be singular, as of few samples: take that of S_b, whose eigenvalues are above 0, or a root from eigenvectors.",
+            lambda a, b: roots(torch.linalg.eigvalsh(torch.linalg.cholesky(a).mT @ b @ torch.linalg.cholesky(a))),
+        ),
         # the trace of the root
         crossed(
             "the trace of the product S_a S_b: the formula has the trace of its square root, the sum of the roots of its eigenvalues.",
@@ -202,6 +218,24 @@ FRECHET_DISTANCE = Check(
             lambda a, b: roots(torch.linalg.eigvalsh(torch.linalg.cholesky(a) @ b @ torch.linalg.cholesky(a).mT)),
         ),
         crossed(
+            "an elementwise product, L^T * S_a * L: both products are of matrices, `@`.",
+            lambda a, b: roots(torch.linalg.eigvalsh(torch.linalg.cholesky(b).mT * a * torch.linalg.cholesky(b))),
+        ),
+        *(
+            crossed(
+                f"eigenvalues below {least:g} left out: small ones count, too, only those below 0 are rounding.",
+                lambda a, b, least=least: (v := torch.linalg.eigvalsh(root(b) @ a @ root(b)))[v > least].sqrt().sum(),
+            )
+            for least in (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
+        ),
+        *(
+            crossed(
+                f"eigenvalues below {least:g} raised to it: small ones count as they are, only those below 0 are rounding.",
+                lambda a, b, least=least: torch.linalg.eigvalsh(root(b) @ a @ root(b)).clamp(min=least).sqrt().sum(),
+            )
+            for least in (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
+        ),
+        crossed(
             "the root of the mean of both covariances: it is that of their product.", lambda a, b: root((a + b) / 2).trace()
         ),
         # the means
@@ -217,6 +251,9 @@ FRECHET_DISTANCE = Check(
         parts(f"a plus before the root: {TAKEN_APART}.", lambda m, a, b, c: m + a + b + 2 * c),
         parts("the root of the whole: the course's distance, as FID, is the square.", lambda m, a, b, c: (m + a + b - 2 * c).clamp(min=0).sqrt()),
         parts("the term of the root left out.", lambda m, a, b, c: m + a + b),
+        parts("the factor 2 inside of the root: it is 2 tr (S_a S_b)^(1/2), outside.", lambda m, a, b, c: m + a + b - 2**0.5 * c),
+        parts("the trace of S_a twice: the second one is that of S_b.", lambda m, a, b, c: m + 2 * a - 2 * c),
+        parts("the trace of S_b twice: the first one is that of S_a.", lambda m, a, b, c: m + 2 * b - 2 * c),
         parts("the trace of S_b left out.", lambda m, a, b, c: m + a - 2 * c),
         parts("the trace of S_a left out.", lambda m, a, b, c: m + b - 2 * c),
         parts("a minus before the trace of S_b: both traces are added.", lambda m, a, b, c: m + a - b - 2 * c),
@@ -246,7 +283,7 @@ FRECHET_DISTANCE = Check(
         ),
         *(
             Mutant(
-                f"{eps:g} added to the diagonals of both covariances: these are not singular, and need no help.",
+                f"{eps:g} added to the diagonals of both covariances: that changes the distance; a clamp of the eigenvalues is enough.",
                 lambda m, a, n, b, eps=eps: frechet_distance(
                     m, a + eps * torch.eye(len(a)).to(a), n, b + eps * torch.eye(len(b)).to(b)
                 ),
@@ -255,10 +292,13 @@ FRECHET_DISTANCE = Check(
         ),
         *(
             crossed(
-                f"{eps:g} added to the diagonals of both covariances before their product: these are not singular, and need no help.",
-                lambda a, b, eps=eps: cross(a + eps * torch.eye(len(a)).to(a), b + eps * torch.eye(len(b)).to(b)),
+                f"{eps:g} added to the diagonal of {of} before the product: that changes the distance; a clamp of the eigenvalues is enough.",
+                lambda a, b, eps=eps, on_a=on_a, on_b=on_b: cross(
+                    a + on_a * eps * torch.eye(len(a)).to(a), b + on_b * eps * torch.eye(len(b)).to(b)
+                ),
             )
-            for eps in (1e-3, 1e-6)
+            for eps in (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
+            for of, on_a, on_b in (("both covariances", 1, 1), ("S_a", 1, 0), ("S_b", 0, 1))
         ),
         result_slip("a result rounded to two digits: return the number as it is.", frechet_distance, lambda v: v.round(decimals=2)),
     ],

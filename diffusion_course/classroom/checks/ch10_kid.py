@@ -81,6 +81,41 @@ def paired_off(a: Tensor, b: Tensor) -> Tensor:
     return among(kernel(a, a)) + among(kernel(b, b)) - 2 * among(K)
 
 
+def by_rows(x: Tensor, y: Tensor) -> Tensor:
+    """The kernel of row i of both alone, cut to the smaller number."""
+    n = min(len(x), len(y))
+    return ((x[:n] * y[:n]).sum(1) / x.shape[1] + 1) ** 3
+
+
+def along_samples(a: Tensor, b: Tensor) -> Tensor:
+    """a.T @ b: as if dimensions were samples."""
+    n = min(len(a), len(b))
+
+    def turned(x: Tensor, y: Tensor) -> Tensor:
+        return (x.T @ y / x.shape[1] + 1) ** 3
+
+    return among(turned(a, a)) + among(turned(b, b)) - 2 * turned(a[:n], b[:n]).mean()
+
+
+def with_traces(hint: str, traces: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]) -> Mutant:
+    """A mutant that takes traces(K_aa, K_bb) away from the sums within a and within b."""
+
+    def function(a: Tensor, b: Tensor) -> Tensor:
+        K, L, n, m = kernel(a, a), kernel(b, b), len(a), len(b)
+        of_a, of_b = traces(K, L)
+        return (K.sum() - of_a) / (n * (n - 1)) + (L.sum() - of_b) / (m * (m - 1)) - 2 * kernel(a, b).mean()
+
+    return Mutant(hint, function)
+
+
+def centred(hint: str, centres: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]) -> Mutant:
+    def function(a: Tensor, b: Tensor) -> Tensor:
+        of_a, of_b = centres(a, b)
+        return kid(a - of_a, b - of_b)
+
+    return Mutant(f"{hint}: the kernel takes the features as they are.", function)
+
+
 def features(d: Draw) -> tuple[Tensor, Tensor]:
     """Two sets of other numbers; the second is shifted."""
     n, m, size = d.T - 4, d.size() + 11, d.size()
@@ -163,7 +198,31 @@ KID = Check(
             "the diagonal kept in a alone: both sets are treated alike.",
             lambda a, b: kernel(a, a).mean() + among(kernel(b, b)) - 2 * kernel(a, b).mean(),
         ),
+        slip(
+            "the diagonal left out between the sets, too: sample i of a and sample i of b are two different samples.",
+            between=lambda K: (K.sum() - K.diagonal().sum()) / (K.numel() - min(K.shape)),
+        ),
+        slip(
+            "the sum of the pairs (i, i) left out between the sets: sample i of a and sample i of b are two different samples.",
+            between=lambda K: (K.sum() - K.diagonal().sum()) / K.numel(),
+        ),
+        Mutant(
+            "pairs (i, i) alone between the sets, as zip gives them: all N M pairs count.",
+            lambda a, b: among(kernel(a, a)) + among(kernel(b, b)) - 2 * by_rows(a, b).mean(),
+        ),
+        Mutant(
+            "the kernel of row i with row i alone, an elementwise product: every row meets every row, x @ y.T.",
+            lambda a, b: by_rows(a[: len(b)], a[: len(b)]).mean() + by_rows(b[: len(a)], b[: len(a)]).mean() - 2 * by_rows(a, b).mean(),
+        ),
+        Mutant("a.T @ b, products of dimensions: the kernel is of samples, a @ b.T.", along_samples),
+        slip("(N - 1)^2 below: there are N (N - 1) pairs of two different samples.", within=lambda K: off_diagonal(K) / (len(K) - 1) ** 2),
+        with_traces("the diagonal of a taken away from the pairs within b: each set has its own.", lambda K, L: (K.trace(), K.trace())),
+        with_traces("the diagonal of b taken away from the pairs within a: each set has its own.", lambda K, L: (L.trace(), L.trace())),
+        with_traces("the diagonals of a and b swapped: each set has its own.", lambda K, L: (L.trace(), K.trace())),
         # unequal numbers
+        sized("N (M - 1) pairs between the sets: there are N M, all of two different samples.", lambda n, m: (n * (n - 1), m * (m - 1), n * (m - 1))),
+        sized("(N - 1) M pairs between the sets: there are N M, all of two different samples.", lambda n, m: (n * (n - 1), m * (m - 1), (n - 1) * m)),
+        sized("(N - 1)(M - 1) pairs between the sets: there are N M, all of two different samples.", lambda n, m: (n * (n - 1), m * (m - 1), (n - 1) * (m - 1))),
         sized("N for both sets: b has M samples, and M (M - 1) pairs.", lambda n, m: (n * (n - 1), n * (n - 1), n * m)),
         sized("M for both sets: a has N samples, and N (N - 1) pairs.", lambda n, m: (m * (m - 1), m * (m - 1), n * m)),
         sized("N^2 pairs between the sets: there are N M.", lambda n, m: (n * (n - 1), m * (m - 1), n * n)),
@@ -184,6 +243,10 @@ KID = Check(
         slip("the mean within the sets, minus the mean between them: that is half of it.", add=lambda aa, bb, ab: (aa + bb) / 2 - ab),
         slip("the pairs between the sets alone.", add=lambda aa, bb, ab: ab),
         slip("a difference of the two means within: the pairs between the sets are what tells them apart.", add=lambda aa, bb, ab: aa - bb),
+        # the features
+        centred("features minus the mean of b", lambda a, b: (b.mean(0), b.mean(0))),
+        centred("features minus the mean of a", lambda a, b: (a.mean(0), a.mean(0))),
+        centred("features minus the mean of both sets together", lambda a, b: (torch.cat([a, b]).mean(0), torch.cat([a, b]).mean(0))),
         # the kernel
         of_products("no 1/d in the kernel: it is (x . y / d + 1)^3, which keeps its size when d grows.", lambda p, d: (p + 1) ** 3),
         of_products("no + 1 in the kernel: it is (x . y / d + 1)^3.", lambda p, d: (p / d) ** 3),

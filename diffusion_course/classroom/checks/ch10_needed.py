@@ -113,7 +113,24 @@ NEEDED_SAMPLES = Check(
         slip("int(n) + 1 of a number that was rounded before.", whole=lambda n: n.round() + 1),
         result_slip("the samples of both together: n is the number of each, and so of pairs.", needed_samples, lambda n: 2 * n),
         result_slip("half of them.", needed_samples, lambda n: n // 2),
+        result_slip("the pilot's number as a lower bound: the formula may ask for fewer.", lambda *args: (needed_samples(*args), len(args[0])), lambda r: r[0].clamp(min=r[1])),
+        Mutant(
+            "rounding up before the division by delta^2, and down after it: round up once, at the end.",
+            lambda a, b, level, power: ((quantiles(level, power) * variance(a, b)).ceil() / squared_difference(a, b)).long(),
+        ),
+        Mutant(
+            "rounding up before the division by delta^2: round up once, at the end.",
+            lambda a, b, level, power: ((quantiles(level, power) * variance(a, b)).ceil() / squared_difference(a, b)).ceil().long(),
+        ),
+        Mutant(
+            "the root of n rounded up, then squared: round up once, at the end.",
+            lambda a, b, level, power: (quantiles(level, power) * variance(a, b) / squared_difference(a, b)).sqrt().ceil().square().long(),
+        ),
         # quantiles
+        slip("z of (1 - level)/2: it is z of 1 - level/2.", quantiles=lambda level, power: (z((1 - level) / 2) + z(power)) ** 2),
+        slip("z of (1 + level)/2: it is z of 1 - level/2.", quantiles=lambda level, power: (z((1 + level) / 2) + z(power)) ** 2),
+        slip("z of 1 - 2 level: the level is halved, not doubled, z of 1 - level/2.", quantiles=lambda level, power: (z(1 - 2 * level) + z(power)) ** 2),
+        slip("level and power swapped: it is z of 1 - level/2, and z of power.", quantiles=lambda level, power: (z(1 - power / 2) + z(level)) ** 2),
         slip("a one-sided test, z_{1 - level}: either of the two may be better, so it is z_{1 - level/2}.", quantiles=lambda level, power: (z(1 - level) + z(power)) ** 2),
         slip("the power left out: then the chance to see a true difference is a half.", quantiles=lambda level, power: z(1 - level / 2) ** 2),
         slip("the power left out, and one side alone.", quantiles=lambda level, power: z(1 - level) ** 2),
@@ -163,6 +180,31 @@ NEEDED_SAMPLES = Check(
             .long(),
         ),
         # the difference
+        Mutant(
+            "the formula upside down: it is s^2 / delta^2.",
+            lambda a, b, level, power: (quantiles(level, power) * squared_difference(a, b) / variance(a, b)).ceil().long(),
+        ),
+        *(
+            Mutant(
+                f"a root z s / delta that keeps the sign of delta, cut off at {least}: b may be ahead as well, so square delta or take |delta|.",
+                lambda a, b, level, power, least=least: (
+                    (quantiles(level, power) ** 0.5 * variance(a, b).sqrt() / (a - b).mean()).clamp(min=least).square().ceil().long()
+                ),
+            )
+            for least in (0, 1)
+        ),
+        Mutant(
+            "|a - b| in the place of a - b: delta and s^2 are the mean and the variance of differences with their signs.",
+            lambda a, b, level, power: needed((a - b).abs(), 0 * b, level, power),
+        ),
+        Mutant(
+            "mean and variance of those pairs alone that differ: the pairs in which both are right, or both wrong, count with a difference of 0.",
+            lambda a, b, level, power: needed(a[a != b], b[a != b], level, power),
+        ),
+        slip(
+            "the variance of those pairs alone that differ: the pairs in which both are right, or both wrong, count with a difference of 0.",
+            variance=lambda a, b: (a - b)[a != b].var(correction=0),
+        ),
         Mutant(
             "the root of the whole, z s / |delta|: it is squared.",
             lambda a, b, level, power: (quantiles(level, power) * variance(a, b) / squared_difference(a, b)).sqrt().ceil().long(),

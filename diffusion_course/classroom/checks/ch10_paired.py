@@ -132,6 +132,52 @@ def variances_alone(x: Tensor, kept: Tensor) -> tuple[Tensor, Tensor]:
     return mean, cov.diagonal(dim1=-2, dim2=-1).diag_embed()
 
 
+def own(change: Callable[..., Result], hint: str) -> Mutant:
+    """A mutant that returns change(the right result, N, G) for N samples in G groups."""
+
+    def function(a: Tensor, b: Tensor, mean: Tensor, cov: Tensor, group: Tensor, reach: float) -> Result:
+        return change(paired_difference(a, b, mean, cov, group, reach), len(a), int(group.max()) + 1)
+
+    return Mutant(hint, function)
+
+
+def rescaled(hint: str, factor: Callable[[int, int], float]) -> Mutant:
+    """A mutant whose squared standard error is factor(N, G) sum_g (theta_g - mean theta)^2."""
+
+    def change(right: Result, n: int, G: int) -> Result:
+        return interval(right[0], (right[2] - right[0]) * (factor(n, G) * G / (G - 1)) ** 0.5)
+
+    return own(change, hint)
+
+
+def about_the_mean(a: Tensor, b: Tensor, mean: Tensor, cov: Tensor, group: Tensor, reach: float) -> Result:
+    """An interval about the mean of the theta_g."""
+    value = paired_difference(a, b, mean, cov, group, reach)[0]
+    ends = machine(a, b, mean, cov, group, reach, value=lambda whole, left_out: left_out.mean())
+    return value, ends[1], ends[2]
+
+
+def weighted(a: Tensor, b: Tensor, mean: Tensor, cov: Tensor, group: Tensor, reach: float) -> Result:
+    """Deviations from a mean of the theta_g that is weighted by the sizes of the groups."""
+    share = torch.bincount(group).to(a) / len(group)
+
+    def error(of_a: Tensor, of_b: Tensor, whole: Tensor) -> Tensor:
+        v = of_a - of_b
+        return ((len(v) - 1) / len(v) * (v - (share * v).sum()).square().sum()).sqrt()
+
+    return machine(a, b, mean, cov, group, reach, error=error)
+
+
+def even(group: Tensor) -> Tensor:
+    """Pieces of one size, in the order of the samples."""
+    return torch.arange(len(group), device=group.device) * (int(group.max()) + 1) // len(group)
+
+
+def evened(group: Tensor) -> Tensor:
+    """Pieces of one size, in the order of the groups."""
+    return torch.empty_like(group).scatter_(0, group.argsort(stable=True), even(group))
+
+
 def always(value: float) -> Callable[[float], float]:
     return lambda reach: value
 
@@ -182,10 +228,9 @@ PAIRED_DIFFERENCE = Check(
     outputs=("difference", "low", "high"),
     recording=False,
     only={
-        ("low", "high"): f"the difference is right. Its ends are difference - reach e and difference + reach e, with the standard error e = {SE}, "
-        "theta_g the difference without group g of both samplers.",
-        "low": "difference and high are right. low is difference - reach e.",
-        "high": "difference and low are right. high is difference + reach e.",
+        ("low", "high"): "The difference is right, its ends are not: see steps 2 to 4.",
+        "low": "The difference and high are right. low is difference - reach e.",
+        "high": "The difference and low are right. high is difference + reach e.",
     },
     mutants=[
         # pairs
@@ -204,6 +249,10 @@ PAIRED_DIFFERENCE = Check(
             "another group left out of b than of a: the same samples are left out of both.",
             left_of_b=lambda kept: kept.roll(1, 0),
         ),
+        slip(
+            "the next group left out of b than of a: the same samples are left out of both.",
+            left_of_b=lambda kept: kept.roll(-1, 0),
+        ),
         argument_slip(
             "samples of b in another order: row i of a and row i of b have one noise, and their group.", paired_difference, "b", lambda b: b.flip(0)
         ),
@@ -215,6 +264,13 @@ PAIRED_DIFFERENCE = Check(
         slip("ten groups, whatever their number is: it is group.max() + 1.", left=lambda group, G: without_each(group, 10)),
         argument_slip(
             "groups of neighbours, in the order of the samples: use the argument group.", paired_difference, "group", lambda group: group.sort().values
+        ),
+        argument_slip("groups cut from the samples in their order, in pieces of one size: use the argument group.", paired_difference, "group", even),
+        argument_slip(
+            "groups cut to one size: those of the argument may be of several sizes, leave out group == g, however many these are.",
+            paired_difference,
+            "group",
+            evened,
         ),
         argument_slip(
             "groups made anew, i % G: use the argument group.",
@@ -246,7 +302,12 @@ PAIRED_DIFFERENCE = Check(
         ),
         wrong_error(f"a division by sqrt(G): the jackknife's error {SE} is that of the whole difference already.", lambda v, G: jackknife(v) / G**0.5),
         wrong_error("a division by G.", lambda v, G: jackknife(v) / G),
+        rescaled("(N - 1)/N in the place of (G - 1)/G: it is the number of groups that counts.", lambda n, G: (n - 1) / n),
+        rescaled("9/10 whatever the number of groups is: the factor is (G - 1)/G.", lambda n, G: 0.9),
+        Mutant("a mean of the theta_g weighted by the sizes of their groups: it is the plain mean.", weighted),
         # the interval
+        Mutant("ends about the mean of the theta_g: they are difference - reach e and difference + reach e.", about_the_mean),
+        slip("-reach e and +reach e as the ends: add the difference to both.", end=lambda v, half: (v, -half, half)),
         *(
             argument_slip(f"{value:g} in the place of reach: use the argument.", paired_difference, "reach", always(value))
             for value in (1.96, 2.26, 2.0, 1.0)

@@ -11,6 +11,9 @@ from torch import Tensor
 
 from .toy_steps import Each
 
+MOST_WRITTEN = 24  # integers of an input that are written out
+MOST_TIMES = 4
+
 
 class Kind(Enum):
     """What a fault is about. Only after wrong numbers or shapes does it help to be shown the formula."""
@@ -18,6 +21,7 @@ class Kind(Enum):
     STOPPED = "an exception"
     CHANGED = "an argument or global state was changed"
     FORM = "type, dtype or device"
+    ORDER = "the right results in another order"
     SHAPE = "shape"
     NUMBERS = "numbers"
     SCORE = "a bound, or a score below the first mark"
@@ -64,7 +68,7 @@ def value_fault(
     if fault and states:
         return replace(fault, text=f"{right_up_to(outputs, found.index(fault))}{fault.text}")
     if fault and any(alike(order, want) for order in permutations(got)):
-        return Fault(Kind.FORM, f"the results are in the wrong order, want ({names})")
+        return Fault(Kind.ORDER, f"the results are in the wrong order, want ({names})")
     return fault
 
 
@@ -216,6 +220,8 @@ def shape_hint(got: Tensor, want: Tensor) -> str:
         return ": one number without an axis"
     if want.ndim == 0:
         return ": reduce over all entries, the batch too"
+    if got.ndim == 0 and want.numel() == 1:
+        return ": one number without its axes; is there a .squeeze()?"
     if got.ndim == 0:
         return ": one reduction too many"
     if sorted(got.shape) == sorted(want.shape):
@@ -249,15 +255,11 @@ def kind(value: object) -> str:
 
 
 def describe(names: Sequence[str], args: Sequence) -> str:
-    """The inputs of a case in one line: shapes of float tensors, values of integers and of lists."""
+    """The inputs of a case in one line: shapes of tensors, values of numbers, of lists and of few integers."""
     parts = []
     for name, arg in zip(names, args, strict=True):
         if isinstance(arg, Tensor):
-            parts.append(
-                f"{name} {tuple(arg.shape)}"
-                if arg.is_floating_point()
-                else f"{name} = tensor({arg.tolist()})"
-            )
+            parts.append(_tensor(name, arg))
         elif isinstance(arg, Each):
             parts.append(arg.told(name))
         elif isinstance(arg, list):
@@ -266,6 +268,13 @@ def describe(names: Sequence[str], args: Sequence) -> str:
             parts.append(f"{name} = {arg:g}" if isinstance(arg, float) else f"{name} = {arg}")
     dtypes = {short(a.dtype): None for a in args if isinstance(a, Tensor) and a.is_floating_point()}
     return ", ".join([*parts, *dtypes])
+
+
+def _tensor(name: str, arg: Tensor) -> str:
+    if arg.is_floating_point():
+        return f"{name} = {arg.item():.6g}" if not arg.ndim else f"{name} {tuple(arg.shape)}"
+    shape = f"{name} {tuple(arg.shape)}, {short(arg.dtype)}"
+    return f"{name} = tensor({arg.tolist()})" if arg.numel() <= MOST_WRITTEN else shape
 
 
 def place(name: str, mask: Tensor) -> str:
@@ -279,7 +288,10 @@ def times(off: Tensor, t: object) -> str:
         return ""
     rows = off.reshape(len(off), -1).any(1)
     bad, good = set(t[rows].tolist()), set(t[~rows].tolist())
-    return "" if not good or bad & good else f", all where t = {', '.join(map(str, sorted(bad)))}"
+    written = [f"{time:.6g}" for time in sorted(bad)]
+    if len(written) > MOST_TIMES:
+        written = [*written[:MOST_TIMES], f"and {len(written) - MOST_TIMES} more"]
+    return "" if not good or bad & good else f", all where t = {', '.join(written)}"
 
 
 def pair(got: float, want: float) -> tuple[str, str]:

@@ -152,6 +152,12 @@ class Check:
         """Is code handed out in which a slip is planted?"""
         return bool(self.variants and self.variants[0].edits)
 
+    @property
+    def dear(self) -> bool:
+        """Is each case many calls: a machine, or a loop that asks a model in each step? A refusal takes 0.1 to 0.5 s then, not 0.03."""
+        loop = bool(self.path) or "num_steps" in self.arguments
+        return bool(self.machine or (loop and self.evaluations))
+
     @cached_property
     def parameters(self) -> list[str]:
         """The names of the function's arguments."""

@@ -89,7 +89,7 @@ def score(check: Check, answer: Callable, seed: int | str = 0) -> float:
 def appraisal(check: Check, answer: Callable, seed: int | str = 0) -> tuple[float, str]:
     """The score of a design that `examine` accepts, and what is said of it."""
     with isolated():
-        designs = [(args, call(answer, fresh(args)).value) for args in cases(check, seed)]
+        designs = [(args, call(answer, fresh(args)).value) for _, args in _cases(check, seed)]
         number, words = judged(check, designs)
         if reached(check.marks, number, check.lower) == check.points:
             return number, words
@@ -114,8 +114,9 @@ def fixed_refuse(check: Check, answer: Callable) -> bool:
 
 
 def cases(check: Check, seed: int | str, device: str = "cpu") -> Iterator[tuple]:
-    """The arguments of every case: random ones of this seed, then the fixed ones."""
-    return (args for _, args in _cases(check, seed, device))
+    """The arguments of every case, made anew, to be spoiled: random ones of this seed, then the fixed ones."""
+    made = chain(_random.__wrapped__(check, seed, device), _fixed.__wrapped__(check, device))
+    return (args for _, args in made)
 
 
 def result_fault(check: Check, args: tuple, value: object, evaluated: dict[str, int]) -> str:
@@ -198,12 +199,14 @@ def _refusal(
     sys.stdout.write(failed.outcome.printed)
     where = f" ({failed.label})" if failed.label else ""
     inputs = f"{describe(check.arguments, failed.args)}{where}"
-    told = fault.kind in (Kind.STOPPED, Kind.SHAPE, Kind.NUMBERS, Kind.FORM, Kind.SCORE)
+    told = fault.kind in (Kind.STOPPED, Kind.ORDER, Kind.SHAPE, Kind.NUMBERS, Kind.FORM, Kind.SCORE)
     found = (
         diagnosis(check, trials, partial(_with_fixed, check, answer, trials))
         if told and device == "cpu"
         else Diagnosis()
     )
+    if fault.kind is Kind.ORDER and found.early:  # all is said: no result is wrong in itself
+        found = Diagnosis()
     advice = found.words
     closer = _closer(check, answer, failed.args) if fault.kind is Kind.SCORE and device == "cpu" else ""
     if not advice and fault.kind is Kind.FORM and (stale := kept(check, _tried(check, trials))):

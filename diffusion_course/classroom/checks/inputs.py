@@ -10,11 +10,14 @@ from ... import schedules
 from .toys import (
     ToyDecoder,
     ToyDenoiser,
+    ToyDraw,
     ToyEps,
     ToyGuess,
+    ToyImage,
     ToyLabelled,
     ToyLayer,
     ToyLogProb,
+    ToyMet,
     ToyScore,
     ToyTerm,
     ToyVelocity,
@@ -131,9 +134,9 @@ class Draw:
         """A small decoder of latents."""
         return ToyDecoder(self.uniform(0.5, 1.5, 3))
 
-    def term(self) -> ToyTerm:
-        """A small term of a bound, term(x0, t, eps)."""
-        return ToyTerm(self.uniform(0.5, 1.5, 3))
+    def term(self, n: int) -> ToyTerm:
+        """A small term of a bound for n images, term(x0, t, eps)."""
+        return ToyTerm(self.uniform(0.5, 1.5, 3 + n))
 
     def score(self) -> ToyScore:
         """A small score(x, t)."""
@@ -142,6 +145,14 @@ class Draw:
     def velocity(self) -> ToyVelocity:
         """A small velocity model(z, t)."""
         return ToyVelocity(self.uniform(0.5, 1.5, 3))
+
+    def image(self, features: int) -> ToyImage:
+        """A small image encoder, image(x0) -> (B, features)."""
+        return ToyImage(self.uniform(0.5, 1.5, features, 3))
+
+    def drawn(self) -> tuple[ToyDraw, ToyMet]:
+        """A sampler that is told captions by number, and what measures its images."""
+        return ToyDraw(self.uniform(0.5, 1.5, 3)), ToyMet(self.uniform(0.5, 1.5, 3))
 
     # ---- for the fixed cases: what the chapters use
 

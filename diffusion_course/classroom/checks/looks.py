@@ -79,17 +79,29 @@ def _order(seen: Sequence[Seen], subject: str) -> str:
 
 
 def _single_precision(seen: Sequence[Seen], subject: str) -> str:
-    same = [one for one in seen if one.got.shape == one.want.shape]
+    told = [one for one in seen if not _cancelled(one)] or seen
+    same = [one for one in told if one.got.shape == one.want.shape]
     if (
-        len(same) < len(seen)
-        or sum(map(went_through_float32, seen)) < 0.6 * len(seen)
-        or not all(went_through_float32(one, 1e-2) for one in seen)
+        len(same) < len(told)
+        or sum(map(went_through_float32, told)) < 0.6 * len(told)
+        or not all(went_through_float32(one, 1e-2) for one in told)
     ):
         return ""
     return (
         f"{subject} agrees to about 7 digits: something on the way was float32, as .float(), torch.tensor(...), "
         "torch.linspace and torch.ones make it without dtype=, or a small number was added."
     )
+
+
+def _cancelled(one: Seen) -> bool:
+    """Is 0 wanted, up to rounding beside the arguments, and little there? Of such a result float32 leaves no digit."""
+    size = max(
+        (a.abs().max().item() for a in one.args.values() if isinstance(a, Tensor) and a.is_floating_point()),
+        default=0.0,
+    )
+    if one.got.shape != one.want.shape or not size:
+        return False
+    return one.want.abs().max().item() < 1e-12 * size and one.got.abs().max().item() < 1e-4 * size
 
 
 def _laws(seen: Sequence[Seen], subject: str) -> str:
@@ -124,7 +136,9 @@ def _factor(seen: Sequence[Seen], subject: str) -> str:
         ):
             return ""
         return (
-            f"every entry{of_subject(subject)} is {in_words(value)} times what is wanted."
+            f"every entry{of_subject(subject)} is 0."
+            if value == 0
+            else f"every entry{of_subject(subject)} is {in_words(value)} times what is wanted."
             if value != -1
             else f"every entry{of_subject(subject)} has the wrong sign."
         )
@@ -158,8 +172,19 @@ def _rounded(seen: Sequence[Seen], subject: str) -> str:
         return ""
     for decimals in range(9):
         if all(_has_decimals(one.got, decimals) and not _has_decimals(one.want, decimals) for one in seen):
+            if not _like_rounding(seen, decimals):
+                return ""
             return f"{subject} has {decimals} decimals at most: is something rounded there?"
     return ""
+
+
+def _like_rounding(seen: Sequence[Seen], decimals: int) -> bool:
+    """Is it what is wanted, rounded, or more than a constant or two? A ratio that is 1 everywhere has no decimals either."""
+    if all(
+        one.got.shape == one.want.shape and equal(one.got, one.want.round(decimals=decimals)) for one in seen
+    ):
+        return True
+    return len(torch.cat([one.got.flatten() for one in seen]).unique()) > 2
 
 
 def _given(one: Seen) -> bool:
@@ -184,9 +209,18 @@ def _bounded(seen: Sequence[Seen], subject: str) -> str:
         bounds |= {f"{v:.6g}" for v in one.got[off].unique().tolist()}
         if len(bounds) > 2:
             return ""
+    if len(bounds) == 2 and not all(_between(one, *sorted(map(float, bounds))) for one in seen):
+        return ""
     if len(bounds) < 1 or sum(int((~close(one.got, one.want)).sum()) for one in seen) < 3 * len(bounds):
         return ""
     return f"all wrong entries{of_subject(subject)} are {' or '.join(sorted(bounds))}: is something cut off there?"
+
+
+def _between(one: Seen, low: float, high: float) -> bool:
+    """Are the wrong entries at the lower bound too large, and those at the upper one too small?"""
+    off = ~close(one.got, one.want)
+    got, want = one.got[off], one.want[off]
+    return bool((((got - low).abs() < (got - high).abs()) == (want < got)).all())
 
 
 def _factor_of_a_case(seen: Sequence[Seen], subject: str) -> str:

@@ -177,6 +177,10 @@ def gradients(
         loss = loss_of(model, x0.detach(), t, eps.detach(), betas.detach(), weight)
     if not isinstance(loss, Tensor):
         raise TypeError(f"it returned {_said(loss)}, want a tensor that .backward() works on")
+    if loss.ndim:
+        raise TypeError(
+            f"it returned a loss of shape {tuple(loss.shape)}, want one number, (): .backward() takes no other"
+        )
     if not loss.requires_grad:
         raise TypeError("it returned a loss without a graph: .backward() must reach the model's answers")
     found = torch.autograd.grad(loss.sum(), model.answers, allow_unused=True)

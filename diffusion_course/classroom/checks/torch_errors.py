@@ -15,6 +15,11 @@ def torch_hint(names: Sequence[str], args: Sequence, words: str) -> str:
         return (
             "The inputs may come out of a network, which is trained through what you return: stay in torch."
         )
+    if "Boolean value of Tensor with more than one value" in words:
+        return (
+            "A comparison of tensors has an answer for each entry, which Python's if, and, min and max cannot take: "
+            "use torch.where, torch.minimum or .clamp."
+        )
     if SIZES.search(words):
         return _sizes_hint(dict(zip(names, args, strict=True)))
     return _dtype_hint(names, args) if DTYPES.search(words) else ""

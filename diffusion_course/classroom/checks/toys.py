@@ -159,13 +159,22 @@ class ToyDecoder(Toy):
 
 
 class ToyTerm(Toy):
-    """A term of a bound: term(x0, t, eps), (B,), the squares of a sin(b x_0 + c t) - eps, summed over the coordinates of each sample."""
+    """A term of a bound: term(x0, t, eps), (n,): w times the squares of a sin(b x_0 + c t) - eps, summed over each image's coordinates.
+
+    weights: a, b, c, and a w for each of the n images that it is made for, as a network with labels is. A w below 0 makes negative
+    terms, as those of a difference are.
+    """
 
     NAMES = (("x0",), ("t",), ("eps",))
     called = "term"
 
     def answer(self, x0: Tensor, t: Any, eps: Any) -> Tensor:
-        """x0, eps: (B, *S), t: (B,) integers. Raises TypeError in words for anything else."""
+        """x0, eps: (n, *S), t: (n,) integers. Raises TypeError in words for anything else."""
+        a, b, c, *scales = self.weights
+        if len(x0) != len(scales):
+            raise TypeError(
+                f"term got {len(x0)} images; it takes the {len(scales)} of x0, in their order: call it once for each draw"
+            )
         if not isinstance(t, Tensor) or t.shape != (len(x0),) or t.is_floating_point():
             raise TypeError(
                 f"term got t = {_said(t)}; it takes integers of shape ({len(x0)},), one for each image"
@@ -174,8 +183,9 @@ class ToyTerm(Toy):
             raise TypeError(
                 f"term got eps = {_said(eps)}; it takes noise of shape {tuple(x0.shape)}, as x0 has"
             )
-        a, b, c = self.weights
-        return (a * torch.sin(b * x0 + c * _column(t, x0)) - eps).square().flatten(1).sum(1)
+        return self.weights[3:] * (a * torch.sin(b * x0 + c * _column(t, x0)) - eps).square().flatten(1).sum(
+            1
+        )
 
 
 class ToyScore(Toy):
@@ -210,19 +220,67 @@ class ToyVelocity(ToyScore):
         return super().answer(x, t)
 
 
+class ToyMixing(ToyVelocity):
+    """A velocity whose coordinates see their neighbours, as a network's do: its Jacobian is not diagonal."""
+
+    def answer(self, x: Tensor, t: Any) -> Tensor:
+        return super().answer(x + 0.7 * x.flatten(1).roll(1, dims=1).reshape(x.shape), t)
+
+
+class ToyImage(Toy):
+    """An image encoder: image(x0) -> (B, E), feature k = a_k sum_j sin(b_k x_j + c_k j), of any length."""
+
+    NAMES = (("x0", "x", "x0_hat", "pictures"),)
+    called = "image"
+
+    def answer(self, x: Tensor) -> Tensor:
+        """x: (B, *S)."""
+        pixels = x.flatten(1)
+        place = torch.arange(pixels.shape[1]).to(pixels)
+        a, b, c = self.weights.T[:, :, None]
+        return (a * torch.sin(b * pixels[:, None] + c * place)).sum(2)
+
+
+class ToyDraw(Toy):
+    """A sampler that is told captions by number: draw(labels, noise) = a sin(b noise + c labels)."""
+
+    NAMES = (("labels", "numbers"), ("noise",))
+    called = "draw"
+
+    def answer(self, labels: Tensor, noise: Any) -> Tensor:
+        """labels: (n,) integers; noise: (n, *S). Raises TypeError, in words, for other shapes."""
+        if labels.ndim != 1 or labels.is_floating_point():
+            raise TypeError(f"draw got labels = {_said(labels)}; it takes integers of shape (n,)")
+        if not isinstance(noise, Tensor) or noise.ndim < 2 or len(noise) != len(labels):
+            raise TypeError(f"draw got noise = {_said(noise)}; it takes ({len(labels)}, ...), a row a sample")
+        a, b, c = self.weights
+        return a * torch.sin(b * noise + _column(c * labels, noise))
+
+
+class ToyMet(Toy):
+    """What measures images: met(images, labels) -> (n,), 1 where an image is as its caption says, else 0."""
+
+    NAMES = (("images", "x"), ("labels", "numbers"))
+    called = "met"
+
+    def answer(self, images: Tensor, labels: Any) -> Tensor:
+        """images: (n, *S); labels: (n,) integers. Raises TypeError, in words, for other labels."""
+        if not isinstance(labels, Tensor) or labels.shape != (len(images),) or labels.is_floating_point():
+            raise TypeError(
+                f"met got labels = {_said(labels)}; it takes integers of shape ({len(images)},), one an image"
+            )
+        a, b, c = self.weights
+        seen = torch.sin(a + b * images.flatten(1)).mean(1) + 0.3 * torch.sin(c * labels)
+        return (seen > 0.4).to(images)
+
+
 TOYS = {
     toy.__name__: toy
     for toy in (
-        ToyEps,
-        ToyGuess,
-        ToyDenoiser,
-        ToyLabelled,
-        ToyLogProb,
-        ToyTerm,
-        ToyScore,
-        ToyVelocity,
-        ToyLayer,
-        ToyDecoder,
+        *(ToyEps, ToyGuess, ToyDenoiser, ToyLabelled, ToyLogProb),
+        *(ToyTerm, ToyScore, ToyVelocity, ToyMixing),
+        *(ToyLayer, ToyDecoder),
+        *(ToyImage, ToyDraw, ToyMet),
     )
 }
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from itertools import chain
 
+import torch
 from torch import Tensor
 
 from .call import call, fresh
@@ -71,20 +72,33 @@ def _unused(check: Check, answer: Callable, trial: Trial) -> Iterator[str]:
         return  # it takes long to compare, or is NaN whatever is changed
     want = wanted(check, trial.args)
     for slot, value in enumerate(trial.args):
-        other = (*trial.args[:slot], _other(value), *trial.args[slot + 1 :])
-        if other[slot] is None or alike(wanted(check, other), want):
+        others = [(*trial.args[:slot], other, *trial.args[slot + 1 :]) for other in _others(value)]
+        if not others or alike(wanted(check, others[0]), want):
             continue
-        again = call(check.driven(answer), fresh(other))
-        if not again.error and alike(again.value, trial.outcome.value):
+        if _may_be_bound(trial.outcome.value, [wanted(check, other) for other in others]):
+            continue
+        # Several, near and far: a bound that nothing reaches makes no difference where it moves a little.
+        again = (call(check.driven(answer), fresh(other)) for other in others)
+        if all(not one.error and alike(one.value, trial.outcome.value) for one in again):
             name = check.arguments[slot]
             yield f"With another {name} your result is the same: is something else used in the place of {name}?"
 
 
-def _other(value: object) -> Tensor | float | None:
-    """A value of the same kind that a function takes as well: shares of 1 stay such. None for what cannot be changed safely."""
+def _may_be_bound(got: object, wants: list) -> bool:
+    """A whole number that is not crossed by what is wanted may be one that all results are rounded up to or cut off at."""
+    if not is_tensor(got) or plain(got).numel() != 1 or plain(got).is_floating_point():
+        return False
+    signs = {torch.sign(want - plain(got)).item() for want in wants if isinstance(want, Tensor)}
+    return not {-1, 1} <= signs
+
+
+def _others(value: object) -> list[Tensor] | list[float]:
+    """Values of the same kind that a function takes as well: shares of 1 stay such. [] for what cannot be changed safely."""
     if isinstance(value, float) and value > 0:
-        return value**1.1 if value < 1 else 1.1 * value
+        return (
+            [value**power for power in (1.1, 0.5, 4)] if value < 1 else [c * value for c in (1.1, 0.5, 1e-3)]
+        )
     if isinstance(value, Tensor) and value.is_floating_point():
         share = bool(((value > 0) & (value < 1)).all())
-        return value**1.1 if share else 1.1 * value
-    return None
+        return [value**power for power in (1.1, 0.5, 4)] if share else [c * value for c in (1.1, 0.5, 1e-3)]
+    return []

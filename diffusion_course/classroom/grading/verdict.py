@@ -71,9 +71,7 @@ def _canaries(check: Any) -> Sequence[Any]:
 
     # The marks of an edition may accept a design that the course's own refuse.
     wrong = [m for m in check.mutants if not check.score or not accepts(check, m.function)]
-    most = (
-        CANARIES // 3 if check.machine else CANARIES
-    )  # a machine runs several steps, a third of a second a refusal
+    most = CANARIES // 3 if check.dear else CANARIES  # all of them run within one cell's time
     return wrong[:: -(-len(wrong) // most) or 1]
 
 

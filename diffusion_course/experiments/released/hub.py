@@ -44,7 +44,7 @@ class DiffusersNet(nn.Module):
         self.num_classes = config.num_class_embeds or 0
         blocks = (*config.down_block_types, *config.up_block_types, config.get("mid_block_type") or "")
         self.attends = any("CrossAttn" in block for block in blocks)
-        self.plain = isinstance(unet, _diffusers().UNet2DModel)
+        self.plain = isinstance(unet, diffusers_package().UNet2DModel)
 
     def forward(self, x: Tensor, c_noise: Tensor, condition: Tensor | None = None) -> Tensor:
         """x: (B, C, H, W); c_noise: (B,). Raises CourseError for a condition that is missing or not wanted."""
@@ -80,7 +80,7 @@ def load(folder: Path, device: torch.device | str = "cpu") -> Preconditioned:
 
 def fetched(name: str) -> Path:
     """The folder of a repository on the hub, "owner/name", downloaded once. Raises CourseError, which says what to fetch."""
-    _diffusers()
+    diffusers_package()
     from huggingface_hub import snapshot_download
 
     try:
@@ -115,16 +115,16 @@ def _unet(folder: Path) -> Any:
         raise CourseError(
             f"weights {path}: needs more conditions than hidden states, as SDXL does; not read here"
         )
-    return part(path.parent, getattr(_diffusers(), name))
+    return part(path.parent, getattr(diffusers_package(), name))
 
 
 def _param(folder: Path) -> Param:
     """What the scheduler says of the network's training: t = 1..T here is t = 0..T-1 there."""
     name = "scheduler_config.json"
     path, config = _json(folder, name, f"scheduler/{name}", f"../scheduler/{name}")
-    kind: Any = getattr(_diffusers(), str(config.get("_class_name")), None)
+    kind: Any = getattr(diffusers_package(), str(config.get("_class_name")), None)
     try:
-        if not issubclass(kind, _diffusers().SchedulerMixin):
+        if not issubclass(kind, diffusers_package().SchedulerMixin):
             raise TypeError
         scheduler = kind.from_config(config)
         alpha_bar, predicts = scheduler.alphas_cumprod.double().clone(), scheduler.config.prediction_type
@@ -163,7 +163,7 @@ def _json(folder: Path, *names: str) -> tuple[Path, dict[str, Any]]:
     return path, content
 
 
-def _diffusers() -> Any:
+def diffusers_package() -> Any:
     try:
         import diffusers
     except ImportError:

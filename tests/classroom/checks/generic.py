@@ -19,11 +19,14 @@ from diffusion_course.classroom.checks.toys import (
     Toy,
     ToyDecoder,
     ToyDenoiser,
+    ToyDraw,
     ToyEps,
     ToyGuess,
+    ToyImage,
     ToyLabelled,
     ToyLayer,
     ToyLogProb,
+    ToyMet,
     ToyScore,
     ToyTerm,
     ToyVelocity,
@@ -208,7 +211,7 @@ def _arguments(check: Check, number: int, generator: torch.Generator) -> tuple:
         else (0, whole - 1)[number % 2],
         "mse": uniform(1e-4, 10, 1000),
         "u": uniform(0, 1, B if "labels" in check.parameters else 50),
-        "sigma": sigma.expand(B) * uniform(0.5, 1.5, B) if check.id in BATCHED else sigma,
+        "sigma": (sigma.expand(B) * uniform(0.5, 1.5, B)).clamp(max=80.0) if check.id in BATCHED else sigma,
         "sigma_next": torch.zeros((), dtype=torch.float64) if last else sigma * uniform(0.2, 0.9, 1)[0],
         "logvar1": uniform(-14, 2, *shape),
         "logvar2": uniform(-14, 2, *shape),
@@ -249,7 +252,7 @@ def _arguments(check: Check, number: int, generator: torch.Generator) -> tuple:
     }
     if check.id == "05-bits_per_dim":  # K draws of each image
         known |= {
-            "term": ToyTerm(uniform(0.5, 1.5, 3)),
+            "term": ToyTerm(uniform(0.5, 1.5, 3 + B)),
             "t": torch.randint(1, 1001, (3, B), generator=generator),
             "eps": normal(3, *shape),
             "L_T": uniform(0.1, 3, B),
@@ -284,6 +287,8 @@ def _arguments(check: Check, number: int, generator: torch.Generator) -> tuple:
         known |= _of_networks(number, generator, tokens="h" in check.parameters)
     if check.chapter == "08":
         known |= _in_continuous_time(check, number, shape, normal, uniform, pick)
+    if check.chapter == "13":
+        known |= _of_captions(normal, uniform, pick)
     return tuple(known[name] if name in known else normal(*shape) for name in check.arguments)
 
 
@@ -375,6 +380,32 @@ def _of_networks(number: int, generator: torch.Generator, tokens: bool) -> dict[
         "qkv": ToyLayer(normal(E + 1, 3 * E) / 3),
         **{name: ToyLayer(normal(E + 1, E) / 3) for name in ("out", "mlp", "branch")},
         "heads": heads,
+    }
+
+
+def _of_captions(normal: Callable, uniform: Callable, pick: Callable) -> dict[str, object]:
+    """What chapter 13 calls by the names of the others, and what it adds: tokens, captions by number, layers."""
+    n = 40  # samples of an experiment
+    return {
+        "tokens": uniform(0, 49407, 5, 4).long(),
+        "empty": torch.tensor([49406, *[49407] * 3]),
+        "u": uniform(0, 1, 5),
+        "draw": ToyDraw(uniform(0.5, 1.5, 3)),
+        "met": ToyMet(uniform(0.5, 1.5, 3)),
+        "labels": uniform(0, 90, n).long(),
+        "noise": normal(n, 3),
+        "no_text": 90,
+        "image": ToyImage(uniform(0.5, 1.5, 4, 3)),
+        "text": normal(5, 4),
+        "x": normal(5, 3) / 2,
+        "y": normal(5, 3),
+        "weight": normal(3, 3),
+        "z": normal(2, 3) / 4,
+        "hint": normal(5, 2),
+        "theta": normal(3, 3) / 4,
+        "alpha": pick(1.0, 4.0, 0.5),
+        "lr": pick(0.1, 0.02),
+        "num_steps": pick(1, 2, 3),
     }
 
 

@@ -16,8 +16,10 @@ def frechet_by_eigvals(mean_a, cov_a, mean_b, cov_b):
 
 
 def frechet_by_singular_values(mean_a, cov_a, mean_b, cov_b):
-    """tr (S_a S_b)^(1/2) is the nuclear norm of F_a^T F_b."""
-    nuclear = torch.linalg.matrix_norm(torch.linalg.cholesky(cov_a).mT @ torch.linalg.cholesky(cov_b), "nuc")
+    """tr (S_a S_b)^(1/2) is the nuclear norm of F_a^T F_b, with any roots F; S_a may be singular."""
+    values, vectors = torch.linalg.eigh(cov_a)
+    factor = vectors * values.clamp(min=0).sqrt()
+    nuclear = torch.linalg.matrix_norm(factor.mT @ torch.linalg.cholesky(cov_b), "nuc")
     shift = mean_b - mean_a
     return shift @ shift + torch.einsum("ii", cov_a) + torch.einsum("ii", cov_b) - 2 * nuclear
 
@@ -157,7 +159,7 @@ def needed_by_shares(marks_a, marks_b, level, power):
         (
             "10-paired_difference",
             lambda a, b, m, c, g, r: paired_by_a_loop(a, b, m, c, g, r * 1.5),
-            "the difference is right. Its ends",
+            "The difference is right, its ends are not",
         ),
     ],
 )

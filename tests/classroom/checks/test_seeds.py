@@ -12,10 +12,7 @@ def test_what_the_public_seed_says_all_seeds_say(exercise):
             assert_all_seeds_agree(exercise, mutant.function, mutant.hint, 100)
     for answer in (exercise.reference, *ALTERNATIVES.get(exercise.id, ())):
         assert accepts(exercise, answer)
-        # A machine, or a loop that asks a model in each step, takes a hundredth of a second for each of its cases.
-        loop = exercise.path or "num_steps" in exercise.arguments
-        dear = exercise.machine or (loop and exercise.evaluations)
-        assert_all_seeds_agree(exercise, answer, "a right answer", 30 if dear else 100)
+        assert_all_seeds_agree(exercise, answer, "a right answer", 30 if exercise.dear else 100)
 
 
 def assert_all_seeds_agree(exercise, answer, words, seeds):

@@ -71,7 +71,9 @@ def test_nobody_is_lost(batch):
 def test_the_solutions_of_all_chapters_get_full_marks(batch):
     rows, *_ = batch
     worth = {e: x.points for c in CHAPTERS for e, x in handout.exercises(handout.read(c)).items()}
-    assert {e: mark["points"] for e, mark in rows["solved"]["marks"].items()} == worth
+    marks = rows["solved"]["marks"]
+    assert {e: mark for e, mark in marks.items() if mark["points"] != worth[e]} == {}
+    assert marks.keys() == worth.keys()
     assert [one["look at"] for one in rows["solved"]["files"] if one["look at"]] == []
 
 

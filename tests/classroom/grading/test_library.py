@@ -1,5 +1,6 @@
 """`Check.library`: each name is a function, to call it is to do the exercise, and who answers by a formula calls none of them."""
 
+import ast
 import math
 import operator
 import sys
@@ -47,7 +48,7 @@ def right_by(shortcut, check, name):
     """Is there a case on which a function of the library does the work, and does it right?"""
     for args in cases(check, "s"):
         with watched([name]) as seen, suppress(Exception):  # the library cannot take every case
-            value = shortcut(*fresh(args))
+            value = check.driven(shortcut)(*fresh(args))
             if seen and not result_fault(check, args, value, {}):
                 return True
     return False
@@ -64,6 +65,32 @@ def of_alpha_bar(alpha_bar):
 
 def kid_besides_its_error(a, b):
     return a.new_tensor(metrics.kid_with_error(a, b, groups=2)[0])
+
+
+def variance_by_rows(v, t, betas):
+    """Each sample's variance, by the library's for a step in VE coordinates, which are 1 / sqrt(alpha_bar) as large."""
+    s = of_betas(betas)
+
+    def of_step(fraction, step):
+        variance = dc.samplers.learned_variance(lambda x, sigma: fraction)
+        return s.alpha_bar[step - 2] * variance(fraction, s.sigma(step), s.sigma(step - 1))
+
+    def row(fraction, step):
+        if step > 1:
+            return of_step(fraction, step)
+        share = (fraction + 1) / 2
+        return betas[0] ** share * of_step(-torch.ones_like(fraction), 2) ** (1 - share)
+
+    return torch.stack([row(*each) for each in zip(v, t.tolist(), strict=True)]).to(v)
+
+
+def hybrid(model, x0, t, eps, betas, weight):
+    return dc.losses.hybrid_loss(model, x0, t, eps, of_betas(betas), weight)
+
+
+def min_snr(snr, gamma):
+    weight = dc.losses.min_snr_weight(gamma)(snr.rsqrt())
+    return weight, weight / snr, weight / (snr + 1)
 
 
 def step_by(make):
@@ -172,6 +199,12 @@ def corrected(score, x, times, f, g, r, noise):
     return torch.stack(states)
 
 
+def clip_gradient(D, image, text, x, sigma):
+    """Of the guided denoiser, what is not the denoiser."""
+    guided = dc.guidance.clip_guidance(lambda x, s: 0 * x, lambda x, s: image(D(x, s)), text, 1.0)
+    return guided(x, sigma) / sigma**2
+
+
 # Answers that leave the work to the library, and the function that does it.
 SHORTCUTS = {
     "01-alpha_bar_from_betas": [
@@ -208,6 +241,19 @@ SHORTCUTS = {
         (lambda u, a, b, k: dc.schedules.sigmoid(len(u), a, b, k).to(u), "schedules.sigmoid")
     ],
     "04-prior_kl": [(lambda x, a: dc.elbo.prior_kl(x, of_alpha_bar(a)), "elbo.prior_kl")],
+    "05-learned_variance": [
+        (
+            lambda v, t, betas: dc.losses.learned_log_variance(v, t, of_betas(betas)).exp(),
+            "losses.learned_log_variance",
+        ),
+        (variance_by_rows, "samplers.learned_variance"),
+    ],
+    "05-hybrid_loss": [
+        (hybrid, "losses.hybrid_loss"),
+        (hybrid, "losses.bound_loss"),
+        (hybrid, "losses.learned_transition"),
+    ],
+    "05-min_snr_weight": [(min_snr, "losses.min_snr_weight")],
     "06-classifier_guidance": [
         (lambda D, p, x, s, scale: dc.guidance.classifier(D, p, scale)(x, s), "guidance.classifier")
     ],
@@ -250,6 +296,7 @@ SHORTCUTS = {
         )
     ],
     "12-patchify": [(lambda x, p: dit.patchify(x, p), "nets.dit.patchify")],
+    "13-clip_guidance_gradient": [(clip_gradient, "guidance.similarity")],
 }
 TIMES = {1: dc.schedules.uniform_timesteps, 2: dc.schedules.quadratic_timesteps}
 
@@ -276,10 +323,15 @@ def test_a_function_of_the_library_does_the_work(exercise, shortcut, name):
 def test_the_chapters_own_solution_calls_none_of_it(check):
     name = next(name for name in handout.names() if name.startswith(check.id[:2]))
     solved = nbformat.read(handout.PACKAGE.parent / "solutions" / f"{name}.ipynb", 4)
-    names = {"torch": torch, "math": math}
-    for cell in solved.cells:  # an exercise may call the one before
+    names = {"torch": torch, "math": math, "dc": dc, "F": torch.nn.functional}
+    for (
+        cell
+    ) in solved.cells:  # an exercise may call the one before, and a function that its chapter has written out
         if cell.id in CHECKS:
             exec(cell.source, names)
+        elif "def bound_term(" in cell.source:
+            (function,) = (f for f in ast.parse(cell.source).body if getattr(f, "name", "") == "bound_term")
+            exec(ast.unparse(function), names)
     with watched(without.library([check.id])) as seen:
         examine(check, names[check.function])
     assert seen == set()

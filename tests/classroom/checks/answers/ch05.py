@@ -397,8 +397,8 @@ def right__05_bits_per_dim__library_unit(term, x0, t, eps, L_T, T):
     return bits.mean(), 1.96 * error
 
 
-def right__05_bits_per_dim__flat(term, x0, t, eps, L_T, T):
-    """All draws in one batch."""
+def wrong__05_bits_per_dim__flat(term, x0, t, eps, L_T, T):
+    """All draws in one batch: term takes the n images, whose labels it may know."""
     K, n = t.shape
     out = term(torch.cat([x0] * K), t.reshape(-1), eps.reshape(K * n, *x0.shape[1:])).reshape(K, n)
     b = (L_T + out.mean(0) * T) / x0[0].numel() / math.log(2)

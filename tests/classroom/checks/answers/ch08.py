@@ -1,5 +1,6 @@
 """Answers of (imagined) students to the exercises of chapter 8. The name tells exercise and verdict."""
 
+import itertools
 import math
 
 import numpy as np
@@ -949,3 +950,1254 @@ def wrong__08_flow_bits__noise_of_the_data(model, k, dither, probes, num_steps, 
         v, div = _asked(model, mid, (i + 0.5) * h, probes)
         z, total = z + h * v, total + h * div
     return _end(start, total, levels)
+
+
+# ---------------------------------------------------------------- answers of a second author
+
+
+def _col(v, x):
+    return v.reshape(-1, *[1] * (x.ndim - 1))
+
+
+def right__08_score_from_denoiser__mine(D, x, scale, std):
+    shape = (len(x),) + (1,) * (x.ndim - 1)
+    a, b = scale.reshape(shape), std.reshape(shape)
+    return (a * D(x / a, std / scale) - x) / b**2
+
+
+def right__08_score_from_denoiser__eps_form(D, x, scale, std):
+    a = scale[(...,) + (None,) * (x.ndim - 1)]
+    b = std[(...,) + (None,) * (x.ndim - 1)]
+    x0_hat = D(x / a, std / scale)
+    eps_hat = (x - a * x0_hat) / b
+    return -eps_hat / b
+
+
+def right__08_score_from_denoiser__einsum(D, x, scale, std):
+    guess = D(torch.einsum("b...,b->b...", x, 1 / scale), std / scale)
+    return torch.einsum("b...,b->b...", guess, scale / std**2) - torch.einsum("b...,b->b...", x, std**-2)
+
+
+def right__08_score_from_denoiser__loop_stack(D, x, scale, std):
+    ve = torch.stack([x[i] / scale[i] for i in range(len(x))])
+    guess = D(ve, std / scale)
+    return torch.stack([(scale[i] * guess[i] - x[i]) / std[i] / std[i] for i in range(len(x))])
+
+
+def right__08_reverse_sde_step__mine(score, x, t, t_next, f, g, lam, z):
+    h = t - t_next
+    x = x + h * (-f * x + (1 + lam**2) / 2 * g**2 * score(x, t))
+    if t_next > 0:
+        x = x + lam * g * h.sqrt() * z
+    return x
+
+
+def right__08_reverse_sde_step__via_v(score, x, t, t_next, f, g, lam, z):
+    s = score(x, t)
+    v = f * x - 0.5 * g * g * s
+    dt = t_next - t
+    new = x + v * dt - 0.5 * lam * lam * g * g * s * dt
+    return new + (0.0 if float(t_next) == 0 else lam * g * math.sqrt(-float(dt))) * z
+
+
+def right__08_reverse_sde_step__where(score, x, t, t_next, f, g, lam, z):
+    h = t - t_next
+    mean = x * (1 - f * h)
+    mean = mean + (g**2 * h) * score(x, t) * (0.5 + 0.5 * lam**2)
+    noise = torch.sqrt(lam**2 * g**2 * h) * z
+    return mean + torch.where(t_next == 0, torch.zeros_like(noise), noise)
+
+
+def right__08_reverse_sde_step__mask_2(score, x, t, t_next, f, g, lam, z):
+    h = (t - t_next).item()
+    s = score(x, t)
+    out = x.clone()
+    out += h * (-f.item()) * x
+    out += h * (1 + lam**2) / 2 * g.item() ** 2 * s
+    out += (t_next > 0).to(x.dtype) * lam * g.item() * h**0.5 * z
+    return out
+
+
+def right__08_predictor_corrector__mine(score, x, times, f, g, r, noise):
+    def norm(v):
+        return v.flatten(1).norm(dim=1).mean()
+
+    states = [x]
+    for i in range(len(times) - 1):
+        t, t_next = times[i], times[i + 1]
+        s, z = score(x, t), noise[i, 0]
+        e = 2 * (r * norm(z) / norm(s)) ** 2
+        x = x + e * s + (2 * e).sqrt() * z
+        h = t - t_next
+        x = x + h * (-f[i] * x + g[i] ** 2 * score(x, t))
+        if t_next > 0:
+            x = x + g[i] * h.sqrt() * noise[i, 1]
+        states.append(x)
+    return torch.stack(states)
+
+
+def right__08_predictor_corrector__sums(score, x, times, f, g, r, noise):
+    B = x.shape[0]
+    out = torch.empty((len(times), *x.shape), dtype=x.dtype)
+    out[0] = x
+    for i in range(len(f)):
+        s = score(out[i], times[i])
+        zn = sum(noise[i, 0, k].pow(2).sum().sqrt() for k in range(B)) / B
+        sn = sum(s[k].pow(2).sum().sqrt() for k in range(B)) / B
+        e = 2 * r**2 * zn**2 / sn**2
+        c = out[i] + e * s + torch.sqrt(2 * e) * noise[i, 0]
+        h = times[i] - times[i + 1]
+        out[i + 1] = c - f[i] * h * c + g[i] ** 2 * h * score(c, times[i])
+        if times[i + 1] != 0:
+            out[i + 1] += g[i] * torch.sqrt(h) * noise[i, 1]
+    return out
+
+
+def right__08_predictor_corrector__zip_floats(score, x, times, f, g, r, noise):
+    states = x[None]
+    for (t, u), fi, gi, (zc, zp) in zip(itertools.pairwise(times), f, g, noise):
+        s = score(x, t)
+        ratio = (zc.reshape(len(x), -1).norm(dim=-1).mean() / s.reshape(len(x), -1).norm(dim=-1).mean()).item()
+        e = 2 * (r * ratio) ** 2
+        y = x + e * s + math.sqrt(2 * e) * zc
+        h = (t - u).item()
+        x = y + h * (gi**2 * score(y, t) - fi * y) + float(u > 0) * gi * math.sqrt(h) * zp
+        states = torch.cat([states, x[None]])
+    return states
+
+
+def right__08_predictor_corrector__linalg(score, x, times, f, g, r, noise):
+    xs = [x.clone()]
+    n = len(times) - 1
+    for i in range(n):
+        y = xs[-1]
+        s = score(y, times[i])
+        dims = tuple(range(1, x.ndim))
+        nz = torch.linalg.vector_norm(noise[i, 0], dim=dims).mean()
+        ns = torch.linalg.vector_norm(s, dim=dims).mean()
+        root = 2 * r * nz / ns  # sqrt(2 e)
+        y = y + root**2 / 2 * s + root * noise[i, 0]
+        dt = times[i + 1] - times[i]
+        drift = f[i] * y - g[i].square() * score(y, times[i])
+        y = y + dt * drift
+        if i < n - 1 or times[-1] > 0:
+            y = y + g[i] * (-dt) ** 0.5 * noise[i, 1]
+        xs.append(y)
+    return torch.stack(xs, dim=0)
+
+
+def right__08_score_from_velocity__mine(u, z, t):
+    t = t.reshape(-1, *[1] * (z.ndim - 1))
+    return -(z + (1 - t) * u) / t
+
+
+def right__08_score_from_velocity__tweedie(u, z, t):
+    s = t.view(len(t), *(1 for _ in z.shape[1:]))
+    return ((1 - s) * (z - s * u) - z) / s**2
+
+
+def right__08_score_from_velocity__loop(u, z, t):
+    return torch.stack([-(z[i] + (1 - t[i]) * u[i]) / t[i] for i in range(len(t))])
+
+
+def right__08_score_from_velocity__einsum_2(u, z, t):
+    eps = z + torch.einsum("b,b...->b...", 1 - t, u)
+    return torch.einsum("b,b...->b...", -1 / t, eps)
+
+
+def right__08_flow_loss__mine(model, x0, eps, t):
+    c = t.reshape(-1, *[1] * (x0.ndim - 1))
+    z = (1 - c) * x0 + c * eps
+    return (model(z, t) - (eps - x0)).square().mean()
+
+
+def right__08_flow_loss__mse_2(model, x0, eps, t):
+    c = t[(slice(None),) + (None,) * (x0.ndim - 1)]
+    return torch.nn.functional.mse_loss(model(torch.lerp(x0, eps, c.expand_as(x0)), t), eps - x0)
+
+
+def right__08_flow_loss__sums(model, x0, eps, t):
+    z = torch.stack([(1 - t[i]) * x0[i] + t[i] * eps[i] for i in range(len(t))])
+    d = x0 - eps + model(z, t)
+    return torch.einsum("...,...->", d, d) / d.numel()
+
+
+def right__08_flow_bits__mine(model, k, dither, probes, num_steps, levels):
+    z = 2 * (k + dither) / levels - 1
+    B, d = len(k), k[0].numel()
+    h = 1 / num_steps
+    logdet = torch.zeros(B, dtype=z.dtype, device=z.device)
+    for i in range(num_steps):
+        t = torch.full((B,), i * h, dtype=z.dtype, device=z.device)
+        with torch.no_grad():
+            m = z + h / 2 * model(z, t)
+        with torch.enable_grad():
+            m = m.detach().requires_grad_()
+            v = model(m, t + h / 2)
+            (jt,) = torch.autograd.grad(v, m, probes)
+        z = z + h * v.detach()
+        logdet = logdet + h * (jt * probes).flatten(1).sum(1)
+    logp = -0.5 * z.square().flatten(1).sum(1) - d / 2 * math.log(2 * math.pi) + logdet
+    return -logp / (d * math.log(2)) + math.log2(levels / 2)
+
+
+def right__08_flow_bits__distributions(model, k, dither, probes, num_steps, levels):
+    x = (k + dither) * (2 / levels) - 1
+    ts = torch.linspace(0, 1, num_steps + 1).to(x)
+    d = math.prod(k.shape[1:])
+    total = 0
+    for a, b in zip(ts[:-1], ts[1:]):
+        h = b - a
+        with torch.enable_grad():
+            x = x.detach()
+            mid = (x + h / 2 * model(x, a.expand(len(x)))).detach().requires_grad_(True)
+            vel = model(mid, ((a + b) / 2).expand(len(x)))
+            g = torch.autograd.grad((vel * probes).sum(), mid)[0]
+        x = (x + h * vel).detach()
+        total = total + h * (g * probes).reshape(len(x), -1).sum(-1).detach()
+    prior = torch.distributions.Normal(0.0, 1.0).log_prob(x).reshape(len(x), -1).sum(-1)
+    return (-(prior + total) / d - math.log(2 / levels)) / math.log(2)
+
+
+def right__08_flow_bits__functional_vjp(model, k, dither, probes, num_steps, levels):
+    z = 2 * (k + dither) / levels - 1
+    n = len(z)
+    h = 1.0 / num_steps
+    ld = 0.0
+    for i in range(num_steps):
+        with torch.no_grad():
+            m = z + 0.5 * h * model(z, z.new_full((n,), i / num_steps))
+        tm = z.new_full((n,), (i + 0.5) / num_steps)
+        with torch.enable_grad():
+            v, jt = torch.autograd.functional.vjp(lambda q: model(q, tm), m, probes)
+        z = z + h * v
+        ld = ld + h * torch.einsum("bi,bi->b", jt.reshape(n, -1), probes.reshape(n, -1))
+    d = z[0].numel()
+    lp = (-z**2 / 2 - math.log(math.sqrt(2 * math.pi))).flatten(1).sum(1)
+    return -(lp + ld) / d / math.log(2) + math.log2(levels) - 1
+
+
+def right__08_flow_bits__jvp_forward(model, k, dither, probes, num_steps, levels):
+    z = 2 * (k + dither) / levels - 1
+    n = len(z)
+    h = 1.0 / num_steps
+    ld = torch.zeros(n, dtype=z.dtype)
+    xi = probes.to(z.dtype)
+    for i in range(num_steps):
+        m = (z + 0.5 * h * model(z, z.new_full((n,), i / num_steps))).detach()
+        tm = z.new_full((n,), (i + 0.5) / num_steps)
+        v, jx = torch.func.jvp(lambda q: model(q, tm), (m,), (xi,))
+        z = (z + h * v).detach()
+        ld += h * (jx * xi).flatten(1).sum(1).detach()
+    d = z[0].numel()
+    logp = -0.5 * (z**2).flatten(1).sum(1) - 0.5 * d * math.log(2 * math.pi) + ld
+    return -(logp / math.log(2) + d * math.log2(2 / levels)) / d
+
+
+def wrong__08_score_from_denoiser__first_sample(D, x, scale, std):
+    """a and b of sample 0 for all"""
+    a, b = scale[0], std[0]
+    return (a * D(x / a, std / scale) - x) / b**2
+
+
+def wrong__08_score_from_denoiser__clamped_std_2(D, x, scale, std):
+    """b clamped at 0.1 from below"""
+    a, b = _col(scale, x), _col(std, x)
+    b = b.clamp(min=0.1)
+    return (a * D(x / a, std / scale) - x) / b**2
+
+
+def wrong__08_score_from_denoiser__a_from_b(D, x, scale, std):
+    """assumes VP for a: a = sqrt(1 - b^2)"""
+    a, b = (1 - _col(std, x)**2).clamp(min=1e-9).sqrt(), _col(std, x)
+    return (a * D(x / a, std / scale) - x) / b**2
+
+
+def wrong__08_score_from_denoiser__detached_2(D, x, scale, std):
+    """no gradient through the guess (section 6 differentiates it)"""
+    a, b = _col(scale, x), _col(std, x)
+    return (a * D(x / a, std / scale).detach() - x) / b**2
+
+
+def wrong__08_reverse_sde_step__h_is_t(score, x, t, t_next, f, g, lam, z):
+    """h = t: jumps to 0"""
+    h = t
+    s = score(x, t)
+    out = x + h * (-f * x + (1 + lam**2) / 2 * g**2 * s)
+    return out + lam * g * h.sqrt() * z if t_next > 0 else out
+
+
+def wrong__08_reverse_sde_step__sqrt_of_product(score, x, t, t_next, f, g, lam, z):
+    """noise sqrt(lam g h) z"""
+    h = t - t_next
+    s = score(x, t)
+    out = x + h * (-f * x + (1 + lam**2) / 2 * g**2 * s)
+    return out + (lam * g * h).sqrt() * z if t_next > 0 else out
+
+
+def wrong__08_reverse_sde_step__zero_z_normalised(score, x, t, t_next, f, g, lam, z):
+    """z standardised over the batch"""
+    z = (z - z.mean()) / z.std()
+    h = t - t_next
+    s = score(x, t)
+    out = x + h * (-f * x + (1 + lam**2) / 2 * g**2 * s)
+    return out + lam * g * h.sqrt() * z if t_next > 0 else out
+
+
+def wrong__08_reverse_sde_step__one_draw(score, x, t, t_next, f, g, lam, z):
+    """one noise z[0] for all samples"""
+    h = t - t_next
+    s = score(x, t)
+    out = x + h * (-f * x + (1 + lam**2) / 2 * g**2 * s)
+    return out + lam * g * h.sqrt() * z[:1] if t_next > 0 else out
+
+
+def wrong__08_reverse_sde_step__no_noise_if_t1(score, x, t, t_next, f, g, lam, z):
+    """no noise in the first step (t = 1)"""
+    h = t - t_next
+    s = score(x, t)
+    out = x + h * (-f * x + (1 + lam**2) / 2 * g**2 * s)
+    return out + lam * g * h.sqrt() * z if 0 < t_next and t < 1 else out
+
+
+def wrong__08_predictor_corrector__e_root(score, x, times, f, g, r, noise):
+    """e = sqrt(...): e from the root of (12)"""
+    states = [x]
+    for i in range(len(times) - 1):
+        s = score(x, times[i])
+        nz, ns = _norm(noise[i, 0]), _norm(s)
+        e = (2 * (r * nz / ns) ** 2).sqrt()
+        x = x + e * s + (2 * e).sqrt() * noise[i, 0]
+        h = times[i] - times[i + 1]
+        s2 = score(x, times[i])
+        x = x + h * (-f[i] * x + g[i] ** 2 * s2)
+        if times[i + 1] > 0:
+            x = x + g[i] * h.sqrt() * noise[i, 1]
+        states.append(x)
+    return torch.stack(states)
+
+
+def wrong__08_predictor_corrector__score_corrected_x_old(score, x, times, f, g, r, noise):
+    """score at the corrected state, but added to the old state"""
+    states = [x]
+    for i in range(len(times) - 1):
+        s = score(x, times[i])
+        nz, ns = _norm(noise[i, 0]), _norm(s)
+        e = 2 * (r * nz / ns) ** 2
+        y, x = x, x + e * s + (2 * e).sqrt() * noise[i, 0]
+        h = times[i] - times[i + 1]
+        s2 = score(x, times[i])
+        x = y + h * (-f[i] * y + g[i] ** 2 * s2)
+        if times[i + 1] > 0:
+            x = x + g[i] * h.sqrt() * noise[i, 1]
+        states.append(x)
+    return torch.stack(states)
+
+
+def wrong__08_predictor_corrector__norm_axis1(score, x, times, f, g, r, noise):
+    """norm over axis 1 without flattening"""
+    states = [x]
+    for i in range(len(times) - 1):
+        s = score(x, times[i])
+        nz, ns = noise[i, 0].norm(dim=1).mean(), s.norm(dim=1).mean()
+        e = 2 * (r * nz / ns) ** 2
+        x = x + e * s + (2 * e).sqrt() * noise[i, 0]
+        h = times[i] - times[i + 1]
+        s2 = score(x, times[i])
+        x = x + h * (-f[i] * x + g[i] ** 2 * s2)
+        if times[i + 1] > 0:
+            x = x + g[i] * h.sqrt() * noise[i, 1]
+        states.append(x)
+    return torch.stack(states)
+
+
+def wrong__08_predictor_corrector__norm_axis0(score, x, times, f, g, r, noise):
+    """norm over the batch axis"""
+    states = [x]
+    for i in range(len(times) - 1):
+        s = score(x, times[i])
+        nz, ns = noise[i, 0].flatten(1).norm(dim=0).mean(), s.flatten(1).norm(dim=0).mean()
+        e = 2 * (r * nz / ns) ** 2
+        x = x + e * s + (2 * e).sqrt() * noise[i, 0]
+        h = times[i] - times[i + 1]
+        s2 = score(x, times[i])
+        x = x + h * (-f[i] * x + g[i] ** 2 * s2)
+        if times[i + 1] > 0:
+            x = x + g[i] * h.sqrt() * noise[i, 1]
+        states.append(x)
+    return torch.stack(states)
+
+
+def wrong__08_predictor_corrector__norm_sqrt_d(score, x, times, f, g, r, noise):
+    """sqrt(d) for |z|"""
+    states = [x]
+    for i in range(len(times) - 1):
+        s = score(x, times[i])
+        nz, ns = math.sqrt(x[0].numel()), _norm(s)
+        e = 2 * (r * nz / ns) ** 2
+        x = x + e * s + (2 * e).sqrt() * noise[i, 0]
+        h = times[i] - times[i + 1]
+        s2 = score(x, times[i])
+        x = x + h * (-f[i] * x + g[i] ** 2 * s2)
+        if times[i + 1] > 0:
+            x = x + g[i] * h.sqrt() * noise[i, 1]
+        states.append(x)
+    return torch.stack(states)
+
+
+def wrong__08_predictor_corrector__e_mean_per_sample(score, x, times, f, g, r, noise):
+    """mean over the batch of the e of each sample"""
+    states = [x]
+    for i in range(len(times) - 1):
+        s = score(x, times[i])
+        nz, ns = noise[i, 0].flatten(1).norm(dim=1), s.flatten(1).norm(dim=1)
+        e = (2 * (r * nz / ns) ** 2).mean()
+        x = x + e * s + (2 * e).sqrt() * noise[i, 0]
+        h = times[i] - times[i + 1]
+        s2 = score(x, times[i])
+        x = x + h * (-f[i] * x + g[i] ** 2 * s2)
+        if times[i + 1] > 0:
+            x = x + g[i] * h.sqrt() * noise[i, 1]
+        states.append(x)
+    return torch.stack(states)
+
+
+def wrong__08_predictor_corrector__no_corr_noise_at_end(score, x, times, f, g, r, noise):
+    """the corrector too is without noise in the step to 0"""
+    states = [x]
+    for i in range(len(times) - 1):
+        s = score(x, times[i])
+        nz, ns = _norm(noise[i, 0]), _norm(s)
+        e = 2 * (r * nz / ns) ** 2
+        x = x + e * s + ((2 * e).sqrt() * noise[i, 0] if times[i + 1] > 0 else 0)
+        h = times[i] - times[i + 1]
+        s2 = score(x, times[i])
+        x = x + h * (-f[i] * x + g[i] ** 2 * s2)
+        if times[i + 1] > 0:
+            x = x + g[i] * h.sqrt() * noise[i, 1]
+        states.append(x)
+    return torch.stack(states)
+
+
+def wrong__08_predictor_corrector__no_corr_at_end(score, x, times, f, g, r, noise):
+    """no corrector in the step to 0"""
+    states = [x]
+    for i in range(len(times) - 1):
+        s = score(x, times[i])
+        nz, ns = _norm(noise[i, 0]), _norm(s)
+        e = 2 * (r * nz / ns) ** 2
+        x = x + e * s + (2 * e).sqrt() * noise[i, 0] if times[i + 1] > 0 else x
+        h = times[i] - times[i + 1]
+        s2 = score(x, times[i])
+        x = x + h * (-f[i] * x + g[i] ** 2 * s2)
+        if times[i + 1] > 0:
+            x = x + g[i] * h.sqrt() * noise[i, 1]
+        states.append(x)
+    return torch.stack(states)
+
+
+def wrong__08_predictor_corrector__even_steps(score, x, times, f, g, r, noise):
+    """h = 1/N, even steps assumed"""
+    states = [x]
+    for i in range(len(times) - 1):
+        s = score(x, times[i])
+        nz, ns = _norm(noise[i, 0]), _norm(s)
+        e = 2 * (r * nz / ns) ** 2
+        x = x + e * s + (2 * e).sqrt() * noise[i, 0]
+        h = (times[0] - times[-1]) / (len(times) - 1)
+        s2 = score(x, times[i])
+        x = x + h * (-f[i] * x + g[i] ** 2 * s2)
+        if times[i + 1] > 0:
+            x = x + g[i] * h.sqrt() * noise[i, 1]
+        states.append(x)
+    return torch.stack(states)
+
+
+def wrong__08_predictor_corrector__e_clamped(score, x, times, f, g, r, noise):
+    """e clamped at 0.01 from above"""
+    states = [x]
+    for i in range(len(times) - 1):
+        s = score(x, times[i])
+        nz, ns = _norm(noise[i, 0]), _norm(s)
+        e = (2 * (r * nz / ns) ** 2).clamp(max=0.01)
+        x = x + e * s + (2 * e).sqrt() * noise[i, 0]
+        h = times[i] - times[i + 1]
+        s2 = score(x, times[i])
+        x = x + h * (-f[i] * x + g[i] ** 2 * s2)
+        if times[i + 1] > 0:
+            x = x + g[i] * h.sqrt() * noise[i, 1]
+        states.append(x)
+    return torch.stack(states)
+
+
+def wrong__08_predictor_corrector__one_step_short(score, x, times, f, g, r, noise):
+    """N - 1 steps, the last repeated"""
+    states = [x]
+    for i in range(len(times) - 1):
+        s = score(x, times[i])
+        nz, ns = _norm(noise[i, 0]), _norm(s)
+        e = 2 * (r * nz / ns) ** 2
+        x = x + e * s + (2 * e).sqrt() * noise[i, 0]
+        h = times[i] - times[i + 1]
+        s2 = score(x, times[i])
+        x = x + h * (-f[i] * x + g[i] ** 2 * s2)
+        if times[i + 1] > 0:
+            x = x + g[i] * h.sqrt() * noise[i, 1]
+        states.append(x)
+    states[-1] = states[-2]
+    return torch.stack(states)
+
+
+def wrong__08_score_from_velocity__just_minus_u(u, z, t):
+    """the score taken as -u"""
+    return -u
+
+
+def wrong__08_score_from_velocity__tweedie_ve(u, z, t):
+    """Tweedie with sigma: ((1-t) x0_hat - z)/(t/(1-t))^2"""
+    c = _col(t, z)
+    return ((1 - c) * (z - c * u) - z) / (c / (1 - c)) ** 2
+
+
+def wrong__08_score_from_velocity__clamped_top(u, z, t):
+    """t clamped to at most 0.99"""
+    t = t.clamp(max=0.99)
+    c = _col(t, z)
+    return -(z + (1 - c) * u) / c
+
+
+def wrong__08_score_from_velocity__clamped_low(u, z, t):
+    """t clamped to at least 0.05"""
+    t = t.clamp(min=0.05)
+    c = _col(t, z)
+    return -(z + (1 - c) * u) / c
+
+
+def wrong__08_score_from_velocity__vp_ab(u, z, t):
+    """a = sqrt(1 - t^2)"""
+    c = _col(t, z)
+    return -(z + (1 - c**2).sqrt() * u) / c
+
+
+def wrong__08_flow_loss__target_div_t(model, x0, eps, t):
+    """target (z - x0)/t: right but nan at t = 0"""
+    c = _col(t, x0)
+    z = (1 - c) * x0 + c * eps
+    return (model(z, t) - (z - x0) / c).square().mean()
+
+
+def wrong__08_flow_loss__target_div_1mt(model, x0, eps, t):
+    """target (eps - z)/(1 - t): right but nan at t = 1"""
+    c = _col(t, x0)
+    z = (1 - c) * x0 + c * eps
+    return (model(z, t) - (eps - z) / (1 - c)).square().mean()
+
+
+def wrong__08_flow_loss__one_t(model, x0, eps, t):
+    """one time for all, in z and model"""
+    t = t[:1].expand(len(x0))
+    c = _col(t, x0)
+    z = (1 - c) * x0 + c * eps
+    return (model(z, t) - (eps - x0)).square().mean()
+
+
+def wrong__08_flow_loss__variance(model, x0, eps, t):
+    """mean error is taken off: the variance"""
+    c = _col(t, x0)
+    z = (1 - c) * x0 + c * eps
+    d = model(z, t) - (eps - x0)
+    return (d - d.mean()).square().mean()
+
+
+def wrong__08_flow_loss__n_minus_1(model, x0, eps, t):
+    """over n - 1"""
+    c = _col(t, x0)
+    z = (1 - c) * x0 + c * eps
+    d = model(z, t) - (eps - x0)
+    return d.square().sum() / (d.numel() - 1)
+
+
+def wrong__08_flow_loss__clamp_t(model, x0, eps, t):
+    """t clamped to [0.01, 0.99]"""
+    t = t.clamp(0.01, 0.99)
+    c = _col(t, x0)
+    z = (1 - c) * x0 + c * eps
+    return (model(z, t) - (eps - x0)).square().mean()
+
+
+def wrong__08_flow_bits__bin_over_ln2(model, k, dither, probes, num_steps, levels):
+    """log2(levels/2) over ln 2 once more"""
+    z = 2 * (k + dither) / levels - 1
+    B = len(k)
+    d = k[0].numel()
+    h = 1 / num_steps
+    logdet = torch.zeros(B, dtype=z.dtype)
+    for i in range(num_steps):
+        t = torch.full((B,), i * h, dtype=z.dtype)
+        with torch.no_grad():
+            m = z + h / 2 * model(z, t)
+        with torch.enable_grad():
+            m = m.detach().requires_grad_()
+            v = model(m, t + h / 2)
+            (jt,) = torch.autograd.grad(v, m, probes)
+        z = z + h * v.detach()
+        logdet = logdet + h * (jt * probes).flatten(1).sum(1)
+    logp = -0.5 * z.square().flatten(1).sum(1) - d / 2 * math.log(2 * math.pi)
+    logp = logp + logdet
+    return (-logp / d + math.log2(levels / 2)) / math.log(2)
+
+
+def wrong__08_flow_bits__hard_17_bin(model, k, dither, probes, num_steps, levels):
+    """log2(17/2), whatever levels is"""
+    z = 2 * (k + dither) / levels - 1
+    B = len(k)
+    d = k[0].numel()
+    h = 1 / num_steps
+    logdet = torch.zeros(B, dtype=z.dtype)
+    for i in range(num_steps):
+        t = torch.full((B,), i * h, dtype=z.dtype)
+        with torch.no_grad():
+            m = z + h / 2 * model(z, t)
+        with torch.enable_grad():
+            m = m.detach().requires_grad_()
+            v = model(m, t + h / 2)
+            (jt,) = torch.autograd.grad(v, m, probes)
+        z = z + h * v.detach()
+        logdet = logdet + h * (jt * probes).flatten(1).sum(1)
+    logp = -0.5 * z.square().flatten(1).sum(1) - d / 2 * math.log(2 * math.pi)
+    logp = logp + logdet
+    return -logp / (d * math.log(2)) + math.log2(17 / 2)
+
+
+def wrong__08_flow_bits__half_dither(model, k, dither, probes, num_steps, levels):
+    """bin centres: dither 0.5"""
+    z = 2 * (k + 0 * dither + 0.5) / levels - 1
+    B = len(k)
+    d = k[0].numel()
+    h = 1 / num_steps
+    logdet = torch.zeros(B, dtype=z.dtype)
+    for i in range(num_steps):
+        t = torch.full((B,), i * h, dtype=z.dtype)
+        with torch.no_grad():
+            m = z + h / 2 * model(z, t)
+        with torch.enable_grad():
+            m = m.detach().requires_grad_()
+            v = model(m, t + h / 2)
+            (jt,) = torch.autograd.grad(v, m, probes)
+        z = z + h * v.detach()
+        logdet = logdet + h * (jt * probes).flatten(1).sum(1)
+    logp = -0.5 * z.square().flatten(1).sum(1) - d / 2 * math.log(2 * math.pi)
+    logp = logp + logdet
+    return -logp / (d * math.log(2)) + math.log2(levels / 2)
+
+
+def wrong__08_flow_bits__zero_one_bits(model, k, dither, probes, num_steps, levels):
+    """x in [0, 1] with log2(levels)"""
+    z = (k + dither) / levels
+    B = len(k)
+    d = k[0].numel()
+    h = 1 / num_steps
+    logdet = torch.zeros(B, dtype=z.dtype)
+    for i in range(num_steps):
+        t = torch.full((B,), i * h, dtype=z.dtype)
+        with torch.no_grad():
+            m = z + h / 2 * model(z, t)
+        with torch.enable_grad():
+            m = m.detach().requires_grad_()
+            v = model(m, t + h / 2)
+            (jt,) = torch.autograd.grad(v, m, probes)
+        z = z + h * v.detach()
+        logdet = logdet + h * (jt * probes).flatten(1).sum(1)
+    logp = -0.5 * z.square().flatten(1).sum(1) - d / 2 * math.log(2 * math.pi)
+    logp = logp + logdet
+    return -logp / (d * math.log(2)) + math.log2(levels)
+
+
+def wrong__08_flow_bits__end_time(model, k, dither, probes, num_steps, levels):
+    """velocity at m at t + h"""
+    z = 2 * (k + dither) / levels - 1
+    B = len(k)
+    d = k[0].numel()
+    h = 1 / num_steps
+    logdet = torch.zeros(B, dtype=z.dtype)
+    for i in range(num_steps):
+        t = torch.full((B,), i * h, dtype=z.dtype)
+        with torch.no_grad():
+            m = z + h / 2 * model(z, t)
+        with torch.enable_grad():
+            m = m.detach().requires_grad_()
+            v = model(m, t + h)
+            (jt,) = torch.autograd.grad(v, m, probes)
+        z = z + h * v.detach()
+        logdet = logdet + h * (jt * probes).flatten(1).sum(1)
+    logp = -0.5 * z.square().flatten(1).sum(1) - d / 2 * math.log(2 * math.pi)
+    logp = logp + logdet
+    return -logp / (d * math.log(2)) + math.log2(levels / 2)
+
+
+def wrong__08_flow_bits__half_from_mid_time(model, k, dither, probes, num_steps, levels):
+    """half step with the velocity of t + h/2"""
+    z = 2 * (k + dither) / levels - 1
+    B = len(k)
+    d = k[0].numel()
+    h = 1 / num_steps
+    logdet = torch.zeros(B, dtype=z.dtype)
+    for i in range(num_steps):
+        t = torch.full((B,), i * h, dtype=z.dtype)
+        with torch.no_grad():
+            m = z + h / 2 * model(z, t + h / 2)
+        with torch.enable_grad():
+            m = m.detach().requires_grad_()
+            v = model(m, t + h / 2)
+            (jt,) = torch.autograd.grad(v, m, probes)
+        z = z + h * v.detach()
+        logdet = logdet + h * (jt * probes).flatten(1).sum(1)
+    logp = -0.5 * z.square().flatten(1).sum(1) - d / 2 * math.log(2 * math.pi)
+    logp = logp + logdet
+    return -logp / (d * math.log(2)) + math.log2(levels / 2)
+
+
+def wrong__08_flow_bits__moves_from_m(model, k, dither, probes, num_steps, levels):
+    """the step starts at m: z = m + h u"""
+    z = 2 * (k + dither) / levels - 1
+    B = len(k)
+    d = k[0].numel()
+    h = 1 / num_steps
+    logdet = torch.zeros(B, dtype=z.dtype)
+    for i in range(num_steps):
+        t = torch.full((B,), i * h, dtype=z.dtype)
+        with torch.no_grad():
+            m = z + h / 2 * model(z, t)
+        with torch.enable_grad():
+            m = m.detach().requires_grad_()
+            v = model(m, t + h / 2)
+            (jt,) = torch.autograd.grad(v, m, probes)
+        z = m.detach() + h * v.detach()
+        logdet = logdet + h * (jt * probes).flatten(1).sum(1)
+    logp = -0.5 * z.square().flatten(1).sum(1) - d / 2 * math.log(2 * math.pi)
+    logp = logp + logdet
+    return -logp / (d * math.log(2)) + math.log2(levels / 2)
+
+
+def wrong__08_flow_bits__moves_half_from_m(model, k, dither, probes, num_steps, levels):
+    """z = m + h/2 u(m)"""
+    z = 2 * (k + dither) / levels - 1
+    B = len(k)
+    d = k[0].numel()
+    h = 1 / num_steps
+    logdet = torch.zeros(B, dtype=z.dtype)
+    for i in range(num_steps):
+        t = torch.full((B,), i * h, dtype=z.dtype)
+        with torch.no_grad():
+            m = z + h / 2 * model(z, t)
+        with torch.enable_grad():
+            m = m.detach().requires_grad_()
+            v = model(m, t + h / 2)
+            (jt,) = torch.autograd.grad(v, m, probes)
+        z = m.detach() + h / 2 * v.detach()
+        logdet = logdet + h * (jt * probes).flatten(1).sum(1)
+    logp = -0.5 * z.square().flatten(1).sum(1) - d / 2 * math.log(2 * math.pi)
+    logp = logp + logdet
+    return -logp / (d * math.log(2)) + math.log2(levels / 2)
+
+
+def wrong__08_flow_bits__grad_to_z(model, k, dither, probes, num_steps, levels):
+    """differentiated with respect to z, through the half step"""
+    z = 2 * (k + dither) / levels - 1
+    B = len(k)
+    d = k[0].numel()
+    h = 1 / num_steps
+    logdet = torch.zeros(B, dtype=z.dtype)
+    for i in range(num_steps):
+        t = torch.full((B,), i * h, dtype=z.dtype)
+        with torch.enable_grad():
+            z = z.detach().requires_grad_()
+            m = z + h / 2 * model(z, t)
+            v = model(m, t + h / 2)
+            (jt,) = torch.autograd.grad(v, z, probes)
+        z = (z + h * v).detach()
+        logdet = logdet + h * (jt * probes).flatten(1).sum(1)
+    logp = -0.5 * z.square().flatten(1).sum(1) - d / 2 * math.log(2 * math.pi)
+    logp = logp + logdet
+    return -logp / (d * math.log(2)) + math.log2(levels / 2)
+
+
+def wrong__08_flow_bits__minus_u(model, k, dither, probes, num_steps, levels):
+    """velocity -u (the other convention)"""
+    z = 2 * (k + dither) / levels - 1
+    B = len(k)
+    d = k[0].numel()
+    h = 1 / num_steps
+    logdet = torch.zeros(B, dtype=z.dtype)
+    for i in range(num_steps):
+        t = torch.full((B,), i * h, dtype=z.dtype)
+        with torch.no_grad():
+            m = z - h / 2 * model(z, t)
+        with torch.enable_grad():
+            m = m.detach().requires_grad_()
+            v = model(m, t + h / 2)
+            (jt,) = torch.autograd.grad(v, m, probes)
+        z = z - h * v.detach()
+        logdet = logdet - h * (jt * probes).flatten(1).sum(1)
+    logp = -0.5 * z.square().flatten(1).sum(1) - d / 2 * math.log(2 * math.pi)
+    logp = logp + logdet
+    return -logp / (d * math.log(2)) + math.log2(levels / 2)
+
+
+def wrong__08_flow_bits__move_minus(model, k, dither, probes, num_steps, levels):
+    """z moves with -u, log det with +"""
+    z = 2 * (k + dither) / levels - 1
+    B = len(k)
+    d = k[0].numel()
+    h = 1 / num_steps
+    logdet = torch.zeros(B, dtype=z.dtype)
+    for i in range(num_steps):
+        t = torch.full((B,), i * h, dtype=z.dtype)
+        with torch.no_grad():
+            m = z - h / 2 * model(z, t)
+        with torch.enable_grad():
+            m = m.detach().requires_grad_()
+            v = model(m, t + h / 2)
+            (jt,) = torch.autograd.grad(v, m, probes)
+        z = z - h * v.detach()
+        logdet = logdet + h * (jt * probes).flatten(1).sum(1)
+    logp = -0.5 * z.square().flatten(1).sum(1) - d / 2 * math.log(2 * math.pi)
+    logp = logp + logdet
+    return -logp / (d * math.log(2)) + math.log2(levels / 2)
+
+
+def wrong__08_flow_bits__prior_plus(model, k, dither, probes, num_steps, levels):
+    """+|z|^2/2"""
+    z = 2 * (k + dither) / levels - 1
+    B = len(k)
+    d = k[0].numel()
+    h = 1 / num_steps
+    logdet = torch.zeros(B, dtype=z.dtype)
+    for i in range(num_steps):
+        t = torch.full((B,), i * h, dtype=z.dtype)
+        with torch.no_grad():
+            m = z + h / 2 * model(z, t)
+        with torch.enable_grad():
+            m = m.detach().requires_grad_()
+            v = model(m, t + h / 2)
+            (jt,) = torch.autograd.grad(v, m, probes)
+        z = z + h * v.detach()
+        logdet = logdet + h * (jt * probes).flatten(1).sum(1)
+    logp = 0.5 * z.square().flatten(1).sum(1) - d / 2 * math.log(2 * math.pi)
+    logp = logp + logdet
+    return -logp / (d * math.log(2)) + math.log2(levels / 2)
+
+
+def wrong__08_flow_bits__nats_2(model, k, dither, probes, num_steps, levels):
+    """nats: no division by ln 2"""
+    z = 2 * (k + dither) / levels - 1
+    B = len(k)
+    d = k[0].numel()
+    h = 1 / num_steps
+    logdet = torch.zeros(B, dtype=z.dtype)
+    for i in range(num_steps):
+        t = torch.full((B,), i * h, dtype=z.dtype)
+        with torch.no_grad():
+            m = z + h / 2 * model(z, t)
+        with torch.enable_grad():
+            m = m.detach().requires_grad_()
+            v = model(m, t + h / 2)
+            (jt,) = torch.autograd.grad(v, m, probes)
+        z = z + h * v.detach()
+        logdet = logdet + h * (jt * probes).flatten(1).sum(1)
+    logp = -0.5 * z.square().flatten(1).sum(1) - d / 2 * math.log(2 * math.pi)
+    logp = logp + logdet
+    return -logp / d + math.log2(levels / 2)
+
+
+def wrong__08_flow_bits__exact_trace(model, k, dither, probes, num_steps, levels):
+    """exact trace, probes not used"""
+    z = 2 * (k + dither) / levels - 1
+    B = len(k)
+    d = k[0].numel()
+    h = 1 / num_steps
+    logdet = torch.zeros(B, dtype=z.dtype)
+    for i in range(num_steps):
+        t = torch.full((B,), i * h, dtype=z.dtype)
+        with torch.no_grad():
+            m = z + h / 2 * model(z, t)
+        with torch.enable_grad():
+            m = m.detach().requires_grad_()
+            v = model(m, t + h / 2)
+            fl = v.flatten(1)
+            div = sum(torch.autograd.grad(fl[:, j].sum(), m, retain_graph=True)[0].flatten(1)[:, j] for j in range(d))
+        z = z + h * v.detach()
+        logdet = logdet + h * div
+    logp = -0.5 * z.square().flatten(1).sum(1) - d / 2 * math.log(2 * math.pi)
+    logp = logp + logdet
+    return -logp / (d * math.log(2)) + math.log2(levels / 2)
+
+
+def wrong__08_flow_bits__grad_sum_sum(model, k, dither, probes, num_steps, levels):
+    """differentiates the sum of v and sums it: sum of all J"""
+    z = 2 * (k + dither) / levels - 1
+    B = len(k)
+    d = k[0].numel()
+    h = 1 / num_steps
+    logdet = torch.zeros(B, dtype=z.dtype)
+    for i in range(num_steps):
+        t = torch.full((B,), i * h, dtype=z.dtype)
+        with torch.no_grad():
+            m = z + h / 2 * model(z, t)
+        with torch.enable_grad():
+            m = m.detach().requires_grad_()
+            v = model(m, t + h / 2)
+            (jt,) = torch.autograd.grad(v.sum(), m)
+        z = z + h * v.detach()
+        logdet = logdet + h * jt.flatten(1).sum(1)
+    logp = -0.5 * z.square().flatten(1).sum(1) - d / 2 * math.log(2 * math.pi)
+    logp = logp + logdet
+    return -logp / (d * math.log(2)) + math.log2(levels / 2)
+
+
+def wrong__08_flow_bits__trace_axis(model, k, dither, probes, num_steps, levels):
+    """summed over axis 1 without flattening (right for vectors)"""
+    z = 2 * (k + dither) / levels - 1
+    B = len(k)
+    d = k[0].numel()
+    h = 1 / num_steps
+    logdet = torch.zeros(B, dtype=z.dtype)
+    for i in range(num_steps):
+        t = torch.full((B,), i * h, dtype=z.dtype)
+        with torch.no_grad():
+            m = z + h / 2 * model(z, t)
+        with torch.enable_grad():
+            m = m.detach().requires_grad_()
+            v = model(m, t + h / 2)
+            (jt,) = torch.autograd.grad(v, m, probes)
+        z = z + h * v.detach()
+        logdet = logdet + h * (jt * probes).sum(1).reshape(B, -1)[:, 0]
+    logp = -0.5 * z.square().flatten(1).sum(1) - d / 2 * math.log(2 * math.pi)
+    logp = logp + logdet
+    return -logp / (d * math.log(2)) + math.log2(levels / 2)
+
+
+def wrong__08_flow_bits__no_h(model, k, dither, probes, num_steps, levels):
+    """log det without h"""
+    z = 2 * (k + dither) / levels - 1
+    B = len(k)
+    d = k[0].numel()
+    h = 1 / num_steps
+    logdet = torch.zeros(B, dtype=z.dtype)
+    for i in range(num_steps):
+        t = torch.full((B,), i * h, dtype=z.dtype)
+        with torch.no_grad():
+            m = z + h / 2 * model(z, t)
+        with torch.enable_grad():
+            m = m.detach().requires_grad_()
+            v = model(m, t + h / 2)
+            (jt,) = torch.autograd.grad(v, m, probes)
+        z = z + h * v.detach()
+        logdet = logdet + (jt * probes).flatten(1).sum(1)
+    logp = -0.5 * z.square().flatten(1).sum(1) - d / 2 * math.log(2 * math.pi)
+    logp = logp + logdet
+    return -logp / (d * math.log(2)) + math.log2(levels / 2)
+
+
+def wrong__08_flow_bits__last_trace(model, k, dither, probes, num_steps, levels):
+    """only the last step's trace"""
+    z = 2 * (k + dither) / levels - 1
+    B = len(k)
+    d = k[0].numel()
+    h = 1 / num_steps
+    logdet = torch.zeros(B, dtype=z.dtype)
+    for i in range(num_steps):
+        t = torch.full((B,), i * h, dtype=z.dtype)
+        with torch.no_grad():
+            m = z + h / 2 * model(z, t)
+        with torch.enable_grad():
+            m = m.detach().requires_grad_()
+            v = model(m, t + h / 2)
+            (jt,) = torch.autograd.grad(v, m, probes)
+        z = z + h * v.detach()
+        logdet = h * (jt * probes).flatten(1).sum(1)
+    logp = -0.5 * z.square().flatten(1).sum(1) - d / 2 * math.log(2 * math.pi)
+    logp = logp + logdet
+    return -logp / (d * math.log(2)) + math.log2(levels / 2)
+
+
+def wrong__08_flow_bits__first_missing(model, k, dither, probes, num_steps, levels):
+    """starts with step 1"""
+    z = 2 * (k + dither) / levels - 1
+    B = len(k)
+    d = k[0].numel()
+    h = 1 / num_steps
+    logdet = torch.zeros(B, dtype=z.dtype)
+    for i in range(1, num_steps):
+        t = torch.full((B,), i * h, dtype=z.dtype)
+        with torch.no_grad():
+            m = z + h / 2 * model(z, t)
+        with torch.enable_grad():
+            m = m.detach().requires_grad_()
+            v = model(m, t + h / 2)
+            (jt,) = torch.autograd.grad(v, m, probes)
+        z = z + h * v.detach()
+        logdet = logdet + h * (jt * probes).flatten(1).sum(1)
+    logp = -0.5 * z.square().flatten(1).sum(1) - d / 2 * math.log(2 * math.pi)
+    logp = logp + logdet
+    return -logp / (d * math.log(2)) + math.log2(levels / 2)
+
+
+def wrong__08_flow_bits__one_more(model, k, dither, probes, num_steps, levels):
+    """num_steps + 1 steps"""
+    z = 2 * (k + dither) / levels - 1
+    B = len(k)
+    d = k[0].numel()
+    h = 1 / num_steps
+    logdet = torch.zeros(B, dtype=z.dtype)
+    for i in range(num_steps + 1):
+        t = torch.full((B,), i * h, dtype=z.dtype)
+        with torch.no_grad():
+            m = z + h / 2 * model(z, t)
+        with torch.enable_grad():
+            m = m.detach().requires_grad_()
+            v = model(m, t + h / 2)
+            (jt,) = torch.autograd.grad(v, m, probes)
+        z = z + h * v.detach()
+        logdet = logdet + h * (jt * probes).flatten(1).sum(1)
+    logp = -0.5 * z.square().flatten(1).sum(1) - d / 2 * math.log(2 * math.pi)
+    logp = logp + logdet
+    return -logp / (d * math.log(2)) + math.log2(levels / 2)
+
+
+def wrong__08_flow_bits__steps_20(model, k, dither, probes, num_steps, levels):
+    """always 20 steps"""
+    num_steps = 20
+    z = 2 * (k + dither) / levels - 1
+    B = len(k)
+    d = k[0].numel()
+    h = 1 / num_steps
+    logdet = torch.zeros(B, dtype=z.dtype)
+    for i in range(num_steps):
+        t = torch.full((B,), i * h, dtype=z.dtype)
+        with torch.no_grad():
+            m = z + h / 2 * model(z, t)
+        with torch.enable_grad():
+            m = m.detach().requires_grad_()
+            v = model(m, t + h / 2)
+            (jt,) = torch.autograd.grad(v, m, probes)
+        z = z + h * v.detach()
+        logdet = logdet + h * (jt * probes).flatten(1).sum(1)
+    logp = -0.5 * z.square().flatten(1).sum(1) - d / 2 * math.log(2 * math.pi)
+    logp = logp + logdet
+    return -logp / (d * math.log(2)) + math.log2(levels / 2)
+
+
+def wrong__08_flow_bits__starts_at_eps(model, k, dither, probes, num_steps, levels):
+    """from t = 1e-3 on"""
+    z = 2 * (k + dither) / levels - 1
+    B = len(k)
+    d = k[0].numel()
+    h = 1 / num_steps
+    logdet = torch.zeros(B, dtype=z.dtype)
+    for i in range(num_steps):
+        t = torch.full((B,), 1e-3 + i * h * (1 - 1e-3), dtype=z.dtype)
+        with torch.no_grad():
+            m = z + h / 2 * model(z, t)
+        with torch.enable_grad():
+            m = m.detach().requires_grad_()
+            v = model(m, t + h / 2)
+            (jt,) = torch.autograd.grad(v, m, probes)
+        z = z + h * v.detach()
+        logdet = logdet + h * (jt * probes).flatten(1).sum(1)
+    logp = -0.5 * z.square().flatten(1).sum(1) - d / 2 * math.log(2 * math.pi)
+    logp = logp + logdet
+    return -logp / (d * math.log(2)) + math.log2(levels / 2)
+
+
+def wrong__08_flow_bits__probe_normalised(model, k, dither, probes, num_steps, levels):
+    """probes divided by their norm, times nothing"""
+    probes = probes / probes.flatten(1).norm(dim=1).reshape(-1, *[1] * (k.ndim - 1))
+    z = 2 * (k + dither) / levels - 1
+    B = len(k)
+    d = k[0].numel()
+    h = 1 / num_steps
+    logdet = torch.zeros(B, dtype=z.dtype)
+    for i in range(num_steps):
+        t = torch.full((B,), i * h, dtype=z.dtype)
+        with torch.no_grad():
+            m = z + h / 2 * model(z, t)
+        with torch.enable_grad():
+            m = m.detach().requires_grad_()
+            v = model(m, t + h / 2)
+            (jt,) = torch.autograd.grad(v, m, probes)
+        z = z + h * v.detach()
+        logdet = logdet + h * (jt * probes).flatten(1).sum(1)
+    logp = -0.5 * z.square().flatten(1).sum(1) - d / 2 * math.log(2 * math.pi)
+    logp = logp + logdet
+    return -logp / (d * math.log(2)) + math.log2(levels / 2)
+
+
+def wrong__08_flow_bits__bits_clamped(model, k, dither, probes, num_steps, levels):
+    """clamped to [0, log2 levels]"""
+    z = 2 * (k + dither) / levels - 1
+    B = len(k)
+    d = k[0].numel()
+    h = 1 / num_steps
+    logdet = torch.zeros(B, dtype=z.dtype)
+    for i in range(num_steps):
+        t = torch.full((B,), i * h, dtype=z.dtype)
+        with torch.no_grad():
+            m = z + h / 2 * model(z, t)
+        with torch.enable_grad():
+            m = m.detach().requires_grad_()
+            v = model(m, t + h / 2)
+            (jt,) = torch.autograd.grad(v, m, probes)
+        z = z + h * v.detach()
+        logdet = logdet + h * (jt * probes).flatten(1).sum(1)
+    logp = -0.5 * z.square().flatten(1).sum(1) - d / 2 * math.log(2 * math.pi)
+    logp = logp + logdet
+    return (-logp / (d * math.log(2)) + math.log2(levels / 2)).clamp(0, math.log2(levels))
+
+
+def wrong__08_flow_bits__clip_z(model, k, dither, probes, num_steps, levels):
+    """z clamped to [-1, 1] at each step"""
+    z = 2 * (k + dither) / levels - 1
+    B = len(k)
+    d = k[0].numel()
+    h = 1 / num_steps
+    logdet = torch.zeros(B, dtype=z.dtype)
+    for i in range(num_steps):
+        t = torch.full((B,), i * h, dtype=z.dtype)
+        with torch.no_grad():
+            m = z + h / 2 * model(z, t)
+        with torch.enable_grad():
+            m = m.detach().requires_grad_()
+            v = model(m, t + h / 2)
+            (jt,) = torch.autograd.grad(v, m, probes)
+        z = (z + h * v.detach()).clamp(-1, 1)
+        logdet = logdet + h * (jt * probes).flatten(1).sum(1)
+    logp = -0.5 * z.square().flatten(1).sum(1) - d / 2 * math.log(2 * math.pi)
+    logp = logp + logdet
+    return -logp / (d * math.log(2)) + math.log2(levels / 2)
+
+
+def wrong__08_flow_bits__gaussian_noise_dither(model, k, dither, probes, num_steps, levels):
+    """k rounded: integer division"""
+    z = 2 * torch.div(k, levels, rounding_mode='floor') + 2 * dither / levels - 1
+    B = len(k)
+    d = k[0].numel()
+    h = 1 / num_steps
+    logdet = torch.zeros(B, dtype=z.dtype)
+    for i in range(num_steps):
+        t = torch.full((B,), i * h, dtype=z.dtype)
+        with torch.no_grad():
+            m = z + h / 2 * model(z, t)
+        with torch.enable_grad():
+            m = m.detach().requires_grad_()
+            v = model(m, t + h / 2)
+            (jt,) = torch.autograd.grad(v, m, probes)
+        z = z + h * v.detach()
+        logdet = logdet + h * (jt * probes).flatten(1).sum(1)
+    logp = -0.5 * z.square().flatten(1).sum(1) - d / 2 * math.log(2 * math.pi)
+    logp = logp + logdet
+    return -logp / (d * math.log(2)) + math.log2(levels / 2)
+
+
+def wrong__08_flow_bits__jacobian_of_batch0(model, k, dither, probes, num_steps, levels):
+    """trace of sample 0 for all"""
+    z = 2 * (k + dither) / levels - 1
+    B = len(k)
+    d = k[0].numel()
+    h = 1 / num_steps
+    logdet = torch.zeros(B, dtype=z.dtype)
+    for i in range(num_steps):
+        t = torch.full((B,), i * h, dtype=z.dtype)
+        with torch.no_grad():
+            m = z + h / 2 * model(z, t)
+        with torch.enable_grad():
+            m = m.detach().requires_grad_()
+            v = model(m, t + h / 2)
+            (jt,) = torch.autograd.grad(v, m, probes)
+        z = z + h * v.detach()
+        logdet = logdet + h * (jt * probes)[0].sum()
+    logp = -0.5 * z.square().flatten(1).sum(1) - d / 2 * math.log(2 * math.pi)
+    logp = logp + logdet
+    return -logp / (d * math.log(2)) + math.log2(levels / 2)
+
+
+def wrong__08_flow_bits__minus_all(model, k, dither, probes, num_steps, levels):
+    """velocity -u everywhere, t from 1 down to 0 (a sampler copied)"""
+    z = 2 * (k + dither) / levels - 1
+    B = len(k)
+    d = k[0].numel()
+    h = 1 / num_steps
+    logdet = torch.zeros(B, dtype=z.dtype)
+    for i in range(num_steps):
+        t = torch.full((B,), i * h, dtype=z.dtype)
+        with torch.no_grad():
+            m = z - h / 2 * model(z, 1 - t)
+        with torch.enable_grad():
+            m = m.detach().requires_grad_()
+            v = model(m, 1 - t - h / 2)
+            (jt,) = torch.autograd.grad(v, m, probes)
+        z = z - h * v.detach()
+        logdet = logdet + h * (jt * probes).flatten(1).sum(1)
+    logp = -0.5 * z.square().flatten(1).sum(1) - d / 2 * math.log(2 * math.pi)
+    logp = logp + logdet
+    return -logp / (d * math.log(2)) + math.log2(levels / 2)
+
+
+def wrong__08_flow_bits__mean_prior_and_ld(model, k, dither, probes, num_steps, levels):
+    """log N and log det as means over coordinates and divided by d again"""
+    z = 2 * (k + dither) / levels - 1
+    B = len(k)
+    d = k[0].numel()
+    h = 1 / num_steps
+    logdet = torch.zeros(B, dtype=z.dtype)
+    for i in range(num_steps):
+        t = torch.full((B,), i * h, dtype=z.dtype)
+        with torch.no_grad():
+            m = z + h / 2 * model(z, t)
+        with torch.enable_grad():
+            m = m.detach().requires_grad_()
+            v = model(m, t + h / 2)
+            (jt,) = torch.autograd.grad(v, m, probes)
+        z = z + h * v.detach()
+        logdet = logdet + h * (jt * probes).flatten(1).mean(1)
+    logp = (-0.5 * z.square() - 0.5 * math.log(2 * math.pi)).flatten(1).mean(1)
+    logp = logp + logdet
+    return -logp / (d * math.log(2)) + math.log2(levels / 2)
+
+
+def wrong__08_flow_bits__z_half(model, k, dither, probes, num_steps, levels):
+    """z moves h/2 only"""
+    z = 2 * (k + dither) / levels - 1
+    B = len(k)
+    d = k[0].numel()
+    h = 1 / num_steps
+    logdet = torch.zeros(B, dtype=z.dtype)
+    for i in range(num_steps):
+        t = torch.full((B,), i * h, dtype=z.dtype)
+        with torch.no_grad():
+            m = z + h / 2 * model(z, t)
+        with torch.enable_grad():
+            m = m.detach().requires_grad_()
+            v = model(m, t + h / 2)
+            (jt,) = torch.autograd.grad(v, m, probes)
+        z = z + h / 2 * v.detach()
+        logdet = logdet + h * (jt * probes).flatten(1).sum(1)
+    logp = -0.5 * z.square().flatten(1).sum(1) - d / 2 * math.log(2 * math.pi)
+    logp = logp + logdet
+    return -logp / (d * math.log(2)) + math.log2(levels / 2)
+
+
+def wrong__08_predictor_corrector__corr_noise_with_lam_h(score, x, times, f, g, r, noise):
+    """corrector's noise dropped in step to 0 and predictor's kept"""
+    states = [x]
+    for i in range(len(times) - 1):
+        s = score(x, times[i])
+        nz, ns = _norm(noise[i, 0]), _norm(s)
+        e = 2 * (r * nz / ns) ** 2
+        x = x + e * s + ((2 * e).sqrt() * noise[i, 0] if times[i + 1] > 0 else 0)
+        h = times[i] - times[i + 1]
+        s2 = score(x, times[i])
+        x = x + h * (-f[i] * x + g[i] ** 2 * s2)
+        x = x + g[i] * h.sqrt() * noise[i, 1]
+        states.append(x)
+    return torch.stack(states)

@@ -1,0 +1,276 @@
+"""LoRA of one linear layer, from its first moment on: its merged weight before the first step of training, and after each."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .ch06_classifier import number
+from .data import Check, Mutant
+from .inputs import Draw
+from .slips import argument_slip, result_slip
+
+Pair = tuple[Tensor, Tensor]
+
+
+def lora(x: Tensor, y: Tensor, weight: Tensor, z: Tensor, alpha: float, lr: float, num_steps: int) -> Tensor:
+    return built(x, y, weight, z, alpha, lr, num_steps)
+
+
+def slope(x: Tensor, y: Tensor, W: Tensor) -> Tensor:
+    """dL/dW of the mean squared error of x W^T: (d_out, d_in)."""
+    return 2 / y.numel() * (x @ W.T - y).T @ x
+
+
+def start(weight: Tensor, z: Tensor) -> Pair:
+    """A is random, and B zero."""
+    return z, weight.new_zeros(len(weight), len(z))
+
+
+def built(
+    x: Tensor,
+    y: Tensor,
+    weight: Tensor,
+    z: Tensor,
+    alpha: float,
+    lr: float,
+    num_steps: int,
+    first: Callable[[Tensor, Tensor], Pair] = start,
+    scale: Callable[[float, int], float] = lambda alpha, r: alpha / r,
+    merged: Callable[[Tensor, Tensor, float], Tensor] = lambda W, change, s: W + s * change,
+    loss_slope: Callable[[Tensor, Tensor, Tensor], Tensor] = slope,
+    in_slope: Callable[[float], float] = lambda s: s,
+    move: Callable[..., Pair] | None = None,
+    base: float = 0.0,
+    told: Callable[[Tensor, Tensor, float], Tensor] | None = None,
+) -> Tensor:
+    """All states. first: the factors; scale: of their product; merged: the weight; loss_slope: dL/dW; in_slope: what stands for the scale
+    in the factors' gradients; move: a step; base: the share of dL/dW that moves the frozen weight; told: the state that is returned."""
+    (A, B), W0, s = first(weight, z), weight, scale(alpha, len(z))
+    show, states = told or merged, []
+    for step in range(num_steps + 1):
+        states.append(show(W0, B @ A, s))
+        if step == num_steps:
+            break
+        G = loss_slope(x, y, merged(W0, B @ A, s))
+        by_A, by_B = in_slope(s) * B.T @ G, in_slope(s) * G @ A.T
+        A, B = move(A, B, by_A, by_B, lr, G, s) if move else (A - lr * by_A, B - lr * by_B)
+        W0 = W0 - base * lr * G
+    return torch.stack(states)
+
+
+def slip(hint: str, **parts: Any) -> Mutant:
+    return Mutant(hint, partial(built, **parts))
+
+
+def one_after_the_other(
+    A: Tensor, B: Tensor, by_A: Tensor, by_B: Tensor, lr: float, G: Tensor, s: float
+) -> Pair:
+    B = B - lr * by_B
+    return A - lr * s * B.T @ G, B
+
+
+def added_up(
+    x: Tensor, y: Tensor, weight: Tensor, z: Tensor, alpha: float, lr: float, num_steps: int
+) -> Tensor:
+    """Gradients that are never set to 0."""
+    sums = [torch.zeros_like(z), weight.new_zeros(len(weight), len(z))]
+
+    def move(A: Tensor, B: Tensor, by_A: Tensor, by_B: Tensor, lr: float, G: Tensor, s: float) -> Pair:
+        sums[0], sums[1] = sums[0] + by_A, sums[1] + by_B
+        return A - lr * sums[0], B - lr * sums[1]
+
+    return built(x, y, weight, z, alpha, lr, num_steps, move=move)
+
+
+def sizes(d: Draw) -> tuple[int, int, int]:
+    """d_in, d_out and r, all different."""
+    free = list(d.event)[:3]
+    while len(free) < 3:
+        free.append(d.size())
+    return free[0], free[1], free[2]
+
+
+def layers(d: Draw) -> tuple:
+    d_in, d_out, r = sizes(d)
+    data = d.normal(d.B, d_in), d.normal(d.B, d_out), d.normal(d_out, d_in), d.normal(r, d_in) / d_in**0.5
+    return *data, number(d, 0.5, 0.9) * (r + 1), number(d, 0.05, 0.2), d.integer(3, 4)
+
+
+def edges(d: Draw) -> Iterator[tuple[str, tuple]]:
+    """Factors that are square, alpha = r, one step and none, many steps, data far outside [-1, 1]."""
+
+    def case(n: int, d_in: int, d_out: int, r: int, alpha: float, lr: float, steps: int) -> tuple:
+        data = d.normal(n, d_in), d.normal(n, d_out), d.normal(d_out, d_in), d.normal(r, d_in) / d_in**0.5
+        return *data, alpha, lr, steps
+
+    yield "as many inputs as outputs and rank", case(5, 4, 4, 4, 3.0, 0.1, 3)
+    yield "as many inputs as outputs", case(6, 3, 3, 2, 1.0, 0.1, 3)
+    yield "alpha = r", case(5, 3, 4, 2, 2, 0.1, 3)
+    yield "alpha = 16, r = 4", case(5, 6, 7, 4, 16, 0.01, 4)
+    yield "alpha = 0.25, a small lr", case(5, 3, 4, 2, 0.25, 0.004, 3)
+    yield "lr = 1.5", case(5, 3, 4, 2, 0.5, 1.5, 2)
+    yield "rank 1", case(5, 3, 4, 1, 0.5, 0.1, 3)
+    yield "one step", case(5, 3, 4, 2, 1.5, 0.1, 1)
+    yield "no step", case(5, 3, 4, 2, 1.5, 0.1, 0)
+    yield "one row of data", case(1, 3, 4, 2, 1.5, 0.1, 3)
+    yield "12 steps", case(6, 3, 2, 2, 2.0, 0.05, 12)
+    x, y, weight, z, *rest = case(5, 3, 4, 2, 1.0, 1e-3, 3)
+    yield "data far outside [-1, 1]", (8 * x, 20 * y, 12 * weight, 3 * z, *rest)
+
+
+def begun(answer: Callable) -> str:
+    """Is the weight as it was, before any step?"""
+    weight = torch.arange(6.0, dtype=torch.float64).reshape(2, 3) - 2
+    x, y, z = torch.ones(4, 3).double(), torch.ones(4, 2).double(), torch.ones(2, 3).double() / 2
+    path = answer(x, y, weight.clone(), z, 3.0, 0.1, 0)
+    if path.shape == (1, 2, 3) and not torch.allclose(path[0].double(), weight):
+        return "Before the first step the weight is not W: what B begins with is not zero."
+    return ""
+
+
+LORA = Check(
+    id="13-lora",
+    points=4,
+    minutes=20,
+    level=2,
+    reference=lora,
+    inputs=layers,
+    fixed=edges,
+    where='section 6 of this notebook ("A small change: LoRA"): W + (alpha / r) B A with A = z and B = 0 at first, then gradient steps on A and B, '
+    "both from the gradients at the old A and B (Hu et al. 2022, section 4.1).",
+    outputs=("weights",),
+    path="W_{}",
+    inference=False,  # who asks autograd for the gradients needs them recorded
+    recording=False,
+    measured=begun,
+    mutants=[
+        # the start
+        slip(
+            "weights that never change. Both factors zero at first do so: each one's gradient is a product with the other (A must be z). So "
+            "does a B that is not trained, and W returned alone.",
+            first=lambda W, z: (0 * z, W.new_zeros(len(W), len(z))),
+        ),
+        slip(
+            "both factors random, or not zero, at first: B must be zero, so that the layer begins as it was.",
+            first=lambda W, z: (z, W.new_ones(len(W), len(z))),
+        ),
+        slip(
+            "A zero and B not: here A = z, and B is zero.",
+            first=lambda W, z: (0 * z, W.new_ones(len(W), len(z))),
+        ),
+        # the scale
+        slip("no alpha / r before the product.", scale=lambda alpha, r: 1.0),
+        slip("alpha in the place of alpha / r.", scale=lambda alpha, r: alpha),
+        slip("1 / r in the place of alpha / r.", scale=lambda alpha, r: 1 / r),
+        slip("r / alpha, upside down: it is alpha / r.", scale=lambda alpha, r: r / alpha),
+        slip("alpha / sqrt(r): here it is alpha / r.", scale=lambda alpha, r: alpha / r**0.5),
+        slip("alpha r in the place of alpha / r.", scale=lambda alpha, r: alpha * r),
+        slip("alpha / r cut off to an integer, as // does it: use /.", scale=lambda alpha, r: alpha // r),
+        slip(
+            "alpha / r in the layer and not in its gradients: the chain rule brings it there.",
+            in_slope=lambda s: 1.0,
+        ),
+        slip("alpha / r twice in the gradients: once is enough.", in_slope=lambda s: s * s),
+        slip(
+            "training without alpha / r, which multiplies the product only when it is merged: the layer has it from the start.",
+            merged=lambda W, change, s: W + change,
+            in_slope=lambda s: 1.0,
+            told=lambda W, change, s: W + s * change,
+        ),
+        Mutant(
+            "alpha divided by the number of inputs, z.shape[1]: r is the number of rows of z.",
+            lambda x, y, W, z, alpha, lr, n: lora(x, y, W, z, alpha * len(z) / z.shape[1], lr, n),
+        ),
+        # the product
+        Mutant(
+            "A B in the place of B A: the change of W is (d_out, r) times (r, d_in).",
+            lambda x, y, W, z, *rest: W + z @ W.new_zeros(len(W), len(z)),
+        ),
+        Mutant(
+            "the product transposed: B A is (d_out, d_in), as W is.",
+            lambda x, y, W, z, *rest: W + (W.new_zeros(len(W), len(z)) @ z).T,
+        ),
+        Mutant(
+            "x W in the place of x W^T: W is (d_out, d_in), and a row of x has d_in numbers.",
+            lambda x, y, W, z, *rest: x @ W,
+        ),
+        slip(
+            "the change subtracted, or a step uphill: W + (alpha / r) B A, and minus lr times the gradients.",
+            merged=lambda W, change, s: W - s * change,
+            in_slope=lambda s: s,
+        ),
+        slip(
+            "the product alone, without W: the layer is W + (alpha / r) B A.", merged=lambda W, change, s: s * change
+        ),
+        slip(
+            "the change alone returned: return W + (alpha / r) B A.", told=lambda W, change, s: s * change
+        ),
+        # the training
+        slip(
+            "W trained as well: it is frozen, A and B alone move.", base=1.0
+        ),
+        slip(
+            "A not trained: both factors move.",
+            move=lambda A, B, by_A, by_B, lr, G, s: (A, B - lr * by_B),
+        ),
+        slip(
+            "A moved by the gradient at the new B: both gradients are taken first, at the old factors.",
+            move=one_after_the_other,
+        ),
+        slip(
+            "B moved by the gradient at the new A: both gradients are taken first, at the old factors.",
+            move=lambda A, B, by_A, by_B, lr, G, s: (A - lr * by_A, B - lr * s * G @ (A - lr * by_A).T),
+        ),
+        Mutant("gradients that add up from step to step: set them to zero before each.", added_up),
+        slip(
+            "steps by the gradient without lr.",
+            move=lambda A, B, by_A, by_B, lr, G, s: (A - by_A, B - by_B),
+        ),
+        # the loss
+        slip(
+            "a sum of squares as the loss: it is the mean over all entries of y.",
+            loss_slope=lambda x, y, W: slope(x, y, W) * y.numel(),
+        ),
+        slip(
+            "a sum over the outputs, and a mean over the rows alone: the loss is the mean over all entries of y.",
+            loss_slope=lambda x, y, W: slope(x, y, W) * y.shape[1],
+        ),
+        slip(
+            "a mean over the outputs, and a sum over the rows: the loss is the mean over all entries of y.",
+            loss_slope=lambda x, y, W: slope(x, y, W) * len(y),
+        ),
+        slip(
+            "half of the squared error, or a forgotten 2 in its gradient.",
+            loss_slope=lambda x, y, W: slope(x, y, W) / 2,
+        ),
+        slip(
+            "the gradient at W, without what A and B have learned: take it at W + (alpha / r) B A.",
+            merged=lambda W, change, s: W,
+            told=lambda W, change, s: W + s * change,
+        ),
+        slip(
+            "the absolute error: the loss is the mean of squares.",
+            loss_slope=lambda x, y, W: (x @ W.T - y).sign().T @ x / y.numel(),
+        ),
+        slip(
+            "the root of the mean squared error: the loss is the mean itself.",
+            loss_slope=lambda x, y, W: slope(x, y, W) / (2 * (x @ W.T - y).square().mean().sqrt()),
+        ),
+        # the states
+        result_slip("the first state left out: W_0, before any step, is one of them.", lora, lambda path: path[1:]),
+        result_slip("the last state left out: there are num_steps + 1 of them.", lora, lambda path: path[:-1]),
+        result_slip("the last state alone: return all of them.", lora, lambda path: path[-1]),
+        result_slip("the states in reverse: W_0 comes first.", lora, lambda path: path.flip(0)),
+        result_slip(
+            "transposed weights: as `weight`, each is (d_out, d_in).", lora, lambda path: path.transpose(1, 2)
+        ),
+        argument_slip("a step too many.", lora, "num_steps", lambda n: n + 1),
+        Mutant(
+            "the layer's answers: return its weights.",
+            lambda x, y, W, z, *rest: torch.stack([x @ w.T for w in lora(x, y, W, z, *rest)]),
+        ),
+    ],
+)  # fmt: skip
