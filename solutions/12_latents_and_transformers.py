@@ -39,11 +39,16 @@
 # %% [markdown]
 # ## Notation
 #
-# {{notation image latent coder latent_scale x0 sigma x D grid sigma_data lambda y w}}
+# {{notation image latent coder latent_scale x0 sigma x D grid sigma_data snr lambda y w}}
 #
 # In the earlier chapters $x_0$ was an image. From {{section The scale}} on it is a scaled latent,
 # $x_0 = s_\zeta\,\zeta$, and all formulas of the earlier chapters hold for it as they stand. The decoder, which
-# Rombach et al. call $\mathcal D$, is $\mathcal G$ here: $D$ is the denoiser.
+# Rombach et al. call $\mathcal D$, is $\mathcal G$ here: $D$ is the denoiser. $\sigma_\text{data}$ is the standard deviation of
+# these data, so of scaled latents, 1.
+#
+# Some letters mean two things, as in the papers. $h$ is the height of a latent in $h \times w$, the width of a blur in
+# {{section The scale}}, and the tokens from {{section The noise level}} on. $N$ counts the steps of a sampler, and
+# from {{section An image}} on the tokens. "scale" is $s_\zeta$, and in adaLN a factor that the network makes.
 
 # %%
 import copy
@@ -125,9 +130,9 @@ plots.filmstrip(
 )
 
 # %% [markdown]
-# The decoder's error has a meaning beyond these pictures. No sample that is decoded can look better than what the
-# decoder makes of the latent of a *real* image. So it is the floor of every measure: a perfect diffusion model in
-# these latents scores what reconstructions score. The card of the autoencoder has them measured, on 10,000 test
+# The decoder's error has a meaning beyond these pictures. A perfect diffusion model in these latents draws them as the
+# encoder makes them of real images, so its samples score what reconstructions score. That is the floor that a better
+# diffusion model comes near. The card of the autoencoder has them measured, on 10,000 test
 # digits and, for the Fréchet distance (in the judge's features, 1,000 images), on training digits. "Floor of the
 # measure" is what real digits score.
 
@@ -217,9 +222,9 @@ agree("the bound, and L / (2 tau) + const", likelihood + kl, L / beta + constant
 # %% [markdown]
 # ### What the regulariser fixes: without it, latents have no unit
 #
-# Set $\beta = 0$, and nothing in the loss says how large latents should be. Multiply the encoder's last layer by
-# 1000, divide the decoder's first layer by 1000: the images stay the same, and so does the loss. With $\beta > 0$ the
-# KL term sees the change.
+# Set $\beta = 0$, and nothing in the loss says how large latents should be. Multiply $m$ and $\sqrt v$ by 1000, and divide
+# the weights of the decoder's first layer by 1000: the images stay the same, and so does the loss. With $\beta > 0$
+# the KL term sees the change.
 #
 # **Predict, then run.** What does the KL term become?
 
@@ -230,30 +235,30 @@ with torch.no_grad():
     half = coder.latent_channels  # the first half of the answers is the mean, the second the log-variance
     last.weight[:half] *= 1000
     last.bias[:half] *= 1000
-    first.weight /= 1000
-    same_images, far_mean, _ = stretched(images)
-    plain_images, near_mean, _ = coder(images)
+    last.bias[half:] += 2 * math.log(1000)
+    first.weight /= 1000  # its bias stays: it is added to what is right already
+    same_images, far_mean, far_log_variance = stretched(images, eps)
+    plain_images, near_mean, _ = coder(images, eps)
 agree("the decoded images of both", same_images, plain_images, 1e-4)
-print(f"standard deviation of the latents: {near_mean.std():.2f}, and {far_mean.std():.0f}")
-far_kl = 0.5 * (far_mean**2 + log_variance.exp() - 1 - log_variance).flatten(1).sum(1)
+print(f"standard deviation of the means: {near_mean.std():.2f}, and {far_mean.std():.0f}")
+far_kl = 0.5 * (far_mean**2 + far_log_variance.exp() - 1 - far_log_variance).flatten(1).sum(1)
 print(f"KL: {kl.mean():.0f} nats, and {far_kl.mean():.3g}")
 claim("the KL term grows a hundred thousand times", far_kl.mean() > 1e5 * kl.mean())
 
 # %% [markdown]
-# The KL term does a second thing. With it the decoder is trained on *noisy* latents, so it must answer latents near
-# each other by images near each other. Without it, training shows the decoder exact latents alone; what lies between
-# them is left to chance. A diffusion model never hits a latent exactly, so this is what it needs.
+# The *sample* $\zeta$ does a second thing: the decoder sees noisy latents, so it must answer latents near each other by
+# images near each other. A diffusion model never hits a latent exactly, so this is what it needs. And the KL term
+# keeps the noise alive: $-\ln v$ is a price for a small $v$.
 #
-# ### Four small autoencoders, trained here
+# ### Small autoencoders, trained here: what does the noise do, what the KL term?
 #
-# The cell trains four of them for a few seconds each: three with the regulariser and 1, 4 and 16 latent channels, and
-# one without it. Their training is far from its end. What can be compared is the four of them, which saw the same
-# batches.
+# The two are told apart by four trainings: with and without the KL term, and each with the sample $\zeta$ or with the
+# mean $m$ in its place. A fifth has one latent channel. They take a few seconds each, far from a training's end, and
+# see the same batches and noises; each is one run, so look at what is large.
 #
-# **Predict, then run.** Then the table: reconstruction of held-out digits, the standard deviation of the latents, the
-# largest entry in units of it, the fourth moment over the squared second (3 for a Gaussian), and how much the squared
-# error rises when the latents are off by noise of 0.4 of their standard deviation. Which columns will tell the fourth
-# from the second?
+# **Predict, then run.** The table has the squared error of held-out digits, the standard deviation of their latents
+# (the means), the mean of $v$, and how much the squared error rises when the latents are off by noise of 0.4 of their
+# standard deviation. Which of the four reconstructs worst, and which suffers least from the noise?
 
 # %%
 STEPS = course.pick(small=120, large=1500)
@@ -280,17 +285,17 @@ def fit(net, loss_of, steps, lr=3e-3):
 
 
 # %%
-def small_autoencoder(channels, beta):
-    """An autoencoder of digits with so many latent channels, trained for STEPS steps of 32 digits."""
+def small_autoencoder(channels, beta, sampled):
+    """An autoencoder of digits, trained for STEPS steps of 32. sampled: does the decoder see samples, or means?"""
     torch.manual_seed(0)
     net = Autoencoder(28, 1, channels, widths=(16, 32)).to(course.device)
     rows = torch.randint(0, len(digits), (STEPS, 32), generator=torch.Generator().manual_seed(1))
 
     def loss_of(step):
         x = digits.images[rows[step]].to(course.device)
-        eps = (
-            dc.Noise(step, per_sample=False).randn(32, channels, 7, 7, device=course.device) if beta else None
-        )
+        eps = None  # the means
+        if sampled:
+            eps = dc.Noise(step, per_sample=False).randn(32, channels, 7, 7, device=course.device)
         return dc.losses.autoencoder_loss(x, *net(x, eps), beta)
 
     fit(net, loss_of, STEPS)
@@ -298,10 +303,11 @@ def small_autoencoder(channels, beta):
 
 
 TRAINED = {
-    "1 channel": (1, beta),
-    "4 channels": (4, beta),
-    "16 channels": (16, beta),
-    "4 channels, beta = 0": (4, 0.0),
+    "1 channel: KL, noise": (1, beta, True),
+    "4 channels: KL, noise": (4, beta, True),
+    "4 channels: noise alone": (4, 0.0, True),
+    "4 channels: KL alone": (4, beta, False),
+    "4 channels: neither": (4, 0.0, False),
 }
 small = {name: small_autoencoder(*setting) for name, setting in TRAINED.items()}
 
@@ -311,63 +317,57 @@ lines, found = [], {}
 for name, net in {**small, "the shipped one": coder}.items():
     own = LatentSpace(net)
     latents = own.encode(held_out.images)
-    spread, centred = latents.std(), latents - latents.mean()
+    spread = latents.std()
     error = mse_loss(own.decode(latents), held_out.images).item()
     shaken = own.decode(latents + 0.4 * spread * dc.Noise(2, per_sample=False).like(latents))
     rise = mse_loss(shaken, held_out.images).item() - error
-    found[name] = {"error": error, "spread": spread.item(), "rise": rise}
-    kurtosis = (centred / spread).pow(4).mean()
-    largest = (centred.abs().max() / spread).item()
-    found[name]["largest"] = largest
-    lines.append(
-        (
-            name,
-            latents[0].numel(),
-            f"{error:.4f}",
-            f"{spread:.2f}",
-            f"{largest:.1f}",
-            f"{kurtosis:.1f}",
-            f"{rise:.4f}",
-        )
-    )
-show_table(
-    ["autoencoder", "numbers", "squared error", "std", "largest / std", "fourth moment", "rise by noise"],
-    lines,
-)
-claim("4 channels reconstruct better than 1", found["4 channels"]["error"] < found["1 channel"]["error"])
+    with torch.no_grad():
+        v = net.encode(held_out.images[:500].to(course.device))[1].exp().mean().item()
+    found[name] = {"error": error, "spread": spread.item(), "rise": rise, "v": v}
+    lines.append((name, latents[0].numel(), f"{error:.4f}", f"{spread:.2f}", f"{v:.3f}", f"{rise:.4f}"))
+show_table(["autoencoder", "numbers", "squared error", "std", "mean v", "rise by noise"], lines)
+one_channel, both, noise_alone, kl_alone, neither = (found[name] for name in TRAINED)
+claim("4 channels reconstruct better than 1", both["error"] < one_channel["error"])
 claim(
-    "with the regulariser the standard deviation is between 0.6 and 1.1 each time",
-    all(0.6 < found[name]["spread"] < 1.1 for name in ("1 channel", "4 channels", "16 channels")),
+    "both that were trained with noise reconstruct worse than both that were not, by a tenth or more",
+    min(both["error"], noise_alone["error"]) > 1.1 * max(kl_alone["error"], neither["error"]),
 )
-with_it, without = found["4 channels"], found["4 channels, beta = 0"]
 claim(
-    "without the regulariser digits are reconstructed at least as well", without["error"] <= with_it["error"]
+    "and the KL term changes the error by less than a tenth, with noise and without",
+    all(abs(a["error"] / b["error"] - 1) < 0.1 for a, b in ((both, noise_alone), (kl_alone, neither))),
 )
-claim("and noise in the latents costs more", without["rise"] > with_it["rise"])
 claim(
-    "the largest entries of both differ by less than a third",
-    2 / 3 < without["largest"] / with_it["largest"] < 1.5,
+    "noise in the latents costs least where both are at work: the other three pay a quarter more, or more",
+    min(other["rise"] for other in (noise_alone, kl_alone, neither)) > 1.25 * both["rise"],
 )
+claim(
+    "with the KL term the latents are narrower, with noise and without",
+    both["spread"] < noise_alone["spread"] and kl_alone["spread"] < neither["spread"],
+)
+claim("and where there is noise, its variance v is larger with the KL term", both["v"] > noise_alone["v"])
 
 # %% [markdown]
-# More channels reconstruct better, up to a point: each must be learned, and after so short a training sixteen need
-# not be ahead of four. And what the decoder gains, the diffusion model loses: it has more numbers to make. Rombach et
-# al. (2022, section 4.1) compare such trade-offs on photographs.
+# The error of reconstruction follows the noise, and hardly the KL term at this $\beta$. The width of the latents follows
+# both. With the KL term alone nothing speaks against narrow means, and $v$ goes to 1 where no decoder sees it; with
+# the noise alone it is the other way round, since a small $v$ costs nothing. Together they fix a unit: $v$ is measured
+# against 1, and the means must stand out from $\sqrt v$. And the decoder that bears noise best is the one that saw most
+# of it. With neither, the latents lie where the first random weights and the learning rate put them; any other place
+# would have had the same loss, as you have seen above.
 #
-# The regulariser holds the latents near a standard deviation of 1, whatever their number. Without it they lie where
-# the first random weights and the learning rate put them; one run shows one such place, and you have seen above that
-# any other would have had the same loss. In this short run the latents of both kinds look alike in their largest
-# entries. What differs is the decoder: noise that a sampler will leave in its latents costs more without the
-# regulariser. How much that costs *samples* is not measured here. `diffusion-course train mnist-autoencoder-plain`
-# and then `diffusion-course train mnist-latent-dit-plain` train the pair that would tell.
+# What differences in the last column cost *samples* is not measured here. `diffusion-course train
+# mnist-autoencoder-plain` and then `diffusion-course train mnist-latent-dit-plain` train the pair with $\beta = 0$.
+#
+# More channels reconstruct better, and the diffusion model has more numbers to make. Rombach et al. (2022, section
+# 4.1) compare such trade-offs on photographs.
 
 # %% [markdown]
 # ## 3. The scale of latents
 #
-# The regulariser pulls the latents towards unit variance, and does not get them there: the squared error pulls the
-# other way. The shipped autoencoder's have the standard deviation 0.81. Noise schedules, $\sigma_\text{data}$ and the
-# noise levels of training were chosen for data of a known size. So Rombach et al. (2022, appendix G) multiply the
-# latents by one number before diffusion sees them:
+# The regulariser gets the *samples* of $q$ near unit variance. Diffusion is given their means $m$, as the encoder
+# answers them, and these are narrower: variances add, $\mathrm{Var}[\zeta] = \mathrm{Var}[m] + \mathbb E[v]$. The shipped
+# autoencoder's means have the standard deviation 0.81; in another autoencoder it is another number. Noise schedules,
+# $\sigma_\text{data}$ and the noise levels of training were chosen for data of a known size. So Rombach et al. (2022,
+# appendix G) multiply the latents by one number before diffusion sees them:
 #
 # $$x_0 = s_\zeta\,\zeta, \qquad s_\zeta = \Big(\frac1n \sum (\zeta - \bar\zeta)^2\Big)^{-1/2}, \qquad \bar\zeta = \frac1n \sum \zeta$$
 #
@@ -376,7 +376,8 @@ claim(
 #
 # ### Exercise {{12-latent_scale}}
 #
-# Write $s_\zeta$. The mean is not taken away from the latents, only in the measurement of their size.
+# Write $s_\zeta$. The mean is not taken away from the latents, only in the measurement of their size. Latents may lie far
+# from 0, in float32 too; there the mean of the squares and the square of the mean would cancel to noise.
 #
 # *Hint.* `torch.std` divides by $n - 1$ unless you say `correction=0`.
 
@@ -401,6 +402,10 @@ check("12-latent_scale", latent_scale)
 scale = latent_scale(z)
 print(f"standard deviation {z.std():.4f}, scale {scale:.4f}")
 claim("the latents' standard deviation is 0.81", round(z.std().item(), 2) == 0.81)
+with torch.no_grad():
+    m, log_v = coder.encode(digits.images[:1000])
+print(f"Var[m] + E[v] = {m.var():.3f} + {log_v.exp().mean():.3f} = {m.var() + log_v.exp().mean():.3f}")
+claim("samples of q have a variance within 5 % of 1", abs(m.var() + log_v.exp().mean() - 1) < 0.05)
 agree("the standard deviation of the scaled latents, and 1", (scale * z).std(correction=0), 1.0, 1e-5)
 show_table(
     ["channel", "mean", "standard deviation", "after scaling"],
@@ -422,8 +427,9 @@ show_table(
 # \end{aligned}$$
 #
 # Nothing else happens: $k$ moves the whole schedule along the axis of noise levels. A latent that is ten times too
-# large is still legible at the end of the schedule, where sampling starts from pure noise. One that is ten times too
-# small is lost in noise for most of the schedule, and noisy still at its last level. Even the variance in the place
+# large is still known at the end of Stable Diffusion's schedule ($\sigma = 14.6$), where sampling starts from pure
+# noise; the linear one goes on to 157, and loses it. One that is ten times too small is lost from a quarter of the
+# schedule on, and noisy at its lowest level. Even the variance in the place
 # of the standard deviation, a common slip, is a shift: $s_\zeta^2$ instead of $s_\zeta$ gives $k = s_\zeta$.
 #
 # The cell executes the three lines: the denoiser is the exact one of the latents of 300 digits (blurred with
@@ -446,8 +452,10 @@ agree(
 # %% [markdown]
 # ### The slider: $k$
 #
-# Three digits of the 300, as noise comes over them in a schedule of 1000 steps. What you see is the exact denoiser's
-# guess, decoded: while the digit is known, it is the digit; when it is lost, it is a mean of many.
+# Three digits of the 300, as noise comes over them in a schedule of 1000 steps: that of Stable Diffusion's files, in
+# which $\sqrt{\beta_t}$ rises evenly from $\sqrt{0.00085}$ to $\sqrt{0.012}$, or the linear or cosine one of chapter 4. What you
+# see is the exact denoiser's guess, decoded: while the digit is known, it is the digit; when it is lost, it is a mean of
+# many.
 #
 # **Predict before you move it.** At which $k$ is the digit known to the end? At which is it lost in the first quarter?
 
@@ -456,11 +464,16 @@ TIMES = [1, 100, 250, 400, 550, 700, 850, 1000]
 KS = [0.05, 0.1, 0.3, 1.0, 3.0, 10.0, 20.0]
 
 
-def guesses(k=1.0, schedule="linear"):
+def guessed(k, schedule):
+    """The guesses of the three latents at TIMES: (8, 3, 4, 7, 7)."""
     betas = latent_stds.SCHEDULES[schedule](1000)
     sigmas = dc.NoiseSchedule.from_betas(betas).sigmas[[t - 1 for t in TIMES]] / k
     x = u[:3] + sigmas.reshape(-1, 1, 1, 1, 1) * dc.Noise(4).like(u[:3])
-    guess = torch.stack([D_1(x_t, sigma) for x_t, sigma in zip(x, sigmas, strict=True)])
+    return torch.stack([D_1(x_t, sigma) for x_t, sigma in zip(x, sigmas, strict=True)])
+
+
+def guesses(k=1.0, schedule="Stable Diffusion"):
+    guess = guessed(k, schedule)
     decoded = space.decode((guess / scale.cpu()).flatten(0, 1).float().to(course.device)).unflatten(
         0, guess.shape[:2]
     )
@@ -471,6 +484,16 @@ def guesses(k=1.0, schedule="linear"):
     )
 
 
+# The squared error of a guess: 0 where the latent is known, about 1, its variance, where it is lost.
+off = {
+    (k, name): (guessed(k, name) - u[:3]).square().mean((1, 2, 3, 4))
+    for k, name in ((10.0, "Stable Diffusion"), (10.0, "linear"), (0.1, "Stable Diffusion"))
+}
+claim(
+    "at k = 10 the digits are known at t = 1000 of Stable Diffusion's schedule, and lost at that of the linear one",
+    off[10.0, "Stable Diffusion"][-1] < 0.05 and off[10.0, "linear"][-1] > 0.8,
+)
+claim("at k = 0.1 they are lost from t = 250 on", off[0.1, "Stable Diffusion"][2:].min() > 0.8)
 widgets.slide(
     guesses,
     description="The guesses of the exact denoiser at eight times",
@@ -483,10 +506,12 @@ widgets.slide(
 # ### Find out: is unit variance the best?
 #
 # "Unit variance" is a convention, made for schedules that were chosen for data of about that size. Is it the best for
-# a given recipe? The recipe here: the exact denoiser, 20 evaluations of DPM-Solver++(2M) (chapter 9) at even times of
-# a schedule, from pure noise. `latent_stds.distance(k, schedule)` tells how far its samples end from the exact
-# answer, which begins at $\sigma = 10{,}000$, where nothing of a latent is left: root mean square over the entries,
-# in units of $k$, as the geometric mean over 40 samples.
+# a given recipe? The recipe here: the exact denoiser, 20 evaluations of DPM-Solver++(2M) (chapter 9, section 5 ("Heun's
+# method")) at even times of a schedule, from pure noise. `latent_stds.distance(k, schedule)` tells how far its samples
+# end from the exact answer. Both start from the same 40 draws of noise: the recipe's at its own first level, the exact
+# answer at $\sigma = 10{,}000$, where nothing of a latent is left, and in 400 steps. A distance is the root mean square
+# of the difference over the entries of a sample, in units of the latents' standard deviation $k$; of the 40 the
+# geometric mean is told.
 #
 # **Predict, then run.** Where are the best $k$ of the three schedules: is it one number, and is it 1? Their first and
 # last noise levels stand in the table.
@@ -514,11 +539,11 @@ claim(
 # ### Exercise {{12-best_stds}}
 #
 # Return three numbers: the $k$ for Stable Diffusion's schedule, for the linear and for the cosine one. The score is
-# the geometric mean of the three distances, whose code is called above; lower is better. The marks are
-# {{marks 12-best_stds}}; $k = 1$ three times is not enough for the first. Only $n = 20$ is asked. The check tells the
-# three distances.
+# the geometric mean of the three distances; lower is better. The marks are {{marks 12-best_stds}}; $k = 1$ three times
+# is not enough for the first. Only $n = 20$ is asked, so the three may be written down as they are. The check tells
+# the three distances.
 #
-# Search in a cell of your own, a call takes less than a tenth of a second, and type in the numbers you found.
+# Search in a cell of your own, a call takes about a tenth of a second, and type in the numbers you found.
 #
 # *Hint.* Scan each schedule alone, first coarsely: even steps of $\ln k$.
 
@@ -571,6 +596,12 @@ show_table(
     [(n, *(f"{r:.2f}" for r in row.values())) for n, row in tried.items()],
     "distance of the found k over that of k = 1",
 )
+best = {name: ks[min(range(17), key=curve.__getitem__)].item() for name, curve in curves.items()}
+print(f"best of the scan: {', '.join(f'{name} {k:.2f}' for name, k in best.items())}")
+claim(
+    "the best k of two schedules differ by a factor of 1.5 or more",
+    max(best.values()) > 1.5 * min(best.values()),
+)
 claim("with 20 evaluations each of the three beats k = 1", all(ratio < 1 for ratio in tried[20].values()))
 claim(
     "not with every number of evaluations: with 30, one of them is behind k = 1",
@@ -587,7 +618,8 @@ plots.curves(
 )
 
 # %% [markdown] tags=["solution-only"]
-# The curves rise at both ends, for the two reasons above: at small $k$ the last step begins where much noise is left,
+# Is it one number, and is it 1? Neither: each schedule has its own, one above 1, one near it and one below. The curves
+# rise at both ends, for the two reasons above: at small $k$ the last step begins where much noise is left,
 # at large $k$ sampling begins where the latent would still be seen. In between lies a sharp dip, where errors of
 # different steps cancel each other; a dip belongs to its number of evaluations and its solver, as the last claim
 # shows. So read the result as "the scale and the schedule are one choice, and unit variance is a good place to
@@ -619,7 +651,8 @@ quiz.ask("12-q2")
 #
 # Write the sampler. It returns all $N + 1$ states, stacked along a new first axis, and the images.
 #
-# *Hint.* A list of states, `torch.stack`, and in the last line `decode`. `decode` is asked once, $D$ once in each step.
+# *Hint.* A list of states, `torch.stack`, and in the last line `decode`. `decode` is called once, $D$ once in each step,
+# each with the whole batch.
 
 
 # %%
@@ -645,8 +678,9 @@ def latent_sample(D, decode, noise, sigmas, scale):
 check("12-latent_sample", latent_sample)
 
 # %% [markdown]
-# The course ships a network for these latents, `mnist-latent-dit`: a transformer, of which the rest of the chapter is
-# about. Your sampler draws with it, and the library's must draw the same from the same noise. The second row has
+# The course ships a network for these latents, `mnist-latent-dit`: a transformer, of the kind that the rest of the
+# chapter is about. Your sampler draws with it, and the library's must draw the same from the same noise; it cuts its
+# images, not the latents, to $[-1, 1]$, so yours are cut for the comparison. The second row has
 # guidance, $w = 2$ (chapter 6): $D = D_u + w\,(D_c - D_u)$, in latents as in pixels.
 
 # %%
@@ -693,8 +727,15 @@ claim(
     "final latents leave [-1, 1]: to clip them would be wrong",
     all(d[0][-1].abs().max() > 1.5 for d in drawn.values()),
 )
+claim(
+    "they are narrower than the data, whose standard deviation is 1, by less than a fifth",
+    all(0.8 < d[0][-1].std() < 1 for d in drawn.values()),
+)
 
 # %% [markdown]
+# The data have the standard deviation 1, so these samples are somewhat too narrow: an error of the network, or of 18
+# steps of Euler, which 40 digits do not tell apart.
+#
 # What is decoded on the way? The states in VP coordinates, and $D$'s guess, decoded for the eye alone: the sampler
 # needs no image before its end.
 
@@ -841,7 +882,8 @@ quiz.ask("12-q3")
 #
 # The U-Net adds the embedding of noise level and class to its activations. The DiT lets it *scale and shift* every
 # layer's input, and *gate* its output. Let $h$ be the tokens, (B, N, E), and $e$ the embedding, (B, E): an embedding
-# of $c_\text{noise}$ plus one of the class, after a SiLU. Around each branch $f$, attention or perceptron (Peebles &
+# of $c_\text{noise} = \tfrac14 \ln \sigma$ (chapter 9, section 2 ("Preconditioning")) plus one of the class, after a SiLU.
+# Around each branch $f$, attention or perceptron (Peebles &
 # Xie 2023, section 3.2),
 #
 # $$\begin{aligned}
@@ -855,7 +897,8 @@ quiz.ask("12-q3")
 #
 # ### Exercise {{12-adaln_zero}}
 #
-# Write $h'$ for one branch. `branch` is called once, with a tensor of $h$'s shape.
+# Write $h'$ for one branch. `branch` is called once, whatever the gate is, with a tensor of $h$'s shape.
+# {{section U-Net or transformer}} trains with your function, so gradients must reach $h$, shift, scale, gate, and what `branch` is made of.
 #
 # *Hint.* `torch.nn.functional.layer_norm(h, h.shape[-1:], eps=1e-6)` is LN; its default `eps` is another. A tensor
 # (B, E) needs an axis for the tokens before it meets (B, N, E).
@@ -882,12 +925,14 @@ check("12-adaln_zero", adaln_zero)
 # ### Why zero, and how zeros learn
 #
 # A fresh network of many blocks is a deep random function; the identity is a quiet place to begin (Goyal et al. 2017
-# do the same for residual networks, as Peebles & Xie note). Two slips undo it: `scale` for `1 + scale` wipes out the
-# tokens at the start, and a gate that starts at 1 lets the random branches speak at once.
+# do the same for residual networks, as Peebles & Xie note). A gate that starts at 1 undoes it, and lets the random
+# branches speak at once. `scale` for `1 + scale` does not, for the gate is 0; but then the branch is given nothing but
+# zeros at the start, whatever the tokens are.
 #
 # But can a zero learn? The gradient of the loss with respect to a gate is $f(\dots)$ times what comes from above, and
 # that is not zero. The branch, though, gets the gate times what comes from above: nothing, as long as the gate is 0.
-# And in the course's DiT the last layer is zero as well, so at first nothing comes from above.
+# And in the course's DiT the last layer is zero as well, so at first nothing comes from above: $F = 0$, and
+# $D = c_\text{skip}\,x + c_\text{out}\,F$ (chapter 9, section 2) is $c_\text{skip}\,x$.
 #
 # **Predict, then run.** A fresh DiT takes four training steps. Which of its parts gets a gradient in step 1, in step
 # 2, in step 3: the last layer, the modulations (gates among them), the attention?
@@ -953,18 +998,19 @@ claim("from step 3 on all of them do", min(min(row.values()) for row in seen[2:]
 # $$\begin{aligned}
 # (\text{shift}_1, \text{scale}_1, \text{gate}_1, \text{shift}_2, \text{scale}_2, \text{gate}_2) &= \operatorname{modulation}(e) && \text{(B, 6E) in six parts of E} \\
 # h &\leftarrow \operatorname{adaLN}(h;\; 1, \text{ attention}), \quad h \leftarrow \operatorname{adaLN}(h;\; 2, \text{ mlp}) \\
-# \text{attention}(x) &= \operatorname{out}\Big(\operatorname{softmax}\Big(\frac{q k^\top}{\sqrt{E/H}}\Big)\,v \text{ for each head}\Big), \quad (q, k, v) = \operatorname{qkv}(x)
+# \text{attention}(x) &= \operatorname{out}\Big(\operatorname{softmax}\Big(\frac{q k^\top}{\sqrt{E/\text{heads}}}\Big)\,v \text{ for each head}\Big), \quad (q, k, v) = \operatorname{qkv}(x)
 # \end{aligned}$$
 #
-# `qkv` answers (B, N, 3E): $q$, then $k$, then $v$, each of them $H$ heads of $E/H$ numbers, one after the other.
-# Each head is a small attention of its own: $q k^\top$ is (N, N), and the softmax runs over the keys, its last axis.
+# `qkv` answers (B, N, 3E): $q$, then $k$, then $v$, each of them `heads` heads of $E/\text{heads}$ numbers, one after the
+# other. Each head is a small attention of its own: $q k^\top$ is (N, N), and the softmax runs over the keys, its last axis.
 # The heads' results stand side by side again, (B, N, E), before they go through `out` (Vaswani et al. 2017, section
 # 3.2).
 #
 # ### Exercise {{12-dit_block}}
 #
-# Write the block. The layers come as functions, so that the same code runs with any weights; each is called once. You
-# may call your `adaln_zero`.
+# Write the block. The layers come as functions, so that the same code runs with any weights; each is called once, with
+# the whole batch. Gradients must reach $h$, $e$ and the weights of all layers, and large logits must not overflow. You may
+# call your `adaln_zero`.
 #
 # *Hint.* `.reshape(B, N, 3, heads, E // heads).permute(2, 0, 3, 1, 4)` parts the answer of `qkv` into three tensors
 # (B, heads, N, E/heads). Bring the heads back behind the tokens before you flatten.
@@ -1059,7 +1105,7 @@ with torch.no_grad():
 # What does the noise level do to such a network? The gates tell: the mean size of a block's gates, over the levels of
 # sampling.
 #
-# **Predict, then run.** Where is there more for the blocks to do: at large noise or at small?
+# **Predict, then run.** Where are the gates further open: at large noise or at small?
 
 # %%
 levels = torch.logspace(-2.5, 1.9, 30)
@@ -1085,8 +1131,8 @@ plots.curves(
 )
 
 # %% [markdown]
-# At small noise $D$ is nearly $c_\text{skip}\,x$, and the blocks need to add little. Nobody told the gates: they get
-# the noise level, and learned it.
+# Nobody told the gates: they get the noise level, and learned it. How much a block adds depends on its branch as well,
+# so this does not say where the blocks do more.
 
 # %%
 quiz.ask("12-q4")
@@ -1126,6 +1172,13 @@ show_table(
     ["network", "parameters", "million operations a sample"],
     [(name, f"{parameters(networks[name][0]):,}", f"{c:.0f}") for name, c in cost.items()],
 )
+same = [networks[name][0] for name in cost if "latents" in name]
+claim(
+    "the two in latents have as many parameters and operations, within a tenth",
+    abs(parameters(same[0]) / parameters(same[1]) - 1)
+    < 0.1
+    > abs(flops(same[0], 7, 4) / flops(same[1], 7, 4) - 1),
+)
 claim(
     "the DiT of 2 x 2 patches costs four times the one in latents, or more: four times the tokens",
     cost["DiT on pixels, 2 x 2 (mnist-dit)"] > 4 * cost["DiT in latents (mnist-latent-dit)"],
@@ -1134,8 +1187,9 @@ claim(
 # %% [markdown]
 # ### What the cards say
 #
-# Where networks for the comparison ship with this edition, their cards tell what they reached: Fréchet distance of
-# 1,000 samples without guidance. Each is one training run, so the table ranks files, not methods.
+# The cards of the networks that ship tell what they reached: Fréchet distance of 1,000 samples without guidance.
+# `mnist-dit` and `mnist-latent-unet` do not ship; `diffusion-course train` makes them. Each row is one training run, of
+# other numbers of images, so the table ranks files, not methods.
 
 # %%
 lines = []
@@ -1158,7 +1212,8 @@ show_table(["weights", "parameters", "images seen", "Fréchet distance ± 95 %"]
 #
 # Two small networks in the same latents: your transformer, and a U-Net that costs as much per evaluation. Both train
 # with the same loss on the same batches, noises and noise levels, for a short while. Then both guess the clean
-# latents of 1,000 held-out digits from the same noise.
+# latents of 1,000 held-out digits from the same noise. Errors are told in EDM's units, $\|D - x_0\|^2/c_\text{out}^2$ per
+# entry, in which an untrained network has about 1 at every noise level (chapter 9, section 2 ("Preconditioning")).
 #
 # **Predict, then run.** Which has the smaller error after so short a training, at large noise and at small? Write down
 # why before you look.
@@ -1251,8 +1306,8 @@ claim(
 # short, which favours a network that has something built in: a convolution knows that neighbours belong together, a
 # transformer must learn it. That may be why the U-Net is ahead at large noise; it is not tested here. Peebles & Xie (2023)
 # train for hundreds of thousands of steps, and find quality to follow the operations spent.
-# `diffusion-course train mnist-latent-unet` trains the counterpart of the shipped network, with the same recipe and
-# as many parameters.
+# `diffusion-course train mnist-latent-unet` trains the counterpart of the shipped network, with the same recipe and,
+# as the table above shows, nearly as many operations and parameters.
 #
 # ### Samples of a transformer that you built and trained here
 #
@@ -1283,7 +1338,7 @@ plots.images(images, title="After a training of some seconds")
 # - Patches in another order in `patchify` than in `unpatchify`; H and W swapped, which square images hide until the
 #   first one that is not.
 # - `scale` for `1 + scale`; shift and scale taken from the six parts in the wrong order; a gate that starts at 1. A
-#   network that is trained so learns around it, more slowly; one that takes trained weights fails.
+#   network that is trained so may learn around it; one that takes trained weights fails.
 # - Two networks compared at equal *parameters*: a convolution uses each weight at every place, a modulation once per
 #   sample. Compare operations.
 #
@@ -1291,7 +1346,8 @@ plots.images(images, title="After a training of some seconds")
 #
 # - An autoencoder parts detail from content. Its loss is a bound on the likelihood, and $\beta$ is twice the variance
 #   the decoder claims for a pixel.
-# - Without the regulariser latents have no unit. With it they have nearly one, and a scale does the rest.
+# - Without the regulariser latents have no unit. With it the encoder's samples have nearly unit variance, and their
+#   means, which diffusion is given, less: a scale does the rest.
 # - A wrong scale moves every log-SNR by $2 \ln k$. The scale and the schedule are one choice.
 # - Sampling in latents is sampling; nothing is clipped, the last latent is divided by the scale and decoded once. The
 #   decoder's error is the floor.

@@ -90,6 +90,8 @@ ADALN_ZERO = Check(
     inputs=tokens,
     fixed=streams,
     evaluations={"branch": lambda h, *rest: len(h)},
+    calls={"branch": lambda *args: 1},
+    grad=("h", "shift", "scale", "gate", "branch"),  # section 7 trains a network of such blocks
     where='section 6 of this notebook ("The noise level moves every layer: adaLN-Zero"): h + gate * branch((1 + scale) * LN(h) + shift), where '
     "LN(h) has mean 0 and variance 1 along the last axis and the modulations are the same for all tokens (Peebles & Xie 2023, section 3.2).",
     outputs=("result",),
@@ -159,6 +161,7 @@ ADALN_ZERO = Check(
         norm_slip("a norm over the tokens, axis 1: each token is normalised along its own entries, the last axis.", over(1)),
         norm_slip("a norm over tokens and entries at once: each token is normalised by itself.", over(1, 2)),
         norm_slip("a norm over the batch: each token is normalised by itself.", over(0)),
+        norm_slip("a norm over the batch and the tokens: each token is normalised by itself.", over(0, 1)),
         norm_slip("a division by the variance: divide by its root.", lambda h: by_variance(h, root=1.0)),
         norm_slip("a variance with n - 1, as .var() and .std() have it: correction=0 divides by n.", lambda h: by_variance(h, correction=1)),
         norm_slip(
@@ -188,6 +191,19 @@ ADALN_ZERO = Check(
         gate_slip("the tanh of the gate: it multiplies as it is.", lambda h, g, f: h + g.tanh() * f),
         gate_slip("the absolute value of the gate: it multiplies as it is.", lambda h, g, f: h + g.abs() * f),
         gate_slip("the normalised tokens in the place of h in the sum: h is added as it is.", lambda h, g, f: normalised(h) + g * f),
+        gate_slip("a gate cut to [0, 1]: it multiplies as it is.", lambda h, g, f: h + g.clamp(0, 1) * f),
+        slip(
+            "a norm of the result, and none of what the branch is given: normalise h for the branch alone.",
+            lambda h, a, b, g, f: normalised(h + g[:, None] * f((1 + b[:, None]) * h + a[:, None])),
+        ),
+        slip(
+            "a shift that is added to the branch's answer: it belongs to what the branch is given.",
+            lambda h, a, b, g, f: h + g[:, None] * (f((1 + b[:, None]) * normalised(h)) + a[:, None]),
+        ),
+        slip(
+            "a shift that is added to the result: it belongs to what the branch is given.",
+            lambda h, a, b, g, f: h + g[:, None] * f((1 + b[:, None]) * normalised(h)) + a[:, None],
+        ),
         gate_slip("a norm of the result: h + gate * branch is returned as it is.", lambda h, g, f: normalised(h + g * f)),
         slip(
             "the modulated tokens in the place of h in the sum: h is added as it is.",

@@ -10,6 +10,7 @@ from torch import Tensor
 from .ch12_adaln import adaln_zero
 from .data import Mutant
 from .inputs import Draw
+from .toys import ToyLoud
 
 Split = Callable[[Tensor, int], Sequence[Tensor]]
 
@@ -124,6 +125,7 @@ def sizes(d: Draw) -> Iterator[tuple[str, tuple]]:
     yield "as many tokens as a head is wide", block_of(d, 2, 4, 2, 4)
     h, emb, *rest = block_of(d, 2, 5, 2, 4)
     yield "wide tokens and embeddings", (10 * h + 5, 10 * emb, *rest)
+    yield "queries and keys of length 30", (h, emb, rest[0], ToyLoud(rest[1].weights.detach()), *rest[2:])
 
 
 def slip(hint: str, **parts: Any) -> Mutant:

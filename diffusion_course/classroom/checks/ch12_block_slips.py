@@ -73,6 +73,36 @@ def over_heads(x: Tensor, qkv: Callable, out: Callable, heads: int) -> Tensor:
     return out(((q @ k.mT / q.shape[-1] ** 0.5).softmax(-1) @ v).flatten(2))
 
 
+def others(logits: Tensor) -> Tensor:
+    """Each token sees the others alone; a single one sees itself."""
+    itself = torch.eye(logits.shape[-1], dtype=torch.bool, device=logits.device)
+    return logits if len(itself) == 1 else logits.masked_fill(itself, float("-inf")).softmax(-1)
+
+
+def out_of_values(x: Tensor, qkv: Callable, out: Callable, heads: int) -> Tensor:
+    def changed(x: Tensor) -> Tensor:
+        q, k, v = qkv(x).chunk(3, -1)
+        return torch.cat([q, k, out(v)], -1)
+
+    return Attend()(x, changed, lambda joined: joined, heads)
+
+
+def out_of_each(x: Tensor, qkv: Callable, out: Callable, heads: int) -> Tensor:
+    def summed(joined: Tensor) -> Tensor:
+        apart = torch.arange(joined.shape[-1], device=joined.device) * heads // joined.shape[-1]
+        return torch.stack([out(joined * (apart == head)) for head in range(heads)]).sum(0)
+
+    return Attend()(x, qkv, summed, heads)
+
+
+def gate_before_out(
+    h: Tensor, emb: Tensor, modulation: Callable, qkv: Callable, out: Callable, mlp: Callable, heads: int
+) -> Tensor:
+    (a, b, g), two = halves(modulation(emb))
+    h = h + Attend()(modulated(h, a, b), qkv, lambda joined: out(g[:, None] * joined), heads)
+    return adaln_zero(h, *two, mlp)
+
+
 def of_length_one(x: Tensor, qkv: Callable, out: Callable, heads: int) -> Tensor:
     q, k, v = split(qkv(x), heads)
     logits = torch.nn.functional.normalize(q, dim=-1) @ torch.nn.functional.normalize(k, dim=-1).mT
@@ -97,17 +127,19 @@ SLIPS = [
     slip(f"the six parts read from every sixth entry: {SIX} Each is E entries in a row, chunk(6, dim=1).", parts=interleaved),
     # the attention
     *(
-        attention_slip(f"{words} for q, k, v: {PLACES}", split=lambda qkv, heads, o=order: split(qkv, heads, o))
+        attention_slip(
+            f"the three parts of the last axis read as {words}: {PLACES}", split=lambda qkv, heads, o=order: split(qkv, heads, o)
+        )
         for words, order in (
             ("k, q, v", (1, 0, 2)),
             ("q, v, k", (0, 2, 1)),
-            ("k, v, q", (1, 2, 0)),
-            ("v, q, k", (2, 0, 1)),
+            ("v, q, k", (1, 2, 0)),
+            ("k, v, q", (2, 0, 1)),
             ("v, k, q", (2, 1, 0)),
-            ("q, k, k", (0, 1, 1)),
-            ("q, q, v", (0, 0, 2)),
         )
     ),
+    attention_slip(f"keys in the place of the values: {PLACES}", split=lambda qkv, heads: split(qkv, heads, (0, 1, 1))),
+    attention_slip(f"queries in the place of the keys: {PLACES}", split=lambda qkv, heads: split(qkv, heads, (0, 0, 2))),
     attention_slip(f"(heads, 3, width) for (3, heads, width): {PLACES}", split=as_axes("htd")),
     attention_slip(f"(3, width, heads) for (3, heads, width): {PLACES}", split=as_axes("tdh")),
     attention_slip(f"(heads, width, 3) for (3, heads, width): {PLACES}", split=as_axes("hdt")),
@@ -152,6 +184,30 @@ SLIPS = [
     attention_slip(f"no softmax: {SOFT}", weigh=lambda logits: logits),
     attention_slip(f"a sigmoid for the softmax: {SOFT}", weigh=torch.sigmoid),
     attention_slip("tokens that see the earlier ones alone: in an image each sees all.", weigh=causal),
+    attention_slip("tokens that do not see themselves: each sees all, itself too.", weigh=others),
+    attention_slip(
+        "weights that are averaged over the batch: each sample has its own.",
+        weigh=lambda logits: logits.softmax(-1).mean(0, keepdim=True).expand_as(logits),
+    ),
+    attention_slip(
+        "logits that are averaged over the batch: each sample has its own.",
+        weigh=lambda logits: logits.mean(0, keepdim=True).softmax(-1).expand_as(logits),
+    ),
+    attention_slip("weights of the first sample for the whole batch.", weigh=lambda logits: logits[:1].softmax(-1).expand_as(logits)),
+    attention_slip(
+        "a softmax made of exp alone, which overflows where logits are large: softmax takes the largest away first.",
+        weigh=lambda logits: logits.exp() / logits.exp().sum(-1, keepdim=True),
+    ),
+    *(
+        attention_slip(
+            f"logits cut to [-{most}, {most}]: they have no such bounds.", weigh=lambda logits, most=most: logits.clamp(-most, most).softmax(-1)
+        )
+        for most in (5, 10, 20, 30, 50, 80, 100)
+    ),
+    slip("3 heads, whatever heads is.", attend=lambda x, q, o, heads: Attend()(x, q, o, heads if x.shape[-1] % 3 else 3)),
+    slip("out of the values, before they are summed with the weights: of the joined heads.", attend=out_of_values),
+    slip("out called for each head, on a part of its input: join the heads, and call it once.", attend=out_of_each),
+    Mutant("a gate inside the attention, before out: it multiplies what out answers.", gate_before_out),
     attention_slip("equal weights for all tokens: they are the softmax of q k^T.", weigh=lambda logits: (0 * logits).softmax(-1)),
     slip("attention over the samples of the batch: over the tokens of each.", attend=over_samples),
     slip("an attention without its last layer: give the joined heads to out.", attend=lambda x, qkv, out, heads: Attend()(x, qkv, lambda v: v, heads)),

@@ -15,6 +15,8 @@ DIT_BLOCK = Check(
     evaluations={name: lambda h, *rest: len(h) for name in ("modulation", "qkv", "out", "mlp")},
     where='section 6 of this notebook ("The noise level moves every layer: adaLN-Zero"): six modulations from emb; adaLN-Zero around the '
     "attention, then around the perceptron; in the attention softmax(q k^T / sqrt(E / heads)) v for each head (Peebles & Xie 2023, section 3.2).",
+    calls={name: lambda *args: 1 for name in ("modulation", "qkv", "out", "mlp")},
+    grad=("h", "emb", "modulation", "qkv", "out", "mlp"),  # section 7 trains a network of such blocks
     outputs=("result",),
     mutants=SLIPS,
 )

@@ -139,9 +139,36 @@ PATCHIFY = Check(
             lambda x, p: F.unfold(x, p, stride=p).reshape(len(x), -1, x.shape[1] * p * p),
         ),
         shaped(
-            "Tensor.unfold, and a reshape at once: it gives (B, C, H/p, W/p, p, p), and C must move behind the grid first.",
+            "channels in front of the grid, (B, C, H/p, W/p, p, p), and a reshape at once: C must move behind the grid first.",
             lambda x, p: ordered(x, p, (0, 1, 2, 4, 3, 5)).reshape(len(x), -1, x.shape[1] * p * p),
         ),
+        shaped(
+            "H for W in the number of patches, (H/p)^2 of them: there are H/p rows of W/p patches.",
+            lambda x, p: patchify(x, p).reshape(len(x), (x.shape[2] // p) ** 2, -1),
+        ),
+        shaped(
+            "H for W in the first reshape: W is split into (W/p, p).",
+            lambda x, p: x.reshape(*x.shape[:2], x.shape[2] // p, p, x.shape[2] // p, p).permute(0, 2, 4, 1, 3, 5).flatten(1, 2).flatten(2),
+        ),
+        shaped(
+            "p^2 tokens: the tokens are the H W / p^2 patches, and each has C p^2 entries.",
+            lambda x, p: ordered(x, p, (0, 3, 5, 1, 2, 4)).reshape(len(x), p * p, -1),
+        ),
+        shaped(
+            "the first patch of each row alone: a row has W/p of them.",
+            lambda x, p: ordered(x, p, (0, 2, 4, 1, 3, 5))[:, :, 0].flatten(2),
+        ),
+        shaped(
+            "patches without the last row and the last column of them: range(0, H, p) reaches the last.",
+            lambda x, p: ordered(x, p, (0, 2, 4, 1, 3, 5))[:, :-1, :-1].flatten(1, 2).flatten(2),
+        ),
+        shaped("the first channel alone: a token holds all channels of its patch.", lambda x, p: patchify(x[:, :1], p)),
+        shaped(
+            "patches of 2 x 2, whatever p is.",
+            lambda x, p: patchify(x, p if x.shape[2] % 2 or x.shape[3] % 2 else 2),
+        ),
+        after("pixels that are mapped to [0, 1]: a token holds them as they are.", patchify, lambda v: (v + 1) / 2),
+        after("float16 on the way: keep the dtype of x.", patchify, lambda v: v.half().to(v.dtype)),
         shaped("the pixels as tokens, each with its channels: a token is a patch.", lambda x, p: x.flatten(2).mT),
         shaped(
             "tokens first, (N, B, C p p), as torch.stack makes it with dim=0: give it dim=1.",

@@ -37,8 +37,12 @@ def of_scale(answer: Callable) -> str:
         return (
             "With its entries in another order your scale is another: the mean runs over all entries at once."
         )
-    return f"Your scale is always {(answer(z) / latent_scale(z)).item():.4g} times the right one." * same(
-        answer(drawn(7, 11)) / latent_scale(drawn(7, 11)), answer(z) / latent_scale(z)
+    ratio, other = answer(z) / latent_scale(z), answer(drawn(7, 11)) / latent_scale(drawn(7, 11))
+    right = abs(ratio.item() - 1) < 1e-6
+    return (
+        ""
+        if right or not same(other, ratio)
+        else f"Your scale is always {ratio.item():.4g} times the right one."
     )
 
 
@@ -69,6 +73,8 @@ def of_adaln(answer: Callable) -> str:
     def right(modulations: dict[str, Tensor]) -> bool:
         return same(answer(h, *modulations.values(), branch), adaln_zero(h, *modulations.values(), branch))
 
+    if right(full):
+        return ""
     none = torch.zeros(3, E, dtype=torch.float64)
     if not right(dict.fromkeys(full, none)):
         return "Where shift, scale and gate are 0, the result must be h; yours is not."
@@ -88,6 +94,10 @@ def of_adaln(answer: Callable) -> str:
 
 def of_block(answer: Callable) -> str:
     """Which half of the block is wrong, and in the attention, what?"""
+    if _right(answer, (1.0, 1.0), 2, N):
+        if _right(answer, (1.0, 1.0), 2, N, slope=0.3):
+            return ""
+        return "It is right where the six modulations do not depend on what modulation is given: give it emb itself."
     if not _right(answer, (0.0, 0.0), 2, N):
         return "Where both gates are 0, the block must return h; yours does not: which of the six parts is which?"
     first, second = _right(answer, (1.0, 0.0), 2, N), _right(answer, (0.0, 1.0), 2, N)
@@ -103,13 +113,13 @@ def of_block(answer: Callable) -> str:
     if _right(answer, (1.0, 0.0), 1, N):
         return f"{where}With one head it is right: look at how heads are parted and joined."
     if _right(answer, (1.0, 0.0), 2, 1):
-        return f"{where}With a single token it is right: look at the weights, softmax(q k^T / sqrt(E / heads)), and which parts are q and k."
+        return f"{where}With a single token it is right: look at the weights, softmax(q k^T / sqrt(E / heads)), at which parts are q and k, and at what out is given."
     return f"{where}With a single token, where the attention is out(v), it is wrong as well: look at the modulations, LN, v and out."
 
 
-def _right(answer: Callable, gates: tuple[float, float], heads: int, tokens: int) -> bool:
-    """With modulations whose gates are these numbers times others."""
-    weights = torch.cat([torch.zeros(E, 6, E, dtype=torch.float64), 0.5 * drawn(1, 6, E)])
+def _right(answer: Callable, gates: tuple[float, float], heads: int, tokens: int, slope: float = 0.0) -> bool:
+    """With modulations whose gates are these numbers times others. slope: of what they depend on emb by."""
+    weights = torch.cat([slope * drawn(E, 6, E), 0.5 * drawn(1, 6, E)])
     for part, gate in zip((2, 5), gates, strict=True):
         weights[-1, part] *= gate
     args = (

@@ -97,6 +97,24 @@ def overwritten(latents: Tensor, images: Tensor) -> tuple[Tensor, Tensor]:
     return latents[-1:].expand_as(latents), images
 
 
+def halfway(
+    D: Denoiser, decode: Callable, noise: Tensor, sigmas: Tensor, scale: float
+) -> tuple[Tensor, Tensor]:
+    states = [sigmas[0] * noise]
+    for s, r in pairwise(sigmas):
+        m = (s + r) / 2
+        states.append(states[-1] + (r - s) * (states[-1] - D(states[-1], m)) / m)
+    return torch.stack(states), decode(states[-1] / scale)
+
+
+def guesses(
+    D: Denoiser, decode: Callable, noise: Tensor, sigmas: Tensor, scale: float
+) -> tuple[Tensor, Tensor]:
+    states, images = latent_sample(D, decode, noise, sigmas, scale)
+    answers = [D(x, s) for x, s in zip(states[:-1], sigmas[:-1], strict=True)]
+    return torch.stack([states[0], *answers]), images
+
+
 def heun(D: Denoiser, decode: Callable, noise: Tensor, sigmas: Tensor, scale: float) -> tuple[Tensor, Tensor]:
     states = [sigmas[0] * noise]
     for s, r in pairwise(sigmas):
@@ -119,6 +137,7 @@ LATENT_SAMPLE = Check(
         "D": lambda D, decode, noise, sigmas, scale: len(noise) * (len(sigmas) - 1),
         "decode": lambda D, decode, noise, *rest: len(noise),
     },
+    calls={"D": lambda D, decode, noise, sigmas, scale: len(sigmas) - 1, "decode": lambda *args: 1},
     where='section 4 of this notebook ("Sampling in latents"): the first state is sigmas[0] noise; Euler steps x + (sigma\' - sigma)(x - D)/sigma; '
     "at the end decode(last / scale) (Rombach et al. 2022, section 3.2).",
     outputs=("latents", "images"),
@@ -132,6 +151,8 @@ LATENT_SAMPLE = Check(
         image_slip("latents from which the scale is taken away: divide by it.", lambda x, s: x - s),
         image_slip("latents cut to [-1, 1] before the division: they have no such bounds.", lambda x, s: x.clamp(-1, 1) / s),
         image_slip("latents cut to [-1, 1] after the division: they have no such bounds.", lambda x, s: (x / s).clamp(-1, 1)),
+        image_slip("0.18215 in the place of the scale: that is Stable Diffusion's.", lambda x, s: x / 0.18215),
+        image_slip("a last latent that is brought to the standard deviation 1 before it is divided: divide it as it is.", lambda x, s: x / x.std() / s),
         slip("the last state but one in the decoder: give it the last, where no noise is left.", image=lambda f, x, s: f(x[-2] / s)),
         slip("the first state in the decoder: give it the last, where no noise is left.", image=lambda f, x, s: f(x[0] / s)),
         slip("a decoded image that is divided by the scale: the latent is divided, before decoding.", image=lambda f, x, s: f(x[-1]) / s),
@@ -147,6 +168,7 @@ LATENT_SAMPLE = Check(
         slip("noise times the scale as the first state: it is sigmas[0] * noise.", start=lambda n, g, s: s * n),
         slip("noise divided by sigmas[0]: multiply.", start=lambda n, g, s: n / g[0]),
         slip("noise times sqrt(1 + sigmas[0]^2): it is sigmas[0] * noise.", start=lambda n, g, s: (1 + g[0] ** 2).sqrt() * n),
+        slip("a start in VP coordinates, sigmas[0] / sqrt(1 + sigmas[0]^2) times the noise: it is sigmas[0] times the noise.", start=lambda n, g, s: g[0] / (1 + g[0] ** 2).sqrt() * n),
         slip("noise times sigmas[1]: sampling begins at sigmas[0].", start=lambda n, g, s: g[1] * n),
         # what D is asked
         slip(f"D asked about x / scale: {ONCE}", ask=lambda D, x, s, r, k: D(x / k, s)),
@@ -168,10 +190,24 @@ LATENT_SAMPLE = Check(
         slip("D asked at the next sigma: the step begins at sigma.", ask=lambda D, x, s, r, k: D(x, r if r > 0 else s)),
         slip("D / sigma as the slope: it is (x - D) / sigma.", move=lambda x, x0, s, r: x + (r - s) * x0 / s),
         slip("a D that is told ln(sigma) / 4: it takes sigma itself.", ask=lambda D, x, s, r, k: D(x, s.log() / 4)),
+        slip("a slope that is divided by sigma^2, as a score is: (x - D) / sigma.", move=lambda x, x0, s, r: x + (r - s) * (x - x0) / s**2),
+        *(
+            slip(
+                f"{tiny:g} beside sigma, against a division by 0: D is never asked at 0, leave it away.",
+                move=lambda x, x0, s, r, tiny=tiny: x + (r - s) * (x - x0) / (s + tiny),
+            )
+            for tiny in (1e-8, 1e-6, 1e-5, 1e-4, 1e-3)
+        ),
+        Mutant("a D that is asked halfway, at the mean of sigma and sigma': the step begins at sigma.", halfway),
+        slip(
+            "a D that is asked halfway, at the mean of sigma and sigma', and a slope that is divided by sigma: the step begins at sigma.",
+            ask=lambda D, x, s, r, k: D(x, (s + r) / 2),
+        ),
+        slip("sigma' / sigma (x - D), a step to which D is not added again: x + (sigma' - sigma) (x - D) / sigma.", move=lambda x, x0, s, r: r / s * (x - x0)),
         Mutant("Heun's method: this exercise asks for Euler's step, with one answer of D in each.", heun),
         slip("D's answer as the next state: a step of Euler goes only part of the way.", move=lambda x, x0, s, r: x0 + 0 * x),
         slip("D's answer as the slope: it is (x - D) / sigma.", move=lambda x, x0, s, r: x + (r - s) * x0),
-        slip("a slope that is divided by the next sigma: by the one at which the step begins.", move=lambda x, x0, s, r: x + (r - s) * (x - x0) / (r + 1e-300)),
+        slip("a slope that is divided by the next sigma: by the one at which the step begins.", move=lambda x, x0, s, r: x + (r - s) * (x - x0) / r),
         slip("steps that have no end, x - slope: multiply the slope by sigma' - sigma.", move=lambda x, x0, s, r: x - (x - x0) / s),
         slip("a step to sigma' without the answer, x sigma' / sigma: add (1 - sigma' / sigma) D.", move=lambda x, x0, s, r: r / s * x),
         slip("the two weights of the step swapped: sigma' / sigma belongs to x.", move=lambda x, x0, s, r: (1 - r / s) * x + r / s * x0),
@@ -184,6 +220,7 @@ LATENT_SAMPLE = Check(
         result_slip("latents without the last state: return N + 1 of them.", lambda x, y: (x[:-1], y)),
         result_slip("the last latent alone: return all N + 1 states.", lambda x, y: (x[-1], y)),
         result_slip("the states from the last to the first.", lambda x, y: (x.flip(0), y)),
+        Mutant("D's answers in the place of the states: return what the steps make of them.", guesses),
         result_slip("one tensor in every place, overwritten by each step: make a new one, and append that.", overwritten),
         result_slip("the states behind the batch: the first axis is the step, as torch.stack makes it with dim=0.", lambda x, y: (x.movedim(0, 1), y)),
         result_slip("the states in one axis with the batch, as torch.cat makes it: torch.stack gives them an axis of their own.", lambda x, y: (x.flatten(0, 1), y)),

@@ -15,7 +15,7 @@ def latent_scale(z: Tensor) -> Tensor:
 
 
 def latents(d: Draw) -> Iterator[tuple[str, tuple]]:
-    """Narrow and wide latents, far from 0, channels that differ, a single sample."""
+    """Narrow and wide latents, far from 0, channels that differ, a single sample, many that differ, float32 where E[z^2] cancels."""
     channels = torch.tensor([0.3, 1.0, 2.5, 0.7]).to(d.x()).reshape(4, 1, 1)
     places = torch.tensor([-1.0, 0.5, 2.0, 0.0]).to(d.x()).reshape(4, 1, 1)
     for words, z in (
@@ -26,6 +26,13 @@ def latents(d: Draw) -> Iterator[tuple[str, tuple]]:
         ("a single latent", d.normal(1, 4, 3, 3)),
     ):
         yield words, (z,)
+    growing = torch.linspace(0.3, 2.0, 1200).to(d.x()).reshape(-1, 1, 1, 1)
+    yield "1200 latents, the later the larger", (growing * d.normal(1200, 1, 2, 2),)
+    yield "float32 latents far from 0", ((0.3 * d.normal(6, 2, 3, 3) + 300).float(),)
+
+
+def centred(z: Tensor) -> Tensor:
+    return z - z.mean()
 
 
 def by_channel(z: Tensor) -> Tensor:
@@ -49,6 +56,7 @@ LATENT_SCALE = Check(
     where='section 3 of this notebook ("The scale of latents"): s = 1 / sd, where sd^2 is the mean of (z - mean)^2 over all entries of z '
     "(Rombach et al. 2022, appendix G).",
     outputs=("scale",),
+    same_dtype=True,
     library=("experiments.latents.latent_scale",),
     mutants=[
         slip("one over the variance: s is one over its root, the standard deviation.", lambda z: 1 / z.var(correction=0)),
@@ -70,6 +78,25 @@ LATENT_SCALE = Check(
         slip("the mean size of the entries: take the mean away, square, and take the root of the mean.", lambda z: 1 / z.abs().mean()),
         slip("the largest entry: s is one over the standard deviation of all.", lambda z: 1 / z.abs().max()),
         slip("the length of all latents as one vector: the mean of the squares about the mean, and its root.", lambda z: 1 / z.norm()),
+        slip("the sum of the squares about the mean, where their mean is asked: divide by n.", lambda z: 1 / centred(z).norm()),
+        slip("1 / n outside the root: it stands under it, beside the sum of the squares.", lambda z: z.numel() / centred(z).norm()),
+        slip(
+            "a sum that is divided by the number of samples: n counts all entries, z.numel().",
+            lambda z: (centred(z).square().sum() / len(z)) ** -0.5,
+        ),
+        slip(
+            "the mean of the squares less the square of the mean: the two cancel where the mean is far from 0. Take the mean away first.",
+            lambda z: (z.square().mean() - z.mean().square()) ** -0.5,
+        ),
+        slip(
+            "the mean of the squares less the square of the mean: the two cancel where the mean is far from 0. Take the mean away first.",
+            lambda z: ((z**2).mean() - z.mean() ** 2).sqrt().reciprocal(),
+        ),
+        *(
+            slip(f"the first {n} samples alone: take all of them.", lambda z, n=n: 1 / z[:n].std(correction=0))
+            for n in (2, 100, 128, 300, 500, 512, 1000, 1024)
+        ),
+        slip("float64, whatever the dtype of z is: return z's.", lambda z: 1 / z.double().std(correction=0)),
         slip("the median of the entries: s is one over their standard deviation.", lambda z: 1 / z.median()),
         slip("the standard deviation of the sizes |z|: of the entries themselves.", lambda z: 1 / z.abs().std(correction=0)),
         slip("the channel with the largest standard deviation: one number from all entries.", lambda z: 1 / by_channel(z).max()),

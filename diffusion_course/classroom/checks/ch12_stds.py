@@ -1,7 +1,8 @@
 """A design: which standard deviation latents should have, for three schedules of twenty evaluations."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import permutations
 
 import torch
 from torch import Tensor
@@ -9,6 +10,7 @@ from torch import Tensor
 from ...errors import CourseError
 from ...experiments import latent_stds
 from .data import Check, Mutant
+from .design import as_design
 
 MARKS = ((2, 0.0075), (4, 0.0052), (6, 0.0042))
 
@@ -41,6 +43,46 @@ def lost(stds: Tensor, n: int) -> str:
     return f"The distances are: {told}. Scan k for each schedule alone, in a cell of your own."
 
 
+# What three numbers may be in the place of k: a sentence, and the k that they tell of.
+MEANT: dict[str, Callable[[Tensor], Tensor]] = {
+    "One over your numbers": lambda k: 1 / k,
+    "The roots of your numbers": torch.sqrt,
+    "The squares of your numbers": torch.square,
+    "The exponentials of your numbers": torch.exp,
+    "Your numbers times the standard deviation of the latents as they come": lambda k: 0.8073 * k,
+    "Your numbers over the standard deviation of the latents as they come": lambda k: k / 0.8073,
+}
+
+
+def told(answer: Callable, n: int) -> str:
+    """Of numbers that miss full marks: are they a good k in another form or order, distances, one number, or far off?"""
+    design = as_design(answer(n))
+    if not isinstance(design, Tensor):
+        return ""
+    found = design.detach().double()
+    if found.shape != (3,) or not bool(torch.isfinite(found).all()):
+        return ""
+    if bool((found == found[0]).all()):
+        return "It is one number three times: each schedule has a k of its own."
+    if bool((found > 0).all()):
+        for order in list(permutations(range(3)))[1:]:
+            if _full(found[list(order)], n):
+                return "In another order they have full marks: Stable Diffusion's comes first, then the linear, then the cosine one."
+        if bool((found < MARKS[0][1] * 2).all()):
+            return "They are as small as distances: return the k at which these are reached."
+    for words, meant in MEANT.items():
+        if _full(meant(found), n):
+            return f"{words} have full marks: return k itself, the standard deviation that the latents reach diffusion with."
+    if bool((found > 0).all()) and mean_distance(found, n) > 10 * mean_distance(torch.ones_like(found), n):
+        return "That is far worse than k = 1 three times: the smallest distance is looked for."
+    return ""
+
+
+def _full(k: Tensor, n: int) -> bool:
+    good = bool(torch.isfinite(k).all()) and bool((k > 0).all())
+    return good and mean_distance(k, n) <= MARKS[-1][1]
+
+
 def stds(hint: str, numbers: Sequence[float]) -> Mutant:
     return Mutant(hint, lambda n: torch.tensor(numbers, dtype=torch.float64))
 
@@ -59,11 +101,13 @@ BEST_STDS = Check(
     scored="the mean distance to the exact answer",
     digits=3,
     missed=lost,
+    closer=told,
     marks=MARKS,
     mutants=[
         stds("unit variance for all three: none of them is at its best there.", [1.0, 1.0, 1.0]),
         stds("the standard deviation of the latents as they come: k is what they have after scaling.", [0.81, 0.81, 0.81]),
         stds("one over the standard deviation of the latents: k is what they have after scaling.", [1.2346, 1.2346, 1.2346]),
+        stds("the scale of the shipped latents: k is what they have after scaling.", [1.2386, 1.2386, 1.2386]),
         stds("one over the variance: k is what they have after scaling.", [1.524, 1.524, 1.524]),
         stds("0.18215, the factor of Stable Diffusion's own latents: k is what they have after scaling.", [0.18215] * 3),
         stds("0.5, EDM's sigma_data for pixels.", [0.5, 0.5, 0.5]),

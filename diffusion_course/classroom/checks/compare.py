@@ -226,6 +226,8 @@ def shape_hint(got: Tensor, want: Tensor) -> str:
         return ": one reduction too many"
     if sorted(got.shape) == sorted(want.shape):
         return ": two axes are swapped"
+    if got.ndim < want.ndim and [n for n in got.shape if n > 1] == [n for n in want.shape if n > 1]:
+        return ": an axis of size 1 is lost; is there a .squeeze()?"
     if got.numel() == want.numel():
         return ": the same entries, reshape them"
     if got.ndim == want.ndim and got.shape[1:] == want.shape[1:] and abs(len(got) - len(want)) == 1:

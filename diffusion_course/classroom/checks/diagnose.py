@@ -124,7 +124,15 @@ def _as_far(check: Check, mutant: Mutant, trials: Sequence[Trial]) -> int:
         far.append(_one_as_far(check, mutant, trial))
         if not far[-1]:
             return 0
-    return sum(far)
+    # Where the answer is right, what is wrong with the mutant is not what is wrong with the answer.
+    return sum(far) if all(_right(check, mutant, t) for t in trials if not t.fault and not t.label) else 0
+
+
+def _right(check: Check, mutant: Mutant, trial: Trial) -> bool:
+    try:
+        return alike(asked(check.driven(mutant.function), fresh(trial.args)), wanted(check, trial.args))
+    except Exception:  # of a mutant, which we wrote
+        return False
 
 
 def _one_as_far(check: Check, mutant: Mutant, trial: Trial) -> int:

@@ -119,10 +119,10 @@ def cases(check: Check, seed: int | str, device: str = "cpu") -> Iterator[tuple]
     return (args for _, args in made)
 
 
-def result_fault(check: Check, args: tuple, value: object, evaluated: dict[str, int]) -> str:
+def result_fault(check: Check, args: tuple, value: object, evaluated: dict[str, tuple[int, int]]) -> str:
     """What is wrong with a value that was returned elsewhere, in words; '' if nothing is.
 
-    evaluated: model argument -> how many samples it was shown.
+    evaluated: model argument -> how many samples it was shown, and in how many calls.
     """
     with isolated():
         fault = _result_fault(check, args, value, evaluated)
@@ -159,7 +159,7 @@ def _trial(check: Check, answer: Callable, label: str, args: Case) -> Trial:
 
 
 def _fault(check: Check, answer: Callable, args: tuple, outcome: Outcome) -> Fault | None:
-    evaluated = {check.arguments[i]: seen for i, seen in outcome.evaluated.items()}
+    evaluated = {check.arguments[i]: (seen, len(outcome.shown[i])) for i, seen in outcome.evaluated.items()}
     return call_fault(check, answer, args, outcome) or _result_fault(check, args, outcome.value, evaluated)
 
 

@@ -83,10 +83,12 @@ def call_fault(check: Check, answer: Callable, args: tuple, outcome: Outcome) ->
     return None
 
 
-def result_fault(check: Check, args: tuple, value: object, evaluated: dict[str, int]) -> Fault | None:
+def result_fault(
+    check: Check, args: tuple, value: object, evaluated: dict[str, tuple[int, int]]
+) -> Fault | None:
     """What is wrong with what a call returned, and with how often it asked its models.
 
-    args: the case, unspoiled. evaluated: model argument -> how many samples it was shown.
+    args: the case, unspoiled. evaluated: model argument -> how many samples it was shown, and in how many calls.
     """
     t = dict(zip(check.arguments, args, strict=True)).get("t")
     try:
@@ -102,17 +104,31 @@ def result_fault(check: Check, args: tuple, value: object, evaluated: dict[str, 
     return fault or _count_fault(check, args, evaluated)
 
 
-def _count_fault(check: Check, args: tuple, evaluated: dict[str, int]) -> Fault | None:
+def _count_fault(check: Check, args: tuple, evaluated: dict[str, tuple[int, int]]) -> Fault | None:
     for name, most in check.evaluations.items():
-        limit, seen = most(*args), evaluated.get(name, 0)
+        limit, (seen, calls) = most(*args), evaluated.get(name, (0, 0))
         if seen > limit:
-            return Fault(
-                Kind.COUNT,
-                f"the numbers are right, but {name} was shown {seen} samples, where {limit} are enough: "
-                "call it once for each value that you use, for none that you throw away, and keep the answer in a variable; "
-                "evaluations are what sampling costs",
+            why = (
+                "in this one call, is the first axis of what it is given the batch, and nothing there twice?"
+                if calls == 1
+                else "call it once for each value that you use, for none that you throw away, and keep the answer in a variable; "
+                "evaluations are what sampling costs"
             )
+            text = (
+                f"the numbers are right, but {name} was shown {seen} samples, where {limit} are enough: {why}"
+            )
+            return Fault(Kind.COUNT, text)
+    for name, often in check.calls.items():
+        want, (_, calls) = often(*args), evaluated.get(name, (0, 0))
+        if calls != want:
+            why = "give it all samples at once" if calls > want else "it is called whatever the numbers are"
+            text = f"the numbers are right, but {name} was called {_times(calls)}, where the text says {_times(want)}: {why}"
+            return Fault(Kind.COUNT, text)
     return None
+
+
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number} times"
 
 
 def repeat_fault(check: Check, answer: Callable, args: tuple, outcome: Outcome) -> Fault | None:

@@ -121,8 +121,15 @@ def _are_laws(rows: Tensor) -> bool:
     return bool((rows >= 0).all()) and torch.allclose(sums, torch.ones_like(sums), rtol=CLOSE, atol=0)
 
 
+def _one_number(seen: Sequence[Seen]) -> bool:
+    """Is all there is one number? Some factor, and some difference, explains it always."""
+    return sum(one.want.numel() for one in seen) < 2
+
+
 def _factor(seen: Sequence[Seen], subject: str) -> str:
     """Is every entry the same factor times what is wanted, or one that the arguments tell?"""
+    if _one_number(seen):
+        return ""
     ratios = [ratio_of(one) for one in seen]
     if any(r is None for r in ratios):
         return ""
@@ -151,7 +158,7 @@ def _factor(seen: Sequence[Seen], subject: str) -> str:
 
 def _difference(seen: Sequence[Seen], subject: str) -> str:
     """Is the same number added everywhere, or one of the arguments?"""
-    if any(one.got.shape != one.want.shape for one in seen):
+    if _one_number(seen) or any(one.got.shape != one.want.shape for one in seen):
         return ""
     differences = [one.got - one.want for one in seen]
     first = differences[0].flatten()[0]
@@ -213,7 +220,20 @@ def _bounded(seen: Sequence[Seen], subject: str) -> str:
         return ""
     if len(bounds) < 1 or sum(int((~close(one.got, one.want)).sum()) for one in seen) < 3 * len(bounds):
         return ""
+    if len(bounds) == 1 and (said := _constant(seen, subject)) is not None:
+        return said
     return f"all wrong entries{of_subject(subject)} are {' or '.join(sorted(bounds))}: is something cut off there?"
+
+
+def _constant(seen: Sequence[Seen], subject: str) -> str | None:
+    """Of wrong entries that are one number: is that a constant, larger than wanted here and smaller there? None for a bound."""
+    got, want = (torch.cat([getattr(one, side).flatten() for one in seen]) for side in ("got", "want"))
+    off = ~close(got, want)
+    if not bool((got < want)[off].any() and (got > want)[off].any()):
+        return None
+    if not bool(off.all()):
+        return ""
+    return f"{subject} is {got[0].item():.6g} in each of these cases, whatever is given."
 
 
 def _between(one: Seen, low: float, high: float) -> bool:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-DTYPES = re.compile(r"expected (scalar type|dtype|m1 and m2)|same dtype|scalar type", re.I)
+DTYPES = re.compile(r"expected (scalar type|dtype|m1 and m2)|same d(ata)?type|scalar type", re.I)
+INVALID = re.compile(r"shape '.*' is invalid for input of size")
 SIZES = re.compile(r"size of tensor a \((\d+)\) must match the size of tensor b \((\d+)\)")
 
 
@@ -20,6 +21,16 @@ def torch_hint(names: Sequence[str], args: Sequence, words: str) -> str:
             "A comparison of tensors has an answer for each entry, which Python's if, and, min and max cannot take: "
             "use torch.where, torch.minimum or .clamp."
         )
+    if "Dimension out of range" in words:
+        return (
+            "An axis is named that these inputs have not: *S in a shape stands for any number of axes. Count from the first axis or from "
+            "the last, or take all axes at once."
+        )
+    if INVALID.search(words):
+        return (
+            "The sizes of a reshape must multiply to the number of entries. Is one size taken for another, which equals it in a square, "
+            "say, but not here?"
+        )
     if SIZES.search(words):
         return _sizes_hint(dict(zip(names, args, strict=True)))
     return _dtype_hint(names, args) if DTYPES.search(words) else ""
@@ -30,6 +41,10 @@ def _sizes_hint(args: dict[str, object]) -> str:
     tensors = {name: a for name, a in args.items() if isinstance(a, Tensor)}
     data = next((name for name, a in tensors.items() if a.ndim > 1), "")
     rows = [n for n, a in tensors.items() if data and a.shape == tensors[data].shape[:1]]
+    if data and tensors[data].ndim == 3:
+        ends = [n for n, a in tensors.items() if a.shape == (tensors[data].shape[0], tensors[data].shape[2])]
+        if ends:
+            return f"Tensors that meet are aligned from the last axis. {ends[0]}, (B, E), beside {data}, (B, N, E), needs an axis in the middle: [:, None]."
     rows.sort(key=lambda n: not tensors[n].is_floating_point())
     rows = [n if tensors[n].is_floating_point() else f"a table read at {n}" for n in rows]
     if not rows:
@@ -49,5 +64,5 @@ def _dtype_hint(names: Sequence[str], args: Sequence) -> str:
     name, like = floats[0]
     return (
         f"Two dtypes meet. The inputs are {str(like.dtype).removeprefix('torch.')}, and torch.arange, torch.linspace, torch.tensor and "
-        f"a quotient of integers are float32 without more: give what you make the dtype of {name}, dtype={name}.dtype."
+        f"a quotient of integers are float32 without more, and so are the weights of a new torch.nn layer: give what you make the dtype of {name}, dtype={name}.dtype."
     )

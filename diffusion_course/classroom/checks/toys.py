@@ -142,6 +142,13 @@ class ToyLayer(Toy):
         return torch.sin(x @ self.weights[:-1] + self.weights[-1])
 
 
+class ToyLoud(ToyLayer):
+    """A layer with large answers, 30 sin(x W + b): between queries and keys of this size a softmax must not overflow."""
+
+    def answer(self, x: Tensor) -> Tensor:
+        return 30 * super().answer(x)
+
+
 class ToyDecoder(Toy):
     """A decoder of latents: (B, C, h, w) -> (B, 1, 2h, 2w), curved, so that a wrong scale of z shows."""
 
@@ -279,7 +286,7 @@ TOYS = {
     for toy in (
         *(ToyEps, ToyGuess, ToyDenoiser, ToyLabelled, ToyLogProb),
         *(ToyTerm, ToyScore, ToyVelocity, ToyMixing),
-        *(ToyLayer, ToyDecoder),
+        *(ToyLayer, ToyLoud, ToyDecoder),
         *(ToyImage, ToyDraw, ToyMet),
     )
 }

@@ -71,9 +71,12 @@ def _unused(check: Check, answer: Callable, trial: Trial) -> Iterator[str]:
     if is_tensor(value) and (plain(value).numel() > LARGEST or bool(plain(value).isnan().any())):
         return  # it takes long to compare, or is NaN whatever is changed
     want = wanted(check, trial.args)
+    first = _first_wrong(
+        value, want
+    )  # of several results: another one may depend on the argument, and this one not
     for slot, value in enumerate(trial.args):
         others = [(*trial.args[:slot], other, *trial.args[slot + 1 :]) for other in _others(value)]
-        if not others or alike(wanted(check, others[0]), want):
+        if not others or alike(_at(wanted(check, others[0]), first), _at(want, first)):
             continue
         if _may_be_bound(trial.outcome.value, [wanted(check, other) for other in others]):
             continue
@@ -82,6 +85,16 @@ def _unused(check: Check, answer: Callable, trial: Trial) -> Iterator[str]:
         if all(not one.error and alike(one.value, trial.outcome.value) for one in again):
             name = check.arguments[slot]
             yield f"With another {name} your result is the same: is something else used in the place of {name}?"
+
+
+def _first_wrong(got: object, want: object) -> int:
+    if not isinstance(got, tuple | list) or not isinstance(want, tuple) or len(got) != len(want):
+        return 0
+    return next((number for number, right in enumerate(want) if not alike(got[number], right)), 0)
+
+
+def _at(value: object, number: int) -> object:
+    return value[number] if isinstance(value, tuple) else value
 
 
 def _may_be_bound(got: object, wants: list) -> bool:

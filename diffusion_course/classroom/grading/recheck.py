@@ -172,7 +172,10 @@ def _fault(check: Check, inputs: list[tuple], told: Any, tensors: dict[str, Tens
         if "error" in called:
             name, message, line = map(str, called["error"])
             return f"your function stopped with {Error(name, message)}" + (f"\nin {line}" if line else "")
-        evaluated = {check.arguments[int(i)]: int(n) for i, n in called["evaluated"].items()}
+        evaluated = {
+            check.arguments[int(i)]: (int(samples), int(calls))
+            for i, (samples, calls) in called["evaluated"].items()
+        }
         fault = result_fault(check, case, wire.unpack(called["value"], tensors), evaluated)
         if fault:
             return fault

@@ -107,12 +107,14 @@ def _apart(
 
 
 def _called(function: Any, driven: Any, args: Any, outputs: dict[str, Tensor]) -> dict[str, Any]:
-    """One call as data: the value, or the error with the student's line; and how many samples each toy was shown.
+    """One call as data: the value, or the error with the student's line; and how many samples each toy was shown, in how many calls.
 
     driven: the function, or what calls it.
     """
     outcome = call(driven, args)
-    told: dict[str, Any] = {"evaluated": {str(i): n for i, n in outcome.evaluated.items()}}
+    told: dict[str, Any] = {
+        "evaluated": {str(i): [n, len(outcome.shown[i])] for i, n in outcome.evaluated.items()}
+    }
     if outcome.error is not None:
         return told | {"error": [*_words(outcome.error), blamed_line(outcome.error, function)[:LONGEST]]}
     try:

@@ -16,7 +16,8 @@ from diffusion_course.nets import dit
 
 
 def scale_by_mean_of_squares(z):
-    return ((z**2).mean() - z.mean() ** 2).pow(-0.5)
+    wide = z.double()  # in float32 the two would cancel where the mean is far from 0
+    return ((wide**2).mean() - wide.mean() ** 2).pow(-0.5).to(z)
 
 
 def scale_of_one_row(z):

@@ -34,7 +34,10 @@ def leave(path, check, answer, **changes):
     tensors = {}
     outcomes = [call(check.driven(answer), args) for args in inputs(check)]
     calls = [
-        {"value": wire.pack(o.value, tensors), "evaluated": {str(i): n for i, n in o.evaluated.items()}}
+        {
+            "value": wire.pack(o.value, tensors),
+            "evaluated": {str(i): [n, len(o.shown[i])] for i, n in o.evaluated.items()},
+        }
         for o in outcomes
     ]
     told = {"defined": True, "errors": {}, "calls": calls, "asked": []} | changes
