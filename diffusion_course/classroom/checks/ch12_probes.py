@@ -99,7 +99,7 @@ def of_block(answer: Callable) -> str:
             return ""
         return "It is right where the six modulations do not depend on what modulation is given: give it emb itself."
     if not _right(answer, (0.0, 0.0), 2, N):
-        return "Where both gates are 0, the block must return h; yours does not: which of the six parts is which?"
+        return "Where both gates are 0, the block must return h; yours does not: is h added as it is, and which of the six parts are the gates?"
     first, second = _right(answer, (1.0, 0.0), 2, N), _right(answer, (0.0, 1.0), 2, N)
     if first and second:
         return "Each half is right where the other's gate is 0: the second must begin with what the first has made of h."

@@ -45,12 +45,12 @@ def lost(stds: Tensor, n: int) -> str:
 
 # What three numbers may be in the place of k: a sentence, and the k that they tell of.
 MEANT: dict[str, Callable[[Tensor], Tensor]] = {
-    "One over your numbers": lambda k: 1 / k,
+    "The inverses of your numbers": lambda k: 1 / k,
     "The roots of your numbers": torch.sqrt,
     "The squares of your numbers": torch.square,
     "The exponentials of your numbers": torch.exp,
-    "Your numbers times the standard deviation of the latents as they come": lambda k: 0.8073 * k,
-    "Your numbers over the standard deviation of the latents as they come": lambda k: k / 0.8073,
+    "Your numbers, times the standard deviation of the latents as they come,": lambda k: 0.8073 * k,
+    "Your numbers, over the standard deviation of the latents as they come,": lambda k: k / 0.8073,
 }
 
 
@@ -67,12 +67,12 @@ def told(answer: Callable, n: int) -> str:
     if bool((found > 0).all()):
         for order in list(permutations(range(3)))[1:]:
             if _full(found[list(order)], n):
-                return "In another order they have full marks: Stable Diffusion's comes first, then the linear, then the cosine one."
+                return "In another order they would have full marks: Stable Diffusion's comes first, then the linear, then the cosine one."
         if bool((found < MARKS[0][1] * 2).all()):
             return "They are as small as distances: return the k at which these are reached."
     for words, meant in MEANT.items():
         if _full(meant(found), n):
-            return f"{words} have full marks: return k itself, the standard deviation that the latents reach diffusion with."
+            return f"{words} would have full marks: return k itself, the standard deviation that the latents reach diffusion with."
     if bool((found > 0).all()) and mean_distance(found, n) > 10 * mean_distance(torch.ones_like(found), n):
         return "That is far worse than k = 1 three times: the smallest distance is looked for."
     return ""

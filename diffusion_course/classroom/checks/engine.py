@@ -116,7 +116,7 @@ def fixed_refuse(check: Check, answer: Callable) -> bool:
 def cases(check: Check, seed: int | str, device: str = "cpu") -> Iterator[tuple]:
     """The arguments of every case, made anew, to be spoiled: random ones of this seed, then the fixed ones."""
     made = chain(_random.__wrapped__(check, seed, device), _fixed.__wrapped__(check, device))
-    return (args for _, args in made)
+    return (fresh(args) for _, args in made)  # a model may stand in several, and counts what it is asked
 
 
 def result_fault(check: Check, args: tuple, value: object, evaluated: dict[str, tuple[int, int]]) -> str:

@@ -6,6 +6,7 @@ from torch import Tensor
 from .call import Outcome, fresh, in_float64
 from .compare import close, numbers_fault, shape_hint
 from .data import Check
+from .toys import Toy
 
 FEW = 8  # labels that are written out
 
@@ -61,7 +62,7 @@ def shown_numbers(check: Check, args: tuple, outcome: Outcome) -> str:
         pairs = [_in_one_form(got, want) for got, want in zip(shown, model.shown[0], strict=True)]
         if not all(pair and pair[0].shape == pair[1].shape for pair in pairs):
             return ""
-    models = " and ".join(model.called for model, _ in asked)
+    models = " and ".join(_called(check, number, right) for number in outcome.shown)
     return f"Your function shows {models} what the right one does, so look at what it makes of the answer."
 
 
@@ -79,8 +80,14 @@ def _departures(check: Check, args: tuple, outcome: Outcome) -> list[tuple[str, 
         for names, got, want in zip(right[number].NAMES, calls[0], right[number].shown[0], strict=True):
             told = _in_one_form(got, want)
             if told and not (told[0].shape == told[1].shape and bool(close(*told).all())):
-                found.append((right[number].called, names[-1], *told))
+                found.append((_called(check, number, right), names[-1], *told))
     return found
+
+
+def _called(check: Check, number: int, args: tuple) -> str:
+    """What the texts call this model; the argument's name where others are called so, too."""
+    names = [a.called for a in args if isinstance(a, Toy)]
+    return args[number].called if names.count(args[number].called) == 1 else check.arguments[number]
 
 
 def _in_one_form(got: object, want: object) -> tuple[Tensor, Tensor] | None:

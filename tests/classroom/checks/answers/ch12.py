@@ -582,11 +582,6 @@ def wrong__12_best_stds__integer_tensor(n):
     return torch.tensor([1.447, 1.062, 0.5716]).round().int()
 
 
-def wrong__12_best_stds__coarse(n):
-    """a coarse scan with steps of a factor 2, none refined"""
-    return [1.0, 1.0, 0.5]
-
-
 def wrong__12_best_stds__fewer_evaluations(n):
     """the best k of n = 10 evaluations"""
     return [1.6, 1.3, 0.45]
@@ -605,16 +600,6 @@ def wrong__12_best_stds__worst(n):
 def wrong__12_best_stds__sd_only(n):
     """only Stable Diffusion's searched"""
     return [1.447, 1.0, 1.0]
-
-
-def wrong__12_best_stds__almost(n):
-    """the first mark only"""
-    return [1.0, 1.0, 0.6]
-
-
-def wrong__12_best_stds__four_marks(n):
-    """four marks, not six"""
-    return [1.3, 1.0, 0.61]
 
 
 def wrong__12_best_stds__bools(n):
