@@ -350,9 +350,10 @@ claim("and where there is noise, its variance v is larger with the KL term", bot
 # The error of reconstruction follows the noise, and hardly the KL term at this $\beta$. The width of the latents follows
 # both. With the KL term alone nothing speaks against narrow means, and $v$ goes to 1 where no decoder sees it; with
 # the noise alone it is the other way round, since a small $v$ costs nothing. Together they fix a unit: $v$ is measured
-# against 1, and the means must stand out from $\sqrt v$. And of these four the decoder that bears noise best saw most of it
-# (the shipped one, larger and trained far longer, cannot be set beside them). With neither, the latents lie where the first random weights and the learning rate put them; any other place
-# would have had the same loss, as you have seen above.
+# against 1, and the means must stand out from $\sqrt v$. And of these four the decoder that bears noise best saw most
+# of it (the shipped one, larger and trained far longer, cannot be set beside them). With neither, the latents lie where
+# the first random weights and the learning rate put them; any other place would have had the same loss, as you have
+# seen above.
 #
 # What differences in the last column cost *samples* is not measured here. `diffusion-course train
 # mnist-autoencoder-plain` and then `diffusion-course train mnist-latent-dit-plain` train the pair with $\beta = 0$.

@@ -146,6 +146,73 @@ def test_right_latents_with_wrong_images_are_told_so():
         examine(CHECKS["12-latent_sample"], half)
 
 
+def adaln_of_each_sample(h, shift, scale, gate, branch):
+    rows = (
+        adaln_by_hand(h[b : b + 1], shift[b : b + 1], scale[b : b + 1], gate[b : b + 1], branch)
+        for b in range(len(h))
+    )
+    return torch.cat(list(rows))
+
+
+def adaln_where_a_gate_is_open(h, shift, scale, gate, branch):
+    return adaln_by_hand(h, shift, scale, gate, branch) if bool(gate.any()) else h
+
+
+def adaln_of_flat_tokens(h, shift, scale, gate, branch):
+    return adaln_by_hand(h, shift, scale, gate, lambda x: branch(x.flatten(0, 1)).reshape(h.shape))
+
+
+def adaln_of_fixed_statistics(h, shift, scale, gate, branch):
+    std = (h.detach().var(-1, correction=0, keepdim=True) + 1e-6).sqrt()
+    normed = (h - h.detach().mean(-1, keepdim=True)) / std
+    return h + gate[:, None] * branch((1 + scale[:, None]) * normed + shift[:, None])
+
+
+def sampled_without_its_answer(D, decode, noise, sigmas, scale):
+    states = [sigmas[0] * noise]
+    for s, r in pairwise(sigmas):
+        states.append(2 * r / s * (states[-1] - D(states[-1], s)))
+    return torch.stack(states), decode(states[-1] / scale)
+
+
+@pytest.mark.parametrize(
+    ("exercise", "answer", "words"),
+    [
+        (
+            "12-adaln_zero",
+            adaln_of_each_sample,
+            r"branch was called \d times, where the text says once: give it all",
+        ),
+        ("12-adaln_zero", adaln_where_a_gate_is_open, "branch was called 0 times, where the text says once"),
+        ("12-adaln_zero", adaln_of_flat_tokens, "is the first axis of what it is given the batch"),
+        ("12-adaln_zero", adaln_of_fixed_statistics, "its gradient with respect to h differs"),
+        ("12-adaln_zero", lambda *args: adaln_by_hand(*args).squeeze(), "an axis of size 1 is lost"),
+        (
+            "12-latent_sample",
+            lambda *args: tuple(v.squeeze() for v in by_the_library(*args)),
+            "axis of size 1",
+        ),
+        ("12-latent_scale", lambda z: 0 * z.sum() + 1.3, "is 1.3 in each of these cases, whatever is given"),
+        ("12-latent_scale", lambda z: 1 / z.std((0, 2, 3)), "stands for any number of axes"),
+        (
+            "12-best_stds",
+            lambda n: [1 / 1.35, 1 / 1.07, 1 / 0.56],
+            "The inverses of your numbers would have full marks",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_else_than_a_number_is_wrong_is_told(exercise, answer, words):
+    with pytest.raises(CheckFailed, match=words):
+        examine(CHECKS[exercise], answer)
+
+
+def test_of_latents_that_do_not_depend_on_the_scale_nothing_is_said_of_it():
+    with pytest.raises(CheckFailed) as refused:
+        examine(CHECKS["12-latent_sample"], sampled_without_its_answer)
+    assert "another scale" not in str(refused.value)
+
+
 ALTERNATIVES = {
     "12-latent_scale": [scale_by_mean_of_squares, scale_of_one_row],
     "12-best_stds": [found_by_a_scan],
