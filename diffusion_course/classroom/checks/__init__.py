@@ -19,8 +19,17 @@ from .stale import slip, unchanged
 from .unwritten import go_on, notebook, to_do
 
 __all__ = [
-    *("CHECKS", "OPEN", "TASKS", "Check", "CheckFailed", "Mutant", "NotDone", "Variant"),
-    *("check", "check_all", "examine"),
+    "CHECKS",
+    "OPEN",
+    "TASKS",
+    "Check",
+    "CheckFailed",
+    "Mutant",
+    "NotDone",
+    "Variant",
+    "check",
+    "check_all",
+    "examine",
 ]
 
 CHECKS: dict[str, Check] = {

@@ -35,7 +35,9 @@ def examine(check: Check, answer: Callable) -> None:
 def told(rubric: tuple[Line, ...]) -> str:
     """The rubric in one line: "question (2 points), plan (2), ..."."""
     first, *others = rubric
-    return ", ".join([f"{first.part} ({in_points(first.points)})", *(f"{o.part} ({o.points})" for o in others)])
+    return ", ".join(
+        [f"{first.part} ({in_points(first.points)})", *(f"{o.part} ({o.points})" for o in others)]
+    )
 
 
 def waiting(rubric: tuple[Line, ...], points: int) -> str:
@@ -77,7 +79,7 @@ def _fault(check: Check, answer: Callable) -> str:
             return f"the part {part!r} is missing; the parts are {', '.join(parts)}"
         text = found[part]
         if not isinstance(text, str):
-            return f"the part {part!r} is {type(text).__name__}, want a text: \"...\""
+            return f'the part {part!r} is {type(text).__name__}, want a text: "..."'
         if len(text.split()) < LEAST:
             return f"the part {part!r} has {len(text.split())} words; whoever marks it needs {LEAST} at least"
     odd = next((key for key in found if key not in parts), None)

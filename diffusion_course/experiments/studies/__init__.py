@@ -59,7 +59,9 @@ def run(
     words = ["diffusion-course", "study", name, *(["--preset", preset] if preset else [])]
     if only or count is not None:
         if out.resolve() == RESULTS.resolve():
-            raise CourseError("--only and --count measure a part of a study: say where it goes, with --out FOLDER")
+            raise CourseError(
+                "--only and --count measure a part of a study: say where it goes, with --out FOLDER"
+            )
         study = part(study, only, count)
         words += [w for one in only for w in ("--only", one)]
         words += ["--count", str(count)] if count is not None else []

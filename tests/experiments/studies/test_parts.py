@@ -51,5 +51,8 @@ def test_a_part_is_written_with_its_command_and_never_over_what_ships(tmp_path, 
             studies.run("products", **more)
     made = studies.run("products", tmp_path, only=["grid=cosine uniform", "steps=5"], count=20)
     assert [row["product"] for row in made.rows] == [100]
-    assert made.command == "diffusion-course study products --only 'grid=cosine uniform' --only steps=5 --count 20"
+    assert (
+        made.command
+        == "diffusion-course study products --only 'grid=cosine uniform' --only steps=5 --count 20"
+    )
     assert studies.load("products", tmp_path) == made
