@@ -164,6 +164,8 @@ CHEAPEST_PLAN = Check(
         Mutant("tau and s swapped: tau is the spread of training, s that of one sample.", lambda tau, s, train, draw, half, q: cheapest_plan(s, tau, train, draw, half, q)),
         # whole numbers
         slip("rounding down: with one sample fewer the interval is too wide, so round up.", whole=math.floor),
+        slip("twice the samples: the pairs are counted in draw and s already.", whole=lambda n: 2 * math.ceil(n)),
+        slip("at least two samples, or more: one is enough where the formula says so.", whole=lambda n: max(2, math.ceil(n))),
         slip("rounding to the nearest: round up, fewer are not enough.", whole=round),
         slip("one more than the next whole number.", whole=lambda n: math.ceil(n) + 1),
         # the cost

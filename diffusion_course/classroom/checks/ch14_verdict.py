@@ -115,6 +115,7 @@ def touching(d: Draw) -> Iterator[tuple[str, tuple]]:
             (10, 12, 11.5, 11.8),
         ),
     )
+    yield "claims far below 0", rows((-12, -10, -INF, -9), (-12, -10, -13, -9), (-12, -10, -11, INF), (-12, -10, -9, INF), (-12, -10, -INF, -12))  # fmt: skip
     yield "differences of shares", rows((-0.013, 0.061, 0, INF), (-0.013, 0.061, -0.05, 0.05), (0.004, 0.041, -0.05, 0.05), (-0.09, -0.052, -0.05, 0.05))  # fmt: skip
 
 
@@ -170,6 +171,23 @@ VERDICT = Check(
         slip(
             "a claim that is the same on both sides of 0: with |low| and |high| below claim_high the lower end is never asked.",
             held=lambda low, high, a, b: torch.maximum(low.abs(), high.abs()) < b,
+        ),
+        slip(
+            "the claim's ends counted as the claim's in both rules: a difference of exactly 0 is no gain. The ends do not belong to it.",
+            held=lambda low, high, a, b: (low >= a) & (high <= b),
+            not_held=lambda low, high, a, b: (high < a) | (low > b),
+        ),
+        slip(
+            "0 in the place of the claim's ends for what cannot be said: what is neither inside nor outside of the claim.",
+            not_held=lambda low, high, a, b: (low >= 0) | (high <= 0),
+        ),
+        slip(
+            "an interval that reaches over both ends of the claim taken for one outside: a part of it lies inside.",
+            not_held=lambda low, high, a, b: ~(((low > a) & (low < b)) | ((high > a) & (high < b))),
+        ),
+        Mutant(
+            "`or` for `and`: inside is low > claim_low *and* high < claim_high.",
+            lambda low, high, a, b: ((low > a) | (high < b)).long() - outside(low, high, a, b).long(),
         ),
         slip("the width of the interval compared with the width of the claim: where it lies decides.", held=lambda low, high, a, b: high - low < b - a),
         Mutant("the claim's two ends swapped.", lambda low, high, a, b: verdict(low, high, b, a)),
