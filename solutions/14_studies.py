@@ -75,8 +75,8 @@ INF = math.inf
 #
 # $$\text{verdict} = \begin{cases} \phantom{-}1 \ (\textit{held up}) & c < l \text{ and } h < d: \text{ the whole interval lies inside of the claim} \\ -1 \ (\textit{did not}) & h \le c \text{ or } l \ge d: \text{ the whole interval lies outside of it} \\ \phantom{-}0 \ (\textit{cannot be said}) & \text{else} \end{cases}$$
 #
-# The claim's ends do not belong to the claim: a difference of exactly 0 is no gain. (For "alike" this is the rule of
-# equivalence tests, Schuirmann 1987.) Two slips are so common that they have a literature. *Not significant* is not *equal*: an
+# The claim's ends do not belong to the claim: a difference of exactly 0 is no gain. (For "alike" this is an
+# equivalence test, Schuirmann 1987, at 2.5 % to each side.) Two slips are so common that they have a literature. *Not significant* is not *equal*: an
 # interval that holds 0 may reach far to both sides (Altman & Bland 1995). And *significant* is not *large*: a narrow interval above 0
 # may lie within the margin. Then "better" and "alike" both hold up.
 #
@@ -294,8 +294,8 @@ quiz.ask("14-q1")
 #
 # Its numbers, and its conclusions in its own words (translated):
 #
-# - steps, MNIST: "9 generations with artefacts of 24 at 1000 steps, 12 at 200. There is a difference, but it is not essential"; the
-#   validation loss fell with the number of steps;
+# - steps, MNIST: "9 generations with artefacts of 24 at 1000 steps, 12 at 200. There is a difference, but it is not essential, and the
+#   estimate itself may be biased"; the validation loss fell with the number of steps;
 # - schedule, MNIST: 19 of 48 with artefacts for the cosine, 18 for the linear schedule, "the quality is equally bad";
 # - guidance, MNIST: "a perceptible gain"; 7 of 50 samples not readable, "accuracy 0.86";
 # - steps, Fashion-MNIST: "the model for 100 steps generates worse"; "between 500 and 1000 there is no perceptible difference";
@@ -589,7 +589,8 @@ claim("the same real digits are 'better' in larger sets", said(size, ABOVE) == "
 #
 # The study `solvers` has the three at equal numbers of evaluations, DDIM on its own times (`uniform`, `quadratic`), and ancestral sampling (`eta 1`) beside
 # them. Its rows are of two kinds: trained weights, judged by their samples; and *exact* denoisers of blurred data sets, MNIST's and
-# CIFAR-10's own 50,000 pictures, where nothing but the sampler errs. CIFAR-10 is the report's data set.
+# CIFAR-10's own 50,000 pictures, where nothing but the sampler errs. CIFAR-10 is the report's data set (here it may be read from JPEG files, whose last grey
+# levels are not those of the original set).
 
 # %%
 # NBVAL_IGNORE_OUTPUT
@@ -1060,8 +1061,8 @@ quiz.ask("14-q4")
 # %% [markdown]
 # ## 6. The learning curves of the shipped weights
 #
-# Every file of weights has a card with what it was trained on and what it was worth when it was done. The reports trained for as long as a day in Colab allows; how much of
-# their quality is that? The cell reads the cards of three recipes, short and long, without guidance.
+# Every file of weights has a card with what it was trained on and what it was worth when it was done. How much of
+# a sample's quality is the length of training? The cell reads the cards of three recipes, short and long, without guidance.
 
 # %%
 cards = zoo.cards()
@@ -1234,7 +1235,7 @@ claim("looking after every 20 pairs is wrong more than four times as often", pee
 # n &\ge \frac{s^2}{S\,\text{half}^2/q_S^2 - \tau^2} && \text{solved for } n, \text{ if the denominator is above 0; else no } n \text{ is enough}
 # \end{aligned}$$
 #
-# (It is the expected width that is planned: the spread itself is estimated. Cochran 1977, chapter 10, has such two-stage samples.) The second line has a lesson. With $n \to \infty$ the half width stays above $q_S\,\tau/\sqrt S$: **no number of samples replaces a training run**, and with one run there is no $q_1$ at all.
+# (It is the expected width that is planned: the spread itself is estimated. Cochran 1977, chapter 10, has such two-stage samples.) The second line has a lesson. With $n \to \infty$ the half width stays above $q_S\,\tau/\sqrt S$: **no number of samples replaces a training run**, and with one run there are no degrees of freedom, and no $q_1$ at all.
 #
 # A network costs `train` minutes and each of its samples `draw` minutes, so a plan costs $S\,(\text{train} + n\,\text{draw})$.
 #
@@ -1272,16 +1273,38 @@ def cheapest_plan(tau, s, train, draw, half, quantiles):
 check("14-cheapest_plan", cheapest_plan)
 
 # %% [markdown]
+# First the guess: a network that costs as much as 10,000 samples. The table has the smallest $n$ for each $S$, and what it costs.
+
+# %%
+from scipy import stats
+
+student = torch.tensor([stats.t.ppf(0.975, S - 1) for S in range(2, 31)], dtype=torch.float64)
+EXAMPLE = {"tau": 0.2, "s": 6.0, "train": 20.0, "draw": 0.002, "half": 0.5}
+lines = []
+for S in range(2, 9):
+    left = S * (EXAMPLE["half"] / student[S - 2].item()) ** 2 - EXAMPLE["tau"] ** 2
+    n = math.ceil(EXAMPLE["s"] ** 2 / left) if left > 0 else None
+    cost = S * (EXAMPLE["train"] + n * EXAMPLE["draw"]) if n else None
+    lines.append((S, n or "no number is enough", f"{cost:.0f}" if cost else ""))
+show_table(
+    ["training seeds", "samples of each", "minutes"], lines, "half width 0.5, with tau = 0.2 and s = 6"
+)
+best = tuple(map(int, cheapest_plan(**EXAMPLE, quantiles=student)))
+print(f"the cheapest: {best[0]} networks, {best[1]} samples of each")
+claim("two networks are not enough, however much is drawn from them", lines[0][1] == "no number is enough")
+claim(
+    "your plan is the cheapest line of the table",
+    float(lines[best[0] - 2][2]) == min(float(line[2]) for line in lines if line[2]),
+)
+
+# %% [markdown]
 # The plan for a question of report 1: is the cosine schedule better on Fashion-MNIST? Training costs what the card says, a sample what the study took, and $s$ is known from its jackknife, $s = e\sqrt n$.
 # $\tau$ is not known from one training seed; the cell supposes three values, and computes it from the study where that has several seeds. The margin is what the interval has to resolve.
 
 # %%
 # NBVAL_IGNORE_OUTPUT
-from scipy import stats
-
-student = torch.tensor([stats.t.ppf(0.975, S - 1) for S in range(2, 31)], dtype=torch.float64)
 train = (
-    2 * sum(cards[f"fashion-mnist-eps-{name}"]["seconds"] for name in ("linear", "cosine")) / 2 / 60
+    sum(cards[f"fashion-mnist-eps-{name}"]["seconds"] for name in ("linear", "cosine")) / 60
 )  # both networks
 if schedules:
     two = [schedules.where(data="fashion-mnist", schedule=name, steps=100) for name in ("cosine", "linear")]
@@ -1383,14 +1406,7 @@ if ddim:
 #
 # Write it down as six texts, in a dictionary that `my_study` returns. The check sees only whether every part is there; **a person reads and marks it**, part by part:
 #
-# | part | points | given for |
-# |---|---|---|
-# | `question` | 2 | one question that a number can answer, with its direction, and the smallest difference that would matter, fixed before the run |
-# | `plan` | 2 | the measure, what is held equal (evaluations, noise, network), what is paired, and which comparisons there are |
-# | `budget` | 2 | how many samples and training seeds, and why so many; when the study stops; what it would take to tell the difference that matters |
-# | `record` | 1 | the command, version, device, date and seeds, so that somebody else can run it again |
-# | `result` | 2 | the number with its interval, its p corrected for the number of comparisons, and the verdict by the rule of the chapter |
-# | `limits` | 3 | what the study cannot say and why, what was chosen after looking, and which study would come next |
+# {{rubric 14-my_study}}
 #
 # Whoever marks it sees this cell's text and not its output, so write the numbers into the text. A study that finds nothing and says why earns all points; a finding without its limits does not.
 
@@ -1433,7 +1449,10 @@ check("14-my_study", my_study)
 # | handbook: "non-increasing" for $\beta_1 \le \dots \le \beta_T$ | non-decreasing; convergence needs neither | chapter 1, section 9 ("What a schedule must do") |
 # | "take $T = 1000$" and "take $\beta$ up to 0.02", as two choices | one choice: the end of the chain | chapter 1, section 8 ("The end of the chain") |
 # | $L_\text{VLB}$ called a lower bound, of what is not said | upper bound of $-\log p$; $-L_\text{VLB}$ is the lower bound of $\log p$ | chapter 2, section 3 ("The bound, twice") |
+# | the reverse chain's product begun with $p(x_0)$ | with $p(x_T)$: $p(x_0)$ is what it defines | chapter 2, section 2 ("The model") |
 # | step $t = 1$ read from `alpha_bar[t - 2]`, the last entry | $\bar\alpha_0 = 1$ | chapter 2, section 4 ("The posterior of one step") |
+# | public code: pixel probabilities clipped in the decoder, so that a bad model looks better | exact logarithms | chapter 2, section 8 ("The decoder of pixels") |
+# | public code: $\hat x_0$ clipped, and nobody says so | say so; with the cosine schedule it decides | chapter 3, section 10 ("What goes wrong without a message") |
 # | public code: noise added at the last step; $t$ in training, $t + 1$ in sampling | $z = 0$ at $t = 1$; one clock for both | chapter 3, section 10 ("What goes wrong without a message") |
 # | report 1: $\cos\big(\frac\pi2 \frac tT\big)^k$ with $k = 0.008$ | 0.008 is an offset of the angle, no power | chapter 4, section 2 ("The cosine schedule") |
 # | report 1: a sigmoid with its width in steps | a steepness that does not depend on $T$ | chapter 4, section 3 ("The ramps") |
@@ -1441,19 +1460,28 @@ check("14-my_study", my_study)
 # | report 1: artefacts counted in 24 to 50 samples | an interval, and the number of samples it needs | chapter 4, section 7 ("Linear against cosine, measured") |
 # | report 3: the losses of two objectives compared | a sum is larger than its first term; compare one measure | chapter 5, section 9 ("A report, read with this chapter") |
 # | public code: the hybrid loss without the factor $T$ beside 0.001 | $0.001\,T$ for a mean over $t$ | chapter 5, section 4 ("The hybrid loss") |
+# | the hybrid loss without its stop-gradient | the bound trains the variance alone | chapter 5, section 4 ("The hybrid loss") |
+# | an average of weights that still remembers its first ones | a warm-up of the average | chapter 5, section 8 ("What an average of weights remembers") |
 # | report 3: a learning rate of 0.004 | forty times that of the paper's code, $10^{-4}$ | chapter 5, section 9 ("A report, read with this chapter") |
 # | handbook: classifier guidance by "Nichol & Dhariwal (2021)" | Dhariwal & Nichol (2021) | chapter 6, section 2 ("Classifier guidance") |
 # | the sign of the guidance difference; $1 + w$ taken for $w$ | $\varepsilon_u + w\,(\varepsilon_c - \varepsilon_u)$, and $w = 1$ means none | chapter 6, section 5 ("Classifier-free guidance") |
+# | $\nabla \log p(y \mid x_t) \propto \varepsilon_c - \varepsilon_u$ | the factor is $-1/\sqrt{1 - \bar\alpha_t}$, and negative | chapter 6, section 5 ("Classifier-free guidance") |
 # | "guidance samples from $p(x)\,p(y \mid x)^w$" | not for $w \ne 0, 1$ | chapter 6, section 7 ("Which distribution do guided samples follow?") |
 # | report 2: DDIM and Euler as two solvers | one solver; what differs is the grid | chapter 7, section 5 ("Eta = 0 is Euler's method") |
+# | DDIM's $\alpha_t$ read as $1 - \beta_t$ | in Song et al. 2021 it is $\bar\alpha_t$ | chapter 7, section 2 ("The family") |
+# | a short sampler whose first time is not $T$, begun with pure noise | begin where the image is gone | chapter 7, section 6 ("Which times?") |
 # | report 2: "the quadratic schedule of $\beta_t$" for DDIM | a quadratic choice of *times* of one schedule | chapter 7, section 6 ("Which times?") |
 # | report 2: "DDIM needs 1000 steps" | 20 to 50 on any sound grid | chapter 9, section 9 ("Does DDIM need 1000 steps?") |
 # | a random number in the place of $g(t)$ | $g(t)$ is given, the noise beside it is random | chapter 8, section 3 ("Noise in continuous time") |
+# | $h\,g\,z$ for $\sqrt h\,g\,z$; $g^2$ of the SDE in the ODE | variances add over steps; the ODE has $\frac12 g^2$ | chapter 8, section 4 ("The way back") |
+# | nats of a density reported as bits of an image | the width of a grey level belongs to it | chapter 8, section 8 ("Find out") |
 # | report 2: $\sqrt{((1+\gamma)\,t)^2 - t^2 \varepsilon}$ | $\sqrt{\hat t^2 - t^2}\;\varepsilon$: the noise belongs outside of the root | chapter 9, section 7 ("Churn") |
 # | report 2: solvers at equal steps | at equal evaluations: 50 steps of Heun are 99 | chapter 9, section 8 ("The table at equal cost") |
 # | report 2: FID of 3,000 samples beside FID of 5,000 | one $n$, with its floor | chapter 10, section 2 ("It is too large") |
 # | report 3: FID 0.35 in 64 features, beside FIDs in 2048 | distances compare within one feature space | chapter 10, section 3 ("The features decide what is seen") |
 # | report 3: the best of six looks | choose on one set of samples, report on another | chapter 10, section 8 ("Case study") |
+# | samples in equal shares beside a floor of real images at random | equal shares in both | chapter 10, section 2 ("It is too large") |
+# | captions dropped with probability $1 - p$ | with $p$, whole captions | chapter 13, section 3 ("Guidance by text") |
 # | all reports: one training run of each | a claim about methods needs several | {{section How to plan a study}} |
 #
 # ## Common slips
