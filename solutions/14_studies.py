@@ -16,7 +16,7 @@
 # # 14. Studies: three reports, run again
 #
 # "The cosine schedule is better." "DDIM needs 1000 steps." "The hybrid loss has the lower FID." Three student reports say so,
-# each after honest work, and each from one training run and a few dozen or a few thousand samples. This chapter puts their
+# each after honest work, and each from one trained network a side and a few dozen or a few thousand samples. This chapter puts their
 # tables beside measurements of this course and asks of every sentence: does it hold up, does it not, or can it not be said?
 # The answer is computed, from an interval and a rule that you write. Then you plan a study of your own, run it, and read it.
 #
@@ -509,7 +509,7 @@ for one in claims[-2:]:
     print(f"{one['says']}: {one['number']} {one['found'] or ''}: {said(one['found'], one['ends'])}")
 
 # %% [markdown]
-# Clothes are where the eye is weakest: a shirt that could as well be a pullover has no artefact, and only a judge that knows which was
+# Why could the eye miss on clothes what the judge counts? A shirt that could as well be a pullover has no artefact, and only a judge that knows which was
 # asked for sees that it is the wrong one. And guidance costs variety, which no count of artefacts shows: compare the
 # recall in chapter 6, section 6 ("Digits and clothes").
 
@@ -864,7 +864,7 @@ else:
 # %% [markdown]
 # ### Does fresh noise pay less as the network improves?
 #
-# It is not in the report, but it explains it. NVIDIA's network is far better than `mnist-edm`, and Karras et al. (2022, section 5) find that noise on
+# It is not in the report, but it may explain why the table above and the report's disagree. The report's network is a large one, `mnist-edm` a small one that was trained briefly, and Karras et al. (2022, section 5) find that noise on
 # the way helps a poor network more than a good one. The study `churn-and-quality` looks at one run after 1, 3, 10 and 25 epochs.
 
 # %%
@@ -1121,7 +1121,7 @@ claim(
     "both short ones saw equally many images, and both long ones did",
     all(curve[f"mnist-flow{end}"][0] == curve[f"mnist-edm{end}"][0] for end in ("", "-long")),
 )
-plots.curves(
+figure = plots.curves(
     x,
     lines,
     title="MNIST: quality against images seen, 95 % intervals",
@@ -1131,6 +1131,8 @@ plots.curves(
     logy=True,
     intervals=ends,
 )
+figure.axes[0].set_xticks(x, [f"{value:.2f}" for value in x])
+figure
 
 # %% [markdown]
 # Two points a line, and they are two *runs*, not one run looked at twice. What else differs between them the cards say, too. **Predict, then run:** name one thing besides the number of steps. (What a card does not name had no other choice when it was written.)
@@ -1209,7 +1211,7 @@ figure
 # 8. **Stopping.** When it is measured. Not when it is significant.
 # 9. **What to write down.** Command, version, device, date, seeds; what failed; what was chosen after looking.
 #
-# The eighth is the least known. **Predict, then run:** two samplers that are exactly alike are compared, with a test at 5 % after every 20 pairs, up to 500, and the study stops as soon as a test says
+# The eighth is easily broken. **Predict, then run:** two samplers that are exactly alike are compared, with a test at 5 % after every 20 pairs, up to 500, and the study stops as soon as a test says
 # $p < 0.05$. How often does it find a difference?
 
 # %%
@@ -1226,7 +1228,7 @@ claim("looking after every 20 pairs is wrong more than four times as often", pee
 # %% [markdown]
 # ### How many runs, how many samples?
 #
-# Let the measured difference of seed $s$ be $y_s = \delta + \tau_s + e_s$: the truth, a deviation by the chance of training with standard deviation $\tau$, and one by that of the samples, with standard deviation
+# Let the measured difference of seed $k$ be $y_k = \delta + \tau_k + e_k$: the truth, a deviation by the chance of training with standard deviation $\tau$, and one by that of the samples, with standard deviation
 # $s/\sqrt n$ for $n$ samples. All are independent, and the study's answer is the mean of $S$ of them:
 #
 # $$\begin{aligned}
@@ -1498,7 +1500,7 @@ check("14-my_study", my_study)
 #
 # - A claim is a set of differences. An interval inside of it bears it out, outside of it contradicts it, across its end decides nothing.
 # - Counting flaws in a few dozen samples cannot decide any of the questions that the reports asked of it. A judge, pairs and some hundred samples can decide some.
-# - At equal cost, on equal grids, at equal $n$, several of their sentences change; the table says which, from the stored numbers.
+# - At equal cost, on equal grids, at equal $n$, some of their sentences change; the table says which, from the stored numbers.
 # - Intervals over training seeds are wide. No number of samples replaces a run.
 # - A study is decided before it is run.
 #
