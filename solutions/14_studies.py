@@ -186,16 +186,21 @@ def cell(value, digits=3):
 
 def show(study, keys, measured, caption, **wanted):
     """Rows of a study, all training seeds in one line: means with their 95 % intervals, and the number of seeds."""
-    rows = [
-        {**row, **{k: v for k, v in row.get("first 100", {}).items() if k != "n" and k not in row}}
-        for row in study.where(**wanted)
-    ]
+    rows = there(lambda: [lifted(row) for row in study.where(**wanted)])
+    if rows is None:
+        return
     found = seeds.summary(rows, [{key: row[key] for key in keys} for row in rows])
     lines = [
         (*(row[key] for key in keys), *(cell(row.get(name)) for name in measured), len(row["training seeds"]))
         for row in found
     ]
     show_table([*keys, *(f"{name} (95 %)" for name in measured), "seeds"], lines, caption)
+
+
+def lifted(row):
+    """A row of an older file, whose distance stands with its first 100 samples, as newer files have it."""
+    first_100 = row.get("first 100", {})
+    return {**{key: value for key, value in first_100.items() if key != "n"}, **row}
 
 
 def told(study):
@@ -849,8 +854,11 @@ print(f"{one['says']}: {one['number']} {one['found'] or ''}: {said(one['found'],
 
 # %%
 # NBVAL_IGNORE_OUTPUT
-paper = there(lambda: studies.load("solvers-paper"))
-if paper:
+try:
+    paper = studies.load("solvers-paper")
+except CourseError:
+    print("not measured yet; run: diffusion-course study solvers --preset paper --cifar10 PATH")
+else:
     told(paper)
     show(
         paper,
@@ -858,8 +866,7 @@ if paper:
         ["frechet"],
         f"FID of 3,000 samples, floor {paper.rows[0]['floor']:.2f}",
     )
-else:
-    print("run: diffusion-course study solvers --preset paper --cifar10 PATH")
+
 
 # %% [markdown]
 # ### Does fresh noise pay less as the network improves?
@@ -1291,7 +1298,7 @@ for S in range(2, 9):
 show_table(
     ["training seeds", "samples of each", "minutes"], lines, "half width 0.5, with tau = 0.2 and s = 6"
 )
-best = tuple(map(int, cheapest_plan(**EXAMPLE, quantiles=student)))
+best = tuple(map(int, cheapest_plan(*EXAMPLE.values(), student)))
 print(f"the cheapest: {best[0]} networks, {best[1]} samples of each")
 claim("two networks are not enough, however much is drawn from them", lines[0][1] == "no number is enough")
 claim(
@@ -1483,6 +1490,9 @@ check("14-my_study", my_study)
 # | report 3: FID 0.35 in 64 features, beside FIDs in 2048 | distances compare within one feature space | chapter 10, section 3 ("The features decide what is seen") |
 # | report 3: the best of six looks | choose on one set of samples, report on another | chapter 10, section 8 ("Case study") |
 # | samples in equal shares beside a floor of real images at random | equal shares in both | chapter 10, section 2 ("It is too large") |
+# | the variance, or another file's number, for the scale of latents | $1/$ std of one's own latents | chapter 12, section 3 ("The scale of latents") |
+# | `scale` for `1 + scale`; a gate that starts at 1 | adaLN-Zero: a block begins as the identity | chapter 12, section 6 ("The noise level moves every layer") |
+# | two networks compared at equal parameters | at equal operations | chapter 12, section 7 ("U-Net or transformer, at equal cost") |
 # | captions dropped with probability $1 - p$ | with $p$, whole captions | chapter 13, section 3 ("Guidance by text") |
 # | all reports: one training run of each | a claim about methods needs several | {{section How to plan a study}} |
 #
