@@ -529,6 +529,14 @@ def grade(
         Path | None,
         typer.Option(help="The folder that `release` made. [default: the installed notebooks]", **PATH),
     ] = None,
+    points: Annotated[
+        Path | None,
+        typer.Option(
+            help="The points file of the release: rubrics, shares for known mistakes, open tasks.",
+            show_default=False,
+            **PATH,
+        ),
+    ] = None,
     roster: Annotated[
         Path | None,
         typer.Option(
@@ -566,6 +574,7 @@ def grade(
 
     options = command.Options(
         release=release,
+        points=points,
         roster=roster,
         jobs=jobs,
         form=form,

@@ -14,6 +14,8 @@ class State(StrEnum):
     NOT_DONE = "not done"
     STOPPED = "stopped"
     MISSING = "missing"
+    PENDING = "waits for a person"
+    MARKED = "marked by a person"
 
 
 class Kind(StrEnum):
@@ -61,6 +63,7 @@ class Mark:
     """One exercise. hint: for the student. flags: for the instructor.
 
     kind: what hints of one kind share, for the summary: the mistake if it was recognised, else what went wrong, without its numbers.
+    What a person adds: comment; lines, of the rubric: what it asks for, points (None: to be given), the most; was: the machine's points.
     """
 
     exercise: str
@@ -70,14 +73,20 @@ class Mark:
     hint: str = ""
     flags: tuple[Flag, ...] = ()
     kind: str = ""
+    comment: str = ""
+    lines: tuple[tuple[str, int | None, int], ...] = ()
+    was: int | None = None
 
     def flagged(self, *flags: Flag) -> "Mark":
         return replace(self, flags=(*self.flags, *flags))
 
     def told(self) -> dict[str, Any]:
         """What the gradebook says of it."""
-        words = {k: v for k, v in asdict(self).items() if k != "kind"}
-        return words | {"flags": [str(flag) for flag in self.flags]}
+        words = {k: v for k, v in asdict(self).items() if k != "kind"} | {
+            "flags": [str(f) for f in self.flags]
+        }
+        by_hand = ("comment", "lines", "was")
+        return {k: v for k, v in words.items() if k not in by_hand or v not in ("", (), None)}
 
 
 @dataclass(frozen=True)
@@ -108,6 +117,11 @@ class Graded:
         return sum(mark.points for mark in self.marks)
 
     @property
+    def pending(self) -> list[str]:
+        """The exercises that wait for a person."""
+        return [mark.exercise for mark in self.marks if mark.state == State.PENDING]
+
+    @property
     def flags(self) -> list[str]:
         """What needs a person's eye."""
         told = [f"{mark.exercise}: {flag}" for mark in self.marks for flag in mark.flags]
@@ -125,4 +139,5 @@ class Graded:
 
 def _mark(stored: dict[str, Any]) -> Mark:
     flags = tuple(Flag(Kind(f["kind"]), f["detail"]) for f in stored["flags"])
-    return Mark(**{**stored, "state": State(stored["state"]), "flags": flags})
+    lines = tuple((line, got, most) for line, got, most in stored["lines"])
+    return Mark(**{**stored, "state": State(stored["state"]), "flags": flags, "lines": lines})

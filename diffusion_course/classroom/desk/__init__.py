@@ -1,0 +1,5 @@
+"""The instructor's desk: what people add to what grading finds. Plain files in, the same gradebook and pages out.
+
+`grade` reads grades/marks.yaml (hand_marks) and puts it over what the machine found (merging), anew in every run: what is stored of a
+file stays the machine's, and what a person wrote stays the person's.
+"""
