@@ -1,4 +1,4 @@
-"""The command line: diffusion-course lab | train | sample | fid | study | build | release | grade | doctor.
+"""The command line: diffusion-course lab | progress | train | sample | fid | study | build | release | grade | doctor.
 
 A command is a thin function: it turns words into arguments and hands over. Heavy imports stand inside the
 commands, so that `--help` does not wait for torch.
@@ -186,6 +186,32 @@ def _notebooks(folder: Path | None) -> Path:
     except CourseError as error:
         raise CourseError(f"--folder: cannot put the notebooks into {target}: {error}") from None
     return target
+
+
+@app.command(
+    rich_help_panel=READ,
+    epilog=_examples("progress", "progress ~/diffusion", "progress --page progress.html"),
+)
+def progress(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(help="The folder of the notebooks. [default: this one, or one near by]", **PATH),
+    ] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option(help="Write it as a page to print, an .html.", show_default=False, **PATH),
+    ] = None,
+) -> None:
+    """Show which exercises the checks in the notebooks have accepted, over all chapters."""
+    from .classroom import progress as own
+
+    place = own.place(folder)
+    found = own.chapters(place)
+    if page:
+        own.write_page(page, place, found)
+    for line in own.lines(found):
+        _say(line)
+    _tell(f"of {place / own.NAME}" + (f"; the page to print: {page}" if page else ""))
 
 
 @app.command(

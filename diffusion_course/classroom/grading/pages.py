@@ -77,11 +77,8 @@ def feedback(graded: Graded, worth: dict[str, int]) -> str:
     most = sum(points for exercise, points in worth.items() if exercise[:2] == graded.chapter)
     parts = _parts(graded)
     order = [part["mark"].exercise for part in parts if part["mark"]]
-    return (
-        _pages()
-        .get_template("feedback.html")
-        .render(graded=graded, most=most, parts=parts, states=STATES, order=order, made_of=_made_of(graded))
-    )
+    told = {"graded": graded, "most": most, "parts": parts, "states": STATES, "order": order}
+    return rendered("feedback.html", made_of=_made_of(graded), **told)
 
 
 def _parts(graded: Graded) -> list[dict[str, Any]]:
@@ -146,28 +143,25 @@ def summary(
     """What was not graded, score distribution, pass rates, frequent hints, time and memory, and what a person should look at, with links."""
     most = sum(worth.values())
     slowest = max(graded, key=lambda one: one.seconds, default=None)
-    return (
-        _pages()
-        .get_template("summary.html")
-        .render(
-            rows=rows,
-            files=len(graded),
-            seconds=sum(one.seconds for one in graded),
-            median=median([one.seconds for one in graded] or [0.0]),
-            slowest=slowest,
-            peak=max((one.peak for one in graded), default=0) / 1e9,
-            isolation=isolation,
-            sandboxed=SANDBOX.match(isolation) is not None,
-            most=most,
-            bins=_bins([row.total for row in rows], most),
-            middle=median([row.total for row in rows] or [0]),
-            exercises=[_exercise(e, points, rows) for e, points in worth.items()],
-            eye=[one for one in graded if one.flags],
-            pending=[one for one in graded if one.pending],
-            lines=_lines(lines),
-            told=sum(bool(line.entry) for line in lines),
-            handed_in=count,
-        )
+    return rendered(
+        "summary.html",
+        rows=rows,
+        files=len(graded),
+        seconds=sum(one.seconds for one in graded),
+        median=median([one.seconds for one in graded] or [0.0]),
+        slowest=slowest,
+        peak=max((one.peak for one in graded), default=0) / 1e9,
+        isolation=isolation,
+        sandboxed=SANDBOX.match(isolation) is not None,
+        most=most,
+        bins=_bins([row.total for row in rows], most),
+        middle=median([row.total for row in rows] or [0]),
+        exercises=[_exercise(e, points, rows) for e, points in worth.items()],
+        eye=[one for one in graded if one.flags],
+        pending=[one for one in graded if one.pending],
+        lines=_lines(lines),
+        told=sum(bool(line.entry) for line in lines),
+        handed_in=count,
     )
 
 
@@ -205,6 +199,11 @@ def _exercise(exercise: str, points: int, rows: Sequence[Student]) -> dict[str, 
         "share": share,
         "hints": common,
     }
+
+
+def rendered(template: str, **told: Any) -> str:
+    """A page by one of the templates here."""
+    return _pages().get_template(template).render(**told)
 
 
 @cache

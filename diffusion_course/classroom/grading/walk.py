@@ -22,7 +22,7 @@ LISTED = 5_000  # folders below those, in which names are looked for
 LEFT = """
 .DS_Store .fseventsd .git .gitattributes .github .gitignore .gitkeep .idea .ipynb_checkpoints .localized
 .mypy_cache .pytest_cache .ruff_cache .Spotlight-V100 .TemporaryItems .Trashes .venv .vscode __MACOSX
-__pycache__ desktop.ini ehthumbs.db node_modules Thumbs.db $RECYCLE.BIN
+__pycache__ .progress.json.lock desktop.ini ehthumbs.db node_modules progress.json Thumbs.db $RECYCLE.BIN
 """
 NOISE = frozenset(LEFT.casefold().split()) | {"system volume information", "icon\r"}
 # The files of an output folder; the two that it is recognised by, and all that lie in it.
