@@ -13,7 +13,7 @@ from ..grading.names import safe
 from ..grading.results import Graded, Mark, State
 from ..ids import chapter_of
 from ..points_file import Lines, Points
-from . import hand_marks
+from . import hand_marks, shares
 from .hand_marks import Hand, HandMark
 
 TO_MARK = "to_mark.yaml"
@@ -25,11 +25,13 @@ HEAD = """\
 
 @dataclass(frozen=True)
 class Desk:
-    """What counts besides the notebooks. worth: exercise -> points, of every chapter of the edition, open tasks too."""
+    """What counts besides the notebooks. worth: exercise -> points, of every chapter of the edition, open tasks too.
+    tasks: open task -> lines of its rubric. hand: what a person marked. shares: see `Rules`."""
 
     worth: Mapping[str, int] = field(default_factory=dict)
     tasks: Mapping[str, Lines] = field(default_factory=dict)
     hand: Hand = field(default_factory=dict)
+    shares: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def settled(self, graded: Graded) -> Graded:
         """A result with all that is known of it. The stored one stays the machine's."""
@@ -62,7 +64,8 @@ def read(out: Path, pristine: Mapping[str, NotebookNode], said: Points, students
     worth |= {task: sum(lines.values()) for task, lines in tasks.items()}
     worth = dict(sorted(worth.items(), key=lambda one: chapter_of(one[0])))
     rubrics = {**said.rubrics, **tasks}
-    return Desk(worth, tasks, hand_marks.read(out / hand_marks.NAME, students, worth, rubrics))
+    hand = hand_marks.read(out / hand_marks.NAME, students, worth, rubrics)
+    return Desk(worth, tasks, hand, shares.resolved(said.shares, exercises))
 
 
 def _check(said: Points, worth: Mapping[str, int]) -> None:

@@ -65,7 +65,7 @@ def run(where: Path, out: Path, options: Options, say: Callable[[str], Any]) -> 
     if not isolation.safe:
         say(LOUD.format(why=isolation.why))
     with lock.held(out):
-        rules = Rules(options.secret or _secret(out), options.library, isolation)
+        rules = Rules(options.secret or _secret(out), options.library, isolation, shares=desk.shares)
         rules = replace(rules, limits=replace(rules.limits, cell=options.cell_seconds))
         worth = _worth(desk, found.submissions)
 
