@@ -11,9 +11,11 @@ from ...errors import CourseError, unknown
 from .. import handout, points_file
 from ..grading.names import safe
 from ..grading.results import Graded, Mark, State
+from ..grading.times import UNKNOWN, HandedIn
 from ..ids import chapter_of
 from ..points_file import Lines, Points
-from . import hand_marks, shares
+from . import deadlines, hand_marks, shares
+from .deadlines import Deadlines
 from .hand_marks import Hand, HandMark
 
 TO_MARK = "to_mark.yaml"
@@ -26,12 +28,14 @@ HEAD = """\
 @dataclass(frozen=True)
 class Desk:
     """What counts besides the notebooks. worth: exercise -> points, of every chapter of the edition, open tasks too.
-    tasks: open task -> lines of its rubric. hand: what a person marked. shares: see `Rules`."""
+    tasks: open task -> lines of its rubric. hand: what a person marked. shares: see `Rules`. times: path -> when."""
 
     worth: Mapping[str, int] = field(default_factory=dict)
     tasks: Mapping[str, Lines] = field(default_factory=dict)
     hand: Hand = field(default_factory=dict)
     shares: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    deadlines: Deadlines | None = None
+    times: Mapping[str, HandedIn] = field(default_factory=dict)
 
     def settled(self, graded: Graded) -> Graded:
         """A result with all that is known of it. The stored one stays the machine's."""
@@ -44,7 +48,20 @@ class Desk:
                 marks[e] = Mark(e, 0, self.worth[e], State.PENDING, lines=lines)
             if by_hand:
                 marks[e] = _over(marks.get(e) or Mark(e, 0, self.worth[e], State.MISSING), by_hand)
-        return replace(graded, marks=tuple(marks.values()))
+        return self._on_time(replace(graded, marks=tuple(marks.values())))
+
+    def _on_time(self, graded: Graded) -> Graded:
+        """With what lateness takes, rounded down."""
+        if self.deadlines is None or not graded.path or not graded.chapter:
+            return graded
+        judged = self.deadlines.judged(graded.student, graded.chapter, self.times.get(graded.path, UNKNOWN))
+        taken = graded.points * judged.percent // 100
+        cost = (
+            f"{judged.percent} % of {graded.points} points are taken off, {taken}" if judged.percent else ""
+        )
+        late = ": ".join(filter(None, (judged.told, cost)))
+        eye = f"chapter {graded.chapter}: {late or judged.eye}"
+        return replace(graded, penalty=taken, late=late, eye=(eye,) if late or judged.eye else ())
 
     def without_file(self, graded: Collection[Graded]) -> list[Graded]:
         """What a person marked of a chapter of which nothing was handed in: an oral exam, a file that came by mail."""
@@ -54,8 +71,17 @@ class Desk:
         return [Graded(s, chapter, "", f"{safe(s)}/{chapter}", notes=(note,)) for s, chapter in missing]
 
 
-def read(out: Path, pristine: Mapping[str, NotebookNode], said: Points, students: Collection[str]) -> Desk:
-    """The desk of a folder of grades. said: the points file. students: all that are known. Raises CourseError in one line."""
+def read(
+    out: Path,
+    pristine: Mapping[str, NotebookNode],
+    said: Points,
+    students: Collection[str],
+    times: Mapping[str, HandedIn],
+) -> Desk:
+    """The desk of a folder of grades. said: the points file. students: all that are known. times: path -> when it was handed in.
+
+    Raises CourseError in one line.
+    """
     exercises = {e: x for n in pristine.values() for e, x in handout.exercises(n).items()}
     worth = {e: x.points for e, x in exercises.items()}
     _check(said, worth)
@@ -65,7 +91,8 @@ def read(out: Path, pristine: Mapping[str, NotebookNode], said: Points, students
     worth = dict(sorted(worth.items(), key=lambda one: chapter_of(one[0])))
     rubrics = {**said.rubrics, **tasks}
     hand = hand_marks.read(out / hand_marks.NAME, students, worth, rubrics)
-    return Desk(worth, tasks, hand, shares.resolved(said.shares, exercises))
+    limits = deadlines.read(out / deadlines.NAME, students, pristine)
+    return Desk(worth, tasks, hand, shares.resolved(said.shares, exercises), limits, times)
 
 
 def _check(said: Points, worth: Mapping[str, int]) -> None:

@@ -142,7 +142,9 @@ def _desk(
 ) -> merging.Desk:
     """What people add. Raises CourseError, before anything is run."""
     known = {s.student for s in found.submissions} | {line.student for line in found.lines if line.student}
-    return merging.read(out, pristine, said, known | (set(register.students) if register else set()))
+    known |= set(register.students) if register else set()
+    times = {s.path: s.handed_in for s in found.submissions}
+    return merging.read(out, pristine, said, known, times)
 
 
 def _missing_pages(out: Path, graded: list[Graded], worth: dict[str, int]) -> list[Line]:

@@ -9,7 +9,7 @@ import io
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ...errors import unknown
@@ -26,7 +26,7 @@ class Student:
     """One row. marks: exercise -> the mark that counts. graded: everything handed in. lms_id: see Graded.
 
     lines: what else is to be said of what this student handed in. full: the whole name, where a roster tells
-    it.
+    it. late: chapter -> points that lateness took.
     """
 
     name: str
@@ -34,10 +34,11 @@ class Student:
     graded: tuple[Graded, ...]
     lines: tuple[Line, ...] = ()
     full: str = ""
+    late: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
-        return sum(mark.points for mark in self.marks.values())
+        return sum(mark.points for mark in self.marks.values()) - sum(self.late.values())
 
     @property
     def pending(self) -> list[str]:
@@ -69,7 +70,8 @@ def students(graded: Sequence[Graded]) -> list[Student]:
             if one.chapter not in best or _rank(one) > _rank(best[one.chapter]):
                 best[one.chapter] = one
         marks = {mark.exercise: mark for _, one in sorted(best.items()) for mark in one.marks}
-        rows.append(Student(name, marks, tuple(own)))
+        late = {chapter: one.penalty for chapter, one in sorted(best.items()) if one.penalty}
+        rows.append(Student(name, marks, tuple(own), late=late))
     return rows
 
 
@@ -131,6 +133,7 @@ def _whole(row: Student) -> dict:
     files = [
         {"path": g.path, "chapter": g.chapter, "points": g.points, "page": f"feedback/{g.page}.html"}
         | {"problem": g.problem, "notes": g.notes, "look at": g.flags}
+        | ({"late": g.late, "penalty": g.penalty} if g.late else {})
         for g in row.graded
     ]
     marks = {exercise: mark.told() for exercise, mark in row.marks.items()}
@@ -139,9 +142,15 @@ def _whole(row: Student) -> dict:
 
 
 def _plain(rows: Sequence[Student], worth: dict[str, int]) -> list[list]:
-    head: list = ["student", *worth, "total", "look at"]
-    most: list = ["(points possible)", *worth.values(), sum(worth.values()), ""]
-    return [head, most, *([row.name, *_cells(row, worth), _eye(row)] for row in rows)]
+    late = any(row.late for row in rows)
+    head: list = ["student", *worth, *(["late"] if late else []), "total", "look at"]
+    most: list = ["(points possible)", *worth.values(), *([""] if late else []), sum(worth.values()), ""]
+    table = [head, most]
+    for row in rows:
+        *points, total = _cells(row, worth)
+        taken = [-sum(row.late.values()) or ""] if late else []
+        table.append([row.name, *points, *taken, total, _eye(row)])
+    return table
 
 
 def _cells(row: Student, worth: dict[str, int]) -> list:
@@ -193,7 +202,7 @@ def _canvas(rows: Sequence[Student], worth: dict[str, int]) -> list[list]:
     for row in filter(_known, rows):
         number = row.number("canvas")
         handed = {one.chapter for one in row.graded} - {exercise[:2] for exercise in row.pending}
-        sums = [sum(_points(row, own[c])) if c in handed else "" for c in chapters]
+        sums = [sum(_points(row, own[c])) - row.late.get(c, 0) if c in handed else "" for c in chapters]
         login = "" if number and not row.full else row.name
         table.append([row.full or row.name, number, "", login, "", *sums])
     return table
@@ -238,7 +247,7 @@ def _words(row: Student) -> str:
     return "; ".join(
         f"{m.exercise}: {'waits for a person' if m.state == State.PENDING else f'{m.points} of {m.of}'}"
         for m in row.marks.values()
-    )
+    ) + "".join(f"; chapter {chapter} late: -{points}" for chapter, points in row.late.items())
 
 
 def _harmless(word: object) -> object:

@@ -95,7 +95,8 @@ class Graded:
 
     failed: is the problem this machine's, so that it is to be graded again? remarks: for the student alone. cells: (kind, source) of
     the student's notebook; kind is "code", "markdown", or, for an answer, its exercise. seconds, peak (bytes): what grading took.
-    lms_id: "moodle:4711", a participant, or "canvas:4711", a user; "" where it is not known.
+    lms_id: "moodle:4711", a participant, or "canvas:4711", a user; "" where it is not known. What the desk adds: penalty, the points that
+    lateness takes; late: how late, for the student; eye: for the instructor alone.
     """
 
     student: str
@@ -111,10 +112,13 @@ class Graded:
     seconds: float = 0.0
     peak: int = 0
     lms_id: str = ""
+    penalty: int = 0
+    late: str = ""
+    eye: tuple[str, ...] = ()
 
     @property
     def points(self) -> int:
-        return sum(mark.points for mark in self.marks)
+        return sum(mark.points for mark in self.marks) - self.penalty
 
     @property
     def pending(self) -> list[str]:
@@ -125,7 +129,7 @@ class Graded:
     def flags(self) -> list[str]:
         """What needs a person's eye."""
         told = [f"{mark.exercise}: {flag}" for mark in self.marks for flag in mark.flags]
-        return [*([self.problem] if self.problem else []), *self.notes, *told]
+        return [*([self.problem] if self.problem else []), *self.notes, *self.eye, *told]
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -133,7 +137,7 @@ class Graded:
     @staticmethod
     def from_json(stored: dict[str, Any]) -> "Graded":
         cells = tuple((kind, source) for kind, source in stored["cells"])
-        lists = {"notes": tuple(stored["notes"]), "remarks": tuple(stored["remarks"])}
+        lists = {"notes": tuple(stored["notes"]), "remarks": tuple(stored["remarks"]), "eye": ()}
         return Graded(**{**stored, "marks": tuple(map(_mark, stored["marks"])), "cells": cells} | lists)
 
 
