@@ -501,6 +501,49 @@ def build(
 
 @app.command(
     rich_help_panel=TEACH,
+    epilog=_examples("plan", "plan --weeks 7", "plan --hours 6", "plan --weeks 4 1 2 3 4"),
+)
+def plan(
+    chapters: Annotated[
+        list[str] | None, typer.Argument(metavar="NN", help="Chapters, by number or name. [default: all]")
+    ] = None,
+    weeks: Annotated[int | None, typer.Option(help="Divide them into so many weeks.", min=1, max=99)] = None,
+    hours: Annotated[
+        float | None,
+        typer.Option(help="What fits into a day, with easy exercises.", parser=_finite, metavar="NUMBER"),
+    ] = None,
+) -> None:
+    """Say what each chapter needs and gives, or plan a course of a day or of weeks, as Markdown."""
+    from .classroom import handout
+    from .classroom.desk import overview
+    from .classroom.ids import chosen
+
+    names = chosen(chapters, handout.names())
+    every = overview.outlines(handout.edition(handout.folder()), names)
+    if weeks is None and hours is None:
+        typer.echo(overview.chapters_table(every))
+    if hours is not None:
+        typer.echo(overview.day_plan(every, hours))
+    if weeks is not None:
+        typer.echo(overview.weeks_plan(every, weeks))
+
+
+@app.command(
+    rich_help_panel=TEACH, epilog=_examples("mistakes", "mistakes 03", "mistakes 01-snr 03-eps_loss")
+)
+def mistakes(
+    exercises: Annotated[
+        list[str] | None, typer.Argument(metavar="EXERCISE", help="Exercises, or chapters. [default: all]")
+    ] = None,
+) -> None:
+    """List the mistakes that the checks know, by the hints that students get, as Markdown."""
+    from .classroom.desk import overview
+
+    typer.echo(overview.mistakes(exercises or []))
+
+
+@app.command(
+    rich_help_panel=TEACH,
     epilog=_examples(
         "release --out handout 01 02", "release --out handout --points points.yaml --hide 01-snr"
     ),
