@@ -1,4 +1,4 @@
-"""points.yaml: what exercises are worth, how their points are given, and the tasks that only a person can mark.
+"""An instructor's points.yaml: what exercises are worth, how their points are given, and further tasks that only a person can mark.
 
 01-diffuse: 5                                 # points
 04-even_betas: {2: 1.5, 4: 0.75, 6: 0.36}     # of a design: points, and the score from which they are given
@@ -13,18 +13,15 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from ..errors import CourseError, check_integer
-from . import handout, plain
-from .ids import chapter_of
+from . import plain
 
 WORDS = ("points", "marks", "shares", "rubric", "task")
-TASKS = Path(__file__).parent / "tasks.yaml"  # the course's own
 ID = re.compile(r"\d\d-[a-z0-9_-]+")
 MOST = 1000  # points of a line
 Lines = Mapping[str, int]  # a line of a rubric -> its points
@@ -68,7 +65,7 @@ def _entry(found: Points, exercise: str, node: plain.Node) -> None:
         if set(parts) != {"task"}:
             raise node.error(f"{exercise}: a task has its lines, and nothing besides")
         if not ID.fullmatch(exercise):
-            raise node.error(f"{exercise}: want a name like '14-study' for a task")
+            raise node.error(f"{exercise}: want a name like '03-defence' for a task")
         found.tasks[exercise] = _lines(exercise, parts["task"])
         return
     if "points" in parts:
@@ -96,10 +93,3 @@ def _marks(found: Points, exercise: str, node: plain.Node) -> None:
 def _lines(exercise: str, node: plain.Node) -> Lines:
     lines = node.mapping(f"lines of {exercise} like 'the question: 2'")
     return {line: points.whole(line, 1, MOST) for line, points in lines.items()}
-
-
-@cache
-def course_tasks() -> Mapping[str, Lines]:
-    """The open tasks of the course itself, of the chapters that are installed."""
-    chapters = set(map(chapter_of, handout.names()))
-    return {task: lines for task, lines in read(TASKS).tasks.items() if chapter_of(task) in chapters}

@@ -40,6 +40,15 @@ class Mutant:
 
 
 @dataclass(frozen=True)
+class Line:
+    """One line of a rubric: the part of the answer, its points, and what they are given for."""
+
+    part: str
+    points: int
+    what: str
+
+
+@dataclass(frozen=True)
 class Variant:
     """A version of an exercise. edits: what stands in its source -> what stands there instead. changes: fields of its Check.
 
@@ -89,6 +98,7 @@ class Check:
     scored: what the score is, in words; digits: how many are told of it. lower: is a lower one better? marks: (points, the score from which they are given), up to `points`.
     variants: the versions of which an edition has one; the first is the course's own. Each version of a repair plants a slip in the
         solution, and a mutant's hint says what is seen of it, not where it is.
+    rubric: of a task that a person marks, the lines that make its points; see open_tasks. Then nothing is compared.
     library: functions of the course that do the exercise's whole work, e.g. "gaussian.diffuse": grading takes them away.
         A table of NoiseSchedule is computed by the function behind it, "schedules.NoiseSchedule.snr.func". Helpers are not named.
     """
@@ -122,6 +132,7 @@ class Check:
     lower: bool = True
     marks: Marks = ()
     variants: Sequence[Variant] = ()
+    rubric: tuple[Line, ...] = ()
     library: Sequence[str] = ()
 
     # Its mappings have no hash. Cases are kept for a check itself, and equal ones may have their own.

@@ -1,6 +1,6 @@
 """What a person adds is put over what the machine found: open tasks that wait, marks and comments by hand."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -8,9 +8,9 @@ import yaml
 from nbformat import NotebookNode
 
 from ...errors import CourseError, unknown
-from .. import handout, points_file
+from .. import handout
 from ..grading.names import safe
-from ..grading.results import Graded, Mark, State
+from ..grading.results import Flag, Graded, Kind, Mark, State
 from ..grading.times import UNKNOWN, HandedIn
 from ..ids import chapter_of
 from ..points_file import Lines, Points
@@ -28,10 +28,11 @@ HEAD = """\
 @dataclass(frozen=True)
 class Desk:
     """What counts besides the notebooks. worth: exercise -> points, of every chapter of the edition, open tasks too.
-    tasks: open task -> lines of its rubric. hand: what a person marked. shares: see `Rules`. times: path -> when."""
+    tasks: further open task -> lines. rubrics: of all that a person marks by lines. hand: what a person marked. shares: see `Rules`. times: path -> when."""
 
     worth: Mapping[str, int] = field(default_factory=dict)
     tasks: Mapping[str, Lines] = field(default_factory=dict)
+    rubrics: Mapping[str, Lines] = field(default_factory=dict)
     hand: Hand = field(default_factory=dict)
     shares: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     deadlines: Deadlines | None = None
@@ -44,8 +45,10 @@ class Desk:
         for e in of_chapter:
             by_hand = self.hand.get((graded.student, e))
             if e in self.tasks and (not graded.problem or by_hand):
-                lines = tuple((line, None, most) for line, most in self.tasks[e].items())
-                marks[e] = Mark(e, 0, self.worth[e], State.PENDING, lines=lines)
+                marks[e] = Mark(e, 0, self.worth[e], State.WAITS, flags=(Flag(Kind.OPEN),))
+            if e in marks and marks[e].state == State.WAITS:
+                lines = tuple((line, None, most) for line, most in self.rubrics.get(e, {}).items())
+                marks[e] = replace(marks[e], lines=lines)
             if by_hand:
                 marks[e] = _over(marks.get(e) or Mark(e, 0, self.worth[e], State.MISSING), by_hand)
         return self._on_time(replace(graded, marks=tuple(marks.values())))
@@ -85,14 +88,20 @@ def read(
     exercises = {e: x for n in pristine.values() for e, x in handout.exercises(n).items()}
     worth = {e: x.points for e, x in exercises.items()}
     _check(said, worth)
-    tasks = {t: lines for t, lines in {**points_file.course_tasks(), **said.tasks}.items() if lines}
-    tasks = {t: lines for t, lines in tasks.items() if chapter_of(t) in pristine}
+    tasks = {t: lines for t, lines in said.tasks.items() if lines and chapter_of(t) in pristine}
     worth |= {task: sum(lines.values()) for task, lines in tasks.items()}
     worth = dict(sorted(worth.items(), key=lambda one: chapter_of(one[0])))
-    rubrics = {**said.rubrics, **tasks}
+    rubrics = {**_rubrics(exercises.values()), **said.rubrics, **tasks}
     hand = hand_marks.read(out / hand_marks.NAME, students, worth, rubrics)
     limits = deadlines.read(out / deadlines.NAME, students, pristine)
-    return Desk(worth, tasks, hand, shares.resolved(said.shares, exercises), limits, times)
+    return Desk(worth, tasks, rubrics, hand, shares.resolved(said.shares, exercises), limits, times)
+
+
+def _rubrics(exercises: Iterable[handout.Exercise]) -> dict[str, Lines]:
+    """Of the exercises that a person marks; not where the edition gives them other points, which the lines do not add up to."""
+    lines = {x.id: {part: points for part, points, _ in x.rubric} for x in exercises if x.rubric}
+    worth = {x.id: x.points for x in exercises}
+    return {e: rubric for e, rubric in lines.items() if sum(rubric.values()) == worth[e]}
 
 
 def _check(said: Points, worth: Mapping[str, int]) -> None:
@@ -122,9 +131,12 @@ def _over(mark: Mark, by_hand: HandMark) -> Mark:
     """A machine's mark with a person's over it."""
     if by_hand.points is None:
         return replace(mark, comment=by_hand.comment)
-    was = None if mark.state == State.PENDING else mark.points
+    waited = mark.state == State.WAITS
+    was = None if waited else mark.points
     return replace(
         mark,
+        hint="" if waited else mark.hint,
+        flags=tuple(flag for flag in mark.flags if flag.kind != Kind.OPEN),
         points=by_hand.points,
         state=State.MARKED,
         comment=by_hand.comment,
@@ -136,7 +148,7 @@ def _over(mark: Mark, by_hand: HandMark) -> Mark:
 def to_mark(graded: Sequence[Graded]) -> str:
     """The entries of marks.yaml for all that waits, to be filled in; the most of each line beside it."""
     text = HEAD + "marks:\n"
-    waiting = [(one, mark) for one in graded for mark in one.marks if mark.state == State.PENDING]
+    waiting = [(one, mark) for one in graded for mark in one.marks if mark.state == State.WAITS]
     for one, mark in waiting:
         text += (
             f"  - student: {_quoted(one.student)}\n    exercise: {mark.exercise}  # {one.path}\n    rubric:\n"

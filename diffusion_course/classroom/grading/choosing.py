@@ -4,8 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from .. import handout, points_file
-from ..ids import chapter_of
+from .. import handout
 from . import names
 from .entries import Entry
 from .people import Person
@@ -95,5 +94,4 @@ def _no_exercises(submission: "Submission") -> bool:
 
 
 def _without_exercises() -> frozenset[str]:
-    to_do = {*handout.known(), *points_file.course_tasks()}
-    return frozenset(map(chapter_of, handout.names())) - set(map(chapter_of, to_do))
+    return frozenset(name[:2] for name in handout.names()) - {exercise[:2] for exercise in handout.known()}

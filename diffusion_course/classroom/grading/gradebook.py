@@ -43,7 +43,7 @@ class Student:
     @property
     def pending(self) -> list[str]:
         """The exercises that wait for a person."""
-        return [e for e, mark in self.marks.items() if mark.state == State.PENDING]
+        return [e for e, mark in self.marks.items() if mark.state == State.WAITS]
 
     @property
     def lms_id(self) -> str:
@@ -236,7 +236,6 @@ def _eye(row: Student) -> str:
     flags = [flag for one in row.graded for flag in one.flags]
     return "; ".join(
         [
-            *([f"waits for a person: {', '.join(row.pending)}"] if row.pending else []),
             *flags,
             *(f"{line.entry}: {line.trouble}" if line.entry else str(line.trouble) for line in row.lines),
         ]
@@ -245,7 +244,7 @@ def _eye(row: Student) -> str:
 
 def _words(row: Student) -> str:
     return "; ".join(
-        f"{m.exercise}: {'waits for a person' if m.state == State.PENDING else f'{m.points} of {m.of}'}"
+        f"{m.exercise}: {'waits for a person' if m.state == State.WAITS else f'{m.points} of {m.of}'}"
         for m in row.marks.values()
     ) + "".join(f"; chapter {chapter} late: -{points}" for chapter, points in row.late.items())
 

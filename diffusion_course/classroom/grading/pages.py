@@ -33,7 +33,7 @@ STATES = {
     State.NOT_DONE: "○",
     State.STOPPED: "■",
     State.MISSING: "?",
-    State.PENDING: "…",
+    State.WAITS: "…",
     State.MARKED: "✎",
 }
 
@@ -158,7 +158,6 @@ def summary(
         middle=median([row.total for row in rows] or [0]),
         exercises=[_exercise(e, points, rows) for e, points in worth.items()],
         eye=[one for one in graded if one.flags],
-        pending=[one for one in graded if one.pending],
         lines=_lines(lines),
         told=sum(bool(line.entry) for line in lines),
         handed_in=count,

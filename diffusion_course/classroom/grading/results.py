@@ -14,7 +14,7 @@ class State(StrEnum):
     NOT_DONE = "not done"
     STOPPED = "stopped"
     MISSING = "missing"
-    PENDING = "waits for a person"
+    WAITS = "waits for a person"
     MARKED = "marked by a person"
 
 
@@ -31,6 +31,7 @@ class Kind(StrEnum):
     CHAPTER = "chapter"
     MACHINE = "machine"
     NEEDS = "needs"
+    OPEN = "open"
 
 
 WORDS = {
@@ -43,6 +44,7 @@ WORDS = {
     Kind.GPU: "asks for a GPU, and the sandbox has none",
     Kind.CHAPTER: "the chapter's own code failed here: {}",
     Kind.NEEDS: "needs what is not here: {}",
+    Kind.OPEN: "waits for a person's marks",
     Kind.MACHINE: "could not be run a second time here: {}",
 }
 
@@ -123,7 +125,7 @@ class Graded:
     @property
     def pending(self) -> list[str]:
         """The exercises that wait for a person."""
-        return [mark.exercise for mark in self.marks if mark.state == State.PENDING]
+        return [mark.exercise for mark in self.marks if mark.state == State.WAITS]
 
     @property
     def flags(self) -> list[str]:

@@ -1,11 +1,18 @@
 """A person's marks are in the gradebook and on the pages of the next run, and no run takes them away again."""
 
+import copy
 import csv
 import io
 import json
 
 import pytest
 import yaml
+
+from diffusion_course.classroom import handout
+from diffusion_course.classroom.desk import merging
+from diffusion_course.classroom.grading.results import Flag, Graded, Kind, Mark, State
+from diffusion_course.classroom.points_file import Points
+from diffusion_course.errors import CourseError
 
 POINTS = "01-essay: {task: {the question: 2, the answer: 3}}\n"
 HAND = """
@@ -45,10 +52,10 @@ def test_an_open_task_waits_visibly_and_is_not_zero(desk, tmp_path):
     assert table["(points possible)"]["01-essay"] == "5"
     assert table["bob"]["01-essay"] == "pending"
     assert table["bob"]["total"] == "3"  # what `asked` gives
-    assert table["bob"]["look at"].startswith("waits for a person: 01-essay")
+    assert "01-essay: waits for a person's marks" in table["bob"]["look at"]
     assert book["students"][1]["pending"] == ["01-essay"]
     assert "4 answers wait for a person's marks" in said
-    assert "Waits for a person's marks (4)" in (tmp_path / "out" / "summary.html").read_text()
+    assert "01-essay: waits for a person&#39;s marks" in (tmp_path / "out" / "summary.html").read_text()
     assert "waits for a person" in page(tmp_path, "bob")
     assert "0 of 5" not in page(tmp_path, "bob")
 
@@ -109,6 +116,46 @@ def test_who_handed_in_nothing_can_be_marked(desk, tmp_path):
     )
     assert (table["zoe"]["03-eps_loss"], table["zoe"]["total"]) == ("2", "2")
     assert "oral" in (tmp_path / "out" / "feedback" / "zoe" / "03.html").read_text()
+
+
+@pytest.fixture
+def edition():
+    """Chapter 01, in which a person marks one exercise by lines."""
+    notebook = copy.deepcopy(handout.read("01"))
+    for cell in notebook.cells:
+        if handout.exercise_of(cell) == "01-snr":
+            cell.metadata.course.rubric = [["idea", 1, "that it is a ratio"], ["form", 1, "that it is short"]]
+    return {"01": notebook}
+
+
+def waiting():
+    mark = Mark("01-snr", 0, 2, State.WAITS, "A person marks this", (Flag(Kind.OPEN),))
+    return Graded("ann", "01", "ann/01.ipynb", "ann/01", (mark,))
+
+
+def test_an_exercise_of_the_course_that_a_person_marks_has_its_lines(tmp_path, edition):
+    desk = merging.read(tmp_path, edition, Points(), {"ann"}, {})
+    (mark,) = desk.settled(waiting()).marks
+    assert (mark.state, mark.lines) == (State.WAITS, (("idea", None, 1), ("form", None, 1)))
+    (tmp_path / "marks.yaml").write_text(
+        "marks: [{student: ann, exercise: 01-snr, rubric: {idea: 1, form: 0}, comment: long}]"
+    )
+    desk = merging.read(tmp_path, edition, Points(), {"ann"}, {})
+    (mark,) = desk.settled(waiting()).marks
+    assert (mark.points, mark.state, mark.flags, mark.hint) == (1, State.MARKED, (), "")
+    assert (mark.lines, mark.comment, mark.was) == ((("idea", 1, 1), ("form", 0, 1)), "long", None)
+
+
+def test_lines_that_do_not_add_up_to_an_editions_points_are_not_used(tmp_path, edition):
+    next(c for c in edition["01"].cells if handout.exercise_of(c) == "01-snr").metadata.course.points = 3
+    (tmp_path / "marks.yaml").write_text(
+        "marks: [{student: ann, exercise: 01-snr, rubric: {idea: 1, form: 0}}]"
+    )
+    with pytest.raises(CourseError, match="01-snr has no rubric; give points"):
+        merging.read(tmp_path, edition, Points(), {"ann"}, {})
+    other = Points(rubrics={"01-snr": {"idea": 2, "form": 1}})
+    (mark,) = merging.read(tmp_path, edition, other, {"ann"}, {}).settled(waiting()).marks
+    assert (mark.points, mark.of) == (1, 2)
 
 
 @pytest.mark.parametrize(
