@@ -540,6 +540,28 @@ def plan(
 
 
 @app.command(
+    rich_help_panel=TEACH, epilog=_examples("exam --seed autumn", "exam --seed autumn --out exam 1 2 3")
+)
+def exam(
+    seed: Annotated[
+        str, typer.Option(metavar="WORD", help="Draws the numbers; whoever knows it has the solutions.")
+    ],
+    chapters: Annotated[
+        list[str] | None, typer.Argument(metavar="NN", help="Chapters, by number or name. [default: all]")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The folder to write to.", **PATH)] = Path("exam"),
+) -> None:
+    """Write exam questions with numbers of their own, questions.md, and the solutions beside them, solutions.md."""
+    from .classroom import handout
+    from .classroom.desk import exam as writing
+    from .classroom.ids import chapter_of, chosen
+
+    numbers = [chapter_of(name) for name in chosen(chapters, handout.names())]
+    count = writing.write(out, seed, numbers)
+    _say(f"{count} questions: {out / writing.FILES[0]}; solutions: {out / writing.FILES[1]}")
+
+
+@app.command(
     rich_help_panel=TEACH, epilog=_examples("mistakes", "mistakes 03", "mistakes 01-snr 03-eps_loss")
 )
 def mistakes(
@@ -646,6 +668,9 @@ def grade(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be graded; run nothing, write nothing.")
     ] = False,
+    similar: Annotated[
+        bool, typer.Option("--similar", help="Also write OUT/similar.html: wrong answers that are alike.")
+    ] = False,
     backend: Annotated[str, typer.Option(help="loky (this machine) or dask.")] = "loky",
     scheduler: Annotated[str, typer.Option(help="The dask scheduler, e.g. tcp://host:8786.")] = "",
 ) -> None:
@@ -663,6 +688,7 @@ def grade(
         cell_seconds=cell_seconds,
         require_sandbox=require_sandbox,
         dry_run=dry_run,
+        similar=similar,
         backend=backend,
         scheduler=scheduler,
     )

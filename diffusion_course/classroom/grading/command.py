@@ -15,7 +15,7 @@ from tqdm import tqdm
 from ...errors import CourseError, printable, unknown
 from ...files import write_text
 from .. import handout, points_file
-from ..desk import merging
+from ..desk import merging, similar
 from ..ids import chapter_of
 from . import batch, gradebook, lock, pages, roster, sandbox, submissions
 from .results import Graded
@@ -43,6 +43,7 @@ class Options:
     cell_seconds: int = 60
     require_sandbox: bool = False
     dry_run: bool = False
+    similar: bool = False
     backend: str = "loky"
     scheduler: str = ""
 
@@ -86,6 +87,8 @@ def run(where: Path, out: Path, options: Options, say: Callable[[str], Any]) -> 
         graded = [desk.settled(one) for one in [*graded, *desk.without_file(graded)]]
         lines = [*found.lines, *_missing_pages(out, graded, worth)]
         write_text(out / merging.TO_MARK, merging.to_mark(graded))
+        if options.similar:
+            _compare(out, graded, pristine, say)
         rows = gradebook.write(
             out, graded, worth, options.form, lines, register.students if register else None
         )
@@ -159,6 +162,15 @@ def _missing_pages(out: Path, graded: list[Graded], worth: dict[str, int]) -> li
                 reason = printable(f"{type(error).__name__}: {error}", " ")[:200]
                 failed.append(Line(Trouble(Why.NO_PAGE, reason), student=one.student))
     return failed
+
+
+def _compare(
+    out: Path, graded: list[Graded], pristine: dict[str, NotebookNode], say: Callable[[str], Any]
+) -> None:
+    """The page of wrong answers that are alike."""
+    found = similar.pairs(graded, {e: x for n in pristine.values() for e, x in handout.exercises(n).items()})
+    write_text(out / similar.NAME, similar.page(found))
+    say(f"{len(found)} pairs of wrong answers that are alike: {out / similar.NAME}")
 
 
 def _summarise(

@@ -29,7 +29,7 @@ NOISE = frozenset(LEFT.casefold().split()) | {"system volume information", "icon
 # The files of an output folder; the two that it is recognised by, and all that lie in it.
 OURS = frozenset({"gradebook.json", "graded"})
 OUTPUT = OURS | {"gradebook.csv", "summary.html", "secret.txt", "feedback", "grading.lock"}
-OUTPUT |= {"marks.yaml", "to_mark.yaml", "deadlines.yaml"}
+OUTPUT |= {"marks.yaml", "to_mark.yaml", "deadlines.yaml", "similar.html", "defence"}
 
 
 @dataclass(frozen=True)
