@@ -671,6 +671,10 @@ def grade(
     similar: Annotated[
         bool, typer.Option("--similar", help="Also write OUT/similar.html: wrong answers that are alike.")
     ] = False,
+    defence: Annotated[
+        bool,
+        typer.Option("--defence", help="Also write OUT/defence: a question a chapter about one's own code."),
+    ] = False,
     backend: Annotated[str, typer.Option(help="loky (this machine) or dask.")] = "loky",
     scheduler: Annotated[str, typer.Option(help="The dask scheduler, e.g. tcp://host:8786.")] = "",
 ) -> None:
@@ -689,6 +693,7 @@ def grade(
         require_sandbox=require_sandbox,
         dry_run=dry_run,
         similar=similar,
+        defence=defence,
         backend=backend,
         scheduler=scheduler,
     )

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from ...errors import CourseError, printable, unknown
 from ...files import write_text
 from .. import handout, points_file
-from ..desk import merging, similar
+from ..desk import defence, merging, similar
 from ..ids import chapter_of
 from . import batch, gradebook, lock, pages, roster, sandbox, submissions
 from .results import Graded
@@ -44,6 +44,7 @@ class Options:
     require_sandbox: bool = False
     dry_run: bool = False
     similar: bool = False
+    defence: bool = False
     backend: str = "loky"
     scheduler: str = ""
 
@@ -89,6 +90,9 @@ def run(where: Path, out: Path, options: Options, say: Callable[[str], Any]) -> 
         write_text(out / merging.TO_MARK, merging.to_mark(graded))
         if options.similar:
             _compare(out, graded, pristine, say)
+        if options.defence:
+            asked, none = defence.write(out, graded, rules.secret)
+            say(f"{asked} questions about students' own code, none for {none} files: {out / defence.FOLDER}")
         rows = gradebook.write(
             out, graded, worth, options.form, lines, register.students if register else None
         )
