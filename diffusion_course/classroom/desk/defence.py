@@ -1,7 +1,7 @@
 """One question a chapter about a student's own code, for courses that want a defence: which lines would compute something else, if …?
 
 It is drawn from an answer by the secret of the grades, so that it is the same in every run, and is sealed as the quizzes are. Nothing of the answer is
-run. A function of two lines asks nothing: the longer ones of a chapter are taken.
+run. A function of one line asks nothing.
 """
 
 import ast
@@ -20,7 +20,7 @@ from ..ids import function_of
 from . import flow
 
 FOLDER = "defence"
-OPTIONS = 4
+OPTIONS = 4  # at most; a wrong one fewer at least
 LONGEST = 60  # lines of a function that is asked about
 HEAD = """\
 # Chapter {chapter}: a question about your own code
@@ -96,7 +96,7 @@ def questions(exercise: str, source: str, draw: Random) -> list[Asked]:
     return [
         Asked(exercise, name, code, right, tuple(others))
         for name, right, others in made
-        if len(others) == OPTIONS - 1
+        if len(others) >= OPTIONS - 2
     ]
 
 
