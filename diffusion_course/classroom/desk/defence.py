@@ -103,8 +103,8 @@ def questions(exercise: str, source: str, draw: Random) -> list[Asked]:
 def _others(
     right: frozenset[int], every: frozenset[int], reached: Iterable[frozenset[int]], draw: Random
 ) -> list[frozenset[int]]:
-    """Wrong sets of lines: what other arguments reach, one line more, one less, all."""
-    near = [right ^ {line} for line in every]
+    """Wrong sets of lines: what other arguments reach, one line more, one less, one alone, all."""
+    near = [one for line in sorted(every) for one in (right ^ {line}, frozenset({line}))]
     draw.shuffle(near)
     found: list[frozenset[int]] = []
     for one in [*reached, *near, every]:

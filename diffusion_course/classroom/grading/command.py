@@ -85,11 +85,11 @@ def run(where: Path, out: Path, options: Options, say: Callable[[str], Any]) -> 
                 options.backend,
                 partial(tqdm, unit="file"),
             )
+        if options.similar:
+            _compare(out, graded, pristine, say)  # of what the machine found, whatever a person gave for it
         graded = [desk.settled(one) for one in [*graded, *desk.without_file(graded)]]
         lines = [*found.lines, *_missing_pages(out, graded, worth)]
         write_text(out / merging.TO_MARK, merging.to_mark(graded))
-        if options.similar:
-            _compare(out, graded, pristine, say)
         if options.defence:
             asked, none = defence.write(out, graded, rules.secret)
             say(f"{asked} questions about students' own code, none for {none} files: {out / defence.FOLDER}")

@@ -59,6 +59,11 @@ def test_what_is_too_short_or_no_function_asks_nothing(tmp_path, source):
     assert written(tmp_path, graded(("01-diffuse", source))) == ((0, 1), {})
 
 
+def test_two_lines_can_be_asked_about(tmp_path):
+    short = "def diffuse(x0, t, eps, alpha_bar):\n    a = alpha_bar[t - 1]\n    return a * x0 + eps"
+    assert written(tmp_path, graded(("01-diffuse", short)))[0] == (1, 0)
+
+
 def test_right_answers_are_asked_about_first(tmp_path):
     marks = (Mark("01-diffuse", 0, 1, State.WRONG), Mark("01-snr", 1, 1, State.RIGHT))
     cells = (("01-diffuse", LONG), ("01-snr", LONG.replace("def diffuse", "def snr")))
