@@ -23,7 +23,7 @@ class Node:
 
     @property
     def line(self) -> int:
-        return int(self.node.start_mark.line) + 1
+        return _line(self.node.start_mark)
 
     def error(self, words: str) -> CourseError:
         """The mistake at this place, in one line."""
@@ -110,15 +110,20 @@ def read(option: str, path: Path) -> Node | None:
     except UnicodeDecodeError:
         raise CourseError(f"{source} is not YAML: it is not UTF-8 text") from None
     except yaml.MarkedYAMLError as error:
-        line = f", line {error.problem_mark.line + 1}," if error.problem_mark else ""
+        line = f", line {_line(error.problem_mark)}," if error.problem_mark else ""
         raise CourseError(f"{source}{line} is not YAML: {_words(error.problem or error)}") from None
     except (ValueError, RecursionError, yaml.YAMLError) as error:
         raise CourseError(f"{source} is not YAML: {_words(error)}") from None
     if odd:
         raise CourseError(
-            f"{source}, line {odd.start_mark.line + 1}, is not YAML without tags and anchors: write it out"
+            f"{source}, line {_line(odd.start_mark)}, is not YAML without tags and anchors: write it out"
         )
     return Node(source, node) if node else None
+
+
+def _line(mark: Any) -> int:
+    """Counted from 1. mark: where, as the parser has it."""
+    return int(mark.line) + 1 if mark else 1
 
 
 def _is_odd(event: yaml.Event) -> bool:
