@@ -112,7 +112,8 @@ def read(path: Path, students: Collection[str], chapters: Collection[str]) -> De
     counts = "file_times" in parts and parts["file_times"].known("choice", ("tell", "count")) == "count"
     return Deadlines(
         due,
-        *({who: when for who, (when, _) in named.get(key, {}).items()} for key in KEYS[-2:]),
+        {who: when for who, (when, _) in named.get("extensions", {}).items()},
+        {who: when for who, (when, _) in named.get("submitted", {}).items()},
         zone,
         late["per_day"].whole("per_day, in percent", 0, 100) if "per_day" in late else 0,
         late["most"].whole("most, in percent", 0, 100) if "most" in late else 100,

@@ -123,7 +123,7 @@ def _written(one: Graded, asked: Asked, secret: str) -> tuple[str, str]:
     draw = Random(secret_seed(secret, one.student, f"{asked.exercise}/{asked.argument}"))
     text = QUESTION.format(function=function_of(asked.exercise), code=asked.code, argument=asked.argument)
     again = f"Follow `{asked.argument}` from line to line once more."
-    options = [{"right": _listed(asked.right), "why": f"So far `{asked.argument}` reaches."}]
+    options = [{"right": _listed(asked.right), "why": f"`{asked.argument}` reaches these, and no others."}]
     options += [{"wrong": _listed(lines), "why": again} for lines in asked.others]
     draw.shuffle(options)
     name = f"{one.chapter}-{FOLDER}"

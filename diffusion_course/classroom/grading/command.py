@@ -17,6 +17,7 @@ from ...files import write_text
 from .. import handout, points_file
 from ..desk import defence, merging, similar
 from ..ids import chapter_of
+from ..wording import counted
 from . import batch, gradebook, lock, pages, roster, sandbox, submissions
 from .results import Graded
 from .rules import Rules
@@ -92,7 +93,8 @@ def run(where: Path, out: Path, options: Options, say: Callable[[str], Any]) -> 
         write_text(out / merging.TO_MARK, merging.to_mark(graded))
         if options.defence:
             asked, none = defence.write(out, graded, rules.secret)
-            say(f"{asked} questions about students' own code, none for {none} files: {out / defence.FOLDER}")
+            told = f"{counted(asked, 'question')} about students' own code, none for {counted(none, 'file')}"
+            say(f"{told}: {out / defence.FOLDER}")
         rows = gradebook.write(
             out, graded, worth, options.form, lines, register.students if register else None
         )
@@ -101,7 +103,7 @@ def run(where: Path, out: Path, options: Options, say: Callable[[str], Any]) -> 
     say(found.count())
     files = f"{out / 'gradebook.csv'}, {out / 'summary.html'}"
     if waiting := sum(len(one.pending) for one in graded):
-        say(f"{waiting} answers wait for a person's marks: {out / merging.TO_MARK}")
+        say(f"waiting for a person's marks: {counted(waiting, 'answer')}, {out / merging.TO_MARK}")
     say(f"{len(graded)} files of {len(rows)} students, {flagged} to look at: {files}")
 
 
@@ -174,7 +176,7 @@ def _compare(
     """The page of wrong answers that are alike."""
     found = similar.pairs(graded, {e: x for n in pristine.values() for e, x in handout.exercises(n).items()})
     write_text(out / similar.NAME, similar.page(found))
-    say(f"{len(found)} pairs of wrong answers that are alike: {out / similar.NAME}")
+    say(f"{counted(len(found), 'pair')} of wrong answers that are alike: {out / similar.NAME}")
 
 
 def _summarise(

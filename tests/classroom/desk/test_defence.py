@@ -81,4 +81,4 @@ def test_every_chapter_has_an_answer_that_can_be_asked_about(chapter):
 def test_the_command_writes_them(tmp_path, graded_into):
     code, said = graded_into("--defence", "--secret", "s")
     assert code == 0, said
-    assert "questions about students' own code" in said
+    assert "about students' own code, none for" in said

@@ -54,7 +54,7 @@ def test_an_open_task_waits_visibly_and_is_not_zero(desk, tmp_path):
     assert table["bob"]["total"] == "3"  # what `asked` gives
     assert "01-essay: waits for a person's marks" in table["bob"]["look at"]
     assert book["students"][1]["pending"] == ["01-essay"]
-    assert "4 answers wait for a person's marks" in said
+    assert "waiting for a person's marks: 4 answers" in said
     assert "01-essay: waits for a person&#39;s marks" in (tmp_path / "out" / "summary.html").read_text()
     assert "waits for a person" in page(tmp_path, "bob")
     assert "0 of 5" not in page(tmp_path, "bob")
@@ -75,7 +75,7 @@ def test_what_waits_is_a_file_to_be_filled_in(desk, tmp_path):
     filled = text.replace("# of 2", "2").replace("# of 3", "3")
     table, _, said = desk(filled)
     assert {table[name]["01-essay"] for name in ("ann", "bob", "cleo", "dan")} == {"5"}
-    assert "wait for" not in said
+    assert "waiting for" not in said
     assert "marks: []" in (tmp_path / "out" / "to_mark.yaml").read_text()
 
 

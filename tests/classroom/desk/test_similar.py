@@ -84,5 +84,5 @@ def test_a_class_is_compared_in_seconds():
 def test_the_command_writes_it(tmp_path, graded_into):
     code, said = graded_into("--similar")
     assert code == 0, said
-    assert "pairs of wrong answers that are alike" in said
+    assert "of wrong answers that are alike" in said
     assert (tmp_path / "out" / "similar.html").exists()
