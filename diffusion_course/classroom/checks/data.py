@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...errors import CourseError, check_integer
 from ..ids import chapter_of, function_of
@@ -39,8 +39,7 @@ class Mutant:
     function: Callable
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """One line of a rubric: the part of the answer, its points, and what they are given for."""
 
     part: str
