@@ -1,6 +1,7 @@
 """progress.json, beside the notebooks: which exercises a learner has passed, over all chapters. Needs no torch.
 
 `check` notes what it accepts, `check_all` and `diffusion-course progress` show it. It is the learner's own and proves nothing.
+What a person marks is not in it.
 """
 
 import json
@@ -104,7 +105,7 @@ def chapters(folder: Path) -> list[Chapter]:
     passed = read(folder)
     found = []
     for number, notebook in sorted(edition.items()):
-        worth = {e: x.points for e, x in handout.exercises(notebook).items()}
+        worth = {e: x.points for e, x in handout.exercises(notebook).items() if not x.rubric}
         title = TITLE.match(notebook.cells[0].source)
         if worth:
             own = {e: passed[e] for e in worth if e in passed}

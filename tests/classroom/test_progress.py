@@ -13,7 +13,10 @@ from diffusion_course.classroom.checks import CHECKS
 from diffusion_course.cli import app
 from diffusion_course.errors import CourseError
 
-EVERY = {number: handout.exercises(handout.read(number)) for number in {name[:2] for name in handout.names()}}
+EVERY = {
+    number: {e: x for e, x in handout.exercises(handout.read(number)).items() if not x.rubric}
+    for number in {name[:2] for name in handout.names()}
+}
 DAMAGED = [
     "",
     "{",

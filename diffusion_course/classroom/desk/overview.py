@@ -154,18 +154,22 @@ def chapters_table(every: Sequence[Outline]) -> str:
 
 
 def mistakes(words: Sequence[str], most: int | None = None) -> str:
-    """The known mistakes of exercises, or of whole chapters, by their hints, as Markdown. most: of each exercise. Raises CourseError."""
-    from ..checks import CHECKS  # loads torch
+    """The known mistakes of exercises, or of whole chapters, by their hints, as Markdown; of what a person marks, the lines of its rubric.
+
+    most: of each exercise. Raises CourseError.
+    """
+    from ..checks import TASKS  # loads torch
 
     chosen: dict[str, None] = {}
     for word in words:
-        fits = [e for e in CHECKS if e == word or (word.isdecimal() and chapter_of(e) == word.zfill(2))]
+        fits = [e for e in TASKS if e == word or (word.isdecimal() and chapter_of(e) == word.zfill(2))]
         if not fits:
-            raise unknown("exercise", word, CHECKS)
+            raise unknown("exercise", word, TASKS)
         chosen |= dict.fromkeys(fits)
     parts = []
-    for e in chosen or CHECKS:
-        hints = list(dict.fromkeys(mutant.hint for mutant in CHECKS[e].mutants))
+    for e in chosen or TASKS:
+        hints = list(dict.fromkeys(mutant.hint for mutant in TASKS[e].mutants))
+        hints = hints or [f"{line.part}, marked by a person: {line.what}" for line in TASKS[e].rubric]
         parts += [f"### {e}", "", *(f"- {' '.join(hint.split())}" for hint in hints[:most])]
         if most is not None and len(hints) > most:
             parts.append(f"- {len(hints) - most} more: `diffusion-course mistakes {e}`")

@@ -16,13 +16,15 @@ def resolved(
     """
     if not shares:
         return {}
-    from ..checks import CHECKS  # loads torch
+    from ..checks import TASKS  # loads torch
 
     found: dict[str, dict[str, int]] = {}
     for e, told in shares.items():
         if e not in exercises:
             continue  # of a chapter that this edition does not have
-        check = CHECKS[e].under(**exercises[e].terms)
+        check = TASKS[e].under(**exercises[e].terms)
+        if check.rubric:
+            raise CourseError(f"--points: {e} is marked by a person; it takes a rubric, and no shares")
         if check.score:
             raise CourseError(
                 f"--points: {e} is a design, whose marks give part of the points; it takes no shares"

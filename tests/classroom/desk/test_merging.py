@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from diffusion_course.classroom import handout
+from diffusion_course.classroom.checks import OPEN
 from diffusion_course.classroom.desk import merging
 from diffusion_course.classroom.grading.results import Flag, Graded, Kind, Mark, State
 from diffusion_course.classroom.points_file import Points
@@ -144,6 +145,17 @@ def test_an_exercise_of_the_course_that_a_person_marks_has_its_lines(tmp_path, e
     (mark,) = desk.settled(waiting()).marks
     assert (mark.points, mark.state, mark.flags, mark.hint) == (1, State.MARKED, (), "")
     assert (mark.lines, mark.comment, mark.was) == ((("idea", 1, 1), ("form", 0, 1)), "long", None)
+
+
+@pytest.mark.parametrize("task", OPEN)
+def test_the_courses_own_open_tasks_wait_with_their_rubrics(tmp_path, task):
+    chapter = task[:2]
+    desk = merging.read(tmp_path, {chapter: handout.read(chapter)}, Points(), {"ann"}, {})
+    lines = {line.part: line.points for line in OPEN[task].rubric}
+    assert desk.rubrics[task] == lines
+    mark = Mark(task, 0, desk.worth[task], State.WAITS)
+    (mark,) = desk.settled(Graded("ann", chapter, "a.ipynb", f"ann/{chapter}", (mark,))).marks
+    assert {line: most for line, _, most in mark.lines} == lines
 
 
 def test_lines_that_do_not_add_up_to_an_editions_points_are_not_used(tmp_path, edition):

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from diffusion_course.classroom import handout
 from diffusion_course.classroom.build import OVERVIEW, _overview
-from diffusion_course.classroom.checks import CHECKS
+from diffusion_course.classroom.checks import CHECKS, OPEN
 from diffusion_course.classroom.desk import overview
 from diffusion_course.cli import app
 from diffusion_course.errors import CourseError
@@ -90,3 +90,8 @@ def test_mistakes_are_the_hints_of_the_checks():
     assert re.findall(r"^### (.*)$", text, re.MULTILINE) == own
     assert text.count("\n- ") == sum(len({m.hint for m in CHECKS[e].mutants}) for e in own)
     assert f"more: `diffusion-course mistakes {own[0]}`" in overview.mistakes([own[0]], 3)
+
+
+@pytest.mark.parametrize("task", OPEN)
+def test_of_what_a_person_marks_the_rubric_is_listed(task):
+    assert overview.mistakes([task]).count("marked by a person") == len(OPEN[task].rubric)

@@ -3,7 +3,7 @@
 import pytest
 
 from diffusion_course.classroom import handout
-from diffusion_course.classroom.checks import CHECKS
+from diffusion_course.classroom.checks import CHECKS, OPEN
 from diffusion_course.classroom.checks.call import call, fresh
 from diffusion_course.classroom.checks.engine import cases, result_fault
 from diffusion_course.classroom.desk import shares
@@ -47,6 +47,12 @@ def test_a_faulty_share_is_one_line(exercise, told, message):
 def test_a_design_takes_no_shares():
     with pytest.raises(CourseError, match="04-even_betas is a design"):
         shares.resolved({"04-even_betas": {"x": 1}}, handout.exercises(handout.read("04")))
+
+
+@pytest.mark.parametrize("task", OPEN)
+def test_what_a_person_marks_takes_no_shares(task):
+    with pytest.raises(CourseError, match=f"{task} is marked by a person"):
+        shares.resolved({task: {"x": 1}}, handout.exercises(handout.read(task[:2])))
 
 
 def looks_like(check, answer, hint):
