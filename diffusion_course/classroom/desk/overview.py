@@ -16,7 +16,7 @@ from ..ids import chapter_of, function_of
 from ..wording import LEVELS
 
 GIVES = re.compile(r"\*\*You (?:will|learn)[^*]*\*\*\s*\n(.*?)(?=\n\s*\n\*\*|\Z)", re.DOTALL)
-NEEDS = re.compile(r"\*\*You need\*\* (.*?)(?=\n\s*\n|\Z)", re.DOTALL)
+NEEDS = re.compile(r"\*\*You need\*\* (.*?)(?=\n\s*\n|\s*\*\*Time|\Z)", re.DOTALL)
 TITLE = re.compile(r"# (?:\d+\. )?(.*)")
 SHOWN = 5  # mistakes of an exercise in a table of all
 HEAD = "<!-- Made by `diffusion-course build` of the notebooks and the checks: edit those. -->\n"
