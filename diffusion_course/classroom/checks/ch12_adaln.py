@@ -59,6 +59,11 @@ def streams(d: Draw) -> Iterator[tuple[str, tuple]]:
     yield "one sample of one token", (h[:1, :1], shift[:1], scale[:1], gate[:1], branch)
 
 
+def shared(modulation: Tensor) -> Tensor:
+    """The mean over the batch, for each sample."""
+    return modulation.mean(0, keepdim=True).expand_as(modulation)
+
+
 def slip(hint: str, function: Callable) -> Mutant:
     return Mutant(hint, function)
 
@@ -149,7 +154,7 @@ ADALN_ZERO = Check(
         ),
         slip(
             "modulations averaged over the batch: each sample has its own.",
-            lambda h, a, b, g, f: adaln_zero(h, *(v.mean(0, keepdim=True).expand_as(v) for v in (a, b, g)), f),
+            lambda h, a, b, g, f: adaln_zero(h, shared(a), shared(b), shared(g), f),
         ),
         slip(
             "modulations (B, E), or (1, B, E) of [None], beside (B, N, E): [:, None] gives them an axis for the tokens, (B, 1, E).",

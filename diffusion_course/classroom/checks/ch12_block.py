@@ -12,6 +12,7 @@ from .data import Mutant
 from .inputs import Draw
 from .toys import ToyLoud
 
+Three = tuple[Tensor, Tensor, Tensor]
 Split = Callable[[Tensor, int], Sequence[Tensor]]
 
 
@@ -59,10 +60,14 @@ def unmoved(qkv: Tensor, heads: int) -> Sequence[Tensor]:
     return [part.reshape(B, heads, N, E3 // 3 // heads) for part in qkv.chunk(3, dim=-1)]
 
 
-def halves(m: Tensor) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+def halves(m: Tensor) -> tuple[Three, Three]:
     """shift, scale and gate of the attention, and of the perceptron."""
-    parts = m.chunk(6, dim=1)
-    return parts[:3], parts[3:]
+    return in_halves(m.chunk(6, dim=1))
+
+
+def in_halves(six: Sequence[Tensor]) -> tuple[Three, Three]:
+    a, b, c, d, e, f = six
+    return (a, b, c), (d, e, f)
 
 
 def built(
@@ -139,9 +144,9 @@ def attention_slip(hint: str, **parts: Any) -> Mutant:
 def order_slip(hint: str, order: Sequence[int]) -> Mutant:
     """A mutant that reads the six modulations in another order, each after the other: (shift, scale, gate) twice is 0, 1, ... 5."""
 
-    def parts(m: Tensor) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+    def parts(m: Tensor) -> tuple[Three, Three]:
         six = m.chunk(6, dim=1)
-        return [six[i] for i in order[:3]], [six[i] for i in order[3:]]
+        return in_halves([six[i] for i in order])
 
     return slip(hint, parts=parts)
 

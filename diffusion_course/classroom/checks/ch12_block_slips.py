@@ -1,6 +1,6 @@
 """What goes wrong in a transformer's block: the modulations, the attention, the two branches."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -8,11 +8,13 @@ from torch import Tensor
 from .ch12_adaln import adaln_zero, modulated, normalised
 from .ch12_block import (
     Attend,
+    Three,
     as_axes,
     attention_slip,
     branch_slip,
     dit_block,
     halves,
+    in_halves,
     order_slip,
     slip,
     split,
@@ -25,9 +27,8 @@ PLACES = "entries i E to (i + 1) E of the last axis are q, k, v in this order, a
 SOFT = "softmax runs over the keys, the last axis of q k^T."
 
 
-def interleaved(m: Tensor) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
-    six = m.reshape(len(m), -1, 6).unbind(-1)
-    return six[:3], six[3:]
+def interleaved(m: Tensor) -> tuple[Three, Three]:
+    return in_halves(m.reshape(len(m), -1, 6).unbind(-1))
 
 
 def causal(logits: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """What a wrong answer of chapter 12 does on inputs of its own: told where no classic mistake explains it."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -71,7 +72,8 @@ def of_adaln(answer: Callable) -> str:
     full = dict(zip(("shift", "scale", "gate"), drawn(3, 3, E), strict=True))
 
     def right(modulations: dict[str, Tensor]) -> bool:
-        return same(answer(h, *modulations.values(), branch), adaln_zero(h, *modulations.values(), branch))
+        args = (h, modulations["shift"], modulations["scale"], modulations["gate"], branch)
+        return same(answer(*args), adaln_zero(*args))
 
     if right(full):
         return ""
@@ -122,7 +124,7 @@ def _right(answer: Callable, gates: tuple[float, float], heads: int, tokens: int
     weights = torch.cat([slope * drawn(E, 6, E), 0.5 * drawn(1, 6, E)])
     for part, gate in zip((2, 5), gates, strict=True):
         weights[-1, part] *= gate
-    args = (
+    args: tuple[Any, ...] = (
         drawn(2, tokens, E) + 0.5,
         drawn(2, E),
         ToyLayer(weights.flatten(1)),

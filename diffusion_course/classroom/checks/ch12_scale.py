@@ -40,7 +40,7 @@ def by_channel(z: Tensor) -> Tensor:
     return z.transpose(0, 1).flatten(1).std(1, correction=0)
 
 
-def slip(hint: str, scale: Callable[[Tensor], Tensor]) -> Mutant:
+def slip(hint: str, scale: Callable) -> Mutant:
     return Mutant(hint, scale)
 
 
