@@ -933,7 +933,7 @@ check("12-adaln_zero", adaln_zero)
 # But can a zero learn? The gradient of the loss with respect to a gate is $f(\dots)$ times what comes from above, and
 # that is not zero. The branch, though, gets the gate times what comes from above: nothing, as long as the gate is 0.
 # And in the course's DiT the last layer is zero as well, so at first nothing comes from above: $F = 0$, and
-# $D = c_\text{skip}\,x + c_\text{out}\,F$ (chapter 9, section 2) is $c_\text{skip}\,x$.
+# $D = c_\text{skip}\,x + c_\text{out}\,F$ is $c_\text{skip}\,x$.
 #
 # **Predict, then run.** A fresh DiT takes four training steps. Which of its parts gets a gradient in step 1, in step
 # 2, in step 3: the last layer, the modulations (gates among them), the attention?
