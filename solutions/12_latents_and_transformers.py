@@ -899,7 +899,8 @@ quiz.ask("12-q3")
 # ### Exercise {{12-adaln_zero}}
 #
 # Write $h'$ for one branch. `branch` is called once, whatever the gate is, with a tensor of $h$'s shape.
-# {{section U-Net or transformer}} trains with your function, so gradients must reach $h$, shift, scale, gate, and what `branch` is made of.
+# {{section U-Net or transformer}} trains with your function, so gradients must reach $h$, shift, scale, gate, and the
+# weights of `branch`.
 #
 # *Hint.* `torch.nn.functional.layer_norm(h, h.shape[-1:], eps=1e-6)` is LN; its default `eps` is another. A tensor
 # (B, E) needs an axis for the tokens before it meets (B, N, E).
