@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .call import fresh
 from .data import Check, Mutant
 from .inputs import Draw
 from .slips import result_slip
@@ -66,6 +67,10 @@ def alone(told: Tensor) -> Tensor:
     return told.std() / len(told) ** 0.5
 
 
+def of_a_share(share: Tensor, n: int) -> Tensor:
+    return ((share * (1 - share)).abs() / n).sqrt()
+
+
 def ratio(draw: Callable, met: Callable, labels: Tensor, noise: Tensor, no_text: int) -> Interval:
     told = met(draw(labels, noise), labels)
     untold = met(draw(torch.full_like(labels, no_text), noise), labels)
@@ -74,9 +79,43 @@ def ratio(draw: Callable, met: Callable, labels: Tensor, noise: Tensor, no_text:
 
 
 def discordant(told: Tensor, untold: Tensor) -> Tensor:
-    """The pairs that differ alone."""
+    """The pairs that differ alone, or all where fewer than two do."""
     apart = told != untold
-    return (told - untold)[apart]
+    return (told - untold)[apart] if int(apart.sum()) > 1 else told - untold
+
+
+def of_all_numbers(draw: Callable, met: Callable, labels: Tensor, noise: Tensor, no_text: int) -> Interval:
+    """As if each number of the noise were a pair."""
+    error = partial(scattered_over, n=noise.numel())
+    return built(draw, met, labels, noise, no_text, error=error)
+
+
+def scattered_over(told: Tensor, untold: Tensor, n: int) -> Tensor:
+    return (told - untold).std() / n**0.5
+
+
+def quantiles(draw: Callable, met: Callable, labels: Tensor, noise: Tensor, no_text: int) -> Interval:
+    told = met(draw(labels, noise), labels)
+    d = told - met(draw(torch.full_like(labels, no_text), noise), labels)
+    return d.mean(), d.quantile(0.025), d.quantile(0.975)
+
+
+def told_alone_drawn(draw: Callable, met: Callable, labels: Tensor, noise: Tensor, no_text: int) -> Interval:
+    images = draw(labels, noise)
+    return interval(met(images, labels) - met(images, torch.full_like(labels, no_text)))
+
+
+def in_halves(draw: Callable, met: Callable, labels: Tensor, noise: Tensor, no_text: int) -> Interval:
+    """Half of the noise for the told, the other half for the untold."""
+    n = len(labels) // 2
+    told = met(draw(labels[:n], noise[:n]), labels[:n])
+    untold = met(draw(torch.full_like(labels[:n], no_text), noise[n : 2 * n]), labels[:n])
+    return interval(told - untold)
+
+
+def interval(d: Tensor) -> Interval:
+    half = 1.96 * d.std() / len(d) ** 0.5
+    return d.mean(), d.mean() - half, d.mean() + half
 
 
 def numbers(d: Draw, n: int) -> Tensor:
@@ -84,9 +123,9 @@ def numbers(d: Draw, n: int) -> Tensor:
 
 
 def experiments(d: Draw) -> tuple:
-    """At least six samples; the number that means no text stands for no caption."""
-    n = d.B + 6
-    return *d.drawn(), numbers(d, n), d.normal(n, *d.event), 90
+    """Some dozens of pairs, so that some differ and others do not; the number that means no text stands for no caption."""
+    n = d.B + 30
+    return *d.drawn(), numbers(d, n), d.normal(n, *d.event), d.integer(91, 120)
 
 
 def edges(d: Draw) -> Iterator[tuple[str, tuple]]:
@@ -116,6 +155,23 @@ def edges(d: Draw) -> Iterator[tuple[str, tuple]]:
     yield "20,000 samples", (*d.drawn(), numbers(d, 20_000), d.normal(20_000, 1), 90)
 
 
+def half_width(answer: Callable) -> str:
+    """Where the help is right: how many standard errors its interval has to each side, if that is one number."""
+    found = []
+    for seed, n in ((0, 40), (1, 90), (2, 300)):
+        d = Draw("13-text_help", f"half width {seed}", 0)
+        args = (*d.drawn(), numbers(d, n), d.normal(n, 3), 95)
+        help, low, high = (float(v) for v in answer(*fresh(args)))
+        mean, low_end, high_end = (float(v) for v in text_help(*fresh(args)))
+        if abs(help - mean) > 1e-9:
+            return ""
+        error = (high_end - low_end) / 3.92
+        found += [(help - low) / error, (high - help) / error]
+    if max(found) - min(found) < 1e-6:
+        return f"The help is right; its interval has {found[0]:.4g} standard errors to each side, want 1.96."
+    return "The help is right, so the samples and what they are measured by are, too; look at the interval's half width."
+
+
 def twice(draw: Callable, met: Callable, labels: Tensor, *rest: object) -> int:
     return 2 * len(labels)
 
@@ -132,9 +188,7 @@ TEXT_HELP = Check(
     where='section 4 of this notebook ("Does the text help?"): the mean of the differences of n pairs from the same noise, told minus untold, '
     "both measured by the true captions, ± 1.96 s / sqrt(n) with s the standard deviation of the differences.",
     outputs=("help", "low", "high"),
-    only={
-        ("low", "high"): "The help is right, so the samples and what they are measured by are, too; look at the interval's half width.",
-    },
+    measured=half_width,
     mutants=[
         # the two groups
         slip(
@@ -155,6 +209,7 @@ TEXT_HELP = Check(
         ),
         slip("0 for no_text: 0 is a caption.", without=lambda labels, none: torch.zeros_like(labels)),
         slip("-1 for no_text: use no_text.", without=lambda labels, none: torch.full_like(labels, -1)),
+        slip("90 for no_text: it is an argument.", without=lambda labels, none: torch.full_like(labels, 90)),
         slip(
             "the largest label + 1 for no_text: the batch need not hold the last caption.",
             without=lambda labels, none: torch.full_like(labels, int(labels.max()) + 1),
@@ -180,6 +235,26 @@ TEXT_HELP = Check(
             "the pairs in which the two differ alone, as McNemar's test has it: the mean is over all n pairs.",
             change=discordant,
         ),
+        slip(
+            "the pairs in which the two differ alone, in the mean and in its interval: both are over all n pairs.",
+            change=discordant,
+            error=lambda told, untold: alone(discordant(told, untold)),
+        ),
+        slip(
+            "a chance level of a tenth subtracted: draw untold samples, and subtract their share.",
+            change=lambda told, untold: told - 0.1,
+            error=lambda told, untold: alone(told),
+        ),
+        slip(
+            "gains alone, where a loss counts as 0: a pair that the text spoils counts as -1.",
+            change=lambda told, untold: (told - untold).clamp(min=0),
+            error=lambda told, untold: alone((told - untold).clamp(min=0)),
+        ),
+        Mutant(
+            "the told samples measured twice, by their captions and by no_text: draw untold ones, and measure both by the captions.",
+            told_alone_drawn,
+        ),
+        Mutant("the noise shared out, a half to each group: both start from all of it.", in_halves),
         slip(
             "the share of pairs in which the two differ: told minus untold has a sign.",
             change=lambda told, untold: (told - untold).abs(),
@@ -226,6 +301,21 @@ TEXT_HELP = Check(
             "a mean square of the differences, without their mean subtracted: s is their standard deviation.",
             error=lambda told, untold: (told - untold).square().mean().sqrt() / len(told) ** 0.5,
         ),
+        slip(
+            "a mean square of the differences, divided by n - 1, without their mean subtracted: s is their standard deviation.",
+            error=lambda told, untold: ((told - untold).square().sum() / (len(told) - 1) / len(told)).sqrt(),
+        ),
+        slip(
+            "the error of one share, from help (1 - help): s is the standard deviation of the differences.",
+            error=lambda told, untold: of_a_share((told - untold).mean(), len(told)),
+        ),
+        slip(
+            "marks that are sorted before they are subtracted: the two of a pair belong together.",
+            error=lambda told, untold: of_differences(told.sort().values, untold.sort().values),
+        ),
+        Mutant("a division by the root of all numbers of the noise: n is the number of pairs.", of_all_numbers),
+        Mutant("quantiles of the differences: the interval is of their mean, 1.96 s / sqrt(n) to each side.", quantiles),
+        slip("1.96 under the root: it multiplies s / sqrt(n).", k=1.96**0.5),
         slip("one standard error to each side: 95 % takes 1.96 of them.", k=1.0),
         slip("two standard errors to each side: take 1.96.", k=2.0),
         slip("1.645, of a 90 % interval: 95 % takes 1.96.", k=1.645),
@@ -239,7 +329,10 @@ TEXT_HELP = Check(
             "the half width in the place of the ends: return low = help - it, and high = help + it.",
             lambda help, low, high: (help, help - low, help - low),
         ),
-        end_slip("an interval cut off at -1 and 1, or at 0: leave it.", lambda help, low, high: (help, low.clamp(min=0), high)),
+        end_slip("an interval cut off at 0: leave it.", lambda help, low, high: (help, low.clamp(min=0), high)),
+        end_slip(
+            "an interval cut off at -1 and 1: leave it.", lambda help, low, high: (help, low.clamp(min=-1), high.clamp(max=1))
+        ),
         end_slip("the help without its interval: return (help, low, high).", lambda help, low, high: help),
         end_slip("the help and its half width: return (help, low, high).", lambda help, low, high: (help, help - low)),
         end_slip("the interval without the help: return (help, low, high).", lambda help, low, high: (low, high)),
