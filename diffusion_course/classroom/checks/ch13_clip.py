@@ -12,6 +12,7 @@ from .ch06_classifier import unit
 from .data import Check, Mutant
 from .inputs import Draw, column
 from .slips import argument_slip, result_slip, squeezed
+from .toys import ToyImage
 
 
 def clip_guidance_gradient(D: Callable, image: Callable, text: Tensor, x: Tensor, sigma: Tensor) -> Tensor:
@@ -122,6 +123,11 @@ def levels(d: Draw) -> Iterator[tuple[str, tuple]]:
     yield (
         "as many samples as features",
         (d.mixing_denoiser(), d.image(4), d.normal(4, 4), d.normal(4, 3), d.uniform(0.4, 0.8)),
+    )
+    steep = ToyImage(d.uniform(0.5, 1.5, 4, 3) * d.normal(1).new_tensor([1, 30, 1]))
+    yield (
+        "an encoder of steep features",
+        (d.mixing_denoiser(), steep, d.normal(9, 4), d.normal(9, 3), d.uniform(0.4, 0.8)),
     )
 
 
