@@ -397,6 +397,7 @@ def fid(
         "study solvers --cifar10 cifar10-jpeg.zip",
         "study ddim guidance --out measured --device cuda --runs runs",
         "study solvers --preset paper",
+        "study ddim-steps --only denoiser=exact --only steps=5,10 --count 8 --out my-study",
     ),
 )
 def study(
@@ -430,6 +431,16 @@ def study(
     preset: Annotated[
         str | None, typer.Option(help="paper: with others' weights and the FID, where they are at hand.")
     ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE,VALUE",
+            help="The rows with these settings alone, e.g. steps=5,10; may be repeated. Wants --out.",
+        ),
+    ] = None,
+    count: Annotated[
+        int | None, typer.Option(help="So many samples a row, for a smaller budget. Wants --out.")
+    ] = None,
 ) -> None:
     """Measure a table of results that the course shows, and write it as JSON. Run it again to resume.
 
@@ -444,7 +455,7 @@ def study(
         studies.get(name, preset)  # a wrong name is told before the first study has run
     lab = studies.Lab(devices.choose(device), runs, cifar10)
     for name in names or []:
-        result = studies.run(name, out or studies.RESULTS, lab, tqdm, _tell, preset)
+        result = studies.run(name, out or studies.RESULTS, lab, tqdm, _tell, preset, only or (), count)
         _say(f"{name}: {len(result.rows)} rows, {result.seconds:.0f} s")
     if not names:
         for name in studies.names():

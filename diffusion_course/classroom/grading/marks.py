@@ -8,6 +8,7 @@ from nbformat import NotebookNode
 
 from .. import handout
 from ..ids import function_of
+from ..wording import in_points
 from . import audit, finding, nbval_run, recheck
 from .assembly import Plan, chapter_names, plan, secret_seed
 from .nbval_run import Trial
@@ -77,11 +78,19 @@ def _mark(
         return Mark(name, 0, of, State.MISSING, hint)
     if not answer.definers:
         return Mark(name, 0, of, State.NOT_DONE)
+    if exercise.rubric:
+        return Mark(name, 0, of, State.WAITS, _rubric(exercise), (Flag(Kind.OPEN),))
     if name not in work.definers:
         return Mark(name, 0, of, State.WRONG, f"The cell that defines {function} is too long to be run.")
     mark = _judged(exercise, work, run, verdict, rules)
     unusual = audit.remarks(*work.sources(name))
     return mark.flagged(Flag(Kind.UNUSUAL, ", ".join(unusual[:8]))) if unusual else mark
+
+
+def _rubric(exercise: handout.Exercise) -> str:
+    """What a person gives points for, a line each."""
+    lines = [f"{part}, {in_points(points)}: {what}" for part, points, what in exercise.rubric]
+    return "\n".join(["A person marks this, part by part:", *lines])
 
 
 def _judged(

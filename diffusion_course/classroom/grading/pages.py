@@ -30,6 +30,7 @@ STATES = {
     State.NOT_DONE: "○",
     State.STOPPED: "■",
     State.MISSING: "?",
+    State.WAITS: "…",
 }
 
 

@@ -14,6 +14,7 @@ class State(StrEnum):
     NOT_DONE = "not done"
     STOPPED = "stopped"
     MISSING = "missing"
+    WAITS = "waits for a person"
 
 
 class Kind(StrEnum):
@@ -29,6 +30,7 @@ class Kind(StrEnum):
     CHAPTER = "chapter"
     MACHINE = "machine"
     NEEDS = "needs"
+    OPEN = "open"
 
 
 WORDS = {
@@ -41,6 +43,7 @@ WORDS = {
     Kind.GPU: "asks for a GPU, and the sandbox has none",
     Kind.CHAPTER: "the chapter's own code failed here: {}",
     Kind.NEEDS: "needs what is not here: {}",
+    Kind.OPEN: "waits for a person's marks",
     Kind.MACHINE: "could not be run a second time here: {}",
 }
 

@@ -17,12 +17,14 @@ from diffusion_course import schedules
 from diffusion_course.classroom.checks import Check
 from diffusion_course.classroom.checks.toys import (
     Toy,
+    ToyDecoder,
     ToyDenoiser,
     ToyDraw,
     ToyEps,
     ToyGuess,
     ToyImage,
     ToyLabelled,
+    ToyLayer,
     ToyLogProb,
     ToyMet,
     ToyScore,
@@ -281,10 +283,14 @@ def _arguments(check: Check, number: int, generator: torch.Generator) -> tuple:
             "max_norm": pick(0.5, 1.0, 3.0),
             "seed": number,
         }
+    if check.chapter == "12":
+        known |= _of_networks(number, generator, tokens="h" in check.parameters)
     if check.chapter == "08":
         known |= _in_continuous_time(check, number, shape, normal, uniform, pick)
     if check.chapter == "13":
         known |= _of_captions(normal, uniform, pick)
+    if check.chapter == "14":
+        known |= _of_studies(number, normal, uniform, pick)
     return tuple(known[name] if name in known else normal(*shape) for name in check.arguments)
 
 
@@ -354,6 +360,31 @@ def _in_continuous_time(
     return known
 
 
+def _of_networks(number: int, generator: torch.Generator, tokens: bool) -> dict[str, Any]:
+    """Images, latents, tokens and layers."""
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+    heads, E = 2 + number % 2, 12
+    z = 0.8 * normal(3, 4, 7, 7) + 0.1
+    return {
+        "z": z,
+        "noise": z,
+        "D": ToyDenoiser(0.5 + 0.3 * normal(3).abs()),
+        "decode": ToyDecoder(0.5 + normal(3).abs()),
+        "x": normal(2, 3, 12, 8),
+        "p": (1, 2, 4)[number % 3],
+        "scale": normal(3, E) if tokens else 1.2386,
+        "h": normal(3, 5, E),
+        **{name: normal(3, E) for name in ("emb", "shift", "gate")},
+        "modulation": ToyLayer(normal(E + 1, 6 * E) / 3),
+        "qkv": ToyLayer(normal(E + 1, 3 * E) / 3),
+        **{name: ToyLayer(normal(E + 1, E) / 3) for name in ("out", "mlp", "branch")},
+        "heads": heads,
+    }
+
+
 def _of_captions(normal: Callable, uniform: Callable, pick: Callable) -> dict[str, object]:
     """What chapter 13 calls by the names of the others, and what it adds: tokens, captions by number, layers."""
     n = 40  # samples of an experiment
@@ -377,6 +408,29 @@ def _of_captions(normal: Callable, uniform: Callable, pick: Callable) -> dict[st
         "alpha": pick(1.0, 4.0, 0.5),
         "lr": pick(0.1, 0.02),
         "num_steps": pick(1, 2, 3),
+    }
+
+
+def _of_studies(number: int, normal: Callable, uniform: Callable, pick: Callable) -> dict[str, object]:
+    """What chapter 14 compares: intervals and claims, marks of several samplers, the prices of a study."""
+    n, margin = 30, float(uniform(0.1, 1, 1))
+    middle, half = normal(n) / 2, uniform(0.05, 1, n)
+    ends = ((0.0, math.inf), (-math.inf, 0.0), (-margin, margin))[number % 3]
+    q = torch.tensor([12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262], dtype=torch.float64)
+    tau = float(uniform(0.05, 0.3, 1))
+    return {
+        "low": middle - half,
+        "high": middle + half,
+        "claim_low": torch.full((n,), ends[0], dtype=torch.float64),
+        "claim_high": torch.full((n,), ends[1], dtype=torch.float64),
+        "marks": (normal(1, 60) + normal(6, 60) > -1).double(),
+        "base": number % 6,
+        "tau": tau,
+        "s": float(uniform(1, 6, 1)),
+        "train": pick(0.0, 20.0, 300.0),
+        "draw": pick(0.001, 0.02),
+        "half": tau * pick(1.0, 1.5, 3.0),
+        "quantiles": q,
     }
 
 
