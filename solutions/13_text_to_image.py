@@ -40,8 +40,8 @@
 # {{notation x0 x sigma D x0_hat y D_uc w nfe}}
 #
 # In this chapter the condition $y$ is a caption, which says more than a class. $B$ is the number of samples and $\mathcal L$ a loss. All other
-# letters are explained where they stand and hold for that section alone: $A$ and $B$ are factors of a matrix in section 6, and $y$ is what a
-# layer should answer in sections 6 and 7.
+# letters are explained where they stand and hold for that section alone: in {{section A small change}} $A$ and $B$ are factors of a
+# matrix, and there and in {{section Control}} $y$ is what a layer should answer.
 
 # %%
 import copy
@@ -327,7 +327,7 @@ print(f"p = {p}: {gone} of {len(left)} captions are empty, {gone / len(left):.3f
 #
 # `generate` draws with it, by eight of Heun's steps, from noise that you give. Each step asks $D_w$ twice, and the last one, to $\sigma = 0$, once:
 # that is 15 evaluations an image with $w = 1$ or $w = 0$, where one of the two answers is enough, and 30 with any other $w$. (`clip`, a wrapper in use
-# since chapter 5, cuts the answers off at $\pm 1$, the range of the data. It has nothing to do with the CLIP of section 5.)
+# since chapter 5, cuts the answers off at $\pm 1$, the range of the data. It has nothing to do with the CLIP of {{section CLIP guidance}}.)
 #
 # **Predict, then run.** The slider shows six samples of a caption, from the same six noises at every scale. What does $w = 0$ show?
 # What does a large $w$ do to "a thin one"? The last two captions are of compositions that no training image has.
