@@ -597,7 +597,7 @@ check("13-clip_guidance_gradient", clip_guidance_gradient)
 
 # %% [markdown]
 # With it, two guided denoisers, both from the network that is told *nothing*: all that they know of the caption comes from CLIP. Guidance adds
-# $s\,\nabla_x \log p(\text{text} \mid x)$ to the score $(D_u - x)/\sigma^2$ (chapter 6, section 2). In the denoiser itself that is $\sigma^2$ times as much, and $\tau c$ stands for the logarithm:
+# $s\,\nabla_x \log p(\text{text} \mid x)$ to the score $(D_u - x)/\sigma^2$ (chapter 6, section 2 ("Classifier guidance")). In the denoiser itself that is $\sigma^2$ times as much, and $\tau c$ stands for the logarithm:
 #
 # $$D_s(x; \sigma) = D_u(x; \sigma) + s\, \tau\, \sigma^2\, \nabla_x \cos(f, g).$$
 #
