@@ -1,5 +1,6 @@
 """Run a notebook from top to bottom in a kernel of its own, and keep only outputs that belong in a file."""
 
+import os
 import re
 import subprocess
 import time
@@ -15,6 +16,7 @@ from nbclient.exceptions import CellControlSignal, CellExecutionError, CellTimeo
 from nbformat import NotebookNode
 
 from ..errors import CourseError
+from . import progress
 from .chapters import place
 from .editions import METADATA
 
@@ -58,7 +60,7 @@ def execute(notebook: NotebookNode, name: str, folder: Path, timeout: int) -> Ru
     )
     started = time.perf_counter()
     with client.setup_kernel(
-        stderr=subprocess.DEVNULL
+        stderr=subprocess.DEVNULL, env={**os.environ, progress.SWITCH: "off"}
     ):  # the kernel's own log; a cell's stderr comes as a message
         for number, cell in enumerate(notebook.cells):
             try:

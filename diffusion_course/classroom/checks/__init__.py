@@ -7,9 +7,11 @@ import importlib
 import pkgutil
 from collections import ChainMap
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
-from ...errors import check_integer, unknown
+from ...errors import CourseError, check_integer, unknown
+from .. import progress
 from ..ids import chapter_of
 from ..terms import Marks, reached
 from ..wording import in_points
@@ -51,6 +53,8 @@ NOT_WRITTEN = "not written yet"
 _found: dict[str, str] = {}
 # The points that it gave.
 _points: dict[str, int] = {}
+# Why progress could not be kept, as it was said last.
+_unnoted = ""
 # And the points that the last check was told.
 _worth: dict[str, int] = {}
 
@@ -98,6 +102,19 @@ def check(
         _found[exercise] = RIGHT
         _points[exercise], words = _reached(asked, answer, seed)
         print(f"{exercise}: {words}")
+        if shell is not None:
+            _note(exercise, asked.points)
+
+
+def _note(exercise: str, of: int) -> None:
+    """Keep it beside the notebook. Where that cannot be done it is said once, and costs nothing."""
+    global _unnoted
+    try:
+        progress.note(Path.cwd(), exercise, _points[exercise], of)
+    except CourseError as error:
+        if str(error) != _unnoted:
+            print(f"(your progress is not kept: {error})")
+        _unnoted = str(error)
 
 
 def _hand_in(asked: Check, answer: Callable, shell: Any) -> None:
@@ -153,6 +170,8 @@ def check_all(points: Mapping[str, int] | None = None) -> None:
     print(
         "Grading runs these checks again in a fresh kernel, on hidden seeds: other random inputs than here."
     )
+    if notebook() is not None and (more := progress.of_check_all(list(listed))):
+        print(more)
 
 
 def _of_the_chapters() -> dict[str, int]:

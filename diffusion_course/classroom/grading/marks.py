@@ -45,10 +45,16 @@ def grade(submission: Submission, pristine: NotebookNode, rules: Rules, scratch:
         _refuse_broken_machine(work, run)
         left = replace(work, steps=nbval_run.shortened(work.steps, run))
         right = [e for e, said in run.verdicts.items() if said.passed]
-        fresh = {
-            e: [secret_seed(rules.secret, f"{submission.student}/{n}", e) for n in range(2)] for e in right
+        known = {
+            e: said.diagnosis for e, said in run.verdicts.items() if said.diagnosis in rules.shares.get(e, {})
         }
-        verdicts = recheck.look(left, right, fresh, rules.library, rules.limits, rules.isolation, scratch)
+        fresh = {
+            e: [secret_seed(rules.secret, f"{submission.student}/{n}", e) for n in range(2)]
+            for e in (*right, *known)
+        }
+        verdicts = recheck.look(
+            left, list(fresh), fresh, rules.library, rules.limits, rules.isolation, scratch, known
+        )
     marks = [
         _mark(exercise, found.answers.get(e), work, run, verdicts.get(e), rules)
         for e, exercise in handout.exercises(pristine).items()
@@ -122,7 +128,15 @@ def _judged(
     flags += [Flag(Kind.NEEDS, e.message) for e in absent[:1]]
     broken = [i for i in sorted(work.needs[name]) if work.steps[i].pure and i in run.errors]
     flags += [Flag(Kind.CHAPTER, str(run.errors[i])) for i in broken[:1]]
-    return Mark(name, 0, of, State.WRONG, hint, tuple(flags), said.diagnosis or _numberless(fault))
+    share = _share(name, said.diagnosis, verdict, rules)
+    state = State.PART if share else State.WRONG
+    return Mark(name, share, of, state, hint, tuple(flags), said.diagnosis or _numberless(fault))
+
+
+def _share(name: str, mistake: str, verdict: Verdict | None, rules: Rules) -> int:
+    """The points for a known mistake. The notebook's word is not enough: the second look must have seen the answer make it."""
+    seen = verdict is not None and not (verdict.fault or verdict.uses or verdict.machine)
+    return rules.shares.get(name, {}).get(mistake, 0) if seen else 0
 
 
 def _looked_at_again(name: str, of: int, verdict: Verdict | None, rules: Rules) -> Mark:

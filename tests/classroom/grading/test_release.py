@@ -242,7 +242,7 @@ def test_a_chapter_whose_exercises_are_all_given_runs_and_gives_the_outputs_of_t
     ("points", "hide", "words", "told"),
     [
         ("01-difuse: 5", [], [], "unknown exercise in --points '01-difuse': did you mean '01-diffuse'"),
-        ("1: 5", [], [], "unknown exercise in --points 1"),
+        ("1: 5", [], [], "unknown exercise in --points '1'"),
         ("", ["03-ddpm-step"], [], "unknown exercise in --hide '03-ddpm-step': did you mean '03-ddpm_step'"),
         ("", [], ["99"], "unknown chapter '99'"),
         ("", [], ["03_epsilon"], "unknown chapter '03_epsilon': did you mean '03_epsilon_loss'"),
@@ -255,12 +255,12 @@ def test_a_chapter_whose_exercises_are_all_given_runs_and_gives_the_outputs_of_t
         ("01-snr: yes", [], [], "--points: 01-snr: got True"),
         ("01-snr: '3'", [], [], "--points: 01-snr: got '3'"),
         ("01-snr:", [], [], "--points: 01-snr: got None"),
-        ("01-snr: 2\n01-snr: 3", [], [], "names 01-snr twice"),
+        ("01-snr: 2\n01-snr: 3", [], [], "line 2: 01-snr is there twice, before in line 1"),
         ("- 01-snr", [], [], "must hold lines like '01-diffuse: 5'"),
         ("just words", [], [], "must hold lines like '01-diffuse: 5'"),
         ("# nothing", [], [], "must hold lines like '01-diffuse: 5'"),
         ("{01-snr: [", [], [], "is not YAML"),
-        ("? [a]\n: 1", [], [], "is not YAML"),
+        ("? [a]\n: 1", [], [], "line 1: want lines like '01-diffuse: 5', got a list"),
         ("a: !!python/object:os.system x", [], [], "is not YAML"),
     ],
 )
