@@ -22,7 +22,7 @@
 #
 # **You learn**
 #
-# - how text enters a denoiser, by cross-attention, and why a tenth of the captions is dropped in training;
+# - how text enters a denoiser, by cross-attention, and why a share of the captions is dropped in training;
 # - how to measure what a text does: in pairs, with an interval, and on combinations of words that training never saw;
 # - guidance by the gradient of an image-text model, as GLIDE has it, and what it costs beside classifier-free guidance;
 # - LoRA: a small change of a large network, and why one of its two factors begins as zero and the other does not;
@@ -39,8 +39,9 @@
 #
 # {{notation x0 x sigma D x0_hat y D_uc w nfe}}
 #
-# In this chapter the condition $y$ is a caption, which says more than a class. Capital letters ($Q$, $K$, $V$, $A$, $B$, $W$, $Z$)
-# are matrices, and are explained where they stand.
+# In this chapter the condition $y$ is a caption, which says more than a class. $B$ is the number of samples and $\mathcal L$ a loss. All other
+# letters are explained where they stand and hold for that section alone: in {{section A small change}} $A$ and $B$ are factors of a
+# matrix, and there and in {{section Control}} $y$ is what a layer should answer.
 
 # %%
 import copy
@@ -87,8 +88,8 @@ from diffusion_course.texted import Texted
 # Large models learn from captions that people wrote, and nobody can say how well a caption fits its image. Here it is
 # known: two numbers are measured on each digit, and the numbers choose the words.
 #
-# **Width.** Let $m$ be the ink of the image, between 0 and 1. A stroke of length $L$ and width $b$ has the area
-# $A = \sum m = bL$ and an edge on both sides, of length $P = \sum |\nabla m| = 2L$ together. So its width is $b = 2A/P$.
+# **Width.** Let $m$ be the ink of the image, between 0 and 1. A stroke of length $\ell$ and width $b$ has the area
+# $S = \sum m = b\ell$ and an edge on both sides, of length $P = \sum |\nabla m| = 2\ell$ together. So its width is $b = 2S/P$.
 #
 # **Slant.** Let $(u, v)$ be the place of a pixel, measured from the centre of the ink, $v$ downwards. The line that best predicts $u$
 # from $v$ has the slope $\sum m\, u v / \sum m\, v^2$, so
@@ -108,7 +109,7 @@ m = F.pad(strokes.ink(some), (1, 1, 1, 1)).double()
 right = m[:, :, 1:] - m[:, :, :-1]
 down = m[:, 1:] - m[:, :-1]
 edge = torch.hypot((right[:, 1:] + right[:, :-1]) / 2, (down[:, :, 1:] + down[:, :, :-1]) / 2).sum((1, 2))
-agree("width = 2 A / P", strokes.stroke_width(some), 2 * m.sum((1, 2)) / edge, 1e-4)
+agree("width = 2 S / P", strokes.stroke_width(some), 2 * m.sum((1, 2)) / edge, 1e-4)
 
 side = torch.arange(m.shape[1]).double()
 mass = m.sum((1, 2))
@@ -122,6 +123,10 @@ limits = {name: ends for name, (_, ends) in captioned.LIMITS.items() if name in 
 print("the limits between the three levels:", limits)
 leans = {k: strokes.slant(train.images[train.labels // DIGITS.cells == k]) for k in (1, 5, 7)}
 low, high = limits["slant"]
+share = {name: captioned.level(name, train.images).bincount() / len(train.images) for name in limits}
+print("the share of each level:", {name: [f"{v:.2f}" for v in found] for name, found in share.items()})
+claim("each level of the width has a quarter of the images at least", share["width"].min() > 0.25)
+claim("more than half lean right", share["slant"][2] > 0.5)
 show_table(
     ["digit", "leaning left", "upright", "leaning right"],
     [
@@ -142,7 +147,8 @@ plots.histogram(
 )
 
 # %% [markdown]
-# The limits are the same for all digits, and the digits do not lean alike. So "leaning left" is said of few ones and of many more sevens, and a
+# The limits of the width are chosen so that no level is rare, and those of the slant so that "upright" is within 6 degrees of upright, though more
+# than half of all digits lean right. They are the same for all digits, and the digits do not lean alike. So "leaning left" is said of few ones and of many more sevens, and a
 # word about slant says something about the class as well.
 #
 # A *grammar* turns the levels into words, in English and in Russian, where an adjective takes the form of its noun. It also reads:
@@ -213,6 +219,8 @@ made = [(entry, card[entry]) for entry in ("command", "data", "seconds", "device
 made += [(entry, f"{card[entry]:,}") for entry in ("parameters", "steps")]
 show_table(["", "the card of mnist-text"], made)
 print(reader.net.text.vocabulary.tokens(["a thin seven leaning left", "тонкая семёрка", ""]))
+settings = Config.of(card["config"])
+print("share of the captions that were dropped in its training:", settings.label_dropout)
 
 # %%
 layer = next(part for part in reader.net.modules() if isinstance(part, AttentionToWords))
@@ -270,7 +278,8 @@ quiz.ask("13-q1")
 #
 # $$\text{caption}_i \leftarrow \begin{cases} \text{the empty caption} & \text{where } u_i < p, \\ \text{caption}_i & \text{elsewhere.} \end{cases}$$
 #
-# GLIDE fine-tuned with $p = 0.2$ (Nichol et al. 2022, section 4.2), Imagen trained with $p = 0.1$ (Saharia et al. 2022, section 2.2).
+# GLIDE fine-tuned with $p = 0.2$ (Nichol et al. 2022, section 4.2), Imagen trained with $p = 0.1$ (Saharia et al. 2022, section 2.2), and so did
+# the network here, as its config says. What is dropped teaches the answer without a text, what is kept the one with it.
 #
 # ### Exercise {{13-caption_dropout}}
 #
@@ -299,16 +308,16 @@ def caption_dropout(tokens, u, p, empty):
 check("13-caption_dropout", caption_dropout)
 
 # %%
-vocabulary = reader.net.text.vocabulary
+vocabulary, p = reader.net.text.vocabulary, settings.label_dropout
 tokens = vocabulary.tokens(list(captioned.captions(DIGITS))).repeat(100, 1)
 left = caption_dropout(
     tokens,
     torch.rand(len(tokens), generator=torch.Generator().manual_seed(0)),
-    0.1,
+    p,
     vocabulary.tokens([""])[0],
 )
 gone = (left == 0).all(1).sum().item()
-print(f"{gone} of {len(left)} captions are empty: {gone / len(left):.3f}")
+print(f"p = {p}: {gone} of {len(left)} captions are empty, {gone / len(left):.3f}")
 
 # %% [markdown]
 # With both answers, guidance is the line of chapter 6, section 5 ("Classifier-free guidance"), with a caption in the place of the
@@ -316,8 +325,9 @@ print(f"{gone} of {len(left)} captions are empty: {gone / len(left):.3f}")
 #
 # $$D_w(x; \sigma) = D_u(x; \sigma) + w\,\big(D_c(x; \sigma) - D_u(x; \sigma)\big).$$
 #
-# `generate` draws with it, by eight of Heun's steps, from noise that you give. With $w = 1$ that is 15 evaluations an image, and with any other
-# $w$ (but 0) twice as many.
+# `generate` draws with it, by eight of Heun's steps, from noise that you give. Each step asks $D_w$ twice, and the last one, to $\sigma = 0$, once:
+# that is 15 evaluations an image with $w = 1$ or $w = 0$, where one of the two answers is enough, and 30 with any other $w$. (`clip`, a wrapper in use
+# since chapter 5, cuts the answers off at $\pm 1$, the range of the data. It has nothing to do with the CLIP of {{section CLIP guidance}}.)
 #
 # **Predict, then run.** The slider shows six samples of a caption, from the same six noises at every scale. What does $w = 0$ show?
 # What does a large $w$ do to "a thin one"? The last two captions are of compositions that no training image has.
@@ -350,15 +360,28 @@ widgets.slide_frames(
 
 # %%
 # NBVAL_IGNORE_OUTPUT
-width_of = {w: strokes.stroke_width(frames["a thin one", w]).mean().item() for w in scales}
+judge = zoo.judge("mnist", course.device)
+width_of, as_told, apart_by = {}, {}, {}
+for w in scales:
+    six = frames["a thin one", w]
+    width_of[w] = strokes.stroke_width(six).mean().item()
+    as_told[w] = ((judge(six).argmax(1) == 1) & (captioned.level("width", six) == 0)).sum().item()
+    apart_by[w] = torch.pdist(six.flatten(1)).mean().item()
 show_table(
-    ["w", 'mean stroke width of "a thin one", pixels'], [(w, f"{found:.2f}") for w, found in width_of.items()]
+    ["w", "stroke width, pixels", "thin and read as 1, of 6", "distance of two of the six"],
+    [(w, f"{width_of[w]:.2f}", as_told[w], f"{apart_by[w]:.1f}") for w in scales],
+    'Means over six samples of "a thin one"',
 )
 claim('what is told nothing (w = 0) is wider than what is told "thin" (w = 1)', width_of[0] > width_of[1])
+claim("with the caption most of the six obey", min(as_told[w] for w in scales[1:]) > 3)
+claim(
+    "the larger w, the nearer the six are to each other",
+    list(apart_by.values()) == sorted(apart_by.values(), reverse=True),
+)
 
 # %% [markdown]
-# At $w = 0$ the caption is ignored, and the six noises become whatever digits they become. At $w = 1$ most obey, at $w = 8$ all do, and then the
-# six resemble each other, as in chapter 6. Six pictures show that something happens. How much, they do not.
+# At $w = 0$ the caption is ignored, and the six noises become whatever digits they become. With the caption most obey, and the larger $w$ is, the
+# nearer the six are to each other, as in chapter 6. Six pictures show that something happens. How much, they do not.
 #
 # ## 4. Does the text help?
 #
@@ -367,8 +390,8 @@ claim('what is told nothing (w = 0) is wider than what is told "thin" (w = 1)', 
 # right class by chance, and about a third the right width. What the text adds is a *difference*: the share of the told samples that are as their caption says,
 # minus the share of samples that were told nothing, **measured by the same captions**.
 #
-# The two groups need not be independent. Start sample $i$ of both from the same noise, and the noise's own share in the result, a thin or a
-# slanted stroke, is in both, and leaves the difference. With marks $a_i$ of the told sample and $b_i$ of the untold one, and $d_i = a_i - b_i$,
+# The two groups need not be independent. Start sample $i$ of both from the same noise: what the noise itself brings, a thin or a
+# slanted stroke, is then in both, and cancels in the difference. With marks $a_i$ of the told sample and $b_i$ of the untold one, and $d_i = a_i - b_i$,
 #
 # $$\text{help} = \frac1n \sum_{i=1}^n d_i \;\pm\; 1.96\, \frac{s}{\sqrt n}, \qquad s^2 = \frac{1}{n-1} \sum_{i=1}^n (d_i - \text{help})^2.$$
 #
@@ -468,7 +491,7 @@ claim(
 
 # %% [markdown]
 # So one number answers the question of this section: the help for whole captions, "all". Beside it stand the parts. The class has the
-# most to gain, since chance meets it least often. Held-out compositions are met far more often than by chance: the words are combined, not
+# most to gain, since chance meets it least often. The text also helps with held-out compositions, which no training image had: the words are combined, not
 # looked up.
 #
 # Mind what the interval holds: the chance of these noises and captions, for this one network. Another training run may differ by more. And the
@@ -494,7 +517,7 @@ quiz.ask("13-q2")
 # There is another way to a text. CLIP (Radford et al. 2021) has two encoders into one space: images to vectors $f$, texts to vectors $g$. It is trained by
 # contrast: of the $B$ texts of a batch, which belongs to this image? With cosines $c_{ij} = f_i \cdot g_j / (|f_i|\,|g_j|)$ and a learned scale $\tau$,
 #
-# $$L = -\frac{1}{2B} \sum_{i=1}^B \Big[ \log \frac{e^{\tau c_{ii}}}{\sum_j e^{\tau c_{ij}}} + \log \frac{e^{\tau c_{ii}}}{\sum_j e^{\tau c_{ji}}} \Big]
+# $$\mathcal L = -\frac{1}{2B} \sum_{i=1}^B \Big[ \log \frac{e^{\tau c_{ii}}}{\sum_j e^{\tau c_{ij}}} + \log \frac{e^{\tau c_{ii}}}{\sum_j e^{\tau c_{ji}}} \Big]
 # \qquad \text{(Radford et al. 2021, fig. 3)}.$$
 #
 # The best such model has $\tau c_{ij} = \log p(\text{text}_j \mid \text{image}_i) - \log p(\text{text}_j)$ up to a constant. So $\tau\, c$ is a classifier whose classes are
@@ -510,9 +533,9 @@ agree("the contrastive loss", losses.contrastive_loss(images, texts, tau), by_ha
 
 # %%
 clip_net = zoo.clip("mnist", course.device)
-judge = zoo.judge("mnist", course.device)
 clip_card = zoo.cards()["mnist-clip"]
 print(f"{clip_card['parameters']:,} parameters, scale of the cosines {clip_net.scale.item():.1f}")
+claim("it has less than half of the denoiser's parameters", clip_card["parameters"] < card["parameters"] / 2)
 rows = [
     (
         name.removeprefix("test accuracy at sigma "),
@@ -539,8 +562,9 @@ show_table(
 # $$\nabla_x \cos\!\big(f(D(x; \sigma)),\, g\big) = \Big(\frac{\partial D}{\partial x}\Big)^{\!\top} \nabla_{\hat x_0} \cos\!\big(f(\hat x_0),\, g\big), \qquad
 # \cos(f, g) = \frac{f \cdot g}{|f|\,|g|}.$$
 #
-# The first factor is the Jacobian of the denoiser. It says which pixels of $x$ the guess depends on, and how much: at large $\sigma$ hardly at all. A noised CLIP is
-# the special case in which $D$ is replaced by the identity, and $f$ knows $\sigma$.
+# The first factor is the Jacobian of the denoiser, transposed. Its entry $ij$, $\partial D_i / \partial x_j$, says how much pixel $i$ of the guess depends on
+# pixel $j$ of $x$: at large $\sigma$ hardly at all. A pixel of $x$ moves many pixels of the guess, so its slope is a sum over them, over $i$; hence the
+# transpose. Autograd multiplies by it when it goes back through $D$. A noised CLIP is the special case in which $D$ is replaced by the identity, and $f$ knows $\sigma$.
 #
 # ### Exercise {{13-clip_guidance_gradient}}
 #
@@ -555,8 +579,8 @@ show_table(
 def clip_guidance_gradient(D, image, text, x, sigma):
     """The gradient with respect to x of the cosine between image(D(x, sigma)) and text (Nichol et al. 2022, section 2.4).
 
-    D: called once as D(x, sigma), returns (B, *S). image: the image encoder, called once as image(x0) with what D returned, (B, *S); it
-    returns vectors (B, E) of any length. text: (B, E), a vector for each sample, of any length but 0. x: (B, *S), any number of axes.
+    D: called as D(x, sigma), returns (B, *S). image: the image encoder, called as image(x0) with what D returned, (B, *S); it returns
+    vectors (B, E) of any length. Each sample is shown to both once. text: (B, E), a vector for each sample, of any length but 0. x: (B, *S), any number of axes.
     sigma: (), the noise level. A sampler calls this function under torch.no_grad(). Returns (B, *S).
     """
     ### BEGIN SOLUTION
@@ -572,8 +596,12 @@ def clip_guidance_gradient(D, image, text, x, sigma):
 check("13-clip_guidance_gradient", clip_guidance_gradient)
 
 # %% [markdown]
-# With it, two guided denoisers, both from the network that is told *nothing*: all that they know of the caption comes from CLIP. The scale is a
-# multiple of $\tau$, so that 1 is Bayes' rule, as far as the tiny CLIP is right.
+# With it, two guided denoisers, both from the network that is told *nothing*: all that they know of the caption comes from CLIP. Guidance adds
+# $s\,\nabla_x \log p(\text{text} \mid x)$ to the score $(D_u - x)/\sigma^2$ (chapter 6, section 2 ("Classifier guidance")). In the denoiser itself that is $\sigma^2$ times as much, and $\tau c$ stands for the logarithm:
+#
+# $$D_s(x; \sigma) = D_u(x; \sigma) + s\, \tau\, \sigma^2\, \nabla_x \cos(f, g).$$
+#
+# So $s = 1$ is Bayes' rule, as far as the tiny CLIP is right.
 
 
 # %%
@@ -612,7 +640,7 @@ agree("your gradient and the library's guidance", by_noised_clip(ten, 3.0)(x, on
 # Classifier-free guidance asks the large network twice. CLIP guidance asks it once, and runs the image encoder forwards and backwards. A gradient
 # with respect to the *input* costs about as much as one more pass forwards, for the weights' gradients are not computed. To be fair, each
 # method gets the number of steps that its multiplications allow. They are counted, not timed, so that the numbers are the same on every machine.
-# Where both need the guess of the untold network, it is counted once.
+# `by_clean_clip` asks the untold network twice for the same guess; a thriftier program would keep the first, so one is counted.
 
 
 # %%
@@ -758,13 +786,13 @@ grids.filmstrip(
 # Look at the strokes. In the first row most are whole. CLIP's are broken more often, with loose pieces beside them, and at scale 16 still more.
 #
 # GLIDE's authors found something alike. By CLIP's own score for the caption, CLIP guidance came out ahead. They suspected that it finds what pleases the CLIP that scores, and asked people, who
-# preferred classifier-free guidance in both: photorealism, and agreement with the caption (Nichol et al. 2022, section 5.2). Their reason shows here in
-# one of the two currencies. In looks, classifier-free guidance is ahead. In captions it is not: our marks find CLIP's best scale as good.
+# preferred classifier-free guidance in both: photorealism, and agreement with the caption (Nichol et al. 2022, section 5.2). Here it is
+# ahead in one of the two currencies, in looks. In captions these 80 pairs cannot tell it from CLIP guidance at its best scale.
 # And that scale has to be found: the best of three was chosen by the very captions that it is compared on, which favours CLIP.
 #
 # The likely reasons are those of chapter 6, section 5 ("Classifier-free guidance"): a model that is trained to *tell* which text belongs to an image need not have the gradient that
 # *draws* it. The comparison is not quite even: the classifier-free network learned the captions
-# while it learned to draw, and the CLIP here is small, as the table of prices says. What a larger one would do was not measured.
+# while it learned to draw, and the CLIP here is the smaller network. What a larger one would do was not measured.
 
 # %%
 quiz.ask("13-q3")
@@ -778,9 +806,9 @@ quiz.ask("13-q3")
 # $$W' = W + \frac{\alpha}{r}\, B A, \qquad A: (r, d_\text{in}), \quad B: (d_\text{out}, r),$$
 #
 # which has $r\,(d_\text{in} + d_\text{out})$ numbers in the place of $d_\text{in} d_\text{out}$ (Hu et al. 2022, section 4.1). $\alpha$ is a number that one sets once; divided by $r$ it keeps the size of the change
-# about the same for every rank. Let $G = \partial L / \partial W'$ be the gradient of the loss at the whole weight. By the chain rule
+# about the same for every rank. Let $G = \partial \mathcal L / \partial W'$ be the gradient of the loss at the whole weight. By the chain rule
 #
-# $$\frac{\partial L}{\partial A} = \frac{\alpha}{r}\, B^\top G, \qquad \frac{\partial L}{\partial B} = \frac{\alpha}{r}\, G A^\top.$$
+# $$\frac{\partial \mathcal L}{\partial A} = \frac{\alpha}{r}\, B^\top G, \qquad \frac{\partial \mathcal L}{\partial B} = \frac{\alpha}{r}\, G A^\top.$$
 #
 # Read the start off these lines. The layer should begin as it was, so $BA = 0$. If both factors are zero, both gradients are zero, for ever. If both are random, the
 # layer is spoiled before the first step. So one is zero and the other is not: $A$ is random, $B = 0$. Then $B$ moves at once, and $A$ from the second step on.
@@ -789,13 +817,13 @@ quiz.ask("13-q3")
 #
 # Train such a layer. It computes $x W'^\top$, a row for each sample, and the loss is the mean square over all entries, so
 #
-# $$L = \frac{1}{n\, d_\text{out}} \big\| x W'^\top - y \big\|^2, \qquad G = \frac{2}{n\, d_\text{out}} \big( x W'^\top - y \big)^\top x.$$
+# $$\mathcal L = \frac{1}{n\, d_\text{out}} \big\| x W'^\top - y \big\|^2, \qquad G = \frac{2}{n\, d_\text{out}} \big( x W'^\top - y \big)^\top x.$$
 #
 # Begin with $A = z$ and $B = 0$. A step of gradient descent moves both factors by minus `lr` times their gradients, *both gradients taken at the old factors*. Return the whole weight $W'$
 # before the first step and after each.
 #
 # *Hint.* $r$ is the number of rows of $z$. Use the formulas, or autograd: then inside `with torch.enable_grad():`, since the check also calls the function under
-# `torch.no_grad()`.
+# `torch.no_grad()`. Work with tensors: a new `nn.Linear` draws random numbers, which the check does not allow.
 
 
 # %%
@@ -869,13 +897,13 @@ claim(
 # %% [markdown]
 # ### Slanted digits, in a minute
 #
-# Now the whole network. `adapting.adapt` puts your formula beside each of its linear layers and convolutions, at rank 4. The new style is slanted: training images sheared
+# Now the whole network. `adapting.adapt` puts the library's factors beside its linear layers and convolutions, at rank 4, but for those inside the text
+# encoder's transformer. Of a convolution, $A$ has the kernel and $r$ channels, and $B$ is a convolution of $1 \times 1$ that leads from them to the layer's channels. The new style is slanted: training images sheared
 # by 25 degrees, each with the caption that it had before, so that the words keep their meaning *within* the style. 100 steps of 16 images.
 
 # %%
 # NBVAL_IGNORE_OUTPUT
 style = strokes.sheared(train.images, 25.0)
-settings = Config.of(card["config"])
 torch.manual_seed(0)  # A is random
 adapted = adapting.adapt(copy.deepcopy(reader.net), rank=4)
 trained = sum(weights.numel() for weights in adapted.parameters() if weights.requires_grad)
@@ -951,29 +979,30 @@ quiz.ask("13-q4")
 #
 # $$y_c = F(x; \theta) + Z_2\big( F(x + Z_1(c);\; \theta_c) \big), \qquad \theta_c = \theta \text{ at first} \qquad \text{(Zhang et al. 2023, eq. 2)}.$$
 #
-# At first $y_c = F(x; \theta)$: no step of training ever begins from a spoiled network. But how can zeros learn? For a linear layer $Z(h) = h Z^\top$ the gradients are
+# At first $y_c = F(x; \theta)$: training begins from the network as it was. But how can zeros learn? For a linear layer $Z(h) = h Z^\top$ the gradients are
 #
-# $$\frac{\partial L}{\partial Z} = \Big(\frac{\partial L}{\partial Z(h)}\Big)^{\!\top} h, \qquad \frac{\partial L}{\partial h} = \frac{\partial L}{\partial Z(h)}\, Z.$$
+# $$\frac{\partial \mathcal L}{\partial Z} = \Big(\frac{\partial \mathcal L}{\partial Z(h)}\Big)^{\!\top} h, \qquad \frac{\partial \mathcal L}{\partial h} = \frac{\partial \mathcal L}{\partial Z(h)}\, Z.$$
 #
-# The first one has no factor $Z$. It is not zero as long as the input $h$ is not, and $h$ is what the copy answers. So $Z_2$ moves in the first step. What lies *behind* a layer of zeros gets nothing, by
+# The first one has no factor $Z$. Its factors are $h$, here what the copy answers, and the slope at the layer's answer, which is not zero while the loss can still fall. So $Z_2$ moves in the first step. What lies *behind* a layer of zeros gets nothing, by
 # the second formula: $\theta_c$ and $Z_1$ wait for one step. Put two layers of zeros in series, and each waits for the other: the input of the second is zero, and the gradient that reaches the first is zero. They never learn.
 #
 # ### Exercise {{13-control_block}}
 #
-# Build and train such a block, with one layer in the place of $F$ and without biases. Data are rows:
+# Build and train such a block, with one layer in the place of $F$ and without biases. Data are rows, $a$ is what the block answers, and $y$ what it should:
 #
-# $$y_c = \tanh(x\, \theta^\top) + \tanh\!\big( (x + c\, Z_1^\top)\, \theta_c^\top \big)\, Z_2^\top .$$
+# $$a = \tanh(x\, \theta^\top) + \tanh\!\big( (x + c\, Z_1^\top)\, \theta_c^\top \big)\, Z_2^\top .$$
 #
-# $Z_1$ and $Z_2$ begin as zeros and $\theta_c$ as a copy of $\theta$. These three learn by gradient descent on the mean square of $y_c - y$ over all entries; $\theta$ stays. All three gradients of a step are taken at the old weights. Return what
-# the block answers before the first step, and after each.
+# $Z_1$ and $Z_2$ begin as zeros and $\theta_c$ as a copy of $\theta$. These three learn by gradient descent on the mean square of $a - y$ over all entries; $\theta$ stays. All three gradients of a step are taken at the old weights. Return $a_0, a_1, \dots$:
+# what the block answers before the first step, and after each.
 #
-# *Hint.* Let autograd find the gradients, inside `with torch.enable_grad():`, since the check also calls the function under `torch.no_grad()`. Work on copies: $\theta$ is the caller's.
+# *Hint.* Let autograd find the gradients, inside `with torch.enable_grad():`, since the check also calls the function under `torch.no_grad()`. Work on copies: $\theta$ is the caller's. And
+# work with tensors: a new `nn.Linear` draws random numbers, which the check does not allow.
 
 
 # %%
 # EXERCISE 13-control_block (keep this line)
 def control_block(x, hint, y, theta, lr, num_steps):
-    """The answers y_0, ..., y_n of a control block while it learns (Zhang et al. 2023, eq. 2, with a layer of tanh).
+    """The answers a_0, ..., a_n of a control block while it learns (Zhang et al. 2023, eq. 2, with a layer of tanh).
 
     x: (n, d), what the block gets; hint: (n, h), c in the formula; y: (n, d), what it should answer. theta: (d, d), the frozen weight; it is not
     changed. lr: the step size. num_steps: how many steps of gradient descent on Z_1 (d, h), theta_c (d, d) and Z_2 (d, d), >= 0.
@@ -1021,7 +1050,7 @@ plots.curves(
 untouched = control_block(x_toy, hint, goal, theta, 1.0, 1)
 agree("before the first step the block is the frozen layer", untouched[0], torch.tanh(x_toy @ theta.T), 1e-12)
 claim(
-    "the hint is used: with it the error falls to less than a quarter of what is left without",
+    "the hint is used: with its own the error falls to less than a quarter of what is left with another's",
     learning["with its hint"][-1] < learning["with another's hint"][-1] / 4,
 )
 
@@ -1078,7 +1107,7 @@ claim(
     "first step: only the layers that the branch leaves by have a gradient",
     lines_once[0][2] > 0 and lines_once[0][:2] == [0, 0],
 )
-claim("third step: all parts have one", min(lines_once[2]) > 0)
+claim("second step: all parts have one", min(lines_once[1]) > 0)
 
 # %% [markdown]
 # One thing differs from the formula: the convolutions have biases, and a bias has a gradient whatever its input is. So the last of two layers in series still moves its bias, which can add the same number to every image, and
@@ -1169,13 +1198,17 @@ sketch7 = strokes.edges(sevens)
 fight = {s: along(sketch7, ["a three"] * 10, s, seed=1) for s in (0.0, 0.5, 1.0)}
 read = {s: judge(x).argmax(1) for s, x in fight.items()}
 show_table(
-    ["strength", "read as 3", "read as 7"],
+    ["strength", "read as 3", "read as 7", "as another digit"],
     [
         (
             s,
             *(
                 "{} ({:.2f} to {:.2f})".format(k, *metrics.wilson(k, 10))
-                for k in ((r == 3).sum().item(), (r == 7).sum().item())
+                for k in (
+                    (r == 3).sum().item(),
+                    (r == 7).sum().item(),
+                    ((r != 3) & (r != 7)).sum().item(),
+                )
             ),
         )
         for s, r in read.items()
@@ -1198,8 +1231,8 @@ grids.filmstrip(
 )
 
 # %% [markdown]
-# Training never had such a conflict: each sketch came with a caption of its own image. So nothing told the network which of the two to obey. The strength decides, and in
-# between, in the third row, some samples are neither digit.
+# Training never had such a conflict: each sketch came with a caption of its own image. So nothing told the network which of the two to obey. The strength decides. The last
+# column of the table counts the samples that obey neither.
 
 # %%
 quiz.ask("13-q5")
@@ -1216,7 +1249,7 @@ quiz.ask("13-q5")
 # | how the text enters | an added embedding, and the tokens beside the pixels' keys and values in attention | the image vector, added to the embedding of time and as extra tokens | cross-attention, and a pooled vector | cross-attention |
 # | where the diffusion runs | pixels, 64 × 64 | pixels, 64 × 64 | pixels, 64 × 64 | latents of an autoencoder, 8 times smaller to each side |
 # | how it gets large | one upsampling diffusion, to 256 | two, to 256 and 1024 | two, to 256 and 1024 | the decoder |
-# | guidance | classifier-free, preferred to CLIP guidance by people | classifier-free, in the decoder | classifier-free, large scales, dynamic thresholding | classifier-free |
+# | guidance | classifier-free, preferred to CLIP guidance by people | classifier-free, in the prior and in the decoder | classifier-free, large scales, dynamic thresholding | classifier-free |
 # | its point | classifier-free guidance beats CLIP's gradient | an image vector can be varied and interpolated | a larger text encoder helps more than a larger U-Net | the same quality for a fraction of the compute |
 # | sections | 2.3, 2.4, 4, 5 of Nichol et al. 2022 | 2.1, 2.2 of Ramesh et al. 2022 | 2.1 to 2.4, 4.4 of Saharia et al. 2022 | 3.1 to 3.3, 4.3 of Rombach et al. 2022 |
 #
@@ -1259,12 +1292,12 @@ if painter is not None:
     display(grids.filmstrip(pictures[None], [""], rows=prompts, title="Decoded"))
 
 # %% [markdown]
-# The Russian prompt is there for a reason. CLIP's text encoder learned from captions that are mostly English, and splits Cyrillic words into single letters. What the pipeline draws for «кошка в шляпе» need not be a cat. The two
+# The Russian prompt is there for a reason. CLIP's images were searched for by words of the English Wikipedia (Radford et al. 2021, section 2.2), so its text encoder has presumably read little Russian. What the pipeline draws for «кошка в шляпе» need not be a cat. The two
 # languages of our digits were learned on equal terms.
 #
 # ## Common slips
 #
-# - Captions dropped with probability $1 - p$, or word by word. The network then learns neither answer well, and no error is raised.
+# - Captions dropped with probability $1 - p$, or word by word. The network then seldom sees a caption, or hardly ever the empty one, and no error is raised.
 # - "The text works: 8 of 10 samples are thick." How many are thick without it?
 # - Pairs that do not share their noise, or an interval for two independent groups where there are pairs. The first is an honest but wider interval, the second a wrong one.
 # - CLIP's similarity without the division by the lengths: the gradient then makes the feature vector longer.
@@ -1276,8 +1309,8 @@ if painter is not None:
 #
 # - Text enters a denoiser as vectors, one for each word, which the pixels look at by cross-attention. Dropping whole captions gives the answer without text, and with it guidance.
 # - What a text does is a difference to the same noise without it, measured by the same captions, with an interval. Held-out combinations show whether words combine.
-# - A CLIP that knows noise is a classifier whose classes are sentences. Its gradient guides. At equal cost, and at its best scale, it met as many captions here as
-#   classifier-free guidance, as far as 80 pairs can tell; but fewer of its samples looked like digits. People preferred classifier-free guidance for GLIDE.
+# - A CLIP that knows noise is a classifier whose classes are sentences. Its gradient guides. At equal cost, and at its best scale, 80 pairs
+#   cannot tell it from classifier-free guidance by the captions that it meets; but fewer of its samples looked like digits. People preferred classifier-free guidance for GLIDE.
 # - LoRA adds $(\alpha/r) BA$ to frozen weights. $B = 0$ keeps the start, a random $A$ lets it learn.
 # - A control branch speaks through layers of zeros: no harm at first, a gradient at once. Two in series never learn.
 #

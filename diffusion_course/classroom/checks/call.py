@@ -19,6 +19,8 @@ from .toys import Toy
 class Outcome:
     """What a call gave, which arguments and what global state it changed, what it printed, and what it asked of the toys.
 
+    graded: numbers of the arguments whose .grad was filled, and which are as they were otherwise.
+
     spoiled: numbers of the toys whose answers were changed in place.
 
     evaluated: number of an argument that is a toy -> how many samples it was shown. shown: -> the arguments of each call.
@@ -27,6 +29,7 @@ class Outcome:
     value: object
     error: BaseException | None
     changed: list[int]
+    graded: list[int]
     spoiled: list[int]
     touched: str
     printed: str
@@ -51,13 +54,13 @@ def call(function: Callable, args: Sequence) -> Outcome:
     changed = [
         i
         for i, (old, new, recorded) in enumerate(zip(before, args, recording, strict=True))
-        if not _same(old, new)
-        or (isinstance(new, Tensor) and (new.requires_grad != recorded or new.grad is not None))
+        if not _same(old, new) or (isinstance(new, Tensor) and new.requires_grad != recorded)
     ]
+    graded = [i for i, arg in enumerate(args) if isinstance(arg, Tensor) and arg.grad is not None]
     spoiled = [i for i, arg in enumerate(args) if isinstance(arg, Toy) and arg.spoiled]
     evaluated = {i: arg.evaluated for i, arg in enumerate(args) if isinstance(arg, Toy)}
     shown = {i: arg.shown for i, arg in enumerate(args) if isinstance(arg, Toy)}
-    return Outcome(value, error, changed, spoiled, touched, printed.getvalue(), evaluated, shown)
+    return Outcome(value, error, changed, graded, spoiled, touched, printed.getvalue(), evaluated, shown)
 
 
 @contextlib.contextmanager

@@ -1,93 +1,64 @@
 """The gradient of CLIP guidance: of the similarity between a text and the picture that is guessed, with respect to the noisy image."""
 
 from collections.abc import Callable, Iterator
-from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from .ch06_classifier import unit
+from .ch13_clip_built import (
+    built,
+    centred,
+    cosine,
+    forwards,
+    normalised,
+    of_the_text,
+    pairs,
+    scaled_slip,
+    slip,
+    through,
+)
 from .data import Check, Mutant
 from .inputs import Draw, column
-from .slips import argument_slip, result_slip
+from .slips import argument_slip, result_slip, squeezed
+from .toys import ToyImage
 
 
 def clip_guidance_gradient(D: Callable, image: Callable, text: Tensor, x: Tensor, sigma: Tensor) -> Tensor:
     return built(D, image, text, x, sigma)
 
 
-def cosine(f: Tensor, g: Tensor) -> Tensor:
-    """Of each row: (B,)."""
-    return F.cosine_similarity(f, g, dim=1)
-
-
-def built(
-    D: Callable,
-    image: Callable,
-    text: Tensor,
-    x: Tensor,
-    sigma: Tensor,
-    value: Callable[[Tensor, Tensor], Tensor] = cosine,
-    see: Callable[[Callable, Tensor, Tensor], Tensor] = lambda D, x, sigma: D(x, sigma),
-    reduce: Callable[[Tensor], Tensor] = torch.sum,
-    jacobian: bool = True,
-) -> Tensor:
-    """The gradient in parts. value: of features and texts; see: what the encoder is shown; reduce: to one number; jacobian: is the
-    gradient with respect to x, or to what is shown?"""
-    with torch.enable_grad():
-        leaf = x.detach().requires_grad_()
-        shown = see(D, leaf, sigma)
-        at = leaf if jacobian else shown
-        return torch.autograd.grad(reduce(value(image(shown), text)), at)[0]
-
-
-def slip(hint: str, **parts: Any) -> Mutant:
-    return Mutant(hint, partial(built, **parts))
-
-
-def scaled_slip(hint: str, change: Callable) -> Mutant:
-    """A mutant that returns change(gradient, D's answer, x, sigma)."""
-
-    def changed(D: Callable, image: Callable, text: Tensor, x: Tensor, sigma: Tensor) -> Tensor:
-        return change(built(D, image, text, x, sigma), D(x, sigma), x, sigma)
-
-    return Mutant(hint, changed)
-
-
-def normalised(f: Tensor) -> Tensor:
-    return F.normalize(f, dim=1)
-
-
-def pairs(f: Tensor, g: Tensor) -> Tensor:
-    """The cosines of every image with every text: (B, B)."""
-    return normalised(f) @ normalised(g).T
-
-
-def centred(f: Tensor) -> Tensor:
-    return f - f.mean(1, keepdim=True)
-
-
 def pictures(d: Draw) -> tuple:
-    """Texts of any length, and features of any length."""
+    """Texts of any length, features of any length, and a denoiser whose Jacobian is full."""
     E = d.size()
-    return d.denoiser(), d.image(E), 3 * d.normal(d.B, E), d.x(), d.uniform(0.4, 0.8)
+    return d.mixing_denoiser(), d.image(E), 3 * d.normal(d.B, E), d.x(), d.uniform(0.4, 0.8)
 
 
 def levels(d: Draw) -> Iterator[tuple[str, tuple]]:
     """Every sigma of a sampler, long texts and short ones, one sample, one text for all."""
     for sigma in (0.002, 0.1, 0.5, 1.0, 10.0, 80.0):
         x = (1 + sigma) * d.normal(5, 1, 2, 3)
-        yield f"sigma = {sigma}", (d.denoiser(), d.image(4), d.normal(5, 4), x, d.uniform(sigma, sigma))
+        yield (
+            f"sigma = {sigma}",
+            (d.mixing_denoiser(), d.image(4), d.normal(5, 4), x, d.uniform(sigma, sigma)),
+        )
     for words, length in (("short texts", 0.01), ("long texts", 100.0)):
-        yield words, (d.denoiser(), d.image(4), length * d.normal(5, 4), d.normal(5, 3), d.uniform(0.4, 0.8))
+        yield (
+            words,
+            (d.mixing_denoiser(), d.image(4), length * d.normal(5, 4), d.normal(5, 3), d.uniform(0.4, 0.8)),
+        )
     one = d.normal(1, 6).expand(5, 6).clone()
-    yield "one text for all", (d.denoiser(), d.image(6), one, d.normal(5, 3), d.uniform(0.4, 0.8))
-    yield "one sample", (d.denoiser(), d.image(3), d.normal(1, 3), d.normal(1, 4), d.uniform(0.4, 0.8))
+    yield "one text for all", (d.mixing_denoiser(), d.image(6), one, d.normal(5, 3), d.uniform(0.4, 0.8))
+    yield "one sample", (d.mixing_denoiser(), d.image(3), d.normal(1, 3), d.normal(1, 4), d.uniform(0.4, 0.8))
     yield (
         "as many samples as features",
-        (d.denoiser(), d.image(4), d.normal(4, 4), d.normal(4, 3), d.uniform(0.4, 0.8)),
+        (d.mixing_denoiser(), d.image(4), d.normal(4, 4), d.normal(4, 3), d.uniform(0.4, 0.8)),
+    )
+    steep = ToyImage(d.uniform(0.5, 1.5, 4, 3) * d.normal(1).new_tensor([1, 30, 1]))
+    yield (
+        "an encoder of steep features",
+        (d.mixing_denoiser(), steep, d.normal(9, 4), d.normal(9, 3), d.uniform(0.4, 0.8)),
     )
 
 
@@ -156,6 +127,8 @@ CLIP_GUIDANCE_GRADIENT = Check(
             "the distance of the normalised vectors: take the cosine.",
             value=lambda f, g: -(normalised(f) - normalised(g)).norm(dim=1),
         ),
+        slip("the exponential of the cosine: take the cosine.", value=lambda f, g: cosine(f, g).exp()),
+        slip("the absolute cosine: it may be negative.", value=lambda f, g: cosine(f, g).abs()),
         slip("the squared cosine: take the cosine.", value=lambda f, g: cosine(f, g) ** 2),
         slip("the angle itself: take its cosine.", value=lambda f, g: -cosine(f, g).acos()),
         slip("the log of the cosine, or of (1 + cos) / 2: take the cosine.", value=lambda f, g: ((1 + cosine(f, g)) / 2).log()),
@@ -174,7 +147,24 @@ CLIP_GUIDANCE_GRADIENT = Check(
             "D detached, or asked under no_grad: the gradient has to flow through it.",
             see=lambda D, x, sigma: D(x, sigma).detach(),
         ),
+        slip(
+            "a gradient that is 0 everywhere, as D detached or asked under no_grad gives it: the gradient has to flow through D.",
+            see=lambda D, x, sigma: D(x, sigma).detach() + 0 * x,
+        ),
+        Mutant(
+            "the gradient of D(x, sigma).sum() times the inner one, as if each pixel of the guess depended on one of x: each depends on "
+            "several; take the gradient through D.",
+            through(lambda guess, leaf, slope: slope * torch.autograd.grad(guess.sum(), leaf)[0]),
+        ),
+        Mutant(
+            "the Jacobian from the wrong side, J v in the place of J^T v: torch.autograd.grad through D gives J^T v.", through(forwards)
+        ),
+        Mutant("the gradient with respect to the text: take it with respect to x.", of_the_text),
         slip("x shown to the encoder: it is shown D(x, sigma).", see=lambda D, x, sigma: x),
+        slip(
+            "what D takes away, x - D, shown to the encoder: it is shown D(x, sigma).",
+            see=lambda D, x, sigma: x - D(x, sigma),
+        ),
         slip(
             "the guessed noise (x - D) / sigma shown to the encoder: it is shown D(x, sigma).",
             see=lambda D, x, sigma: (x - D(x, sigma)) / sigma,
@@ -204,12 +194,19 @@ CLIP_GUIDANCE_GRADIENT = Check(
             lambda text: text[:1].expand_as(text),
         ),
         argument_slip(
+            "the texts in reverse: row i of the images belongs to row i of the texts.",
+            clip_guidance_gradient,
+            "text",
+            lambda text: text.flip(0),
+        ),
+        argument_slip(
             "the mean of the texts for all samples: each has its own.",
             clip_guidance_gradient,
             "text",
             lambda text: text.mean(0, keepdim=True).expand_as(text),
         ),
         # the result
+        squeezed(clip_guidance_gradient),
         result_slip("a minus: guidance goes uphill in the similarity.", clip_guidance_gradient, torch.neg),
         scaled_slip(
             "sigma^2 times the gradient: that factor belongs to the guided denoiser, not here.",

@@ -1,122 +1,32 @@
 """A control block: a frozen layer, its trainable copy, and two layers of zeros. What it answers before the first step, and after each."""
 
 from collections.abc import Callable, Iterator
-from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from .ch06_classifier import number
+from .ch13_control_built import (
+    answer,
+    built,
+    by_hand,
+    layer,
+    mean_square,
+    one_by_one,
+    slip,
+    start,
+    stepping,
+    still,
+    with_bias,
+)
+from .ch13_steps import OTHER_STEPS, downhill
 from .data import Check, Mutant
 from .inputs import Draw
-from .slips import argument_slip, result_slip
-
-Weights = list[Tensor]  # of the first layer of zeros, the copy, the second layer of zeros
+from .slips import argument_slip, kept_wrongly, result_slip
 
 
 def control_block(x: Tensor, hint: Tensor, y: Tensor, theta: Tensor, lr: float, num_steps: int) -> Tensor:
     return built(x, hint, y, theta, lr, num_steps)
-
-
-def layer(x: Tensor, theta: Tensor) -> Tensor:
-    return torch.tanh(x @ theta.T)
-
-
-def answer(x: Tensor, hint: Tensor, theta: Tensor, w: Weights) -> Tensor:
-    return layer(x, theta) + layer(x + hint @ w[0].T, w[1]) @ w[2].T
-
-
-def start(hint: Tensor, theta: Tensor) -> Weights:
-    """Zeros, a copy, and zeros."""
-    return [theta.new_zeros(len(theta), hint.shape[1]), theta.clone(), torch.zeros_like(theta)]
-
-
-def mean_square(out: Tensor, y: Tensor) -> Tensor:
-    return (out - y).square().mean()
-
-
-def downhill(w: Weights, slopes: Weights, lr: float) -> Weights:
-    return [a - lr * g for a, g in zip(w, slopes, strict=True)]
-
-
-def built(
-    x: Tensor,
-    hint: Tensor,
-    y: Tensor,
-    theta: Tensor,
-    lr: float,
-    num_steps: int,
-    first: Callable[[Tensor, Tensor], Weights] = start,
-    out: Callable[[Tensor, Tensor, Tensor, Weights], Tensor] = answer,
-    loss: Callable[[Tensor, Tensor], Tensor] = mean_square,
-    move: Callable[[Weights, Weights, float], Weights] = downhill,
-    base: str = "",
-) -> Tensor:
-    """All answers. first: the weights; out: the block; loss: of its answers; move: a step; base: "trained", or "shared" with the copy."""
-    w, answers = first(hint, theta), []
-    for step in range(num_steps + 1):
-        with torch.enable_grad():
-            leaves = [a.detach().requires_grad_() for a in w]
-            frozen = theta.detach().requires_grad_()
-            got = out(x, hint, leaves[1] if base == "shared" else frozen, leaves)
-            slopes = torch.autograd.grad(loss(got, y), [*leaves, frozen], allow_unused=True)
-        answers.append(got.detach())
-        if step == num_steps:
-            break
-        known = [
-            torch.zeros_like(a) if g is None else g for a, g in zip([*leaves, frozen], slopes, strict=True)
-        ]
-        w = move([a.detach() for a in leaves], known[:3], lr)
-        if base == "trained":
-            theta = theta - lr * known[3]
-    return torch.stack(answers)
-
-
-def slip(hint: str, **parts: Any) -> Mutant:
-    return Mutant(hint, partial(built, **parts))
-
-
-def still(*kept: int) -> Callable[[Weights, Weights, float], Weights]:
-    """A step that leaves some of the weights as they are."""
-    return lambda w, slopes, lr: [
-        a if i in kept else a - lr * g for i, (a, g) in enumerate(zip(w, slopes, strict=True))
-    ]
-
-
-def remembering(make: Callable[[], Callable]) -> Callable:
-    """A mutant whose steps remember: make() begins one."""
-
-    def run(x: Tensor, hint: Tensor, y: Tensor, theta: Tensor, lr: float, num_steps: int) -> Tensor:
-        return built(x, hint, y, theta, lr, num_steps, move=make())
-
-    return run
-
-
-def adding_up() -> Callable:
-    total: Weights = []
-
-    def move(w: Weights, slopes: Weights, lr: float) -> Weights:
-        total[:] = [a + b for a, b in zip(total, slopes, strict=True)] if total else slopes
-        return downhill(w, total, lr)
-
-    return move
-
-
-def adam() -> Callable:
-    first: list[Tensor | float] = [0.0] * 3
-    second: list[Tensor | float] = [0.0] * 3
-    count = [0]
-
-    def move(w: Weights, slopes: Weights, lr: float) -> Weights:
-        count[0] += 1
-        for i, g in enumerate(slopes):
-            first[i], second[i] = 0.9 * first[i] + 0.1 * g, 0.999 * second[i] + 0.001 * g**2
-        m = [v / (1 - 0.9 ** count[0]) for v in first]
-        n = [v / (1 - 0.999 ** count[0]) for v in second]
-        return [a - lr * b / (c**0.5 + 1e-8) for a, b, c in zip(w, m, n, strict=True)]
-
-    return move
 
 
 def blocks(d: Draw) -> tuple:
@@ -172,7 +82,7 @@ CONTROL_BLOCK = Check(
     where='section 7 of this notebook ("Control"): F(x; theta) + F(x + c Z_1^T; theta_c) Z_2^T with F(x; theta) = tanh(x theta^T); '
     "Z_1 and Z_2 begin as zeros and theta_c as theta, and these three learn (Zhang et al. 2023, eq. 2).",
     outputs=("answers",),
-    path="y_{}",
+    path="a_{}",
     inference=False,  # autograd is asked for the gradients
     recording=False,
     measured=begun,
@@ -254,6 +164,48 @@ CONTROL_BLOCK = Check(
             out=lambda x, c, theta, w: torch.tanh(x @ theta)
             + torch.tanh((x + c @ w[0].T) @ w[1]) @ w[2].T,
         ),
+        slip(
+            "theta_c for its transpose: the copy computes (x + c Z_1^T) theta_c^T.",
+            out=lambda x, c, theta, w: layer(x, theta) + torch.tanh((x + c @ w[0].T) @ w[1]) @ w[2].T,
+        ),
+        slip(
+            "a tanh after the last layer of zeros, in the place of that before it.",
+            out=lambda x, c, theta, w: layer(x, theta) + torch.tanh((x + c @ w[0].T) @ w[1].T @ w[2].T),
+        ),
+        slip(
+            "a relu in the copy: it has a tanh, as the frozen layer has.",
+            out=lambda x, c, theta, w: layer(x, theta) + ((x + c @ w[0].T) @ w[1].T).relu() @ w[2].T,
+        ),
+        slip(
+            "the hint added to what the copy answers: it is added to what the copy gets.",
+            out=lambda x, c, theta, w: layer(x, theta) + (layer(x, w[1]) + c @ w[0].T) @ w[2].T,
+        ),
+        slip(
+            "the hint added inside of the copy's tanh, after theta_c: it is added to x, before theta_c.",
+            out=lambda x, c, theta, w: layer(x, theta) + torch.tanh(x @ w[1].T + c @ w[0].T) @ w[2].T,
+        ),
+        slip(
+            "the frozen layer's answer sent through Z_2 as well: only the copy's is.",
+            out=lambda x, c, theta, w: layer(x, theta) + (layer(x, theta) + layer(x + c @ w[0].T, w[1])) @ w[2].T,
+        ),
+        slip(
+            "a bias in the last layer: here the layers have none.",
+            first=with_bias,
+            out=lambda x, c, theta, w: answer(x, c, theta, w) + w[3],
+        ),
+        argument_slip(
+            "a bias in the first layer: here the layers have none.",
+            control_block,
+            "hint",
+            lambda hint: torch.cat([hint, torch.ones_like(hint[:, :1])], 1),
+        ),
+        argument_slip(
+            "another row's hint: row i of the hint belongs to row i of x.", control_block, "hint", lambda hint: hint.roll(1, 0)
+        ),
+        Mutant(
+            "Z_1 of shape (d, d): it is (d, h), and takes the h numbers of a hint.",
+            lambda x, hint, y, theta, *rest: hint @ torch.zeros_like(theta).T,
+        ),
         Mutant(
             "the hint added as it is: it enters through Z_1, (d, h), as c Z_1^T.",
             lambda x, hint, *rest: x + hint,
@@ -271,8 +223,19 @@ CONTROL_BLOCK = Check(
         slip("a first layer of zeros and a copy that are not trained.", move=still(0, 1)),
         slip("a step uphill: subtract lr times the gradient.", move=lambda w, g, lr: downhill(w, g, -lr)),
         slip("steps by the gradient without lr.", move=lambda w, g, lr: downhill(w, g, 1.0)),
-        Mutant("gradients that add up from step to step: set them to zero before each.", remembering(adding_up)),
-        Mutant("Adam's steps: here a step is minus lr times the gradient.", remembering(adam)),
+        *(Mutant(hint, stepping(begin)) for hint, begin in OTHER_STEPS.items()),
+        Mutant("weights that move one after the other, Z_2 first: all three gradients are taken at the old weights.", one_by_one(2, 1, 0)),
+        Mutant("weights that move one after the other, Z_1 first: all three gradients are taken at the old weights.", one_by_one(0, 1, 2)),
+        # the chain rule by hand
+        Mutant("gradients without the slope of tanh, 1 - tanh^2.", by_hand(slope=lambda h, at: torch.ones_like(h))),
+        Mutant("1 minus the square of tanh's argument as its slope: it is 1 - tanh^2.", by_hand(slope=lambda h, at: 1 - at**2)),
+        Mutant("1 - tanh as the slope of tanh: it is 1 - tanh^2.", by_hand(slope=lambda h, at: 1 - h)),
+        Mutant(
+            "the gradient of theta_c made with x: the copy sees x + c Z_1^T.", by_hand(copy_sees=lambda x, seen: x)
+        ),
+        Mutant(
+            "the gradient of Z_1 taken through theta: it passes theta_c.", by_hand(back_through=lambda theta, copied: theta)
+        ),
         # the loss
         slip(
             "a sum of squares as the loss: it is the mean over all entries of y.",
@@ -286,6 +249,11 @@ CONTROL_BLOCK = Check(
             "a mean over the coordinates, and a sum over the rows: the loss is the mean over all entries of y.",
             loss=lambda out, y: (out - y).square().mean(1).sum(),
         ),
+        Mutant(
+            "the branch alone fitted to y: the loss is of the whole answer, that of the frozen layer included.",
+            lambda x, hint, y, theta, *rest: control_block(x, hint, y + layer(x, theta), theta, *rest),
+        ),
+        slip("the loss of the first row alone: it is the mean over all.", loss=lambda out, y: mean_square(out[:1], y[:1])),
         slip("half of the squared error: the loss has no 1/2.", loss=lambda out, y: mean_square(out, y) / 2),
         slip("the absolute error: the loss is the mean of squares.", loss=lambda out, y: (out - y).abs().mean()),
         slip(
@@ -294,13 +262,14 @@ CONTROL_BLOCK = Check(
         ),
         # the states
         result_slip(
-            "the first answer left out: y_0, before any step, is one of them.", control_block, lambda path: path[1:]
+            "the first answer left out: a_0, before any step, is one of them.", control_block, lambda path: path[1:]
         ),
         result_slip(
             "the last answer left out: there are num_steps + 1 of them.", control_block, lambda path: path[:-1]
         ),
+        *kept_wrongly("a", control_block),
         result_slip("the last answer alone: return all of them.", control_block, lambda path: path[-1]),
-        result_slip("the answers in reverse: y_0 comes first.", control_block, lambda path: path.flip(0)),
+        result_slip("the answers in reverse: a_0 comes first.", control_block, lambda path: path.flip(0)),
         argument_slip("a step too many.", control_block, "num_steps", lambda n: n + 1),
         Mutant(
             "the losses: return what the block answers.",

@@ -1,5 +1,6 @@
 """Caption dropout: the whole caption of a sample, or none of it."""
 
+import math
 from collections.abc import Callable, Iterator
 
 import torch
@@ -25,6 +26,13 @@ def filled_slip(hint: str, fill: Callable) -> Mutant:
     return Mutant(
         hint, lambda tokens, u, p, empty: torch.where((u < p)[:, None], fill(tokens, empty), tokens)
     )
+
+
+def moved_up(tokens: Tensor, keep: Tensor, empty: Tensor) -> Tensor:
+    """The first captions, as many as are kept, in the rows of those that are."""
+    left = empty.repeat(len(tokens), 1)
+    left[keep] = tokens[: int(keep.sum())]
+    return left
 
 
 def integers(d: Draw, low: int, high: int, *shape: int) -> Tensor:
@@ -99,9 +107,31 @@ CAPTION_DROPOUT = Check(
             "one decision for the whole batch, by the mean of u: each caption has its own.",
             lambda u, p: (u.mean() < p).expand_as(u),
         ),
+        *(
+            mask_slip(
+                f"a fixed share of the batch dropped, p B of them {how}, the smallest u: each caption is dropped by itself, where u < p.",
+                lambda u, p, whole=whole: u.argsort().argsort() < whole(p * len(u)),
+            )
+            for how, whole in (("cut off", int), ("rounded", round), ("rounded up", math.ceil))
+        ),
         mask_slip(
-            "a fixed share of the batch dropped, the smallest u: each caption is dropped by itself, where u < p.",
-            lambda u, p: u.argsort().argsort() < int(p * len(u)),
+            "the first dropped caption alone replaced: does the loop end there? All with u < p are.",
+            lambda u, p: (u < p) & ((u < p).cumsum(0) == 1),
+        ),
+        mask_slip(
+            "the last caption kept whatever its u is: a loop over all of them is range(len(u)).",
+            lambda u, p: (u < p) & (torch.arange(len(u), device=u.device) < len(u) - 1),
+        ),
+        mask_slip(
+            "the first caption kept whatever its u is: a loop over all of them is range(len(u)).",
+            lambda u, p: (u < p) & (torch.arange(len(u), device=u.device) > 0),
+        ),
+        mask_slip(
+            "a caption that is kept where all should be dropped: all of a batch may be, above all of one caption.",
+            lambda u, p: (u < p) & ~((u < p).all() & (torch.arange(len(u), device=u.device) == 0)),
+        ),
+        mask_slip(
+            "p rounded to a tenth: compare u with p as it is.", lambda u, p: u < round(float(p), 1)
         ),
         mask_slip(
             "a mask moved by one caption: caption i is dropped where u[i] < p.", lambda u, p: (u < p).roll(1)
@@ -152,6 +182,14 @@ CAPTION_DROPOUT = Check(
             lambda tokens, empty: tokens + empty,
         ),
         Mutant(
+            "the kept captions moved up, one after the other: each stays in its row.",
+            lambda tokens, u, p, empty: moved_up(tokens, u >= p, empty),
+        ),
+        Mutant(
+            "`empty` added to every row: put it in the place of the dropped ones alone.",
+            lambda tokens, u, p, empty: tokens * (u >= p)[:, None] + empty,
+        ),
+        Mutant(
             "tokens multiplied by the mask: that leaves zeros, use `empty`.",
             lambda tokens, u, p, empty: tokens * (u < p)[:, None],
         ),
@@ -172,4 +210,4 @@ CAPTION_DROPOUT = Check(
         ),
         squeezed(caption_dropout),
     ],
-)
+)  # fmt: skip

@@ -1,52 +1,34 @@
 """How much the text helps: an experiment in pairs, told and untold samples from the same noise, and a number with its interval."""
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from .call import fresh
+from .ch13_help_built import (
+    Interval,
+    alone,
+    built,
+    discordant,
+    in_halves,
+    of_a_share,
+    of_all_numbers,
+    of_differences,
+    of_shares,
+    quantiles,
+    ratio,
+    slip,
+    told_alone_drawn,
+)
 from .data import Check, Mutant
 from .inputs import Draw
 from .slips import result_slip
 
-Interval = tuple[Tensor, Tensor, Tensor]
-
 
 def text_help(draw: Callable, met: Callable, labels: Tensor, noise: Tensor, no_text: int) -> Interval:
     return built(draw, met, labels, noise, no_text)
-
-
-def of_differences(told: Tensor, untold: Tensor) -> Tensor:
-    """The standard error of the mean difference of pairs."""
-    return (told - untold).std() / len(told) ** 0.5
-
-
-def built(
-    draw: Callable,
-    met: Callable,
-    labels: Tensor,
-    noise: Tensor,
-    no_text: int,
-    without: Callable[[Tensor, int], Tensor] = torch.full_like,
-    asked: Callable[[Tensor, Tensor], Tensor] = lambda labels, without: labels,
-    other_noise: Callable[[Tensor], Tensor] = lambda noise: noise,
-    change: Callable[[Tensor, Tensor], Tensor] = lambda told, untold: told - untold,
-    error: Callable[[Tensor, Tensor], Tensor] = of_differences,
-    k: float = 1.96,
-) -> Interval:
-    """The experiment in parts. without: what the untold are told; asked: by which captions they are measured; other_noise: theirs;
-    change: of pairs; error: of its mean; k: how many errors to each side."""
-    none = without(labels, no_text)
-    told = met(draw(labels, noise), labels)
-    untold = met(draw(none, other_noise(noise)), asked(labels, none))
-    help, half = change(told, untold).mean(), k * error(told, untold)
-    return help, help - half, help + half
-
-
-def slip(hint: str, **parts: Any) -> Mutant:
-    return Mutant(hint, partial(built, **parts))
 
 
 def end_slip(hint: str, ends: Callable[[Tensor, Tensor, Tensor], Any]) -> Mutant:
@@ -54,39 +36,14 @@ def end_slip(hint: str, ends: Callable[[Tensor, Tensor, Tensor], Any]) -> Mutant
     return result_slip(hint, text_help, lambda result: ends(*result))
 
 
-def of_shares(told: Tensor, untold: Tensor) -> Tensor:
-    return (
-        sum((m.mean() * (1 - m.mean()) for m in (told, untold)), torch.zeros_like(told[0]))
-        .div(len(told))
-        .sqrt()
-    )
-
-
-def alone(told: Tensor) -> Tensor:
-    return told.std() / len(told) ** 0.5
-
-
-def ratio(draw: Callable, met: Callable, labels: Tensor, noise: Tensor, no_text: int) -> Interval:
-    told = met(draw(labels, noise), labels)
-    untold = met(draw(torch.full_like(labels, no_text), noise), labels)
-    half = 1.96 * of_differences(told, untold)
-    return told.mean() / untold.mean(), told.mean() / untold.mean() - half, told.mean() / untold.mean() + half
-
-
-def discordant(told: Tensor, untold: Tensor) -> Tensor:
-    """The pairs that differ alone."""
-    apart = told != untold
-    return (told - untold)[apart]
-
-
 def numbers(d: Draw, n: int) -> Tensor:
     return (90 * d.uniform(0, 1, n).double()).long().clamp(max=89)
 
 
 def experiments(d: Draw) -> tuple:
-    """At least six samples; the number that means no text stands for no caption."""
-    n = d.B + 6
-    return *d.drawn(), numbers(d, n), d.normal(n, *d.event), 90
+    """Some dozens of pairs, so that some differ and others do not; the number that means no text stands for no caption."""
+    n = d.B + 30
+    return *d.drawn(), numbers(d, n), d.normal(n, *d.event), d.integer(91, 120)
 
 
 def edges(d: Draw) -> Iterator[tuple[str, tuple]]:
@@ -116,6 +73,23 @@ def edges(d: Draw) -> Iterator[tuple[str, tuple]]:
     yield "20,000 samples", (*d.drawn(), numbers(d, 20_000), d.normal(20_000, 1), 90)
 
 
+def half_width(answer: Callable) -> str:
+    """Where the help is right: how many standard errors its interval has to each side, if that is one number."""
+    found = []
+    for seed, n in ((0, 40), (1, 90), (2, 300)):
+        d = Draw("13-text_help", f"half width {seed}", 0)
+        args = (*d.drawn(), numbers(d, n), d.normal(n, 3), 95)
+        help, low, high = (float(v) for v in answer(*fresh(args)))
+        mean, low_end, high_end = (float(v) for v in text_help(*fresh(args)))
+        if abs(help - mean) > 1e-9:
+            return ""
+        error = (high_end - low_end) / 3.92
+        found += [(help - low) / error, (high - help) / error]
+    if max(found) - min(found) < 1e-6:
+        return f"The help is right; its interval has {found[0]:.4g} standard errors to each side, want 1.96."
+    return "The help is right, so the samples and what they are measured by are, too; look at the interval's half width."
+
+
 def twice(draw: Callable, met: Callable, labels: Tensor, *rest: object) -> int:
     return 2 * len(labels)
 
@@ -132,9 +106,7 @@ TEXT_HELP = Check(
     where='section 4 of this notebook ("Does the text help?"): the mean of the differences of n pairs from the same noise, told minus untold, '
     "both measured by the true captions, ± 1.96 s / sqrt(n) with s the standard deviation of the differences.",
     outputs=("help", "low", "high"),
-    only={
-        ("low", "high"): "The help is right, so the samples and what they are measured by are, too; look at the interval's half width.",
-    },
+    measured=half_width,
     mutants=[
         # the two groups
         slip(
@@ -155,6 +127,7 @@ TEXT_HELP = Check(
         ),
         slip("0 for no_text: 0 is a caption.", without=lambda labels, none: torch.zeros_like(labels)),
         slip("-1 for no_text: use no_text.", without=lambda labels, none: torch.full_like(labels, -1)),
+        slip("90 for no_text: it is an argument.", without=lambda labels, none: torch.full_like(labels, 90)),
         slip(
             "the largest label + 1 for no_text: the batch need not hold the last caption.",
             without=lambda labels, none: torch.full_like(labels, int(labels.max()) + 1),
@@ -180,6 +153,26 @@ TEXT_HELP = Check(
             "the pairs in which the two differ alone, as McNemar's test has it: the mean is over all n pairs.",
             change=discordant,
         ),
+        slip(
+            "the pairs in which the two differ alone, in the mean and in its interval: both are over all n pairs.",
+            change=discordant,
+            error=lambda told, untold: alone(discordant(told, untold)),
+        ),
+        slip(
+            "a chance level of a tenth subtracted: draw untold samples, and subtract their share.",
+            change=lambda told, untold: told - 0.1,
+            error=lambda told, untold: alone(told),
+        ),
+        slip(
+            "gains alone, where a loss counts as 0: a pair that the text spoils counts as -1.",
+            change=lambda told, untold: (told - untold).clamp(min=0),
+            error=lambda told, untold: alone((told - untold).clamp(min=0)),
+        ),
+        Mutant(
+            "the told samples measured twice, by their captions and by no_text: draw untold ones, and measure both by the captions.",
+            told_alone_drawn,
+        ),
+        Mutant("the noise shared out, a half to each group: both start from all of it.", in_halves),
         slip(
             "the share of pairs in which the two differ: told minus untold has a sign.",
             change=lambda told, untold: (told - untold).abs(),
@@ -226,6 +219,21 @@ TEXT_HELP = Check(
             "a mean square of the differences, without their mean subtracted: s is their standard deviation.",
             error=lambda told, untold: (told - untold).square().mean().sqrt() / len(told) ** 0.5,
         ),
+        slip(
+            "a mean square of the differences, divided by n - 1, without their mean subtracted: s is their standard deviation.",
+            error=lambda told, untold: ((told - untold).square().sum() / (len(told) - 1) / len(told)).sqrt(),
+        ),
+        slip(
+            "the error of one share, from help (1 - help): s is the standard deviation of the differences.",
+            error=lambda told, untold: of_a_share((told - untold).mean(), len(told)),
+        ),
+        slip(
+            "marks that are sorted before they are subtracted: the two of a pair belong together.",
+            error=lambda told, untold: of_differences(told.sort().values, untold.sort().values),
+        ),
+        Mutant("a division by the root of all numbers of the noise: n is the number of pairs.", of_all_numbers),
+        Mutant("quantiles of the differences: the interval is of their mean, 1.96 s / sqrt(n) to each side.", quantiles),
+        slip("1.96 under the root: it multiplies s / sqrt(n).", k=1.96**0.5),
         slip("one standard error to each side: 95 % takes 1.96 of them.", k=1.0),
         slip("two standard errors to each side: take 1.96.", k=2.0),
         slip("1.645, of a 90 % interval: 95 % takes 1.96.", k=1.645),
@@ -239,7 +247,10 @@ TEXT_HELP = Check(
             "the half width in the place of the ends: return low = help - it, and high = help + it.",
             lambda help, low, high: (help, help - low, help - low),
         ),
-        end_slip("an interval cut off at -1 and 1, or at 0: leave it.", lambda help, low, high: (help, low.clamp(min=0), high)),
+        end_slip("an interval cut off at 0: leave it.", lambda help, low, high: (help, low.clamp(min=0), high)),
+        end_slip(
+            "an interval cut off at -1 and 1: leave it.", lambda help, low, high: (help, low.clamp(min=-1), high.clamp(max=1))
+        ),
         end_slip("the help without its interval: return (help, low, high).", lambda help, low, high: help),
         end_slip("the help and its half width: return (help, low, high).", lambda help, low, high: (help, help - low)),
         end_slip("the interval without the help: return (help, low, high).", lambda help, low, high: (low, high)),

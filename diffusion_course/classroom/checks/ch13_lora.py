@@ -1,88 +1,30 @@
 """LoRA of one linear layer, from its first moment on: its merged weight before the first step of training, and after each."""
 
 from collections.abc import Callable, Iterator
-from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from .ch06_classifier import number
+from .ch13_lora_built import (
+    built,
+    of_the_whole,
+    one_after_the_other,
+    running,
+    slip,
+    slope,
+    start,
+    stepping,
+    with_the_old_A,
+)
+from .ch13_steps import OTHER_STEPS
 from .data import Check, Mutant
 from .inputs import Draw
-from .slips import argument_slip, result_slip
-
-Pair = tuple[Tensor, Tensor]
+from .slips import argument_slip, kept_wrongly, result_slip
 
 
 def lora(x: Tensor, y: Tensor, weight: Tensor, z: Tensor, alpha: float, lr: float, num_steps: int) -> Tensor:
     return built(x, y, weight, z, alpha, lr, num_steps)
-
-
-def slope(x: Tensor, y: Tensor, W: Tensor) -> Tensor:
-    """dL/dW of the mean squared error of x W^T: (d_out, d_in)."""
-    return 2 / y.numel() * (x @ W.T - y).T @ x
-
-
-def start(weight: Tensor, z: Tensor) -> Pair:
-    """A is random, and B zero."""
-    return z, weight.new_zeros(len(weight), len(z))
-
-
-def built(
-    x: Tensor,
-    y: Tensor,
-    weight: Tensor,
-    z: Tensor,
-    alpha: float,
-    lr: float,
-    num_steps: int,
-    first: Callable[[Tensor, Tensor], Pair] = start,
-    scale: Callable[[float, int], float] = lambda alpha, r: alpha / r,
-    merged: Callable[[Tensor, Tensor, float], Tensor] = lambda W, change, s: W + s * change,
-    loss_slope: Callable[[Tensor, Tensor, Tensor], Tensor] = slope,
-    in_slope: Callable[[float], float] = lambda s: s,
-    move: Callable[..., Pair] | None = None,
-    base: float = 0.0,
-    told: Callable[[Tensor, Tensor, float], Tensor] | None = None,
-) -> Tensor:
-    """All states. first: the factors; scale: of their product; merged: the weight; loss_slope: dL/dW; in_slope: what stands for the scale
-    in the factors' gradients; move: a step; base: the share of dL/dW that moves the frozen weight; told: the state that is returned."""
-    (A, B), W0, s = first(weight, z), weight, scale(alpha, len(z))
-    show, states = told or merged, []
-    for step in range(num_steps + 1):
-        states.append(show(W0, B @ A, s))
-        if step == num_steps:
-            break
-        G = loss_slope(x, y, merged(W0, B @ A, s))
-        by_A, by_B = in_slope(s) * B.T @ G, in_slope(s) * G @ A.T
-        A, B = move(A, B, by_A, by_B, lr, G, s) if move else (A - lr * by_A, B - lr * by_B)
-        W0 = W0 - base * lr * G
-    return torch.stack(states)
-
-
-def slip(hint: str, **parts: Any) -> Mutant:
-    return Mutant(hint, partial(built, **parts))
-
-
-def one_after_the_other(
-    A: Tensor, B: Tensor, by_A: Tensor, by_B: Tensor, lr: float, G: Tensor, s: float
-) -> Pair:
-    B = B - lr * by_B
-    return A - lr * s * B.T @ G, B
-
-
-def added_up(
-    x: Tensor, y: Tensor, weight: Tensor, z: Tensor, alpha: float, lr: float, num_steps: int
-) -> Tensor:
-    """Gradients that are never set to 0."""
-    sums = [torch.zeros_like(z), weight.new_zeros(len(weight), len(z))]
-
-    def move(A: Tensor, B: Tensor, by_A: Tensor, by_B: Tensor, lr: float, G: Tensor, s: float) -> Pair:
-        sums[0], sums[1] = sums[0] + by_A, sums[1] + by_B
-        return A - lr * sums[0], B - lr * sums[1]
-
-    return built(x, y, weight, z, alpha, lr, num_steps, move=move)
 
 
 def sizes(d: Draw) -> tuple[int, int, int]:
@@ -161,12 +103,14 @@ LORA = Check(
             "A zero and B not: here A = z, and B is zero.",
             first=lambda W, z: (0 * z, W.new_ones(len(W), len(z))),
         ),
+        slip("A divided by sqrt(r) at first: it is z.", first=lambda W, z: (z / len(z) ** 0.5, start(W, z)[1])),
         # the scale
         slip("no alpha / r before the product.", scale=lambda alpha, r: 1.0),
         slip("alpha in the place of alpha / r.", scale=lambda alpha, r: alpha),
         slip("1 / r in the place of alpha / r.", scale=lambda alpha, r: 1 / r),
         slip("r / alpha, upside down: it is alpha / r.", scale=lambda alpha, r: r / alpha),
         slip("alpha / sqrt(r): here it is alpha / r.", scale=lambda alpha, r: alpha / r**0.5),
+        slip("alpha / r cut off at 1: it may be larger.", scale=lambda alpha, r: min(alpha / r, 1.0)),
         slip("alpha r in the place of alpha / r.", scale=lambda alpha, r: alpha * r),
         slip("alpha / r cut off to an integer, as // does it: use /.", scale=lambda alpha, r: alpha // r),
         slip(
@@ -224,7 +168,12 @@ LORA = Check(
             "B moved by the gradient at the new A: both gradients are taken first, at the old factors.",
             move=lambda A, B, by_A, by_B, lr, G, s: (A - lr * by_A, B - lr * s * G @ (A - lr * by_A).T),
         ),
-        Mutant("gradients that add up from step to step: set them to zero before each.", added_up),
+        *(Mutant(hint, stepping(begin)) for hint, begin in OTHER_STEPS.items()),
+        Mutant("W itself trained, without A and B: these move, and W is frozen.", of_the_whole),
+        Mutant(
+            "the change added to the weight of the step before: it is the whole change, W + (alpha / r) B A.", running
+        ),
+        Mutant("the new B told with the old A: both have moved.", with_the_old_A),
         slip(
             "steps by the gradient without lr.",
             move=lambda A, B, by_A, by_B, lr, G, s: (A - by_A, B - by_B),
@@ -241,6 +190,14 @@ LORA = Check(
         slip(
             "a mean over the outputs, and a sum over the rows: the loss is the mean over all entries of y.",
             loss_slope=lambda x, y, W: slope(x, y, W) * len(y),
+        ),
+        slip(
+            "a division by all entries of x: the loss is the mean over those of y.",
+            loss_slope=lambda x, y, W: slope(x, y, W) * y.numel() / x.numel(),
+        ),
+        Mutant(
+            "the change alone fitted to y: the layer that should answer y is W + (alpha / r) B A.",
+            lambda x, y, W, z, *rest: W + lora(x, y, 0 * W, z, *rest),
         ),
         slip(
             "half of the squared error, or a forgotten 2 in its gradient.",
@@ -262,6 +219,7 @@ LORA = Check(
         # the states
         result_slip("the first state left out: W_0, before any step, is one of them.", lora, lambda path: path[1:]),
         result_slip("the last state left out: there are num_steps + 1 of them.", lora, lambda path: path[:-1]),
+        *kept_wrongly("W", lora),
         result_slip("the last state alone: return all of them.", lora, lambda path: path[-1]),
         result_slip("the states in reverse: W_0 comes first.", lora, lambda path: path.flip(0)),
         result_slip(
@@ -271,6 +229,10 @@ LORA = Check(
         Mutant(
             "the layer's answers: return its weights.",
             lambda x, y, W, z, *rest: torch.stack([x @ w.T for w in lora(x, y, W, z, *rest)]),
+        ),
+        Mutant(
+            "the losses: return the layer's weights.",
+            lambda x, y, W, z, *rest: (x @ lora(x, y, W, z, *rest).mT - y).square().mean((1, 2)),
         ),
     ],
 )  # fmt: skip

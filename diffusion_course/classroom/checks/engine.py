@@ -21,7 +21,7 @@ from .faults import result_fault as _result_fault
 from .inputs import PLANS, Draw
 from .observe import Tried, kept, observation
 from .shown import misled, mistold, shown_numbers
-from .traces import beginning, trace
+from .traces import beginning, by_differences, trace
 from .unwritten import is_given
 
 
@@ -43,7 +43,7 @@ def _recording(check: Check, args: tuple) -> tuple:
 
 RECORDING = Manner("with inputs that record gradients", prepare=_recording)
 MANNERS = (
-    Manner("under torch.no_grad(), as a sampler calls it", torch.no_grad),
+    Manner("under torch.no_grad()", torch.no_grad),
     Manner("under torch.inference_mode()", torch.inference_mode),
     RECORDING,
     Manner(
@@ -181,7 +181,8 @@ def _mannered(
             outcome = call(check.driven(answer), used)
         fault = _fault(check, answer, args, outcome)
         if fault:
-            yield Trial(args, "", outcome, Fault(Kind.CHANGED, f"{manner.words}, {fault.text}"))
+            asks = " as a sampler calls it," if manner.context is torch.no_grad and check.evaluations else ""
+            yield Trial(args, "", outcome, Fault(Kind.CHANGED, f"{manner.words},{asks} {fault.text}"))
     if check.grad:
         for args in (*chosen, *(args for _, args in _fixed(check, device) if fixed)):
             used = RECORDING.prepare(check, args)
@@ -241,6 +242,7 @@ def _observed(check: Check, answer: Callable, failed: Trial, trials: Sequence[Tr
     """What the case that is told shows by itself, or what the wrong cases have in common."""
     return (
         _in_single(check, answer, failed)
+        or by_differences(check, failed)
         or misled(check, failed.args, failed.outcome)
         or beginning(check, failed)
         or mistold(check, failed.args, failed.outcome)

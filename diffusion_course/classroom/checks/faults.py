@@ -61,7 +61,11 @@ def call_fault(check: Check, answer: Callable, args: tuple, outcome: Outcome) ->
         return Fault(Kind.STOPPED, "\n".join(filter(None, told)))
     if outcome.touched:
         own = any(isinstance(arg, Each) for arg in args)  # a test makes its own inputs
-        drawn = ": it draws or seeds random numbers of its own" if "random" in outcome.touched else ""
+        drawn = (
+            ": it draws or seeds random numbers of its own, as making an nn.Linear does, too"
+            if "random" in outcome.touched
+            else ""
+        )
         use = "draw from dc.Noise(seed) or a torch.Generator" if own else "use only the arguments"
         return Fault(
             Kind.CHANGED,
@@ -73,6 +77,13 @@ def call_fault(check: Check, answer: Callable, args: tuple, outcome: Outcome) ->
             Kind.CHANGED,
             f"the function changed its argument {name} in place, as `{name} += ...` and `{name}.requires_grad_()` do; "
             "make a new tensor",
+        )
+    if outcome.graded:
+        name = check.arguments[outcome.graded[0]]
+        return Fault(
+            Kind.CHANGED,
+            f"the function called .backward(), which also fills the .grad of its argument {name}; "
+            "torch.autograd.grad(value, leaf) fills none",
         )
     if outcome.spoiled:
         name = check.arguments[outcome.spoiled[0]]

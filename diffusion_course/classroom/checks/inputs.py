@@ -18,6 +18,7 @@ from .toys import (
     ToyLayer,
     ToyLogProb,
     ToyMet,
+    ToyMixingDenoiser,
     ToyScore,
     ToyTerm,
     ToyVelocity,
@@ -117,6 +118,10 @@ class Draw:
     def denoiser(self) -> ToyDenoiser:
         """A small denoiser D(x, sigma)."""
         return ToyDenoiser(self.uniform(0.5, 1.5, 3))
+
+    def mixing_denoiser(self) -> ToyMixingDenoiser:
+        """A small denoiser D(x, sigma) whose pixels see their neighbours."""
+        return ToyMixingDenoiser(self.uniform(0.5, 1.5, 3))
 
     def labelled(self) -> ToyLabelled:
         """A small denoiser with labels, model(x, sigma, y)."""

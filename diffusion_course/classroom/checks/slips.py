@@ -32,6 +32,22 @@ def result_slip(hint: str, reference: Callable, change: Callable[[Any], Any]) ->
     return Mutant(hint, slip)
 
 
+def kept_wrongly(state: str, reference: Callable) -> list[Mutant]:
+    """Mutants that keep the states of a path, called as `state` and a number, at the wrong time, or the same one again and again."""
+    return [
+        result_slip(
+            "the last state in all places: one tensor is kept again and again and then changed in place; keep a copy of each, .clone().",
+            reference,
+            lambda path: path[-1:].expand_as(path).clone(),
+        ),
+        result_slip(
+            f"{state}_0 twice and the last state left out: each is told once, {state}_1 after the first step.",
+            reference,
+            lambda path: path[[0, *range(len(path) - 1)]],
+        ),
+    ]
+
+
 def squeezed(reference: Callable) -> Mutant:
     """A mutant that removes every axis of length 1 from its result."""
     return result_slip(

@@ -74,14 +74,16 @@ def supposition(
 ) -> str:
     """One sentence on (arguments, what the answer gave) of some cases in float64; "" where no change explains all of them.
 
-    others: the other cases, the right ones too. One change need not hold there, for the answer may make it in some cases alone;
-    two are soon found for a few cases, and are told where they hold in all.
+    others: the other cases, the right ones too. One change need not hold there, for the answer may make it in some cases alone, unless
+    the results are whole numbers; two are soon found for a few cases, and are told where they hold in all.
     """
     pairs = [(got, check.right(*fresh(args))) for args, got in seen]
-    if not seen or _by_chance(pairs):
+    if not seen or _by_chance(pairs) or all(_zero(got) for got, _ in pairs):
         return ""
+    # Whole numbers are few, and soon the same by chance: there a change must hold in all cases.
+    asked = seen if any(_floating(want) for _, want in pairs) else (*seen, *others)
     singles = list(_changes(check, seen[0][0]))
-    found = [[change] for change in singles if _explains(check, [change], seen)]
+    found = [[change] for change in singles if _explains(check, [change], asked)]
     if found or not all(_numbers(got, want) for got, want in pairs):
         return _told(found)
     for mutant in check.mutants:
@@ -96,6 +98,15 @@ def supposition(
     twos = (two for two in combinations(singles, 2) if not two[0].slots & two[1].slots)
     explain = (two for two in islice(twos, MOST_PAIRS) if _explains(check, two, (*seen, *others)))
     return _told(list(islice(explain, AMBIGUOUS)))
+
+
+def _zero(got: object) -> bool:
+    """Is it 0 everywhere? Many causes have that effect, and that it is 0 is told."""
+    return is_tensor(got) and dense(told := plain(got)) and told.numel() > 1 and not bool(told.any())
+
+
+def _floating(want: object) -> bool:
+    return not isinstance(want, Tensor) or want.is_floating_point()
 
 
 def _explains(check: Check, changes: Sequence[Change], seen: Sequence[tuple[tuple, object]]) -> bool:

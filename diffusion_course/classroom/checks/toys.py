@@ -43,7 +43,8 @@ class Toy(nn.Module):
             raise TypeError(f"{self.called} takes ({self._usage()}), got {', '.join(named)}")
         x = given[0]
         if not isinstance(x, Tensor) or x.ndim < 1:
-            raise TypeError(f"{self.called} got x = {_said(x)}; it takes a tensor of shape (B, ...)")
+            first = self.NAMES[0][0]
+            raise TypeError(f"{self.called} got {first} = {_said(x)}; it takes a tensor of shape (B, ...)")
         self.evaluated += len(x)
         self._answers.append(self.answer(*given))
         self.shown.append(tuple(a.detach().clone() if isinstance(a, Tensor) else a for a in given))
@@ -231,13 +232,20 @@ class ToyMixing(ToyVelocity):
     """A velocity whose coordinates see their neighbours, as a network's do: its Jacobian is not diagonal."""
 
     def answer(self, x: Tensor, t: Any) -> Tensor:
-        return super().answer(x + 0.7 * x.flatten(1).roll(1, dims=1).reshape(x.shape), t)
+        return super().answer(_mixed(x), t)
+
+
+class ToyMixingDenoiser(ToyDenoiser):
+    """A denoiser whose pixels see their neighbours: its Jacobian is neither diagonal nor symmetric."""
+
+    def answer(self, x: Tensor, sigma: Any) -> Tensor:
+        return super().answer(_mixed(x), sigma)
 
 
 class ToyImage(Toy):
     """An image encoder: image(x0) -> (B, E), feature k = a_k sum_j sin(b_k x_j + c_k j), of any length."""
 
-    NAMES = (("x0", "x", "x0_hat", "pictures"),)
+    NAMES = (("x0", "x", "pictures", "x0_hat"),)
     called = "image"
 
     def answer(self, x: Tensor) -> Tensor:
@@ -276,15 +284,17 @@ class ToyMet(Toy):
             raise TypeError(
                 f"met got labels = {_said(labels)}; it takes integers of shape ({len(images)},), one an image"
             )
-        a, b, c = self.weights
-        seen = torch.sin(a + b * images.flatten(1)).mean(1) + 0.3 * torch.sin(c * labels)
-        return (seen > 0.4).to(images)
+        # In float64, lest a mark flip by rounding; a wide angle, so that about half of them are 1 whatever the weights are.
+        a, b, c = self.weights.double()
+        pixels = images.flatten(1).double()
+        seen = torch.sin(a + 8 * b * pixels.sum(1) / pixels.shape[1] ** 0.5) + 0.3 * torch.sin(c * labels)
+        return (seen > 0).to(images)
 
 
 TOYS = {
     toy.__name__: toy
     for toy in (
-        *(ToyEps, ToyGuess, ToyDenoiser, ToyLabelled, ToyLogProb),
+        *(ToyEps, ToyGuess, ToyDenoiser, ToyMixingDenoiser, ToyLabelled, ToyLogProb),
         *(ToyTerm, ToyScore, ToyVelocity, ToyMixing),
         *(ToyLayer, ToyLoud, ToyDecoder),
         *(ToyImage, ToyDraw, ToyMet),
@@ -300,6 +310,11 @@ def _sigma(called: str, sigma: Any, x: Tensor) -> Tensor:
     if bool((noise == 0).any()):
         raise ZeroDivisionError(f"{called} got sigma = 0; there the slope (x - D) / sigma does not exist")
     return _column(noise, x) if noise.ndim else noise
+
+
+def _mixed(x: Tensor) -> Tensor:
+    """Each coordinate of a sample, and a share of the one before it."""
+    return x + 0.7 * x.flatten(1).roll(1, dims=1).reshape(x.shape)
 
 
 def _column(values: Tensor, x: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from .compare import alike, is_tensor, plain
 from .data import Check
 from .diagnose import Trial
 from .faults import wanted
+from .made_of import SINGLE
 
 LARGEST = 10**6  # entries of a result that is compared with another one of the same answer
 
@@ -32,10 +33,38 @@ def beginning(check: Check, trial: Trial) -> str:
     got = plain(got)
     first = check.states(trial.args, len(want))
     given = [n for n, a in zip(check.arguments, trial.args, strict=True) if alike(a, want[0])]
-    if not given or alike(got[0], want[0]):
+    if not given or alike(got[0], want[0]) or _in_single(got[0], want[0]):
         return ""
     later = f"; yours is what {first[1]} should be" if alike(got[0], want[1]) else ""
     return f"{first[0]} must be {given[0]} itself, as it is given{later}."
+
+
+def by_differences(check: Check, trial: Trial) -> str:
+    """Of an exercise that takes a gradient: is the result near the right one, and was a model shown far more than it need be? In words."""
+    got, want = trial.outcome.value, wanted(check, trial.args)
+    if (
+        check.inference
+        or not is_tensor(got)
+        or not isinstance(want, Tensor)
+        or plain(got).shape != want.shape
+    ):
+        return ""
+    if not torch.allclose(plain(got).double(), want.double(), rtol=1e-2, atol=1e-3 * want.abs().max().item()):
+        return ""
+    for slot, seen in trial.outcome.evaluated.items():
+        name = check.arguments[slot]
+        enough = check.evaluations[name](*trial.args) if name in check.evaluations else seen
+        if seen > enough:
+            return (
+                f"{name} was shown {seen} samples, where {enough} are enough: a gradient by differences needs many, and is never exact; "
+                "take it by torch.autograd.grad."
+            )
+    return ""
+
+
+def _in_single(got: Tensor, want: Tensor) -> bool:
+    """Do they agree but for the rounding of float32? Of that a look at the numbers says more."""
+    return torch.allclose(got.double(), want.double(), rtol=SINGLE, atol=SINGLE)
 
 
 def _end(check: Check, trial: Trial) -> Iterator[str]:
@@ -64,16 +93,15 @@ def _models(check: Check, trial: Trial) -> Iterator[str]:
 
 
 def _unused(check: Check, answer: Callable, trial: Trial) -> Iterator[str]:
-    """Does an argument that matters make no difference?"""
+    """Does an argument that matters make no difference? Where several make none, the result may be one that needs none of them."""
     value = trial.outcome.value
     if trial.outcome.error:
         return
     if is_tensor(value) and (plain(value).numel() > LARGEST or bool(plain(value).isnan().any())):
         return  # it takes long to compare, or is NaN whatever is changed
-    want = wanted(check, trial.args)
-    first = _first_wrong(
-        value, want
-    )  # of several results: another one may depend on the argument, and this one not
+    want, names = wanted(check, trial.args), []
+    # Of several results: another one may depend on the argument, and this one not.
+    first = _first_wrong(value, want)
     for slot, value in enumerate(trial.args):
         others = [(*trial.args[:slot], other, *trial.args[slot + 1 :]) for other in _others(value)]
         if not others or alike(_at(wanted(check, others[0]), first), _at(want, first)):
@@ -83,8 +111,11 @@ def _unused(check: Check, answer: Callable, trial: Trial) -> Iterator[str]:
         # Several, near and far: a bound that nothing reaches makes no difference where it moves a little.
         again = (call(check.driven(answer), fresh(other)) for other in others)
         if all(not one.error and alike(one.value, trial.outcome.value) for one in again):
-            name = check.arguments[slot]
-            yield f"With another {name} your result is the same: is something else used in the place of {name}?"
+            names.append(check.arguments[slot])
+    if len(names) == 1:
+        yield f"With another {names[0]} your result is the same: is something else used in the place of {names[0]}?"
+    elif names:
+        yield f"On this input your result depends on none of: {', '.join(names)}."
 
 
 def _first_wrong(got: object, want: object) -> int:

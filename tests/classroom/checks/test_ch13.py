@@ -240,6 +240,38 @@ def block_that_trains_its_argument(x, hint, y, theta, lr, num_steps):
     return answers
 
 
+@torch.enable_grad()
+def gradient_that_fills_the_texts_grad(D, image, text, x, sigma):
+    leaf = x.detach().requires_grad_()
+    F.cosine_similarity(image(D(leaf, sigma)), text).sum().backward()
+    return leaf.grad
+
+
+def gradient_by_differences(D, image, text, x, sigma):
+    flat, found = x.flatten(1), torch.zeros_like(x).flatten(1)
+    for j in range(flat.shape[1]):
+        step = torch.zeros_like(flat)
+        step[:, j] = 1e-4
+        up, down = (F.cosine_similarity(image(D((flat + s * step).view_as(x), sigma)), text) for s in (1, -1))
+        found[:, j] = (up - down) / 2e-4
+    return found.view_as(x)
+
+
+def lora_in_single_precision(x, y, weight, z, *rest):
+    data = (a.float() for a in (x, y, weight, z))
+    return lora_by_autograd(*data, *rest).to(x)
+
+
+def help_by_students_quantile(*args):
+    help, low, high = help_in_python(*args)
+    return help, help - 2.26 / 1.96 * (help - low), help + 2.26 / 1.96 * (high - help)
+
+
+def block_of_new_layers(x, hint, y, theta, lr, num_steps):
+    nn.Linear(2, 2)
+    return block_by_hand(x, hint, y, theta, lr, num_steps)
+
+
 @pytest.mark.parametrize(
     ("exercise", "answer", "words"),
     [
@@ -248,6 +280,15 @@ def block_that_trains_its_argument(x, hint, y, theta, lr, num_steps):
         ("13-text_help", help_of_numbers, "a Python number"),
         ("13-control_block", block_that_trains_its_argument, "changed its argument theta in place"),
         ("13-clip_guidance_gradient", lambda *args: None, "is the `return` missing"),
+        (
+            "13-clip_guidance_gradient",
+            gradient_that_fills_the_texts_grad,
+            "fills the .grad of its argument text",
+        ),
+        ("13-clip_guidance_gradient", gradient_by_differences, "a gradient by differences"),
+        ("13-lora", lora_in_single_precision, "agrees to about 7 digits"),
+        ("13-text_help", help_by_students_quantile, "has 2.26 standard errors to each side, want 1.96"),
+        ("13-control_block", block_of_new_layers, "as making an nn.Linear does"),
     ],
 )
 def test_what_is_no_number_is_told_as_well(exercise, answer, words):

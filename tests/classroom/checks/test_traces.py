@@ -25,6 +25,12 @@ def test_an_argument_that_makes_no_difference_is_named():
     assert "With another eta your result is the same" in said
 
 
+def test_of_several_arguments_that_make_no_difference_none_is_blamed():
+    table = torch.linspace(0.99, 0.01, 1000, dtype=torch.float64)
+    said = told(lambda m, x, times, eta, noise, ab: CHECK.reference(m, x, times, 0.123, noise, table))
+    assert "your result depends on none of: eta, alpha_bar." in said
+
+
 def test_a_model_that_is_asked_less_often_is_told():
     def last_step_without_its_own_prediction(m, x, times, eta, noise, ab):
         states = CHECK.reference(m, x, times[:-1], eta, noise[:-1], ab)
