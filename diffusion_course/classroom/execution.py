@@ -1,8 +1,10 @@
 """Run a notebook from top to bottom in a kernel of its own, and keep only outputs that belong in a file."""
 
+import os
 import re
 import subprocess
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,9 +43,12 @@ class Run:
     peak: int
 
 
-def execute(notebook: NotebookNode, name: str, folder: Path, timeout: int) -> Run:
+def execute(
+    notebook: NotebookNode, name: str, folder: Path, timeout: int, told: Mapping[str, str] | None = None
+) -> Run:
     """Run the notebook in place, in `folder`, with at most `timeout` seconds per cell.
 
+    told: environment variables of its kernel, beside those of this process.
     Raises CourseError naming the chapter and the cell when a cell fails, takes too long or kills its kernel.
     """
     manager = AsyncKernelManager(kernel_spec_manager=_ThisPython())
@@ -58,8 +63,9 @@ def execute(notebook: NotebookNode, name: str, folder: Path, timeout: int) -> Ru
     )
     started = time.perf_counter()
     with client.setup_kernel(
-        stderr=subprocess.DEVNULL
-    ):  # the kernel's own log; a cell's stderr comes as a message
+        env=os.environ | (told or {}),
+        stderr=subprocess.DEVNULL,  # the kernel's own log; a cell's stderr comes as a message
+    ):
         for number, cell in enumerate(notebook.cells):
             try:
                 client.execute_cell(cell, number)
