@@ -74,6 +74,7 @@ def slider(live: Live, kept: Sequence[Mapping[str, Any]], interval: int | None =
         "controls": [_control(live, name, chosen) for name in chosen],
         "whole": all(len(chosen[name]) == len(values) for name, values in axes.items()),
         "interval": interval,
+        "fresh": live.fresh is not None,
         "width": shown_width(pictures[0]),
         "frames": [number[frame] for frame in frames],
         "pictures": [

@@ -46,7 +46,7 @@ class Live:
         matters: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self.draw, self.controls, self.description = draw, dict(controls), description
-        self.labels, self.matters = dict(labels or {}), dict(matters or {})
+        self.labels, self.matters, self.fresh = dict(labels or {}), dict(matters or {}), fresh
         started = time.perf_counter()
         first = to_png(draw(**self.values()), quick=True)  # an error here fails the cell, as it should
         self.slow = time.perf_counter() - started > SLOW

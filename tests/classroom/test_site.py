@@ -21,7 +21,7 @@ SOURCE = """\
 # %% [markdown]
 # # 3. A small chapter: its title goes on
 #
-# **You need** chapters 1 and 2, and the step of chapter 7 (repeated here).
+# **You need** chapters 1 and 2. The step of chapter 7 comes later.
 #
 # Not this: chapter 9. {{exercises}}
 
@@ -124,6 +124,7 @@ def test_a_slider_begins_at_its_setting_and_its_words_are_escaped(tmp_path):
         "description": 'What "it" shows',
         "controls": [control, menu],
         "whole": False,
+        "fresh": True,
         "interval": None,
         "width": 20,
         "frames": [0, 0, 0, 1, 0, -1],
@@ -135,7 +136,7 @@ def test_a_slider_begins_at_its_setting_and_its_words_are_escaped(tmp_path):
     shown = re.search(r'<img alt="([^"]*)" width="20" height="10" loading="lazy" src="([^"]*)">', html)
     assert unescape(shown[1]) == 'What "it" shows: <w> = 0.5, of = </script>'
     assert shown[2] == facts["files"][1]
-    assert "6 of its settings" in html
+    assert "6 of its settings; in a running notebook there are all, and a button for fresh noise." in html
     assert 'aria-valuetext="0.5"' in html
     assert "<option selected>&lt;/script&gt;</option>" in html
 
@@ -150,10 +151,10 @@ def test_the_answer_of_a_question_does_not_stand_in_clear():
 
 
 def test_the_map_has_what_a_chapter_says_it_needs(chapter):
-    assert course_map.needs(chapter) == {"01", "02", "07"}
+    assert course_map.needs(chapter) == {"01", "02"}
     page = course_map.page([chapter])
-    assert "notebooks/03_small\n" in page
-    assert "solutions/03_small\n" in page
+    assert "3. A small chapter <notebooks/03_small>\n" in page
+    assert "3. A small chapter <solutions/03_small>\n" in page
     assert "### 3. A small chapter: its title goes on" in page
     assert "1 exercise for" in page
 

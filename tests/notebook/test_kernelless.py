@@ -135,6 +135,13 @@ def test_a_film_says_how_fast(shown):
     )
 
 
+def test_a_button_for_fresh_noise_is_told(shown):
+    widgets.slide(shade, description="Grey", t=(1, 4), fresh=lambda seed, t: shade(t))
+    assert shown()["fresh"]
+    widgets.slide(shade, description="Grey", t=(1, 4))
+    assert not shown()["fresh"]
+
+
 def test_a_question_says_which(shown):
     quiz.ask("01-q1")
     assert shown(kernelless.QUIZ) == {"id": "01-q1"}

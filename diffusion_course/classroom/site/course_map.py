@@ -55,17 +55,23 @@ def page(chapters: Sequence[Chapter]) -> str:
         rows="\n\n".join(_entry(chapter, chapters) for chapter in chapters),
         to_solve=EDITIONS["notebooks"],
         solved=EDITIONS["solutions"],
-        students="\n".join(f"notebooks/{chapter.name}" for chapter in chapters),
-        solutions="\n".join(f"solutions/{chapter.name}" for chapter in chapters),
+        students=_listed(chapters, "notebooks"),
+        solutions=_listed(chapters, "solutions"),
     )
 
 
+def _listed(chapters: Sequence[Chapter], folder: str) -> str:
+    """The lines of a list in the sidebar."""
+    return "\n".join(f"{_short(chapter)} <{folder}/{chapter.name}>" for chapter in chapters)
+
+
 def needs(chapter: Chapter) -> set[str]:
-    """The numbers of the chapters that this one says it needs."""
+    """The numbers of the earlier chapters that this one says it needs."""
     text = "\n\n".join(cell.source for cell in chapter.cells if cell.cell_type == "markdown")
     found = NEEDS.search(text)
     listed = CHAPTERS.findall(found[1]) if found else []
-    return {f"{int(number):02}" for numbers in listed for number in re.findall(r"\d+", numbers)}
+    named = {f"{int(number):02}" for numbers in listed for number in re.findall(r"\d+", numbers)}
+    return {number for number in named if number < chapter_of(chapter.name)}
 
 
 def _drawing(chapters: Sequence[Chapter]) -> str:

@@ -72,9 +72,15 @@ def _told(control: Mapping[str, Any]) -> str:
 
 
 def _note(data: Mapping[str, Any]) -> str:
-    if data["whole"]:
+    """What only the notebook has."""
+    more = [] if data["whole"] else ["all"]
+    if data["fresh"]:
+        more.append("a button for fresh noise")
+    if not more:
         return ""
-    return f'<p class="note">Here are {len(data["frames"])} of its settings; in a running notebook there are all.</p>'
+    some = "" if data["whole"] else f"Here are {len(data['frames'])} of its settings; "
+    words = f"{some}in a running notebook there {'is' if data['whole'] else 'are'} {', and '.join(more)}."
+    return f'<p class="note">{words[0].upper()}{words[1:]}</p>'
 
 
 def _json(content: Any) -> str:
