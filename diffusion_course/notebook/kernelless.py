@@ -148,11 +148,10 @@ def _encoded(pictures: Sequence[bytes]) -> tuple[list[bytes] | None, float]:
 def _encode_all(pictures: Sequence[bytes], wanted: int, colours: int) -> list[bytes]:
     made = []
     for data in pictures:
-        image = Image.open(io.BytesIO(data))
-        factor = max(1, sharpness(image) // wanted)
-        image = image.convert("RGB").resize(
-            (image.width // factor, image.height // factor), Image.Resampling.BOX
-        )
+        opened = Image.open(io.BytesIO(data))
+        factor = max(1, sharpness(opened) // wanted)
+        size = (opened.width // factor, opened.height // factor)
+        image = opened.convert("RGB").resize(size, Image.Resampling.BOX)
         if colours:  # by coverage, or a thin line would get the colour of a thick one
             palette = Image.Quantize.MAXCOVERAGE
             image = image.quantize(colours, palette, kmeans=2, dither=Image.Dither.NONE).convert("RGB")

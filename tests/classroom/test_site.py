@@ -12,7 +12,7 @@ from nbformat.v4 import new_output
 from PIL import Image
 
 from diffusion_course.classroom import chapters, editions
-from diffusion_course.classroom.site import command, course_map, live, pages, runs
+from diffusion_course.classroom.site import command, course_map, live, pages, runs, typesetting
 from diffusion_course.classroom.site.pictures import Pictures
 from diffusion_course.errors import CourseError
 from diffusion_course.notebook.kernelless import QUIZ
@@ -185,8 +185,21 @@ def test_a_chapter_is_run_again_only_when_its_code_has_changed(chapter, tmp_path
     assert runs.executed(chapter, tmp_path, tmp_path / "kept", 1)[1]
 
 
-def test_a_folder_that_holds_something_else_is_left_alone(tmp_path):
-    (tmp_path / "thesis.tex").touch()
+@pytest.fixture
+def checkout(tmp_path):
+    (tmp_path / "solutions").mkdir()
+    (tmp_path / "solutions" / "03_small.py").write_text(SOURCE)
+    return tmp_path
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(checkout):
     with pytest.raises(CourseError, match="something else than a site"):
-        command.build(tmp_path, print)
-    assert (tmp_path / "thesis.tex").exists()
+        command.build(checkout, print, root=checkout)
+    assert (checkout / "solutions" / "03_small.py").exists()
+
+
+def test_without_its_tools_one_line_says_what_to_install_before_anything_is_run(checkout, monkeypatch):
+    monkeypatch.setattr(typesetting, "TOOLS", ("json", "no_such_tool"))
+    monkeypatch.setattr(command, "executed", None)
+    with pytest.raises(CourseError, match=r"pip install 'diffusion-course\[site\]'$"):
+        command.build(checkout / "site", print, root=checkout)

@@ -1,5 +1,6 @@
 """`diffusion-course site`: both editions of the chapters as pages, in a folder that any web server serves, or that is opened from a disk."""
 
+import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from .pictures import Pictures
 from .runs import executed
 
 LIMIT = 40e6  # bytes of a whole site
+SIGN = ".nojekyll"  # every site has it: without, GitHub Pages would leave out what begins with an underscore
 
 
 def build(
@@ -32,10 +34,10 @@ def build(
     Raises CourseError for a chapter that fails, a page that cannot be made, and a site above the size limit.
     """
     root = root or home()
-    _refuse_foreign(out)
     chapters = chosen_chapters(root, wanted)
+    _take(out)
     with tempfile.TemporaryDirectory() as folder:
-        source, extra = Path(folder) / "source", Path(folder) / "extra"
+        source, extra, made = Path(folder) / "source", Path(folder) / "extra", Path(folder) / "site"
         typesetting.install_parts(source)
         pictures = Pictures(source)
         for chapter in chapters:
@@ -46,17 +48,20 @@ def build(
                 write_text(extra / name / f"{chapter.name}.ipynb", _text(edition(chapter, name)))
             say(f"{chapter.name}: {'run' if ran else 'as it was run before'}")
         write_text(source / "index.md", course_map.page(chapters))
-        typesetting.typeset(source, out, extra)
-    write_text(out / ".nojekyll", "")  # GitHub Pages would leave out what begins with an underscore
-    size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+        typesetting.typeset(source, made, extra)
+        write_text(made / SIGN, "")
+        size = sum(path.stat().st_size for path in made.rglob("*") if path.is_file())
+        if size > LIMIT:
+            raise CourseError(f"the site: {size / 1e6:.1f} MB is above the limit of {LIMIT / 1e6:g} MB")
+        shutil.rmtree(out)
+        shutil.move(made, out)
     say(f"{out}: {len(chapters)} chapters, {size / 1e6:.1f} MB; open {out / 'index.html'}")
-    if size > LIMIT:
-        raise CourseError(f"{out}: {size / 1e6:.1f} MB is above the limit of {LIMIT / 1e6:g} MB")
 
 
-def _refuse_foreign(out: Path) -> None:
-    """A site takes the place of what is in its folder, so that must be a site, or nothing."""
-    if out.exists() and not (out.is_dir() and ((out / ".nojekyll").exists() or not any(out.iterdir()))):
+def _take(out: Path) -> None:
+    """Make the folder. A site takes the place of what is there, so that must be a site, or nothing."""
+    out.mkdir(parents=True, exist_ok=True)
+    if any(out.iterdir()) and not (out / SIGN).exists():
         raise CourseError(f"--out: {out} holds something else than a site; want a new folder")
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from html import escape
 
 from ..chapters import Chapter
+from ..editions import repository
 from ..ids import chapter_of
 from ..texts import in_hours, reading_minutes, sections
 from ..wording import counted, in_points
@@ -19,6 +20,7 @@ PAGE = """\
 
 A course of notebooks. On these pages sliders move and questions answer without a kernel; in Jupyter or Colab, where each page links to,
 you also write the exercises and are told at once what is wrong with them. Each chapter is here twice: to be solved, and solved.
+The notebooks and their library are at [{repository}]({repository}).
 
 ## Map
 
@@ -51,6 +53,7 @@ A line leads from a chapter to a later one that needs it.
 def page(chapters: Sequence[Chapter]) -> str:
     """The Markdown of the page."""
     return PAGE.format(
+        repository=repository(),
         drawing=_drawing(chapters),
         rows="\n\n".join(_entry(chapter, chapters) for chapter in chapters),
         to_solve=EDITIONS["notebooks"],

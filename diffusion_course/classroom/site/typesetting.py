@@ -6,13 +6,14 @@ newer `mystmd` needs Node and downloads its theme.
 
 import io
 import re
-import shutil
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from ...errors import CourseError
 
+TOOLS = ("sphinx", "myst_nb", "furo", "sphinx-mathjax-offline")
 MATHJAX = "mathjax.js"
 TITLE = "Diffusion models"
 CONFIG: dict[str, Any] = {
@@ -45,28 +46,24 @@ CONFIG: dict[str, Any] = {
 
 def install_parts(source: Path) -> None:
     """Put what all pages load into the source's `_static`. Raises CourseError where the extra is not installed."""
+    if not all(map(find_spec, TOOLS)):
+        raise CourseError("the web edition needs its tools: pip install 'diffusion-course[site]'")
     static = source / "_static"
     static.mkdir(parents=True, exist_ok=True)
-    try:
-        # Formulas as SVG: one file has the glyphs as well, where fonts would be refused to pages that are opened from a disk.
-        library = files("sphinx-mathjax-offline") / "static" / "mathjax" / "tex-svg-full.js"
-        (static / MATHJAX).write_bytes(library.read_bytes())
-    except (ModuleNotFoundError, FileNotFoundError):
-        raise CourseError("the web edition needs its tools: pip install 'diffusion-course[site]'") from None
+    # Formulas as SVG: one file has the glyphs as well, where fonts would be refused to pages that are opened from a disk.
+    library = files("sphinx-mathjax-offline") / "static" / "mathjax" / "tex-svg-full.js"
+    (static / MATHJAX).write_bytes(library.read_bytes())
     for asset in (files(__package__) / "assets").iterdir():
         (static / asset.name).write_bytes(asset.read_bytes())
 
 
 def typeset(source: Path, out: Path, extra: Path) -> None:
-    """Make the pages in `source` a site in `out`, and put the files of `extra` beside them. What was in `out` is gone.
+    """Make the pages in `source` a site in `out`, a new folder, and put the files of `extra` beside them.
 
-    Raises CourseError with Sphinx's first words where it has something to say of a page.
+    Raises CourseError with Sphinx's first words where it finds fault with a page.
     """
-    try:
-        from sphinx.application import Sphinx
-    except ImportError:
-        raise CourseError("the web edition needs its tools: pip install 'diffusion-course[site]'") from None
-    shutil.rmtree(out, ignore_errors=True)
+    from sphinx.application import Sphinx  # an installation without the extra has none
+
     said = io.StringIO()
     app = Sphinx(
         source,
@@ -80,7 +77,10 @@ def typeset(source: Path, out: Path, extra: Path) -> None:
         freshenv=True,
     )
     app.build(force_all=True)
-    if told := re.sub(r"\x1b\[[\d;]*m", "", said.getvalue()).strip():
-        raise CourseError(f"the pages: {' '.join(told.splitlines()[0].split())[:300]}")
+    # What names no page is about Sphinx and its parts, such as the end of a function in a later version.
+    faults = [line for line in said.getvalue().splitlines() if str(source) in line]
+    if faults:
+        told = re.sub(r"\x1b\[[\d;]*m", "", faults[0]).replace(f"{source}/", "")
+        raise CourseError(f"the pages: {' '.join(told.split())[:300]}")
     for name in (".buildinfo", "objects.inv"):
         (out / name).unlink(missing_ok=True)
