@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 from PIL import Image
 
+from ..errors import CourseError
 from ..figures.pictures import SHARP, sharpness, shown_width, to_png
 from .controls import shown
 
@@ -48,6 +49,7 @@ def slider(live: Live, kept: Sequence[Mapping[str, Any]], interval: int | None =
 
     kept: settings that are among the positions whatever else is left out. interval: milliseconds a frame, of a film.
     `frames` has the number of a picture for each combination of positions, the last control's running fastest; -1 where `draw` failed.
+    Raises CourseError where even the fewest positions take more than `BYTES`.
     """
     must = {name: [c.value, *(setting[name] for setting in kept)] for name, c in live.controls.items()}
     axes = {name: _values(control, must[name]) for name, control in live.controls.items()}
@@ -64,8 +66,13 @@ def slider(live: Live, kept: Sequence[Mapping[str, Any]], interval: int | None =
         pictures = list(dict.fromkeys(frame for frame in frames if frame is not None))
         small, size = _encoded(pictures)
         few = math.prod(map(len, chosen.values())) * BYTES / size
-        if small is not None or not _thin(live, most):
+        if small is not None:
             break
+        if not _thin(live, most):
+            raise CourseError(
+                f"{live.description}: its pictures take {size / 1e3:.0f} kB at the fewest positions; want at most "
+                f"{BYTES / 1e3:g}: a smaller figure, or fewer choices in a menu"
+            )
         while math.prod(most.values()) > few and _thin(live, most):
             pass
     number: dict[bytes | None, int] = {picture: k for k, picture in enumerate(pictures)} | {None: -1}
@@ -77,9 +84,7 @@ def slider(live: Live, kept: Sequence[Mapping[str, Any]], interval: int | None =
         "fresh": live.fresh is not None,
         "width": shown_width(pictures[0]),
         "frames": [number[frame] for frame in frames],
-        "pictures": [
-            base64.b64encode(data).decode("ascii") for data in small or _encode_all(pictures, *FORMS[-1])
-        ],
+        "pictures": [base64.b64encode(data).decode("ascii") for data in small],
     }
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from diffusion_course.errors import CourseError
 from diffusion_course.notebook import kernelless, plots, quiz, widgets
 
 
@@ -92,6 +93,12 @@ def test_pictures_that_no_codec_makes_small_leave_fewer_positions(shown):
     assert math.prod(len(control["values"]) for control in data["controls"]) == len(data["frames"])
     assert [len(control["values"]) for control in data["controls"]][2] == 2
     assert min(len(control["values"]) for control in data["controls"]) >= 2
+
+
+def test_a_menu_that_is_too_large_for_the_web_is_refused(shown, monkeypatch):
+    monkeypatch.setattr(kernelless, "BYTES", 10_000)
+    with pytest.raises(CourseError, match=r"Noise: its pictures take .* fewer choices in a menu"):
+        widgets.slide(speckled, description="Noise", name=["a", "b"])
 
 
 def test_a_start_between_two_positions_is_one_of_them(shown):
