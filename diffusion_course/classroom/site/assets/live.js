@@ -83,10 +83,14 @@
     });
   };
 
-  // What scrolls sideways must be reached by keyboard too.
+  // A formula in a line that is wider than the page scrolls in a place of its own; what scrolls sideways must be reached by keyboard too.
   const reachable = () => {
-    for (const part of document.querySelectorAll(".highlight pre, .output, div.math, .table-wrapper, .cell_output table"))
-      if (part.scrollWidth > part.clientWidth + 1) part.tabIndex = 0;
+    for (const formula of document.querySelectorAll("span.math")) {
+      const width = formula.closest("p, li, td, th, h1, h2, h3, h4, dd")?.clientWidth;
+      if (width && formula.querySelector("svg")?.getBoundingClientRect().width > width) formula.classList.add("wide");
+    }
+    const wide = ".highlight pre, .output, .math, .table-wrapper, .cell_output table";
+    for (const part of document.querySelectorAll(wide)) if (part.scrollWidth > part.clientWidth + 1) part.tabIndex = 0;
   };
 
   document.addEventListener("DOMContentLoaded", () => {
