@@ -5,6 +5,8 @@ VENV := .venv
 BIN  := $(VENV)/bin
 # Which Python makes .venv; empty: the first one found that is new enough.
 PYTHON ?=
+# cpu: torch without CUDA's libraries, where pip's index has it; cuda: with them; empty: asked if there is no GPU.
+TORCH ?=
 # Passed on to JupyterLab (make lab) or to pytest (make test).
 ARGS ?=
 # The notebooks ask for the kernel "python3"; inside .venv that name means this environment.
@@ -15,7 +17,8 @@ KERNEL = $(BIN)/python -m ipykernel install --sys-prefix --name python3 --displa
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
-	@echo 'Options: ARGS="..." goes to JupyterLab or pytest; PYTHON=/path/to/python makes .venv with that Python.'
+	@echo 'Options: ARGS="..." goes to JupyterLab or pytest; PYTHON=/path/to/python makes .venv with that Python;'
+	@echo '  TORCH=cpu takes torch without CUDA, where pip has it (a machine without a GPU is asked).'
 
 lab: $(VENV)/.lab  ## open the course in JupyterLab
 	@exec $(BIN)/diffusion-course lab $(ARGS)
@@ -53,12 +56,14 @@ endif
 # A stamp is written last, after pip has succeeded: an interrupted install is never taken for a whole one.
 $(VENV)/.lab: pyproject.toml
 	@sh tools/venv.sh $(VENV) '$(PYTHON)'
+	@TORCH='$(TORCH)' $(BIN)/python tools/torch_build.py $(VENV)
 	$(BIN)/python -m pip install -e '.[lab]'
 	$(KERNEL)
 	@touch $@
 
 $(VENV)/.site: pyproject.toml
 	@sh tools/venv.sh $(VENV) '$(PYTHON)'
+	@TORCH='$(TORCH)' $(BIN)/python tools/torch_build.py $(VENV)
 	$(BIN)/python -m pip install -e '.[lab,site]'
 	$(KERNEL)
 	@touch $(VENV)/.lab $@
@@ -66,6 +71,7 @@ $(VENV)/.site: pyproject.toml
 $(VENV)/.test: pyproject.toml
 	@sh tools/bubblewrap.sh
 	@sh tools/venv.sh $(VENV) '$(PYTHON)'
+	@TORCH='$(TORCH)' $(BIN)/python tools/torch_build.py $(VENV)
 	$(BIN)/python -m pip install -e '.[lab,eval,site,test]'
 	$(KERNEL)
 	@touch $(VENV)/.lab $(VENV)/.site $@

@@ -157,6 +157,22 @@ NOTATION: dict[str, Symbol] = {
         r"\sigma_\text{data}", "standard deviation of the pixels of the data", "`sigma_data`"
     ),
     "rho": Symbol(r"\rho", "exponent of the Karras grid", "`rho`"),
+    "image": Symbol(r"\mathcal I", "an image, where diffusion happens in latents", "`images`"),
+    "latent": Symbol(
+        r"\zeta",
+        r"its latent: a sample of the encoder's $q(\zeta \mid \mathcal I)$, and the mean of it once the encoder is trained",
+        "`z`",
+    ),
+    "coder": Symbol(
+        r"\mathcal E & \mathcal G",
+        "encoder and decoder of an autoencoder",
+        "`space.encode`, `space.decode`",
+    ),
+    "latent_scale": Symbol(
+        r"s_\zeta",
+        r"scale of the latents, one over their standard deviation: diffusion's clean data are $x_0 = s_\zeta\,\zeta$",
+        "`scale`",
+    ),
     "churn": Symbol(
         r"\gamma & \hat\sigma = (1 + \gamma)\,\sigma",
         "churn: relative rise of the noise, and the raised noise level",

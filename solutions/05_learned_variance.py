@@ -1128,7 +1128,7 @@ plots.curves(
 #
 # You get both rows of losses, as above. The check asks for other rows, too: the same sums elsewhere on the chain, and on one with $T = 2000$. Every $p_t$ must be above 0, and they must add up to 1 (the sum may miss it by a millionth).
 #
-# *Hint.* For one sum alone the best density is known: the square root of its second moment (Nichol & Dhariwal 2021, eq. 18), here $p_t \propto \ell_t$. What does it do to the other sum? Try mixtures. The scatter grows with $\sum_t \ell_t^2/p_t$, so look at this sum: which $p$ makes a *weighted mean* of two such sums smallest?
+# *Hint.* For one sum alone the best density is known: the square root of its second moment (Nichol & Dhariwal 2021, eq. 18), here $p_t \propto \ell_t$. What does it do to the other sum? Try mixtures. The scatter grows with $\sum_t \ell_t^2/p_t$, so look at this sum: which $p$ makes a *weighted mean* of two such sums smallest? The weight is yours to search for, and not every pair of rows has the same best one: compare the two scatters.
 
 
 # %%
@@ -1353,7 +1353,7 @@ quiz.ask("05-q6")
 # A student's report trains improved-diffusion on Food-101 at 64×64, class-conditional, with the cosine schedule: one network with $L_\text{simple}$ ("MSE"), one with the hybrid loss ("VLB + MSE"). Each has 90,000 steps of Adam with batches of 64 and a learning rate of 0.004, and FID every 15,000. Both sample with all their steps. It reports three things:
 #
 # - *The loss of the hybrid network is higher throughout.* It is a sum of two terms, and the second is above 0: it is higher unless its $L_\text{simple}$ is lower by more than that. Two losses with different terms cannot be compared.
-# - *Its FID is lower nearly throughout; the best are 0.35 at 60,000 steps, against 0.87 at 75,000.* This is one run of each, and the best of six looks. By (7) the stop-gradient keeps the bound away from $\varepsilon_\theta$: the *mean* of the step learns from $L_\text{simple}$ in both networks. So a large gain of the picture has three possible sources: the sampler's variance, the trunk that the mean shares with $v$, and chance. More seeds would tell. {{section Fewer steps}} saw no such gain on MNIST, in 25 steps.
+# - *Its FID is lower nearly throughout; the best are 0.35 at 60,000 steps, against 0.87 at 75,000.* This is one run of each, and the best of six looks. By (7) the stop-gradient keeps the bound away from $\varepsilon_\theta$: the *mean* of the step learns from $L_\text{simple}$ in both networks. So a large gain of the picture has three possible sources: the sampler's variance, the trunk that the mean shares with $v$, and chance. More seeds would tell. On MNIST, in 25 steps, {{section Fewer steps}} saw no such gain.
 # - *The FID is 0.35.* It was computed in 64 features of Inception and not in the usual 2048. A distance in other features has another scale. It says nothing beside a published FID of 2 or 3, and the two numbers of the report can be compared with each other alone. The chapter on evaluation measures the same sets in four feature spaces.
 #
 # The learning rate is forty times that of the paper's code. It also took fewer than 1000 steps, because the images are small. By chapter 4 that is a statement about the betas, and it changes the factor $T/1000$ of the bound.

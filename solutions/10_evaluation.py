@@ -886,6 +886,12 @@ claim(
     all("Fréchet" in noticed[f] for f in ("no 4s and 9s", "blur", "few, copied")),
 )
 claim("Fréchet does not notice memorised digits", "Fréchet" not in noticed["memorised"])
+both = {f: [m for m in ("precision", "recall") if measured[f, 1.0][m] < ranges[m][0]] for f in FAULTS}
+claim(
+    "missing classes cost recall alone, inverted digits precision alone, blur and copies both",
+    [both[f] for f in ("no 4s and 9s", "some inverted", "blur", "few, copied")]
+    == [["recall"], ["precision"], *[["precision", "recall"]] * 2],
+)
 claim(
     "memorised digits have a precision of 1, more than any clean set",
     measured["memorised", 1.0]["precision"] == 1 > max(row["precision"] for row in clean),
@@ -896,8 +902,8 @@ claim(
 #
 # No measure sees everything. The recognised share looks at one image at a time, so it is blind to what is wrong with
 # the *set* (of the copies it says something by accident: one misread digit counts ten times). Fréchet sees most, and
-# does not say what it sees. Precision and recall say more, read together: missing classes and copies cost recall,
-# inverted digits cost precision, blur costs both. And copying beats the distance: to Fréchet a memorised set is as good
+# does not say what it sees. Precision and recall say more, read together: missing classes cost recall, inverted digits
+# cost precision, blur and copies cost both. And copying beats the distance: to Fréchet a memorised set is as good
 # as real. (KID's range of clean sets is so narrow that little is needed to leave it.) A value that is *too good*, such
 # as a precision of 1, is a sign of copies; the test for it is the distance of each sample to its nearest training
 # image, beside the same for held-out real images.
@@ -1431,7 +1437,8 @@ quiz.ask("10-q4")
 # - **classifier-free** (Ho & Salimans 2021): $D$ knows the class, $D'$ is the same network without it;
 # - **interval** (Kynkäänniemi et al. 2024): the same, for $0.2 < \sigma \le 2$ only, and $w = 1$ elsewhere;
 # - **autoguidance** (Karras et al. 2024): $D'$ knows the class, too, but is a *worse version of the same network*; here
-#   $D$ is `mnist-edm-long`, and $D'$ is `mnist-edm`, which saw fewer images. Where both err alike and the worse one
+#   $D$ is `mnist-edm-long`, and $D'$ is `mnist-edm`, which saw fewer images, in
+#   smaller batches and with somewhat less noise. Where both err alike and the worse one
 #   errs more, the difference points away from the error.
 #
 # The cell draws the same 20 noises by each. Look first: which digits change, and which way? (The judge recognises nearly
@@ -1654,8 +1661,9 @@ agree(
 # - The Fréchet distance compares means and covariances of features. It is too large by about $c/n$, and its units are
 #   those of the features.
 # - Real images, in the same shares and at the same $n$, give the floor; a value without it says little.
-# - KID has no bias and sees third moments. Precision, recall, density and coverage tell fidelity from variety. None of
-#   them finds memorised images; likelihood does, and does not see garbage.
+# - KID has no bias and sees third moments. Precision, recall, density and coverage tell fidelity from variety. To
+#   the distances memorised images are as good as real; a precision of 1 gives them away, and likelihood does. Likelihood
+#   does not see garbage.
 # - Compare samplers from the same noise, in pairs, with an interval of the difference; correct for the number of
 #   comparisons; ask before how many samples are needed.
 # - What the samples tell is about two files. What is to be said of two methods needs several training runs of each.

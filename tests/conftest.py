@@ -69,6 +69,12 @@ SLOW = (
 )
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--every-chapter", action="store_true", help="browser tests: open all chapters, a minute each"
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):  # one of several processes: together they have the cores
         torch.set_num_threads(1)

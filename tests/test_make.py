@@ -1,8 +1,10 @@
 """The Makefile and the script that makes .venv, with stand-ins for Python and pip: which environment is kept, what is said."""
 
 import os
+import platform
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,7 +32,13 @@ def checkout(tmp_path):
     script(tmp_path / "bin" / "python3", PYTHON)
     folder = tmp_path / "course"
     (folder / "tools").mkdir(parents=True)
-    for name in ("Makefile", "pyproject.toml", "tools/bubblewrap.sh", "tools/venv.sh"):
+    for name in (
+        "Makefile",
+        "pyproject.toml",
+        "tools/bubblewrap.sh",
+        "tools/torch_build.py",
+        "tools/venv.sh",
+    ):
         shutil.copyfile(ROOT / name, folder / name)
     return folder
 
@@ -125,6 +133,100 @@ def test_a_moved_environment_loses_its_stamps(checkout):
     (checkout / ".venv" / ".lab").touch()
     shutil.copytree(checkout, checkout.parent / "moved")
     assert "pip install" in run(checkout.parent / "moved", "make", "-n", "lab").stdout
+
+
+# ---- tools/torch_build.py: CPU builds, where there is no GPU
+
+# Answers as a pip would whose index has these versions, and writes down what it shall install.
+PIP = """#!/bin/sh
+case "$*" in
+    *"index versions torchvision"*) echo "Available versions: {vision}" ;;
+    *"index versions torch"*) echo "Available versions: {torch}" ;;
+    *install*) echo "$*" >>"$0.installed" ;;
+esac
+"""
+
+
+@pytest.fixture
+def index(checkout, monkeypatch):
+    """index(torch, vision): an environment whose pip knows these versions, on a Linux without a GPU."""
+    if sys.platform != "linux" or platform.machine() != "x86_64":
+        pytest.skip("the offer is for Linux on x86_64")
+    monkeypatch.setenv("PATH", str(checkout.parent / "bin"))  # no nvidia-smi
+    monkeypatch.delenv("TORCH", raising=False)
+    (checkout / ".venv" / "bin").mkdir(parents=True)
+
+    def made(torch="2.15.0, 2.14.0, 2.13.0+cpu, 2.13.0", vision="0.30.0, 0.28.1+cpu, 0.28.0+cpu"):
+        return script(checkout / ".venv" / "bin" / "python", PIP.format(torch=torch, vision=vision))
+
+    return made
+
+
+def offer(checkout, keys=None, **environment):
+    """What torch_build.py says, and what pip was told to install. keys: typed on a terminal; None: there is no terminal."""
+    command = [sys.executable, "tools/torch_build.py", ".venv"]
+    typed, terminal = os.openpty()
+    os.write(typed, (keys or "").encode())
+    done = subprocess.run(
+        command,
+        cwd=checkout,
+        env=os.environ | environment,
+        stdin=subprocess.DEVNULL if keys is None else terminal,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    os.close(typed), os.close(terminal)
+    assert done.returncode == 0, done.stderr
+    told = checkout / ".venv/bin/python.installed"
+    return done.stdout, told.read_text().split()[3:] if told.exists() else []
+
+
+CPU = ["torch==2.13.0+cpu", "torchvision==0.28.1+cpu"]
+
+
+@pytest.mark.parametrize(("keys", "installed"), [("\n", CPU), ("y\n", CPU), ("n\n", []), ("No\n", [])])
+def test_the_cpu_builds_are_offered_once(checkout, index, keys, installed):
+    index()
+    said, told = offer(checkout, keys)
+    assert "about 3.3 GB" in said
+    assert "[Y/n]" in said
+    assert told == installed
+    assert "[Y/n]" not in offer(checkout, "")[0]  # cut short, and started again: the answer is known
+
+
+def test_without_a_terminal_nothing_is_asked(checkout, index):
+    index()
+    said, told = offer(checkout)
+    assert said.endswith("3 GB less.\n")
+    assert "TORCH=cpu" in said
+    assert not told
+    assert offer(checkout, TORCH="cpu")[1] == CPU
+
+
+def test_torch_without_its_torchvision_is_not_offered(checkout, index):
+    index(vision="0.30.0, 0.28.1, 0.27.0+cpu")  # it would not load
+    said, told = offer(checkout, "y\n")
+    assert "[Y/n]" not in said
+    assert "no CPU builds" in said
+    assert not told
+
+
+def test_with_a_gpu_nothing_is_offered(checkout, index):
+    index()
+    script(checkout.parent / "bin" / "nvidia-smi", "#!/bin/sh\necho 'GPU 0: NVIDIA H100 (UUID: GPU-1)'\n")
+    said, told = offer(checkout, "y\n")
+    assert said.count("\n") == 1
+    assert "3.3 GB" in said
+    assert not told
+
+
+def test_where_torch_is_installed_nothing_is_said(checkout, index):
+    index()
+    package = checkout / ".venv/lib/python3.12/site-packages/torch"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    assert offer(checkout, "y\n") == ("", [])
 
 
 def test_help_lists_the_commands(checkout):

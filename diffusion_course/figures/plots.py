@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 from torch import Tensor
@@ -73,12 +74,14 @@ def curves(
         axes.axvline(at, linestyle=dash, color="0.4", label=label)
     axes.set(xscale="log" if logx else "linear", yscale="log" if logy else "linear")
     axes.minorticks_off()
-    if logx and _apart(xs, names := [f"{value:g}" for value in xs]):
-        axes.set_xticks(xs, names)
     if ylim is not None:
         axes.set_ylim(*ylim)
+    if logx and _apart(xs, names := [f"{value:g}" for value in xs]):
+        axes.set_xticks(xs, names)
+    elif logx:
+        _name_between(axes.xaxis)
     if logy:
-        _name_between(axes)
+        _name_between(axes.yaxis)
     if len(lines) > 1 or marks:
         legend(figure)
     return figure
@@ -228,12 +231,12 @@ def _apart(xs: Array, names: list[str]) -> bool:
     return 1 < len(xs) <= 9 and bool(gaps.min() > 0.07 * gaps.sum()) and 0.01 <= xs.min() <= xs.max() < 1e5
 
 
-def _name_between(axes: Axes) -> None:
-    """Where the powers of ten on a logarithmic y axis are few, numbers between them are named as well."""
-    low, high = axes.get_ylim()
+def _name_between(axis: Axis) -> None:
+    """Where the powers of ten on a logarithmic axis are few, numbers between them are named as well."""
+    low, high = axis.get_view_interval()
     if high / low < 30:
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
-        axes.yaxis.set_major_formatter("{x:g}")
+        axis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
+        axis.set_major_formatter("{x:g}")
 
 
 def _check_log(name: str, values: Array, log: bool) -> None:

@@ -1,17 +1,12 @@
 """Sliders, film and quiz as a student has them: a real JupyterLab in Chromium, by keyboard and by mouse."""
 
 import re
-import statistics
-import time
-from pathlib import Path
 
-import nbformat
 import pytest
+from driving import Output, quick, run_all
 from nbformat.v4 import new_code_cell, new_notebook
 
 pytestmark = pytest.mark.browser
-
-CHAPTER = Path(__file__).parents[2] / "solutions" / "00_start_here.ipynb"
 
 SETUP = """
 import time, torch
@@ -51,64 +46,6 @@ def snr(alpha_bar):
     raise NotImplementedError
 check("01-snr", snr)
 """
-
-
-class Output:
-    """One cell's live part: its controls, its picture, and the words below."""
-
-    def __init__(self, page, words):
-        self.page = page
-        self.box = page.locator(".jp-OutputArea-output .widget-vbox", has_text=words).last
-        self.picture = self.box.locator("img.widget-image")
-
-    def slider(self, nth=0):
-        return self.box.locator("[role=slider], .ui-slider-handle").nth(nth)  # ipywidgets 8, 7
-
-    def press(self, key, nth=0):
-        """Press a key on a slider, wait until another picture is there, and return how long that took, in seconds."""
-        self.slider(nth).focus()
-        before = self.picture.get_attribute("src")
-        started = time.perf_counter()
-        self.page.keyboard.press(key)
-        self.changed(before)
-        return time.perf_counter() - started
-
-    def changed(self, before):
-        self.page.wait_for_function(
-            "([image, before]) => image.src != before && image.complete",
-            arg=[self.picture.element_handle(), before],
-        )
-
-    def says(self, words):
-        self.box.get_by_text(words).wait_for()
-
-
-def quick(seconds):
-    """Print the latency, whose goal is 0.15 s on an idle machine. What fails is a bound that holds on a busy one too."""
-    print(f"latency {1000 * statistics.median(seconds):.0f} ms")
-    assert statistics.median(seconds) < 3
-
-
-def run_all(page, lab, notebook, name):
-    """Open a notebook and run every cell. Returns when the last one has run."""
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-    nbformat.write(notebook, lab.folder / name)
-    page.goto(lab.url(name))
-    # Cells that are run before there is a kernel make JupyterLab ask for one.
-    page.wait_for_function(
-        "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status == 'idle'"
-    )
-    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")
-    page.wait_for_function(
-        """() => {
-            const code = window.jupyterapp.shell.currentWidget.content.widgets.filter(c => c.model.type == 'code');
-            return code.every(c => c.model.executionCount !== null);
-        }""",
-        timeout=240_000,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -241,19 +178,3 @@ def test_on_a_phone_a_long_label_stands_above_its_slider(page):
         assert track["y"] > label["y"] + label["height"] / 2
     finally:
         page.set_viewport_size({"width": 1200, "height": 1000})
-
-
-@pytest.mark.notebook
-def test_the_guidance_slider_of_the_first_chapter_moves(browser, lab):
-    page = browser.new_page(viewport={"width": 1200, "height": 1000})
-    page.set_default_timeout(lab.patience)
-    try:
-        run_all(page, lab, nbformat.read(CHAPTER, as_version=4), CHAPTER.name)
-        guided = Output(page, re.compile("guidance", re.IGNORECASE))
-        handle = guided.slider()
-        lowest = handle.get_attribute("aria-valuenow") == handle.get_attribute("aria-valuemin")
-        guided.press("ArrowRight" if lowest else "ArrowLeft")
-        page.screenshot(path=lab.screenshots / "chapter_00.png")
-        assert page.get_by_text("javascript error").count() == 0
-    finally:
-        page.close()

@@ -108,6 +108,10 @@ HYBRID_LOSS = Check(
             unit=lambda nats: nats.flatten(1).sum(1).mean() / (nats.shape[1] * math.log(2)),
         ),
         slip(
+            "d as the size of the last axis: it is the number of all coordinates of a sample.",
+            unit=lambda nats: nats.flatten(1).sum(1).mean() / (nats.shape[-1] * math.log(2)),
+        ),
+        slip(
             "d as the number of all entries of the batch: it is that of one sample.",
             unit=lambda nats: nats.flatten(1).sum(1).mean() / (nats.numel() * math.log(2)),
         ),

@@ -83,6 +83,18 @@ MIN_SNR_WEIGHT = Check(
             lambda snr, gamma: (snr.clamp(max=gamma), snr.clamp(max=gamma) / snr, snr.clamp(max=gamma) / snr),
         ),
         slip(
+            "SNR^2 below for eps: an error of eps is SNR times that of x_0, squared already, so divide by SNR once.",
+            lambda snr, gamma: (snr.clamp(max=gamma), snr.clamp(max=gamma) / snr**2, snr.clamp(max=gamma) / (snr + 1)),
+        ),
+        slip(
+            "the weight of v made from that of eps: it is min(SNR, gamma) / (SNR + 1), from that of x_0.",
+            lambda snr, gamma: (snr.clamp(max=gamma), snr.clamp(max=gamma) / snr, snr.clamp(max=gamma) / snr / (snr + 1)),
+        ),
+        slip(
+            "a root of the weight of x_0 alone: it is min(SNR, gamma).",
+            lambda snr, gamma: (snr.clamp(max=gamma).sqrt(), *min_snr_weight(snr, gamma)[1:]),
+        ),
+        slip(
             "the weight of v divided by SNR - 1: it is SNR + 1.",
             lambda snr, gamma: (*min_snr_weight(snr, gamma)[:2], snr.clamp(max=gamma) / (snr - 1)),
         ),

@@ -24,6 +24,11 @@ def before(alpha_bar: Tensor) -> Tensor:
     return torch.cat([torch.ones_like(alpha_bar[:1]), alpha_bar[:-1]])
 
 
+def forward_tilde(alpha_bar: Tensor, betas: Tensor) -> Tensor:
+    """The ratio with the next alpha_bar, the last one twice."""
+    return betas * (1 - torch.cat([alpha_bar[1:], alpha_bar[-1:]])) / (1 - alpha_bar)
+
+
 def mended(small: Tensor, betas: Tensor) -> Tensor:
     """The entry of t = 2 at t = 1, too."""
     return torch.cat([small[1:2], small[1:]])
@@ -128,6 +133,10 @@ LEARNED_VARIANCE = Check(
         slip("f = (tanh(v) + 1) / 2: v is taken as it is.", share=lambda v: (v.tanh() + 1) / 2),
         slip("no use of v: f = (v + 1) / 2 is a number for each coordinate.", share=lambda v: torch.full_like(v, 0.5)),
         # how the two are mixed
+        slip(
+            "alpha_bar_{t+1} for alpha_bar_{t-1} in beta-tilde_t: the table is shifted the other way.",
+            tilde=lambda betas: forward_tilde(torch.cumprod(1 - betas, 0), betas),
+        ),
         slip(
             "a mean of the two variances themselves: take it of their logarithms, then exp.",
             mix=lambda f, small, large: f * large + (1 - f) * small,

@@ -131,6 +131,11 @@ FLOW_BITS = Check(
         divergence_slip("the squared norm of J^T probes: it is their product with the probes.", lambda a, e: a.square().flatten(1).sum(1)),
         divergence_slip("the divergence of the first sample for all: each sample has its own.", lambda a, e: (a * e)[:1].sum().expand(len(a))),
         divergence_slip("a sum along one axis alone: the trace is a sum over all coordinates.", lambda a, e: (a * e).sum(1).reshape(len(a), -1)[:, 0]),
+        divergence_slip(
+            "probes brought to a mean square of 1, which is right for signs alone: take them as they are given.",
+            lambda a, e: (a * e).flatten(1).sum(1) * e[0].numel() / e.square().flatten(1).sum(1),
+        ),
+        slip("the signs of the probes: take them as they are given.", ask=lambda model, z, t, probes: ask(model, z, t, probes.sign())),
         divergence_slip("probes of length 1: take them as they are given.", lambda a, e: (a * e).flatten(1).sum(1) / e.square().flatten(1).sum(1)),
         slip("a divergence without h: each step adds h times it.", step=divergence_without_h),
         slip("the divergence of the last step alone: add those of all steps.", gather=lambda old, new: new),

@@ -115,6 +115,7 @@ SCORE_FROM_DENOISER = Check(
         last_line("a division by b: the score has b^2 below.", lambda x, x0, a, b: (a * x0 - x) / b),
         last_line("a division by sigma^2: the noise in x_t has the variance b^2.", lambda x, x0, a, b: (a * x0 - x) / (b / a) ** 2),
         last_line("a division by a^2: it is b^2.", lambda x, x0, a, b: (a * x0 - x) / a**2),
+        last_line("(a b)^2 below: the score has b^2.", lambda x, x0, a, b: (a * x0 - x) / (a * b) ** 2),
         last_line("no division at all: it is (a D - x) / b^2.", lambda x, x0, a, b: a * x0 - x),
         last_line("a multiplication by b^2: divide by it.", lambda x, x0, a, b: (a * x0 - x) * b**2),
         last_line("2 b^2 below, as in the exponent of a Gaussian: the gradient of the square brings a 2.", lambda x, x0, a, b: (a * x0 - x) / (2 * b**2)),

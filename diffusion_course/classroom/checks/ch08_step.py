@@ -148,6 +148,7 @@ REVERSE_SDE_STEP = Check(
         drift_slip("lam^2 / 2 alone: the ODE's half is there at lam = 0, too.", lambda s, x, f, g, k: -f * x + k**2 / 2 * g**2 * s),
         drift_slip("the reverse SDE's drift whatever lam is: the factor is (1 + lam^2) / 2.", lambda s, x, f, g, k: -f * x + g**2 * s),
         drift_slip("the ODE's drift whatever lam is: noise needs a drift that undoes its spreading, (1 + lam^2) / 2.", lambda s, x, f, g, k: -f * x + g**2 / 2 * s),
+        drift_slip("lam^2 g^2 in the drift: the factor is (1 + lam^2) / 2, which is 1/2 for the ODE.", lambda s, x, f, g, k: -f * x + k**2 * g**2 * s),
         drift_slip("(1 - lam^2) / 2: more noise needs a stronger pull, (1 + lam^2) / 2.", lambda s, x, f, g, k: -f * x + (1 - k**2) / 2 * g**2 * s),
         drift_slip("lam g^2 in the drift: the factor is (1 + lam^2) / 2.", lambda s, x, f, g, k: -f * x + k * g**2 * s),
         drift_slip("the factor (1 + lam^2) / 2 at f x, too.", lambda s, x, f, g, k: (1 + k**2) / 2 * (-f * x + g**2 * s)),

@@ -261,6 +261,11 @@ KID = Check(
         slip(
             "the number of samples for d: 1/d has the number of dimensions, a.shape[1].", kernel=lambda x, y: (x @ y.T / len(x) + 1) ** 3
         ),
+        Mutant(
+            "N for d, in all three kernels: 1/d has the number of dimensions, a.shape[1].",
+            lambda a, b: estimate(a, b, kernel=lambda x, y: (x @ y.T / len(a) + 1) ** 3),
+        ),
+        of_products("x . y / (d + 1), a missing pair of brackets: it is (x . y / d) + 1, cubed.", lambda p, d: (p / (d + 1)) ** 3),
         slip("x . y cubed entry by entry, without the sum over the dimensions first.", kernel=lambda x, y: ((x[:, None] * y + 1) ** 3).mean(2)),
         slip("a Gaussian kernel: KID's is a polynomial, (x . y / d + 1)^3.", kernel=lambda x, y: (-of_distances(x, y) / 2).exp()),
         slip("a Gaussian kernel of width sqrt(d): KID's is a polynomial, (x . y / d + 1)^3.", kernel=lambda x, y: (-of_distances(x, y) / (2 * x.shape[1])).exp()),

@@ -112,6 +112,10 @@ NEEDED_SAMPLES = Check(
         slip("one more than the next whole number.", whole=lambda n: n.ceil() + 1),
         slip("int(n) + 1 of a number that was rounded before.", whole=lambda n: n.round() + 1),
         result_slip("the samples of both together: n is the number of each, and so of pairs.", needed_samples, lambda n: 2 * n),
+        Mutant(
+            "twice the formula, the samples of both together: n is the number of each, and so of pairs.",
+            lambda a, b, level, power: (2 * quantiles(level, power) * variance(a, b) / squared_difference(a, b)).ceil().long(),
+        ),
         result_slip("half of them.", needed_samples, lambda n: n // 2),
         result_slip("the pilot's number as a lower bound: the formula may ask for fewer.", lambda *args: (needed_samples(*args), len(args[0])), lambda r: r[0].clamp(min=r[1])),
         Mutant(

@@ -8,12 +8,14 @@ from torch import Tensor
 
 from ... import schedules
 from .toys import (
+    ToyDecoder,
     ToyDenoiser,
     ToyDraw,
     ToyEps,
     ToyGuess,
     ToyImage,
     ToyLabelled,
+    ToyLayer,
     ToyLogProb,
     ToyMet,
     ToyScore,
@@ -123,6 +125,14 @@ class Draw:
     def log_prob(self) -> ToyLogProb:
         """A small noisy classifier, log_prob(x, sigma)."""
         return ToyLogProb(self.uniform(0.5, 1.5, 3))
+
+    def layer(self, n: int, m: int) -> ToyLayer:
+        """A small layer, (B, *S, n) -> (B, *S, m)."""
+        return ToyLayer(torch.cat([self.normal(n, m) / n**0.5, self.uniform(-1, 1, 1, m)]))
+
+    def decoder(self) -> ToyDecoder:
+        """A small decoder of latents."""
+        return ToyDecoder(self.uniform(0.5, 1.5, 3))
 
     def term(self, n: int) -> ToyTerm:
         """A small term of a bound for n images, term(x0, t, eps)."""

@@ -128,6 +128,36 @@ class ToyLogProb(Toy):
         return nn.functional.logsigmoid(summed / (1 + noise**2))
 
 
+class ToyLayer(Toy):
+    """A layer of a network, the same for every token: layer(x) = sin(x W + b)."""
+
+    NAMES = (("x", "h", "emb"),)
+    called = "the layer"
+
+    def answer(self, x: Tensor) -> Tensor:
+        """x: (B, *S, n), for weights (n + 1, m). Returns (B, *S, m). Raises TypeError in words for another n."""
+        n = len(self.weights) - 1
+        if x.shape[-1] != n:
+            raise TypeError(f"{self.called} got x = {_said(x)}; its last axis must have {n} entries")
+        return torch.sin(x @ self.weights[:-1] + self.weights[-1])
+
+
+class ToyDecoder(Toy):
+    """A decoder of latents: (B, C, h, w) -> (B, 1, 2h, 2w), curved, so that a wrong scale of z shows."""
+
+    NAMES = (("z", "x"),)
+    called = "decode"
+
+    def answer(self, z: Tensor) -> Tensor:
+        """z: (B, C, h, w). Raises TypeError in words for anything else."""
+        if z.ndim != 4:
+            raise TypeError(f"{self.called} got z = {_said(z)}; it takes shape (B, C, h, w)")
+        a, b, c = self.weights
+        weights = torch.arange(1, z.shape[1] + 1, device=z.device).to(z)
+        mixed = (weights[:, None, None] * z).mean(1, keepdim=True)
+        return a * torch.sin(b * mixed + c).repeat_interleave(2, -1).repeat_interleave(2, -2)
+
+
 class ToyTerm(Toy):
     """A term of a bound: term(x0, t, eps), (n,): w times the squares of a sin(b x_0 + c t) - eps, summed over each image's coordinates.
 
@@ -249,6 +279,7 @@ TOYS = {
     for toy in (
         *(ToyEps, ToyGuess, ToyDenoiser, ToyLabelled, ToyLogProb),
         *(ToyTerm, ToyScore, ToyVelocity, ToyMixing),
+        *(ToyLayer, ToyDecoder),
         *(ToyImage, ToyDraw, ToyMet),
     )
 }

@@ -17,12 +17,14 @@ from diffusion_course import schedules
 from diffusion_course.classroom.checks import Check
 from diffusion_course.classroom.checks.toys import (
     Toy,
+    ToyDecoder,
     ToyDenoiser,
     ToyDraw,
     ToyEps,
     ToyGuess,
     ToyImage,
     ToyLabelled,
+    ToyLayer,
     ToyLogProb,
     ToyMet,
     ToyScore,
@@ -281,6 +283,8 @@ def _arguments(check: Check, number: int, generator: torch.Generator) -> tuple:
             "max_norm": pick(0.5, 1.0, 3.0),
             "seed": number,
         }
+    if check.chapter == "12":
+        known |= _of_networks(number, generator, tokens="h" in check.parameters)
     if check.chapter == "08":
         known |= _in_continuous_time(check, number, shape, normal, uniform, pick)
     if check.chapter == "13":
@@ -352,6 +356,31 @@ def _in_continuous_time(
             "k": uniform(0, (17, 2, 256)[number % 3] - 1e-3, *shape).long(),
         }
     return known
+
+
+def _of_networks(number: int, generator: torch.Generator, tokens: bool) -> dict[str, Any]:
+    """Images, latents, tokens and layers."""
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+    heads, E = 2 + number % 2, 12
+    z = 0.8 * normal(3, 4, 7, 7) + 0.1
+    return {
+        "z": z,
+        "noise": z,
+        "D": ToyDenoiser(0.5 + 0.3 * normal(3).abs()),
+        "decode": ToyDecoder(0.5 + normal(3).abs()),
+        "x": normal(2, 3, 12, 8),
+        "p": (1, 2, 4)[number % 3],
+        "scale": normal(3, E) if tokens else 1.2386,
+        "h": normal(3, 5, E),
+        **{name: normal(3, E) for name in ("emb", "shift", "gate")},
+        "modulation": ToyLayer(normal(E + 1, 6 * E) / 3),
+        "qkv": ToyLayer(normal(E + 1, 3 * E) / 3),
+        **{name: ToyLayer(normal(E + 1, E) / 3) for name in ("out", "mlp", "branch")},
+        "heads": heads,
+    }
 
 
 def _of_captions(normal: Callable, uniform: Callable, pick: Callable) -> dict[str, object]:

@@ -20,6 +20,6 @@ def test_a_mutant_made_by_the_tool_is_refused_or_changes_nothing(exercise):
             continue
         if accepts(exercise, mutant):
             assert not generic.changes(exercise, mutant), f"{exercise.id} accepts {words}"
-            assert_all_seeds_agree(exercise, mutant, words, 5)
+            assert_all_seeds_agree(exercise, mutant, words, 2)  # a right answer, one of dozens
         else:
             assert_all_seeds_agree(exercise, mutant, words, 50)

@@ -10,15 +10,17 @@ def test_what_the_public_seed_says_all_seeds_say(exercise):
     for mutant in exercise.mutants:
         if not fixed_refuse(exercise, mutant.function):  # as every seed does
             assert_all_seeds_agree(exercise, mutant.function, mutant.hint, 100)
+    # A right answer that some seed refuses is a matter of tolerances: many answers on some seeds show it as well as one on many.
     for answer in (exercise.reference, *ALTERNATIVES.get(exercise.id, ())):
         assert accepts(exercise, answer)
-        assert_all_seeds_agree(exercise, answer, "a right answer", 30 if exercise.dear else 100)
+        assert_all_seeds_agree(exercise, answer, "a right answer", 30)
 
 
 def assert_all_seeds_agree(exercise, answer, words, seeds):
-    """On the random cases; the fixed ones are the same on every seed."""
+    """On the random cases; the fixed ones are the same on every seed, and of a design nothing is drawn."""
     public = accepts(exercise, answer, fixed=False)
-    differ = [seed for seed in range(1, seeds + 1) if accepts(exercise, answer, seed, fixed=False) != public]
+    others = range(1, (2 if exercise.score else seeds) + 1)
+    differ = [seed for seed in others if accepts(exercise, answer, seed, fixed=False) != public]
     assert not differ, (
         f"{exercise.id}: {words}: {'accepted' if public else 'refused'} on the public seed, not on {differ}"
     )

@@ -19,7 +19,8 @@ from diffusion_course.classroom.checks import CHECKS, examine
 from diffusion_course.classroom.checks.call import fresh
 from diffusion_course.classroom.checks.engine import cases, result_fault
 from diffusion_course.classroom.grading import without
-from diffusion_course.experiments import metrics
+from diffusion_course.experiments import latents, metrics
+from diffusion_course.nets import dit
 
 WITH_LIBRARY = [check for check in CHECKS.values() if check.library]
 
@@ -288,6 +289,13 @@ SHORTCUTS = {
         (lambda a, b: a.new_tensor(metrics.kid(a, b)), "experiments.metrics.kernel.kid"),
         (kid_besides_its_error, "experiments.metrics.kernel.kid_with_error"),
     ],
+    "12-latent_scale": [
+        (
+            lambda z: torch.tensor(latents.latent_scale(z), dtype=z.dtype),
+            "experiments.latents.latent_scale",
+        )
+    ],
+    "12-patchify": [(lambda x, p: dit.patchify(x, p), "nets.dit.patchify")],
     "13-clip_guidance_gradient": [(clip_gradient, "guidance.similarity")],
 }
 TIMES = {1: dc.schedules.uniform_timesteps, 2: dc.schedules.quadratic_timesteps}
