@@ -86,7 +86,7 @@
   // A formula in a line that is wider than the page scrolls in a place of its own; what scrolls sideways must be reached by keyboard too.
   const reachable = () => {
     for (const formula of document.querySelectorAll("span.math")) {
-      const width = formula.closest("p, li, td, th, h1, h2, h3, h4, dd")?.clientWidth;
+      const width = formula.closest("p, li, h1, h2, h3, h4")?.clientWidth;
       if (width && formula.querySelector("svg")?.getBoundingClientRect().width > width) formula.classList.add("wide");
     }
     const wide = ".highlight pre, .output, .math, .table-wrapper, .cell_output table";
