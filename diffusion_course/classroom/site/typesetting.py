@@ -40,7 +40,8 @@ CONFIG: dict[str, Any] = {
     "myst_heading_anchors": 3,
     "mathjax_path": MATHJAX,
     # Without its menu, formulas are no stops of the Tab key; the MathML beside each is what a screen reader reads.
-    "mathjax3_config": {"options": {"enableMenu": False}},
+    # In \text an & is a letter, as in Jupyter.
+    "mathjax3_config": {"options": {"enableMenu": False}, "tex": {"packages": {"[-]": ["textmacros"]}}},
 }
 
 
@@ -76,6 +77,7 @@ def typeset(source: Path, out: Path, extra: Path) -> None:
         warning=said,
         freshenv=True,
     )
+    app.connect("doctree-read", _as_written)
     app.build(force_all=True)
     # What names no page is about Sphinx and its parts, such as the end of a function in a later version.
     faults = [line for line in said.getvalue().splitlines() if str(source) in line]
@@ -84,3 +86,12 @@ def typeset(source: Path, out: Path, extra: Path) -> None:
         raise CourseError(f"the pages: {' '.join(told.split())[:300]}")
     for name in (".buildinfo", "objects.inv"):
         (out / name).unlink(missing_ok=True)
+
+
+def _as_written(_app: object, page: Any) -> None:
+    r"""Displayed formulas reach MathJax as they are in the notebook: Sphinx would put those with \\ into a split, which admits no \tag."""
+    from docutils import nodes
+
+    for formula in page.findall(nodes.math_block):
+        formula["no-wrap"] = formula["nowrap"] = True  # its name in later and in earlier versions
+        formula.children = [nodes.Text(f"\\[{formula.astext()}\\]")]
