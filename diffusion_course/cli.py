@@ -1,4 +1,4 @@
-"""The command line: diffusion-course lab | train | sample | fid | study | build | site | release | grade | doctor.
+"""The command line: diffusion-course lab | progress | train | sample | fid | study | build | site | release | grade | doctor.
 
 A command is a thin function: it turns words into arguments and hands over. Heavy imports stand inside the
 commands, so that `--help` does not wait for torch.
@@ -186,6 +186,32 @@ def _notebooks(folder: Path | None) -> Path:
     except CourseError as error:
         raise CourseError(f"--folder: cannot put the notebooks into {target}: {error}") from None
     return target
+
+
+@app.command(
+    rich_help_panel=READ,
+    epilog=_examples("progress", "progress ~/diffusion", "progress --page progress.html"),
+)
+def progress(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(help="The folder of the notebooks. [default: this one, or one near by]", **PATH),
+    ] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option(help="Write it as a page to print, an .html.", show_default=False, **PATH),
+    ] = None,
+) -> None:
+    """Show which exercises the checks in the notebooks have accepted, over all chapters."""
+    from .classroom import progress as own
+
+    place = own.place(folder)
+    found = own.chapters(place)
+    if page:
+        own.write_page(page, place, found)
+    for line in own.lines(found):
+        _say(line)
+    _tell(f"of {place / own.NAME}" + (f"; the page to print: {page}" if page else ""))
 
 
 @app.command(
@@ -397,6 +423,7 @@ def fid(
         "study solvers --cifar10 cifar10-jpeg.zip",
         "study ddim guidance --out measured --device cuda --runs runs",
         "study solvers --preset paper",
+        "study ddim-steps --only denoiser=exact --only steps=5,10 --count 8 --out my-study",
     ),
 )
 def study(
@@ -430,6 +457,16 @@ def study(
     preset: Annotated[
         str | None, typer.Option(help="paper: with others' weights and the FID, where they are at hand.")
     ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE,VALUE",
+            help="The rows with these settings alone, e.g. steps=5,10; may be repeated. Wants --out.",
+        ),
+    ] = None,
+    count: Annotated[
+        int | None, typer.Option(help="So many samples a row, for a smaller budget. Wants --out.")
+    ] = None,
 ) -> None:
     """Measure a table of results that the course shows, and write it as JSON. Run it again to resume.
 
@@ -444,7 +481,7 @@ def study(
         studies.get(name, preset)  # a wrong name is told before the first study has run
     lab = studies.Lab(devices.choose(device), runs, cifar10)
     for name in names or []:
-        result = studies.run(name, out or studies.RESULTS, lab, tqdm, _tell, preset)
+        result = studies.run(name, out or studies.RESULTS, lab, tqdm, _tell, preset, only or (), count)
         _say(f"{name}: {len(result.rows)} rows, {result.seconds:.0f} s")
     if not names:
         for name in studies.names():
@@ -490,6 +527,71 @@ def site(
     from .classroom.site import command
 
     command.build(out, _say, chapters, root, timeout)
+
+
+@app.command(
+    rich_help_panel=TEACH,
+    epilog=_examples("plan", "plan --weeks 7", "plan --hours 6", "plan --weeks 4 1 2 3 4"),
+)
+def plan(
+    chapters: Annotated[
+        list[str] | None, typer.Argument(metavar="NN", help="Chapters, by number or name. [default: all]")
+    ] = None,
+    weeks: Annotated[int | None, typer.Option(help="Divide them into so many weeks.", min=1, max=99)] = None,
+    hours: Annotated[
+        float | None,
+        typer.Option(help="What fits into a day, with easy exercises.", parser=_finite, metavar="NUMBER"),
+    ] = None,
+) -> None:
+    """Say what each chapter needs and gives, or plan a course of a day or of weeks, as Markdown."""
+    from .classroom import handout
+    from .classroom.desk import overview
+    from .classroom.ids import chosen
+
+    names = chosen(chapters, handout.names())
+    every = overview.outlines(handout.edition(handout.folder()), names)
+    if weeks is None and hours is None:
+        typer.echo(overview.chapters_table(every))
+    if hours is not None:
+        typer.echo(overview.day_plan(every, hours))
+    if weeks is not None:
+        typer.echo(overview.weeks_plan(every, weeks))
+
+
+@app.command(
+    rich_help_panel=TEACH, epilog=_examples("exam --seed autumn", "exam --seed autumn --out exam 1 2 3")
+)
+def exam(
+    seed: Annotated[
+        str, typer.Option(metavar="WORD", help="Draws the numbers; whoever knows it has the solutions.")
+    ],
+    chapters: Annotated[
+        list[str] | None, typer.Argument(metavar="NN", help="Chapters, by number or name. [default: all]")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The folder to write to.", **PATH)] = Path("exam"),
+) -> None:
+    """Write exam questions with numbers of their own, questions.md, and the solutions beside them, solutions.md."""
+    from .classroom import handout
+    from .classroom.desk import exam as writing
+    from .classroom.ids import chapter_of, chosen
+
+    numbers = [chapter_of(name) for name in chosen(chapters, handout.names())]
+    count = writing.write(out, seed, numbers)
+    _say(f"{count} questions: {out / writing.FILES[0]}; solutions: {out / writing.FILES[1]}")
+
+
+@app.command(
+    rich_help_panel=TEACH, epilog=_examples("mistakes", "mistakes 03", "mistakes 01-snr 03-eps_loss")
+)
+def mistakes(
+    exercises: Annotated[
+        list[str] | None, typer.Argument(metavar="EXERCISE", help="Exercises, or chapters. [default: all]")
+    ] = None,
+) -> None:
+    """List the mistakes that the checks know, by the hints that students get, as Markdown."""
+    from .classroom.desk import overview
+
+    typer.echo(overview.mistakes(exercises or []))
 
 
 @app.command(
@@ -548,6 +650,14 @@ def grade(
         Path | None,
         typer.Option(help="The folder that `release` made. [default: the installed notebooks]", **PATH),
     ] = None,
+    points: Annotated[
+        Path | None,
+        typer.Option(
+            help="The points file of the release: rubrics, shares for known mistakes, open tasks.",
+            show_default=False,
+            **PATH,
+        ),
+    ] = None,
     roster: Annotated[
         Path | None,
         typer.Option(
@@ -577,6 +687,13 @@ def grade(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be graded; run nothing, write nothing.")
     ] = False,
+    similar: Annotated[
+        bool, typer.Option("--similar", help="Also write OUT/similar.html: wrong answers that are alike.")
+    ] = False,
+    defence: Annotated[
+        bool,
+        typer.Option("--defence", help="Also write OUT/defence: a question a chapter about one's own code."),
+    ] = False,
     backend: Annotated[str, typer.Option(help="loky (this machine) or dask.")] = "loky",
     scheduler: Annotated[str, typer.Option(help="The dask scheduler, e.g. tcp://host:8786.")] = "",
 ) -> None:
@@ -585,6 +702,7 @@ def grade(
 
     options = command.Options(
         release=release,
+        points=points,
         roster=roster,
         jobs=jobs,
         form=form,
@@ -593,6 +711,8 @@ def grade(
         cell_seconds=cell_seconds,
         require_sandbox=require_sandbox,
         dry_run=dry_run,
+        similar=similar,
+        defence=defence,
         backend=backend,
         scheduler=scheduler,
     )

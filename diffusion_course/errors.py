@@ -70,6 +70,17 @@ def check_known(kind: str, name: object, known: Iterable[str]) -> None:
 def unknown(kind: str, name: object, known: Iterable[str]) -> CourseError:
     """The error for a name that is not in a table, with the nearest known name as a suggestion."""
     names = sorted(known)
+    return CourseError(f"unknown {kind} {shown(name)}:{_suggestion(name, names)} known: {', '.join(names)}")
+
+
+def nearest(name: object, known: Iterable[str], most: int = 12) -> str:
+    """What follows a wrong name in a message: the nearest known one, and where they are at most `most`, all of them."""
+    names = sorted(known)
+    told = "" if len(names) > most else f" known: {', '.join(map(printable, names)) or 'none'}"
+    hint = _suggestion(name, names)
+    return f":{hint}{told}" if hint or told else ""
+
+
+def _suggestion(name: object, names: list[str]) -> str:
     close = get_close_matches(name.lower(), names, n=1, cutoff=0.4) if isinstance(name, str) else []
-    hint = f" did you mean {close[0]!r}?" if close else ""
-    return CourseError(f"unknown {kind} {shown(name)}:{hint} known: {', '.join(names)}")
+    return f" did you mean {printable(close[0])!r}?" if close else ""

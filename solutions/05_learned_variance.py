@@ -53,7 +53,6 @@ from IPython.display import display
 
 import diffusion_course as dc
 from diffusion_course.classroom import check, check_all
-from diffusion_course.errors import CourseError
 from diffusion_course.experiments import data, metrics, studies, zoo
 from diffusion_course.experiments.drawing import draw_by, initial
 from diffusion_course.experiments.studies import seeds
@@ -807,7 +806,7 @@ plots.filmstrip(
 #
 # ### Measured: three seeds, 250 samples a row
 #
-# The study `losses` asks the same of networks of three training seeds each. The next cell shows its file, and says how to read it, where the file is there.
+# The study `losses` asks the same of networks of three training seeds each. The next cell shows its file, and says how to read it.
 
 
 # %%
@@ -856,10 +855,7 @@ def measured(study):
     )
 
 
-try:
-    measured(studies.load("losses"))
-except CourseError as error:
-    print(f"not all of it is measured yet: {error}")
+measured(studies.load("losses"))
 
 # %% [markdown]
 # ## 7. Where the loss should look

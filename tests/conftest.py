@@ -76,6 +76,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    os.environ["DIFFUSION_COURSE_PROGRESS"] = "off"  # what tests run is no learner's, here and in kernels
     if hasattr(config, "workerinput"):  # one of several processes: together they have the cores
         torch.set_num_threads(1)
         os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start, such as a chapter's kernel

@@ -12,7 +12,14 @@ from typer.testing import CliRunner
 from diffusion_course.cli import app
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", "docs/grading/github-classroom.yml", "docs/grading/Dockerfile"]
+DOCUMENTS = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/instructors.md",
+    "docs/chapters.md",
+    "docs/grading/github-classroom.yml",
+    "docs/grading/Dockerfile",
+]
 
 
 def commands():
@@ -55,4 +62,4 @@ def test_the_workflow_gives_a_submission_no_token():
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_a_file_that_a_document_links_to_is_there(name):
     for target in re.findall(r"\]\(([^)#:]+)\)", (ROOT / name).read_text(encoding="utf-8")):
-        assert (ROOT / target).exists(), target
+        assert ((ROOT / name).parent / target).exists(), target

@@ -44,6 +44,15 @@ GIVEN = {
         "0.8": "a power",
         "0.5": "a power",
     },
+    "14": {
+        "0.05": "a margin, and the level of a test",
+        "4.3": "a quantile of Student's distribution with 2 degrees of freedom",
+        "1.96": "a quantile of the normal distribution",
+        "0.86": "43 of 50, of report 1",
+        "0.004": "a learning rate of report 3",
+        "0.87": "an FID of report 3",
+        "0.35": "an FID of report 3",
+    },
 }
 
 

@@ -12,7 +12,7 @@ import yaml
 
 import diffusion_course as dc
 from diffusion_course.classroom import chapters, texts
-from diffusion_course.classroom.checks import CHECKS
+from diffusion_course.classroom.checks import CHECKS, TASKS
 
 ROOT = Path(__file__).parents[1]
 SOURCES = {path.stem[:2]: path for path in sorted((ROOT / "solutions").glob("*.py"))}
@@ -119,7 +119,7 @@ def test_quizzes_and_exercises_that_are_named_exist(number):
     for quiz in re.findall(r"\b(\d\d-q\d+)\b", text):
         assert quiz in yaml.safe_load((QUIZZES / f"{quiz[:2]}.yaml").read_text(encoding="utf-8")), quiz
     for exercise in re.findall(r"`(\d\d-[a-z]\w*)`", text):
-        assert exercise in CHECKS, exercise
+        assert exercise in TASKS, exercise
 
 
 @each_chapter

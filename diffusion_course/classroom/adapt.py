@@ -19,11 +19,11 @@ NOTHING: Mapping = MappingProxyType({})
 
 GIVEN = """\
 # Not an exercise in this edition: the course's own function does the work.
-from diffusion_course.classroom.checks import CHECKS
+from diffusion_course.classroom.checks import {table}
 
 
 {signature}
-    return CHECKS["{exercise}"].reference({arguments})"""
+    return {table}["{exercise}"].reference({arguments})"""
 
 
 def worth(notebook: NotebookNode, points: Mapping[str, int], hidden: Collection[str]) -> dict[str, int]:
@@ -50,8 +50,9 @@ def adapt(
             if (e := handout.exercise_of(cell)) in new:
                 cell.metadata.course |= _written(next(one for one in told if one.id == e))
         adapted.cells = [kept for cell in adapted.cells if (kept := _code(cell, old, new, said)) is not None]
+    by_hand = {e.id for e in exercises.values() if e.rubric}
     for cell in adapted.cells:
-        _mark(cell, new)
+        _mark(cell, new, by_hand)
     return adapted
 
 
@@ -73,7 +74,8 @@ def _code(
     """A cell of a changed chapter: as it was, with the new points, given, or (the check of what is given) gone."""
     exercise, checked = handout.exercise_of(cell), _checked(cell)
     if exercise and exercise not in new:
-        cell.source = _given(cell.source, exercise)
+        table = "TASKS" if cell.metadata.course.get("rubric") else "CHECKS"
+        cell.source = _given(cell.source, exercise, table)
         cell.id, cell.metadata = f"{exercise}-given", NotebookNode()
     elif checked and checked not in new:
         return None
@@ -89,13 +91,16 @@ def _code(
     return cell
 
 
-def _given(source: str, exercise: str) -> str:
-    """The exercise's function with its own signature and docstring, for the chapter may lean on a default; it calls the reference."""
+def _given(source: str, exercise: str, table: str) -> str:
+    """The exercise's function with its own signature and docstring, for the chapter may lean on a default; it calls the reference.
+
+    table: of the checks, in which the exercise is.
+    """
     (function,) = ast.parse(source).body  # `build` takes no other exercise
     assert isinstance(function, ast.FunctionDef)
     signature = "\n".join(source.split("\n")[function.lineno - 1 : function.body[0].end_lineno])
     arguments = ", ".join(argument.arg for argument in function.args.args)
-    return GIVEN.format(signature=signature, exercise=exercise, arguments=arguments)
+    return GIVEN.format(signature=signature, exercise=exercise, arguments=arguments, table=table)
 
 
 def _checked(cell: NotebookNode) -> str:
@@ -104,14 +109,20 @@ def _checked(cell: NotebookNode) -> str:
     return found[1] if found and "check" in cell.metadata.get("tags", []) else ""
 
 
-def _mark(cell: NotebookNode, new: Mapping[str, int]) -> None:
-    """nbgrader's metadata, schema version 3: answers, checks with points, and cells that students should leave alone."""
+def _mark(cell: NotebookNode, new: Mapping[str, int], by_hand: Collection[str]) -> None:
+    """nbgrader's metadata, schema version 3: answers, checks with points, and cells that students should leave alone.
+
+    by_hand: exercises that a person marks. Their points are those of the answer, and not of its check.
+    """
     marks = {"schema_version": 3, "grade": False, "solution": False, "locked": False, "task": False}
     exercise, checked = handout.exercise_of(cell), _checked(cell)
     if exercise:
         # nbgrader empties a cell of this kind: of a repair it would take the code away that is to be mended.
         repair = cell.metadata.course.get("repair", False)
-        cell.metadata.nbgrader = NotebookNode(marks, grade_id=exercise, solution=not repair)
+        worth = {"grade": True, "points": new[exercise], "cell_type": "code"} if exercise in by_hand else {}
+        cell.metadata.nbgrader = NotebookNode(marks, grade_id=exercise, solution=not repair, **worth)
+    elif checked in by_hand:
+        cell.metadata.nbgrader = NotebookNode(marks, grade_id=f"{checked}-check", locked=True)
     elif checked:
         graded = {"grade": True, "locked": True, "points": new[checked], "cell_type": "code"}
         cell.metadata.nbgrader = NotebookNode(marks, grade_id=f"{checked}-check", **graded)

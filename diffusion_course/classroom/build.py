@@ -13,11 +13,14 @@ from nbformat import NotebookNode
 
 from ..errors import CourseError
 from ..files import write_text
+from . import handout
 from .chapters import Chapter, place, read
+from .desk import overview
 from .editions import edition
 from .execution import Run, execute
 from .ids import chapter_of, chosen
 
+OVERVIEW = "docs/chapters.md"
 LIMIT = 1.5e6  # bytes of one notebook: what GitHub still shows, and what a slow line still loads
 
 
@@ -37,6 +40,8 @@ def build(wanted: Sequence[str] | None = None, root: Path | None = None, timeout
         write_text(root / "solutions" / f"{chapter.name}.ipynb", text)
         write_student_edition(chapter, root)
         print(_summary(chapter, run, len(text.encode())), flush=True)
+    if (root / OVERVIEW).parent.is_dir():
+        write_text(root / OVERVIEW, _overview(root))
     print(_total(chapters))
 
 
@@ -56,10 +61,21 @@ def check(wanted: Sequence[str] | None = None, root: Path | None = None) -> bool
     for chapter in chapters:
         for folder in ("notebooks", "solutions"):
             differences += _compare(root, chapter, folder)
+    if not wanted and not differences and (root / OVERVIEW).parent.is_dir():
+        path = root / OVERVIEW
+        if not path.is_file() or path.read_text(encoding="utf-8") != _overview(root):
+            differences.append(f"{OVERVIEW}: is not that of the notebooks and the checks")
     for difference in differences:
         print(difference)
     print(_total(chapters) if not differences else "Out of step: run `diffusion-course build`.")
     return not differences
+
+
+def _overview(root: Path) -> str:
+    """What docs/ says of the chapters, made of the student notebooks."""
+    edition = handout.edition(root / "notebooks")
+    names = [path.stem for path in (root / "notebooks").glob("[0-9][0-9]_*.ipynb")]
+    return overview.document(overview.outlines(edition, names))
 
 
 def home() -> Path:

@@ -18,7 +18,7 @@ from nbformat import NotebookNode
 from ..errors import CourseError, unknown
 from . import handout, texts, wording
 from .blanks import BEGIN, END, handed_out, planted
-from .checks import CHECKS, Check
+from .checks import TASKS, Check
 from .ids import chapter_of, function_of
 
 FIRST = re.compile(r"# EXERCISE (\S+) \(keep this line\)")
@@ -102,9 +102,9 @@ def _exercise(cell: NotebookNode, following: NotebookNode | None, number: str) -
     name = first[1]
     if not name.startswith(f"{number}-"):
         raise CourseError(f"an exercise id of this chapter begins with '{number}-', got {name!r}")
-    if name not in CHECKS:
-        raise unknown("exercise", name, CHECKS)
-    check, function = CHECKS[name], function_of(name)
+    if name not in TASKS:
+        raise unknown("exercise", name, TASKS)
+    check, function = TASKS[name], function_of(name)
     for variant in check.variants if check.repair else ():
         planted(cell.source, check, variant.edits)  # an edition may ask for any of them
     try:
@@ -130,6 +130,8 @@ def _exercise(cell: NotebookNode, following: NotebookNode | None, number: str) -
         cell.metadata.course.marks = [list(mark) for mark in check.marks]
     if check.repair:
         cell.metadata.course.repair = True
+    if check.rubric:
+        cell.metadata.course.rubric = [[line.part, line.points, line.what] for line in check.rubric]
     return check
 
 

@@ -17,6 +17,7 @@ from nbclient.exceptions import CellControlSignal, CellExecutionError, CellTimeo
 from nbformat import NotebookNode
 
 from ..errors import CourseError
+from . import progress
 from .chapters import place
 from .editions import METADATA
 
@@ -63,7 +64,7 @@ def execute(
     )
     started = time.perf_counter()
     with client.setup_kernel(
-        env=os.environ | (told or {}),
+        env={**os.environ, progress.SWITCH: "off", **(told or {})},
         stderr=subprocess.DEVNULL,  # the kernel's own log; a cell's stderr comes as a message
     ):
         for number, cell in enumerate(notebook.cells):

@@ -27,7 +27,7 @@ course = setup()"""
 class Exercise:
     """One exercise of a student notebook. level: 1 easy, 2 medium, 3 hard. blank: the cell's source as it was handed out.
 
-    marks: of a design. variant: the number of its version; 0 is the course's own.
+    marks: of a design. rubric: of a task that a person marks, (part, points, what they are given for). variant: the number of its version; 0 is the course's own.
     """
 
     id: str
@@ -37,6 +37,7 @@ class Exercise:
     blank: str
     marks: Marks = ()
     variant: int = 0
+    rubric: tuple[tuple[str, int, str], ...] = ()
 
     @property
     def terms(self) -> dict[str, Any]:
@@ -125,7 +126,9 @@ def _exercise(name: str, cell: "NotebookNode") -> Exercise:
             f"{name}: its cell's metadata must say points, minutes and level, as `build` wrote them"
         )
     marks = tuple((p, bar) for p, bar in cell.metadata.course.get("marks", ()))
-    return Exercise(name, points, minutes, level, cell.source, marks, cell.metadata.course.get("variant", 0))
+    rubric = tuple((part, worth, what) for part, worth, what in cell.metadata.course.get("rubric", ()))
+    variant = cell.metadata.course.get("variant", 0)
+    return Exercise(name, points, minutes, level, cell.source, marks, variant, rubric)
 
 
 def _names(place: Path) -> list[str]:

@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-import yaml
 from nbformat import NotebookNode
 
-from ..errors import CourseError, check_integer, unknown
+from ..errors import CourseError, unknown
 from ..files import write_text
-from . import handout, variants
+from . import handout, points_file, variants
 from .adapt import adapt, worth
 from .ids import chapter_of, chosen
 from .wording import in_points
@@ -44,8 +43,9 @@ def release(
     Raises CourseError for what is unknown or contradictory, and when `out` holds anything but an earlier release.
     """
     names = chosen(words, handout.names())
-    changed, marks = _points(points)
-    for option, named in (("--points", list(changed)), ("--hide", hide)):
+    told = points_file.read(points)
+    changed, marks = told.points, told.marks
+    for option, named in (("--points", [*changed, *told.shares, *told.rubrics]), ("--hide", hide)):
         for exercise in named:
             _known(option, exercise, names)
     both = next((exercise for exercise in hide if exercise in changed), None)
@@ -70,31 +70,6 @@ def release(
         say(f"{name}: {len(exercises)} exercises, {in_points(sum(exercises.values()))}")
     total = sum(sum(exercises.values()) for exercises in new.values())
     say(f"{len(new)} chapters, {in_points(total)}: {out}")
-
-
-def _points(path: Path | None) -> tuple[dict[str, int], dict[str, dict[Any, Any]]]:
-    """Exercise -> points, and exercise -> marks as the file has them, whose most points are the exercise's."""
-    if path is None:
-        return {}, {}
-    try:
-        text = path.read_text(encoding="utf-8")
-        read = yaml.safe_load(text)
-        tree = yaml.compose(text)  # it still has what a dictionary hides: a key that is there twice
-        keys = [key.value for key, _ in tree.value] if isinstance(tree, yaml.MappingNode) else []
-    except OSError as error:
-        raise CourseError(f"--points: cannot read {path}: {error.strerror}") from None
-    except (ValueError, TypeError, RecursionError, yaml.YAMLError) as error:
-        raise CourseError(f"--points: {path} is not YAML: {' '.join(str(error).split())[:200]}") from None
-    if not isinstance(read, dict):
-        raise CourseError(f"--points: {path} must hold lines like '01-diffuse: 5'")
-    twice = next((key for key in keys if keys.count(key) > 1), None)
-    if twice:
-        raise CourseError(f"--points: {path} names {twice} twice")
-    marks = {exercise: told for exercise, told in read.items() if isinstance(told, dict)}
-    for exercise, told in read.items():
-        for number in (told or [None]) if exercise in marks else [told]:
-            check_integer(f"--points: {exercise}", number, 1)
-    return {exercise: max(told) if exercise in marks else told for exercise, told in read.items()}, marks
 
 
 def _known(option: str, exercise: str, names: Sequence[str]) -> None:

@@ -35,9 +35,9 @@ def draw(seed: str, exercises: Iterable[str]) -> dict[str, int]:
     """Exercise -> the number of its version, never 0, the course's own; of those alone that have others. None without a seed."""
     if not seed:
         return {}
-    from .checks import CHECKS
+    from .checks import TASKS
 
-    others = {e: len(CHECKS[e].variants) - 1 for e in exercises}
+    others = {e: len(TASKS[e].variants) - 1 for e in exercises}
     return {e: 1 + _number(f"{seed}\n{e}") % n for e, n in others.items() if n > 0}
 
 
@@ -50,18 +50,18 @@ def terms(
     """
     if not drawn and not marks:
         return {}
-    from .checks import CHECKS
+    from .checks import TASKS
 
     for exercise in marks:
-        if not CHECKS[exercise].score:
+        if not TASKS[exercise].score:
             raise CourseError(f"--points: {exercise} has no score, so it has points and no marks")
     found: dict[str, dict[str, Any]] = {}
     for e in {**drawn, **marks}:
         number = drawn.get(e, 0)
-        changes = CHECKS[e].variants[number].changes if number else {}
+        changes = TASKS[e].variants[number].changes if number else {}
         found[e] = {"variant": number} if changes else {}
         if e in marks:
-            found[e]["marks"] = read_marks(f"--points: {e}", marks[e], CHECKS[e].lower)
+            found[e]["marks"] = read_marks(f"--points: {e}", marks[e], TASKS[e].lower)
         elif "marks" in changes:
             found[e]["marks"] = scaled(changes["marks"], points[e])
     return found
@@ -85,27 +85,27 @@ def vary(notebook: NotebookNode, drawn: Mapping[str, int]) -> NotebookNode:
 
 
 def _code(source: str, exercise: str, number: int) -> str:
-    from .checks import CHECKS
+    from .checks import TASKS
 
-    check = CHECKS[exercise]
+    check = TASKS[exercise]
     edits = check.variants[number].edits
     return plant(mend(source, check.variants[0].edits), edits) if check.repair else _edited(source, edits)
 
 
 def _text(text: str, exercise: str, number: int) -> str:
-    from .checks import CHECKS
+    from .checks import TASKS
 
-    check = CHECKS[exercise]
+    check = TASKS[exercise]
     return text if check.repair else _edited(text, check.variants[number].edits)
 
 
 def _calling(source: str, drawn: Mapping[str, int]) -> str:
     """A cell of the chapter whose calls of a varied function give it what its version takes."""
-    from .checks import CHECKS
+    from .checks import TASKS
 
     for e, number in drawn.items():
-        for argument, form in CHECKS[e].variants[number].calls.items():
-            source = given(source, CHECKS[e].function, CHECKS[e].parameters.index(argument), argument, form)
+        for argument, form in TASKS[e].variants[number].calls.items():
+            source = given(source, TASKS[e].function, TASKS[e].parameters.index(argument), argument, form)
     return source
 
 

@@ -2,7 +2,8 @@
 
 A chapter's source leaves three things to be filled in: `### Exercise {{03-eps_loss}}`, the heading of an exercise, `{{exercises}}`,
 how many there are for how many points, and `{{minutes}}`, how many minutes they take together. The text of a design also has
-`{{marks 04-even_betas}}`, its points and scores. `build` fills in what each `Check` says, and `release` what an edition changes.
+`{{marks 04-even_betas}}`, its points and scores, and that of an open task `{{rubric 14-my_study}}`, a table of what a person gives points for.
+`build` fills in what each `Check` says, and `release` what an edition changes.
 """
 
 import re
@@ -18,6 +19,7 @@ TOTAL = "{{exercises}}"
 NEXT = re.compile(r"^Next: `(\d\d_[a-z0-9_]+)`", re.MULTILINE)
 MINUTES = "{{minutes}}"
 MARKS = re.compile(r"\{\{marks ([^{}\n]*)\}\}")
+RUBRIC = re.compile(r"\{\{rubric ([^{}\n]*)\}\}")
 LEVELS = {1: "easy", 2: "medium", 3: "hard"}
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 GIVEN = """\
@@ -40,6 +42,8 @@ class Described(Protocol):
     def level(self) -> int: ...
     @property
     def marks(self) -> Marks: ...
+    @property
+    def rubric(self) -> Sequence[tuple[str, int, str]]: ...
 
 
 def in_points(number: int) -> str:
@@ -54,7 +58,7 @@ def fill(text: str, exercises: Sequence[Described], points: Mapping[str, int]) -
     """Markdown with headings, totals and the link to the next chapter filled in.
 
     exercises: all of the chapter, in its order. points: exercise id -> points; what is not among them is given to the students.
-    Raises KeyError for a heading or marks of no exercise of the chapter.
+    Raises KeyError for a heading, marks or a rubric of no exercise of the chapter.
     """
     headings = {
         exercise.id: _heading(number, exercise, points) for number, exercise in enumerate(exercises, 1)
@@ -62,6 +66,8 @@ def fill(text: str, exercises: Sequence[Described], points: Mapping[str, int]) -
     text = HEADING.sub(lambda found: headings[found[1]], text)
     marks = {exercise.id: exercise.marks for exercise in exercises}
     text = MARKS.sub(lambda found: _listed(marks[found[1]]), text)
+    rubrics = {exercise.id: exercise.rubric for exercise in exercises}
+    text = RUBRIC.sub(lambda found: _tabled(rubrics[found[1]]), text)
     text = NEXT.sub(r"Next: [\1](\1.ipynb)", text)
     minutes = sum(exercise.minutes for exercise in exercises if exercise.id in points)
     return text.replace(MINUTES, counted(minutes, "minute")).replace(TOTAL, _total(list(points.values())))
@@ -71,6 +77,12 @@ def _listed(marks: Marks) -> str:
     """The marks of a design: "2 points for 1.5, 4 for 0.75"."""
     (first, bar), *others = marks
     return ", ".join([f"{in_points(first)} for {bar:g}", *(f"{p} for {b:g}" for p, b in others)])
+
+
+def _tabled(rubric: Sequence[tuple[str, int, str]]) -> str:
+    """A rubric as a Markdown table."""
+    rows = [f"| `{part}` | {points} | {what} |" for part, points, what in rubric]
+    return "\n".join(["| part | points | given for |", "|---|---|---|", *rows])
 
 
 def _heading(number: int, exercise: Described, points: Mapping[str, int]) -> str:

@@ -5,18 +5,35 @@ Each chapter has a file chNN.py here with a list CHECKS. A new file is found by 
 
 import importlib
 import pkgutil
+from collections import ChainMap
 from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
 
-from ...errors import check_integer, unknown
+from ...errors import CourseError, check_integer, unknown
+from .. import progress
 from ..ids import chapter_of
 from ..terms import Marks, reached
 from ..wording import in_points
+from . import open_tasks
 from .data import Check, CheckFailed, Mutant, NotDone, Variant
 from .engine import appraisal, examine
 from .stale import slip, unchanged
-from .unwritten import go_on, notebook
+from .unwritten import go_on, notebook, to_do
 
-__all__ = ["CHECKS", "Check", "CheckFailed", "Mutant", "NotDone", "Variant", "check", "check_all", "examine"]
+__all__ = [
+    "CHECKS",
+    "OPEN",
+    "TASKS",
+    "Check",
+    "CheckFailed",
+    "Mutant",
+    "NotDone",
+    "Variant",
+    "check",
+    "check_all",
+    "examine",
+]
 
 CHECKS: dict[str, Check] = {
     exercise.id: exercise
@@ -24,14 +41,20 @@ CHECKS: dict[str, Check] = {
     if module.name.startswith("ch") and module.name[2:].isdigit()
     for exercise in importlib.import_module(f".{module.name}", __name__).CHECKS
 }
+# Those that a person marks, and all.
+OPEN: dict[str, Check] = open_tasks.read()
+TASKS: Mapping[str, Check] = ChainMap(OPEN, CHECKS)  # in the order of the second, then of the first
 
 RIGHT = ""
+WAITS = "waits for a person"
 WRONG = "not right yet"
 NOT_WRITTEN = "not written yet"
 # What happened in this kernel: exercise id -> what the last check found.
 _found: dict[str, str] = {}
 # The points that it gave.
 _points: dict[str, int] = {}
+# Why progress could not be kept, as it was said last.
+_unnoted = ""
 # And the points that the last check was told.
 _worth: dict[str, int] = {}
 
@@ -50,12 +73,16 @@ def check(
     points: what the exercise is worth, >= 1; marks: (points, score) of a design; variant: its number. An edition of the course
     writes them where it changes them.
     In a notebook a function that is still a stub, or a repair that is still wrong, is told in a box, and the course's own takes its place there for no points.
+    Of a task that a person marks it says whether all parts are there.
     Raises CheckFailed with a hint; elsewhere NotDone for a stub; CourseError for an unknown id or points that are no whole number.
     """
-    if exercise not in CHECKS:
-        raise unknown("exercise", exercise, CHECKS)
-    asked, shell = CHECKS[exercise].under(points, marks, variant), notebook()
+    if exercise not in TASKS:
+        raise unknown("exercise", exercise, TASKS)
+    asked, shell = TASKS[exercise].under(points, marks, variant), notebook()
     _worth[exercise], _found[exercise] = asked.points, WRONG
+    if exercise in OPEN:
+        _hand_in(asked, answer, shell)
+        return
     try:
         examine(asked, answer, seed)
     except NotDone:
@@ -75,6 +102,33 @@ def check(
         _found[exercise] = RIGHT
         _points[exercise], words = _reached(asked, answer, seed)
         print(f"{exercise}: {words}")
+        if shell is not None:
+            _note(exercise, asked.points)
+
+
+def _note(exercise: str, of: int) -> None:
+    """Keep it beside the notebook. Where that cannot be done it is said once, and costs nothing."""
+    global _unnoted
+    try:
+        progress.note(Path.cwd(), exercise, _points[exercise], of)
+    except CourseError as error:
+        if str(error) != _unnoted:
+            print(f"(your progress is not kept: {error})")
+        _unnoted = str(error)
+
+
+def _hand_in(asked: Check, answer: Callable, shell: Any) -> None:
+    """Say whether the parts of an open task are there."""
+    try:
+        open_tasks.examine(asked, answer)
+    except NotDone as stub:
+        _found[asked.id] = NOT_WRITTEN
+        if shell is None:
+            raise
+        to_do(asked, asked.points, shell, str(stub))
+    else:
+        _found[asked.id] = WAITS
+        print(f"{asked.id}: all parts are there; it {open_tasks.waiting(asked.rubric, asked.points)}")
 
 
 def _reached(asked: Check, answer: Callable, seed: int | str) -> tuple[int, str]:
@@ -94,8 +148,8 @@ def check_all(points: Mapping[str, int] | None = None) -> None:
     """
     listed = _of_the_chapters() if points is None else dict(points)
     for exercise in listed:
-        if exercise not in CHECKS:
-            raise unknown("exercise", exercise, CHECKS)
+        if exercise not in TASKS:
+            raise unknown("exercise", exercise, TASKS)
         check_integer(f"points of {exercise}", listed[exercise], 1)
     if not listed:
         print(
@@ -116,9 +170,11 @@ def check_all(points: Mapping[str, int] | None = None) -> None:
     print(
         "Grading runs these checks again in a fresh kernel, on hidden seeds: other random inputs than here."
     )
+    if notebook() is not None and (more := progress.of_check_all(list(listed))):
+        print(more)
 
 
 def _of_the_chapters() -> dict[str, int]:
     """Exercise -> points, of every chapter in which one was checked."""
     chapters = {chapter_of(exercise) for exercise in _found}
-    return {e: _worth.get(e, CHECKS[e].points) for e in CHECKS if chapter_of(e) in chapters}
+    return {e: _worth.get(e, TASKS[e].points) for e in TASKS if chapter_of(e) in chapters}

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...errors import CourseError, check_integer
 from ..ids import chapter_of, function_of
@@ -37,6 +37,14 @@ class Mutant:
 
     hint: str
     function: Callable
+
+
+class Line(NamedTuple):
+    """One line of a rubric: the part of the answer, its points, and what they are given for."""
+
+    part: str
+    points: int
+    what: str
 
 
 @dataclass(frozen=True)
@@ -89,6 +97,7 @@ class Check:
     scored: what the score is, in words; digits: how many are told of it. lower: is a lower one better? marks: (points, the score from which they are given), up to `points`.
     variants: the versions of which an edition has one; the first is the course's own. Each version of a repair plants a slip in the
         solution, and a mutant's hint says what is seen of it, not where it is.
+    rubric: of a task that a person marks, the lines that make its points; see open_tasks. Then nothing is compared.
     library: functions of the course that do the exercise's whole work, e.g. "gaussian.diffuse": grading takes them away.
         A table of NoiseSchedule is computed by the function behind it, "schedules.NoiseSchedule.snr.func". Helpers are not named.
     """
@@ -122,6 +131,7 @@ class Check:
     lower: bool = True
     marks: Marks = ()
     variants: Sequence[Variant] = ()
+    rubric: tuple[Line, ...] = ()
     library: Sequence[str] = ()
 
     # Its mappings have no hash. Cases are kept for a check itself, and equal ones may have their own.

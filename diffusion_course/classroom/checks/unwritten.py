@@ -47,7 +47,6 @@ def go_on(check: Check, answer: Callable, worth: int, shell: Any, slip: str = ""
     going = shell.user_ns.get(name) is answer
     if going and not is_given(answer):
         shell.user_ns[name] = _stand_in(check, answer)
-    head = f"To do: {check.id} (0 of {in_points(worth)} so far)"
     text = slip or f"{name} is not {'mended' if check.repair else 'written'} yet."
     if going:
         text += (
@@ -55,6 +54,12 @@ def go_on(check: Check, answer: Callable, worth: int, shell: Any, slip: str = ""
             "That earns no points."
         )
     text += f" When you have {'mended' if check.repair else 'written'} {name} above, run its cell, then this one again."
+    to_do(check, worth, shell, text)
+
+
+def to_do(check: Check, worth: int, shell: Any, text: str) -> None:
+    """Show a box: what is still to be done of an exercise."""
+    head = f"To do: {check.id} (0 of {in_points(worth)} so far)"
     data = {
         "text/plain": f"{head}\n{text}",
         "text/html": BOX.format(head=html.escape(head), text=html.escape(text)),

@@ -64,7 +64,8 @@ def secret_seed(secret: str, student: str, exercise: str) -> str:
 
 def plan(pristine: NotebookNode, cells: Sequence[Cell], found: Found) -> Plan:
     """The list for a notebook in which `found` was found. Nothing to run where no function is defined."""
-    answered = {e: a.definers for e, a in found.answers.items() if a.definers}
+    handed = handout.exercises(pristine)  # what a person marks is not run
+    answered = {e: a.definers for e, a in found.answers.items() if a.definers and not handed[e].rubric}
     if not answered:
         return Plan()
     every = _merged(pristine, cells, found)
@@ -79,7 +80,6 @@ def plan(pristine: NotebookNode, cells: Sequence[Cell], found: Found) -> Plan:
     after: dict[int, list[str]] = {}
     for e in definers:
         after.setdefault(_ready(definers[e], needs[e], scopes), []).append(e)
-    handed = handout.exercises(pristine)
     steps: list[Step] = []
     moved: dict[int, int] = {}
     needed = set().union(*needs.values())

@@ -13,7 +13,7 @@ USUAL = re.compile(
 )
 NAMES = re.compile(
     r"exec|eval|compile|open|__import__|globals|locals|vars|setattr|delattr|get_ipython|breakpoint|input|exit|quit"
-    r"|CHECKS|__builtins__|__loader__"
+    r"|CHECKS|TASKS|OPEN|__builtins__|__loader__"
 )
 ATTRIBUTES = re.compile(
     r"load|hub|ops|utils|classroom|modules|setprofile|settrace|_passed|currentframe|_getframe|f_(back|globals|locals|code|builtins)"

@@ -14,7 +14,10 @@ from tqdm import tqdm
 
 from ...errors import CourseError, printable, unknown
 from ...files import write_text
-from .. import handout
+from .. import handout, points_file
+from ..desk import defence, merging, similar
+from ..ids import chapter_of
+from ..wording import counted
 from . import batch, gradebook, lock, pages, roster, sandbox, submissions
 from .results import Graded
 from .rules import Rules
@@ -32,6 +35,7 @@ class Options:
     """The options of the command."""
 
     release: Path | None = None
+    points: Path | None = None
     roster: Path | None = None
     jobs: int = 1
     form: str = "plain"
@@ -40,6 +44,8 @@ class Options:
     cell_seconds: int = 60
     require_sandbox: bool = False
     dry_run: bool = False
+    similar: bool = False
+    defence: bool = False
     backend: str = "loky"
     scheduler: str = ""
 
@@ -51,6 +57,7 @@ def run(where: Path, out: Path, options: Options, say: Callable[[str], Any]) -> 
     pristine = handout.edition(options.release or handout.folder())
     register = roster.read(options.roster) if options.roster else None
     found = submissions.find(where, register, (out, *([options.roster] if options.roster else [])), pristine)
+    desk = _desk(out, pristine, points_file.read(options.points), found, register)
     isolation = sandbox.available()
     if options.dry_run:
         _tell(found, register, say)
@@ -61,10 +68,13 @@ def run(where: Path, out: Path, options: Options, say: Callable[[str], Any]) -> 
     if not isolation.safe:
         say(LOUD.format(why=isolation.why))
     with lock.held(out):
-        rules = Rules(options.secret or _secret(out), options.library, isolation)
+        rules = Rules(options.secret or _secret(out), options.library, isolation, shares=desk.shares)
         rules = replace(rules, limits=replace(rules.limits, cell=options.cell_seconds))
-        worth = _worth(pristine, found.submissions)
-        page = partial(pages.write_feedback, out, worth=worth)
+        worth = _worth(desk, found.submissions)
+
+        def page(one: Graded) -> None:
+            pages.write_feedback(out, desk.settled(one), worth)
+
         with _cluster(options):
             graded = batch.run(
                 found.submissions,
@@ -76,7 +86,15 @@ def run(where: Path, out: Path, options: Options, say: Callable[[str], Any]) -> 
                 options.backend,
                 partial(tqdm, unit="file"),
             )
-        lines = [*found.lines, *_missing_pages(out, graded, page)]
+        if options.similar:
+            _compare(out, graded, pristine, say)  # of what the machine found, whatever a person gave for it
+        graded = [desk.settled(one) for one in [*graded, *desk.without_file(graded)]]
+        lines = [*found.lines, *_missing_pages(out, graded, worth)]
+        write_text(out / merging.TO_MARK, merging.to_mark(graded))
+        if options.defence:
+            asked, none = defence.write(out, graded, rules.secret)
+            told = f"{counted(asked, 'question')} about students' own code, none for {counted(none, 'file')}"
+            say(f"{told}: {out / defence.FOLDER}")
         rows = gradebook.write(
             out, graded, worth, options.form, lines, register.students if register else None
         )
@@ -84,6 +102,8 @@ def run(where: Path, out: Path, options: Options, say: Callable[[str], Any]) -> 
     flagged = sum(bool(one.flags) for one in graded)
     say(found.count())
     files = f"{out / 'gradebook.csv'}, {out / 'summary.html'}"
+    if waiting := sum(len(one.pending) for one in graded):
+        say(f"waiting for a person's marks: {counted(waiting, 'answer')}, {out / merging.TO_MARK}")
     say(f"{len(graded)} files of {len(rows)} students, {flagged} to look at: {files}")
 
 
@@ -122,18 +142,41 @@ def _named(student: str, register: roster.Roster | None) -> str:
     return f"{student} ({name})" if name else student
 
 
-def _missing_pages(out: Path, graded: list[Graded], page: Callable[[Graded], None]) -> list[Line]:
-    """Write the feedback pages that are not there, of this run or an earlier one; a line for each that cannot
-    be written."""
+def _desk(
+    out: Path,
+    pristine: dict[str, NotebookNode],
+    said: points_file.Points,
+    found: submissions.Found,
+    register: roster.Roster | None,
+) -> merging.Desk:
+    """What people add. Raises CourseError, before anything is run."""
+    known = {s.student for s in found.submissions} | {line.student for line in found.lines if line.student}
+    known |= set(register.students) if register else set()
+    times = {s.path: s.handed_in for s in found.submissions}
+    return merging.read(out, pristine, said, known, times)
+
+
+def _missing_pages(out: Path, graded: list[Graded], worth: dict[str, int]) -> list[Line]:
+    """Write the feedback pages that are not there, or show what was known earlier; a line for each that
+    cannot be written."""
     failed = []
     for one in graded:
-        if not (out / "feedback" / f"{one.page}.html").exists():
+        if not pages.shows(out, one):
             try:
-                page(one)
+                pages.write_feedback(out, one, worth)
             except Exception as error:  # a page is worth less than the gradebook
                 reason = printable(f"{type(error).__name__}: {error}", " ")[:200]
                 failed.append(Line(Trouble(Why.NO_PAGE, reason), student=one.student))
     return failed
+
+
+def _compare(
+    out: Path, graded: list[Graded], pristine: dict[str, NotebookNode], say: Callable[[str], Any]
+) -> None:
+    """The page of wrong answers that are alike."""
+    found = similar.pairs(graded, {e: x for n in pristine.values() for e, x in handout.exercises(n).items()})
+    write_text(out / similar.NAME, similar.page(found))
+    say(f"{counted(len(found), 'pair')} of wrong answers that are alike: {out / similar.NAME}")
 
 
 def _summarise(
@@ -156,11 +199,11 @@ def _summarise(
         )
 
 
-def _worth(pristine: dict[str, NotebookNode], found: list[submissions.Submission]) -> dict[str, int]:
-    """The columns of the gradebook: all exercises of the chapters that anybody handed in, with their
-    points."""
-    chapters = sorted({s.chapter for s in found if not s.trouble} & pristine.keys())
-    return {e: x.points for chapter in chapters for e, x in handout.exercises(pristine[chapter]).items()}
+def _worth(desk: merging.Desk, found: list[submissions.Submission]) -> dict[str, int]:
+    """The columns of the gradebook: all exercises of the chapters that anybody handed in, or that a person
+    marked, with their points."""
+    chapters = {s.chapter for s in found if not s.trouble} | {chapter_of(e) for _, e in desk.hand}
+    return {e: points for e, points in desk.worth.items() if chapter_of(e) in chapters}
 
 
 def _secret(out: Path) -> str:

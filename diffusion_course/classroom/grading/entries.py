@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 from ...errors import printable
@@ -48,7 +49,7 @@ class Entry:
 
     inside: the folders around all, which are not in `parts`. folder: does parts[0] hold files? copy: which of
     several files of one name in a zip. covers: the files that this entry is about, where it is one for
-    several.
+    several. written: the file's own time.
     """
 
     parts: Parts
@@ -59,6 +60,7 @@ class Entry:
     folder: bool = False
     copy: int = 0
     covers: tuple[Parts, ...] = ()
+    written: datetime | None = None
 
     @property
     def place(self) -> Parts:
@@ -120,7 +122,7 @@ class Place:
 
     def _notebook(self, item: Item) -> Entry:
         try:
-            return Entry(item.parts, _read(item), True)
+            return Entry(item.parts, _read(item), True, written=item.written)
         except Refused as refused:
             return Entry(item.parts, notebook=True, trouble=refused.trouble)
 
@@ -136,7 +138,7 @@ class Place:
         if content is None:
             self.others.append(item.parts)
         else:
-            yield Entry(item.parts, content, True)
+            yield Entry(item.parts, content, True, written=item.written)
 
     def _peeked(self, item: Item) -> bytes | None:
         """The content of a notebook that is named .json or .txt, or without a suffix. None: it is none."""

@@ -9,12 +9,12 @@ import io
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ...errors import unknown
 from ...files import write_text
-from .results import Graded, Mark
+from .results import Graded, Mark, State
 from .trouble import Line
 
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")  # what a terminal may obey
@@ -26,7 +26,7 @@ class Student:
     """One row. marks: exercise -> the mark that counts. graded: everything handed in. lms_id: see Graded.
 
     lines: what else is to be said of what this student handed in. full: the whole name, where a roster tells
-    it.
+    it. late: chapter -> points that lateness took.
     """
 
     name: str
@@ -34,10 +34,16 @@ class Student:
     graded: tuple[Graded, ...]
     lines: tuple[Line, ...] = ()
     full: str = ""
+    late: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
-        return sum(mark.points for mark in self.marks.values())
+        return sum(mark.points for mark in self.marks.values()) - sum(self.late.values())
+
+    @property
+    def pending(self) -> list[str]:
+        """The exercises that wait for a person."""
+        return [e for e, mark in self.marks.items() if mark.state == State.WAITS]
 
     @property
     def lms_id(self) -> str:
@@ -64,7 +70,8 @@ def students(graded: Sequence[Graded]) -> list[Student]:
             if one.chapter not in best or _rank(one) > _rank(best[one.chapter]):
                 best[one.chapter] = one
         marks = {mark.exercise: mark for _, one in sorted(best.items()) for mark in one.marks}
-        rows.append(Student(name, marks, tuple(own)))
+        late = {chapter: one.penalty for chapter, one in sorted(best.items()) if one.penalty}
+        rows.append(Student(name, marks, tuple(own), late=late))
     return rows
 
 
@@ -126,21 +133,29 @@ def _whole(row: Student) -> dict:
     files = [
         {"path": g.path, "chapter": g.chapter, "points": g.points, "page": f"feedback/{g.page}.html"}
         | {"problem": g.problem, "notes": g.notes, "look at": g.flags}
+        | ({"late": g.late, "penalty": g.penalty} if g.late else {})
         for g in row.graded
     ]
     marks = {exercise: mark.told() for exercise, mark in row.marks.items()}
-    return {"student": row.name, "id": row.lms_id, "total": row.total, "marks": marks, "files": files}
+    told = {"student": row.name, "id": row.lms_id, "total": row.total, "marks": marks, "files": files}
+    return told | ({"pending": row.pending} if row.pending else {})
 
 
 def _plain(rows: Sequence[Student], worth: dict[str, int]) -> list[list]:
-    head: list = ["student", *worth, "total", "look at"]
-    most: list = ["(points possible)", *worth.values(), sum(worth.values()), ""]
-    return [head, most, *([row.name, *_cells(row, worth), _eye(row)] for row in rows)]
+    late = any(row.late for row in rows)
+    head: list = ["student", *worth, *(["late"] if late else []), "total", "look at"]
+    most: list = ["(points possible)", *worth.values(), *([""] if late else []), sum(worth.values()), ""]
+    table = [head, most]
+    for row in rows:
+        *points, total = _cells(row, worth)
+        taken = [-sum(row.late.values()) or ""] if late else []
+        table.append([row.name, *points, *taken, total, _eye(row)])
+    return table
 
 
 def _cells(row: Student, worth: dict[str, int]) -> list:
     """Points and total; empty for who has no row: nothing was graded."""
-    return [*_points(row, worth), row.total] if row.graded else [""] * (len(worth) + 1)
+    return [*_shown(row, worth), row.total] if row.graded else [""] * (len(worth) + 1)
 
 
 def _moodle(rows: Sequence[Student], worth: dict[str, int]) -> list[list]:
@@ -148,7 +163,8 @@ def _moodle(rows: Sequence[Student], worth: dict[str, int]) -> list[list]:
 
     The worksheet wants the columns "Identifier" (it reads the number behind "Participant "), "Grade" and
     "Last modified (grade)", by these names. The gradebook's import finds users by "Email address" or
-    "Username"; it cannot by "Full name". An empty grade changes nothing.
+    "Username"; it cannot by "Full name". An empty grade changes nothing: so is that of who waits for a
+    person's marks.
     """
     head: list = ["Identifier", "Full name", "Email address", "Username"]
     head += ["Grade", "Maximum grade", "Last modified (grade)", *worth, "Feedback comments"]
@@ -156,7 +172,7 @@ def _moodle(rows: Sequence[Student], worth: dict[str, int]) -> list[list]:
     table = [head]
     for row in filter(_known, rows):
         *points, total = _cells(row, worth)
-        table.append([*_moodle_user(row), total, most, "-", *points, _words(row)])
+        table.append([*_moodle_user(row), "" if row.pending else total, most, "-", *points, _words(row)])
     return table
 
 
@@ -176,7 +192,7 @@ def _canvas(rows: Sequence[Student], worth: dict[str, int]) -> list[list]:
 
     An assignment is a chapter here. Canvas finds it by the column's title, and asks about a title it does not
     know. It finds students by ID, else by login, else by name. An empty cell changes nothing: so is a chapter
-    that a student did not hand in.
+    that a student did not hand in, or that waits for a person's marks.
     """
     fixed = ["Student", "ID", "SIS User ID", "SIS Login ID", "Section"]
     chapters = sorted({exercise[:2] for exercise in worth})
@@ -185,8 +201,8 @@ def _canvas(rows: Sequence[Student], worth: dict[str, int]) -> list[list]:
     table.append(["    Points Possible", "", "", "", "", *(sum(own[c].values()) for c in chapters)])
     for row in filter(_known, rows):
         number = row.number("canvas")
-        handed = {one.chapter for one in row.graded}
-        sums = [sum(_points(row, own[c])) if c in handed else "" for c in chapters]
+        handed = {one.chapter for one in row.graded} - {exercise[:2] for exercise in row.pending}
+        sums = [sum(_points(row, own[c])) - row.late.get(c, 0) if c in handed else "" for c in chapters]
         login = "" if number and not row.full else row.name
         table.append([row.full or row.name, number, "", login, "", *sums])
     return table
@@ -208,6 +224,14 @@ def _points(row: Student, worth: dict[str, int]) -> list[int]:
     return [row.marks[exercise].points if exercise in row.marks else 0 for exercise in worth]
 
 
+def _shown(row: Student, worth: dict[str, int]) -> list:
+    """The points, and a word where a person's are still to come."""
+    return [
+        "pending" if e in row.pending else points
+        for e, points in zip(worth, _points(row, worth), strict=True)
+    ]
+
+
 def _eye(row: Student) -> str:
     flags = [flag for one in row.graded for flag in one.flags]
     return "; ".join(
@@ -219,7 +243,10 @@ def _eye(row: Student) -> str:
 
 
 def _words(row: Student) -> str:
-    return "; ".join(f"{m.exercise}: {m.points} of {m.of}" for m in row.marks.values())
+    return "; ".join(
+        f"{m.exercise}: {'waits for a person' if m.state == State.WAITS else f'{m.points} of {m.of}'}"
+        for m in row.marks.values()
+    ) + "".join(f"; chapter {chapter} late: -{points}" for chapter, points in row.late.items())
 
 
 def _harmless(word: object) -> object:

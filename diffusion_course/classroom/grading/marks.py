@@ -8,6 +8,7 @@ from nbformat import NotebookNode
 
 from .. import handout
 from ..ids import function_of
+from ..wording import in_points
 from . import audit, finding, nbval_run, recheck
 from .assembly import Plan, chapter_names, plan, secret_seed
 from .nbval_run import Trial
@@ -44,10 +45,16 @@ def grade(submission: Submission, pristine: NotebookNode, rules: Rules, scratch:
         _refuse_broken_machine(work, run)
         left = replace(work, steps=nbval_run.shortened(work.steps, run))
         right = [e for e, said in run.verdicts.items() if said.passed]
-        fresh = {
-            e: [secret_seed(rules.secret, f"{submission.student}/{n}", e) for n in range(2)] for e in right
+        known = {
+            e: said.diagnosis for e, said in run.verdicts.items() if said.diagnosis in rules.shares.get(e, {})
         }
-        verdicts = recheck.look(left, right, fresh, rules.library, rules.limits, rules.isolation, scratch)
+        fresh = {
+            e: [secret_seed(rules.secret, f"{submission.student}/{n}", e) for n in range(2)]
+            for e in (*right, *known)
+        }
+        verdicts = recheck.look(
+            left, list(fresh), fresh, rules.library, rules.limits, rules.isolation, scratch, known
+        )
     marks = [
         _mark(exercise, found.answers.get(e), work, run, verdicts.get(e), rules)
         for e, exercise in handout.exercises(pristine).items()
@@ -77,11 +84,19 @@ def _mark(
         return Mark(name, 0, of, State.MISSING, hint)
     if not answer.definers:
         return Mark(name, 0, of, State.NOT_DONE)
+    if exercise.rubric:
+        return Mark(name, 0, of, State.WAITS, _rubric(exercise), (Flag(Kind.OPEN),))
     if name not in work.definers:
         return Mark(name, 0, of, State.WRONG, f"The cell that defines {function} is too long to be run.")
     mark = _judged(exercise, work, run, verdict, rules)
     unusual = audit.remarks(*work.sources(name))
     return mark.flagged(Flag(Kind.UNUSUAL, ", ".join(unusual[:8]))) if unusual else mark
+
+
+def _rubric(exercise: handout.Exercise) -> str:
+    """What a person gives points for, a line each."""
+    lines = [f"{part}, {in_points(points)}: {what}" for part, points, what in exercise.rubric]
+    return "\n".join(["A person marks this, part by part:", *lines])
 
 
 def _judged(
@@ -113,7 +128,15 @@ def _judged(
     flags += [Flag(Kind.NEEDS, e.message) for e in absent[:1]]
     broken = [i for i in sorted(work.needs[name]) if work.steps[i].pure and i in run.errors]
     flags += [Flag(Kind.CHAPTER, str(run.errors[i])) for i in broken[:1]]
-    return Mark(name, 0, of, State.WRONG, hint, tuple(flags), said.diagnosis or _numberless(fault))
+    share = _share(name, said.diagnosis, verdict, rules)
+    state = State.PART if share else State.WRONG
+    return Mark(name, share, of, state, hint, tuple(flags), said.diagnosis or _numberless(fault))
+
+
+def _share(name: str, mistake: str, verdict: Verdict | None, rules: Rules) -> int:
+    """The points for a known mistake. The notebook's word is not enough: the second look must have seen the answer make it."""
+    seen = verdict is not None and not (verdict.fault or verdict.uses or verdict.machine)
+    return rules.shares.get(name, {}).get(mistake, 0) if seen else 0
 
 
 def _looked_at_again(name: str, of: int, verdict: Verdict | None, rules: Rules) -> Mark:

@@ -1,8 +1,11 @@
 """The pages: feedback/STUDENT/NN.html for each file, and summary.html for the instructor. They load nothing and run no script."""
 
+import hashlib
+import json
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from statistics import median
@@ -30,12 +33,29 @@ STATES = {
     State.NOT_DONE: "○",
     State.STOPPED: "■",
     State.MISSING: "?",
+    State.WAITS: "…",
+    State.MARKED: "✎",
 }
 
 
 def write_feedback(folder: Path, graded: Graded, worth: dict[str, int]) -> None:
     """Write `folder`/feedback/{graded.page}.html. worth: exercise -> points of everything that counts. Raises CourseError."""
     write_text(folder / "feedback" / f"{graded.page}.html", feedback(graded, worth))
+
+
+def shows(folder: Path, graded: Graded) -> bool:
+    """Is the feedback page there, and made of this result? A person's marks may have come since."""
+    try:
+        with open(folder / "feedback" / f"{graded.page}.html", encoding="utf-8") as page:
+            return _made_of(graded) in page.read(1000)
+    except (OSError, ValueError):
+        return False
+
+
+def _made_of(graded: Graded) -> str:
+    """What a page says of the result it was made of: all but what the run took."""
+    told = json.dumps(replace(graded, seconds=0.0, peak=0).as_json(), sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
 def write_summary(
@@ -57,11 +77,8 @@ def feedback(graded: Graded, worth: dict[str, int]) -> str:
     most = sum(points for exercise, points in worth.items() if exercise[:2] == graded.chapter)
     parts = _parts(graded)
     order = [part["mark"].exercise for part in parts if part["mark"]]
-    return (
-        _pages()
-        .get_template("feedback.html")
-        .render(graded=graded, most=most, parts=parts, states=STATES, order=order)
-    )
+    told = {"graded": graded, "most": most, "parts": parts, "states": STATES, "order": order}
+    return rendered("feedback.html", made_of=_made_of(graded), **told)
 
 
 def _parts(graded: Graded) -> list[dict[str, Any]]:
@@ -126,27 +143,24 @@ def summary(
     """What was not graded, score distribution, pass rates, frequent hints, time and memory, and what a person should look at, with links."""
     most = sum(worth.values())
     slowest = max(graded, key=lambda one: one.seconds, default=None)
-    return (
-        _pages()
-        .get_template("summary.html")
-        .render(
-            rows=rows,
-            files=len(graded),
-            seconds=sum(one.seconds for one in graded),
-            median=median([one.seconds for one in graded] or [0.0]),
-            slowest=slowest,
-            peak=max((one.peak for one in graded), default=0) / 1e9,
-            isolation=isolation,
-            sandboxed=SANDBOX.match(isolation) is not None,
-            most=most,
-            bins=_bins([row.total for row in rows], most),
-            middle=median([row.total for row in rows] or [0]),
-            exercises=[_exercise(e, points, rows) for e, points in worth.items()],
-            eye=[one for one in graded if one.flags],
-            lines=_lines(lines),
-            told=sum(bool(line.entry) for line in lines),
-            handed_in=count,
-        )
+    return rendered(
+        "summary.html",
+        rows=rows,
+        files=len(graded),
+        seconds=sum(one.seconds for one in graded),
+        median=median([one.seconds for one in graded] or [0.0]),
+        slowest=slowest,
+        peak=max((one.peak for one in graded), default=0) / 1e9,
+        isolation=isolation,
+        sandboxed=SANDBOX.match(isolation) is not None,
+        most=most,
+        bins=_bins([row.total for row in rows], most),
+        middle=median([row.total for row in rows] or [0]),
+        exercises=[_exercise(e, points, rows) for e, points in worth.items()],
+        eye=[one for one in graded if one.flags],
+        lines=_lines(lines),
+        told=sum(bool(line.entry) for line in lines),
+        handed_in=count,
     )
 
 
@@ -174,7 +188,7 @@ def _bins(totals: Sequence[int], most: int) -> list[tuple[str, int, float]]:
 def _exercise(exercise: str, points: int, rows: Sequence[Student]) -> dict[str, Any]:
     marks = [row.marks[exercise] for row in rows if exercise in row.marks]
     handed = sum(mark.state not in (State.MISSING, State.NOT_DONE) for mark in marks)
-    right = sum(mark.points == mark.of and mark.state == State.RIGHT for mark in marks)
+    right = sum(mark.points == mark.of and mark.state in (State.RIGHT, State.MARKED) for mark in marks)
     hints = Counter(mark.kind for mark in marks if mark.kind)
     share = 100 * right / len(marks) if marks else 0.0
     common = sorted(hints.items(), key=lambda one: (-one[1], one[0]))[:3]
@@ -184,6 +198,11 @@ def _exercise(exercise: str, points: int, rows: Sequence[Student]) -> dict[str, 
         "share": share,
         "hints": common,
     }
+
+
+def rendered(template: str, **told: Any) -> str:
+    """A page by one of the templates here."""
+    return _pages().get_template(template).render(**told)
 
 
 @cache

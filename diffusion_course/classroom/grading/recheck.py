@@ -5,8 +5,10 @@ in as data, results come out as data, and the grader compares.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import wraps
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from torch import Tensor
@@ -23,6 +25,7 @@ from .sandbox import Isolation, Limits
 
 WORKER = "diffusion_course.classroom.grading.recheck_worker"
 LARGEST = 100_000_000  # bytes of results; a case has at most some thousand numbers
+NO_MISTAKES: Mapping[str, str] = MappingProxyType({})
 CHECKS_NAME = "checks"  # what `missing` is asked for where the checks are
 
 
@@ -51,13 +54,15 @@ def look(
     limits: Limits,
     isolation: Isolation,
     scratch: str | None = None,
+    mistakes: Mapping[str, str] = NO_MISTAKES,
 ) -> dict[str, Verdict]:
-    """A verdict on each of the exercises. seeds: exercise -> the seeds of its inputs. library: see Rules.
+    """A verdict on each of the exercises. seeds: exercise -> the seeds of its inputs. library: see Rules. mistakes: exercise -> the hint
+    of a known mistake that it is held against, in the place of what is right.
 
     First all at once, without what does the exercises of the chapter. Then one by one what did not work out so: an exercise may need
     what does another. What is still not right and asked for what was taken out runs once more with it, and is named.
     """
-    run = _Run(plan, seeds, limits, isolation, scratch)
+    run = _Run(plan, seeds, limits, isolation, scratch, mistakes)
     if not exercises:
         return {}
     chapter = {e for e in CHECKS if chapter_of(e) in set(map(chapter_of, exercises))}
@@ -97,10 +102,11 @@ class _Run:
     limits: Limits
     isolation: Isolation
     scratch: str | None
+    mistakes: Mapping[str, str] = field(default_factory=dict)
 
     def on(self, exercises: Collection[str], package: Path) -> dict[str, Verdict]:
         """One run of the plan with `package` in the place of the course's."""
-        checks = {e: CHECKS[e].under(**self.plan.terms(e)) for e in exercises}
+        checks = {e: _asked(CHECKS[e].under(**self.plan.terms(e)), self.mistakes.get(e)) for e in exercises}
         inputs = {e: [case for seed in self.seeds[e] for case in cases(checks[e], seed)] for e in exercises}
         with sandbox.workplace(self.scratch) as folder:
             out = folder / "s"
@@ -134,6 +140,15 @@ class _Run:
         except (OSError, wire.NotData, KeyError, TypeError, ValueError, AttributeError, IndexError):
             return Verdict("wrote something else than its results")
         return Verdict(fault, asked=asked)
+
+
+def _asked(check: Check, mistake: str | None) -> Check:
+    """A check, or the same check with a known mistake for right. Who does as the mistake does has made it, whoever says so."""
+    found = next((mutant for mutant in check.mutants if mutant.hint == mistake), None)
+    if found is None:
+        return check
+    mutant = found.function
+    return replace(check, reference=wraps(check.reference)(lambda *args: mutant(*args)))
 
 
 def _given(plan: Plan, inputs: Mapping[str, list[tuple]], seconds: int) -> bytes:

@@ -14,6 +14,8 @@ class State(StrEnum):
     NOT_DONE = "not done"
     STOPPED = "stopped"
     MISSING = "missing"
+    WAITS = "waits for a person"
+    MARKED = "marked by a person"
 
 
 class Kind(StrEnum):
@@ -29,6 +31,7 @@ class Kind(StrEnum):
     CHAPTER = "chapter"
     MACHINE = "machine"
     NEEDS = "needs"
+    OPEN = "open"
 
 
 WORDS = {
@@ -41,6 +44,7 @@ WORDS = {
     Kind.GPU: "asks for a GPU, and the sandbox has none",
     Kind.CHAPTER: "the chapter's own code failed here: {}",
     Kind.NEEDS: "needs what is not here: {}",
+    Kind.OPEN: "waits for a person's marks",
     Kind.MACHINE: "could not be run a second time here: {}",
 }
 
@@ -61,6 +65,7 @@ class Mark:
     """One exercise. hint: for the student. flags: for the instructor.
 
     kind: what hints of one kind share, for the summary: the mistake if it was recognised, else what went wrong, without its numbers.
+    What a person adds: comment; lines, of the rubric: what it asks for, points (None: to be given), the most; was: the machine's points.
     """
 
     exercise: str
@@ -70,14 +75,20 @@ class Mark:
     hint: str = ""
     flags: tuple[Flag, ...] = ()
     kind: str = ""
+    comment: str = ""
+    lines: tuple[tuple[str, int | None, int], ...] = ()
+    was: int | None = None
 
     def flagged(self, *flags: Flag) -> "Mark":
         return replace(self, flags=(*self.flags, *flags))
 
     def told(self) -> dict[str, Any]:
         """What the gradebook says of it."""
-        words = {k: v for k, v in asdict(self).items() if k != "kind"}
-        return words | {"flags": [str(flag) for flag in self.flags]}
+        words = {k: v for k, v in asdict(self).items() if k != "kind"} | {
+            "flags": [str(f) for f in self.flags]
+        }
+        by_hand = ("comment", "lines", "was")
+        return {k: v for k, v in words.items() if k not in by_hand or v not in ("", (), None)}
 
 
 @dataclass(frozen=True)
@@ -86,7 +97,8 @@ class Graded:
 
     failed: is the problem this machine's, so that it is to be graded again? remarks: for the student alone. cells: (kind, source) of
     the student's notebook; kind is "code", "markdown", or, for an answer, its exercise. seconds, peak (bytes): what grading took.
-    lms_id: "moodle:4711", a participant, or "canvas:4711", a user; "" where it is not known.
+    lms_id: "moodle:4711", a participant, or "canvas:4711", a user; "" where it is not known. What the desk adds: penalty, the points that
+    lateness takes; late: how late, for the student; eye: for the instructor alone.
     """
 
     student: str
@@ -102,16 +114,24 @@ class Graded:
     seconds: float = 0.0
     peak: int = 0
     lms_id: str = ""
+    penalty: int = 0
+    late: str = ""
+    eye: tuple[str, ...] = ()
 
     @property
     def points(self) -> int:
-        return sum(mark.points for mark in self.marks)
+        return sum(mark.points for mark in self.marks) - self.penalty
+
+    @property
+    def pending(self) -> list[str]:
+        """The exercises that wait for a person."""
+        return [mark.exercise for mark in self.marks if mark.state == State.WAITS]
 
     @property
     def flags(self) -> list[str]:
         """What needs a person's eye."""
         told = [f"{mark.exercise}: {flag}" for mark in self.marks for flag in mark.flags]
-        return [*([self.problem] if self.problem else []), *self.notes, *told]
+        return [*([self.problem] if self.problem else []), *self.notes, *self.eye, *told]
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -119,10 +139,11 @@ class Graded:
     @staticmethod
     def from_json(stored: dict[str, Any]) -> "Graded":
         cells = tuple((kind, source) for kind, source in stored["cells"])
-        lists = {"notes": tuple(stored["notes"]), "remarks": tuple(stored["remarks"])}
+        lists = {"notes": tuple(stored["notes"]), "remarks": tuple(stored["remarks"]), "eye": ()}
         return Graded(**{**stored, "marks": tuple(map(_mark, stored["marks"])), "cells": cells} | lists)
 
 
 def _mark(stored: dict[str, Any]) -> Mark:
     flags = tuple(Flag(Kind(f["kind"]), f["detail"]) for f in stored["flags"])
-    return Mark(**{**stored, "state": State(stored["state"]), "flags": flags})
+    lines = tuple((line, got, most) for line, got, most in stored["lines"])
+    return Mark(**{**stored, "state": State(stored["state"]), "flags": flags, "lines": lines})

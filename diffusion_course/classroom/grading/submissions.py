@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ...errors import CourseError, printable
-from . import choosing, finding, names, ownership, people, reading
+from . import choosing, finding, names, ownership, people, reading, times
 from .choosing import Held
 from .entries import Entry
 from .finding import INSTALLED, Edition
@@ -47,6 +47,7 @@ class Submission:
     page: str = ""
     lms_id: str = ""
     touched: bool = False
+    handed_in: times.HandedIn = times.UNKNOWN
 
     @property
     def problem(self) -> str:
@@ -135,7 +136,8 @@ def _read(entry: Entry, path: str, edition: Edition) -> Submission:
     """One file as a submission, without its student."""
     named = names.chapter_of(entry.parts[-1])
     digest = hashlib.sha256(entry.content).hexdigest() if entry.content else ""
-    refused = Submission("", named, path, digest, trouble=entry.trouble)
+    handed_in = times.of(entry.parts[0], entry.written)
+    refused = Submission("", named, path, digest, trouble=entry.trouble, handed_in=handed_in)
     if entry.trouble:
         return refused
     try:

@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -22,12 +23,13 @@ LISTED = 5_000  # folders below those, in which names are looked for
 LEFT = """
 .DS_Store .fseventsd .git .gitattributes .github .gitignore .gitkeep .idea .ipynb_checkpoints .localized
 .mypy_cache .pytest_cache .ruff_cache .Spotlight-V100 .TemporaryItems .Trashes .venv .vscode __MACOSX
-__pycache__ desktop.ini ehthumbs.db node_modules Thumbs.db $RECYCLE.BIN
+__pycache__ .progress.json.lock desktop.ini ehthumbs.db node_modules progress.json Thumbs.db $RECYCLE.BIN
 """
 NOISE = frozenset(LEFT.casefold().split()) | {"system volume information", "icon\r"}
 # The files of an output folder; the two that it is recognised by, and all that lie in it.
 OURS = frozenset({"gradebook.json", "graded"})
 OUTPUT = OURS | {"gradebook.csv", "summary.html", "secret.txt", "feedback", "grading.lock"}
+OUTPUT |= {"marks.yaml", "to_mark.yaml", "deadlines.yaml", "similar.html", "defence"}
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Item:
     folder, or `trouble` says.
 
     check() raises Refused for what must not be opened. packed: opening unpacks it into memory. noise: it is
-    known to be nobody's. inside: the folders around all, which are not in `parts`.
+    known to be nobody's. inside: the folders around all, which are not in `parts`. written: the file's own time.
     """
 
     parts: Parts
@@ -46,6 +48,7 @@ class Item:
     trouble: Trouble | None = None
     noise: bool = False
     inside: Parts = ()
+    written: datetime | None = None
 
 
 def folder(where: Path, leave_out: tuple[Path, ...] = ()) -> Iterator[Item]:
@@ -82,7 +85,7 @@ def folder(where: Path, leave_out: tuple[Path, ...] = ()) -> Iterator[Item]:
             yield (
                 Item(parts, noise=True)
                 if noise
-                else Item(parts, partial(_from_disk, path), partial(_plain, path))
+                else Item(parts, partial(_from_disk, path), partial(_plain, path), written=_changed(path))
             )
     while failed:
         yield _unread(where, failed.pop())
@@ -109,7 +112,8 @@ def members(archive: zipfile.ZipFile) -> Iterator[Item]:
         else:
             there = [item for item in found.get(parts, []) if item.open]
             opened, check = partial(zips.content, archive, entry), partial(zips.check, entry)
-            found[parts] = [*there, Item(parts, opened, check, packed=True)]
+            written_at = zips.changed(entry)
+            found[parts] = [*there, Item(parts, opened, check, packed=True, written=written_at)]
     for parts, below in deep.items():
         found[parts] = [Item(parts, trouble=_deep(below))]
     filled = {parts[:i] for parts in found for i in range(1, len(parts))}
@@ -188,6 +192,12 @@ def _unread(where: Path, error: OSError) -> Item:
     if not below:
         raise CourseError(f"submissions: {where} cannot be read ({reason})")
     return Item(below, trouble=Trouble(Why.UNREADABLE, reason))
+
+
+def _changed(path: Path) -> datetime | None:
+    with suppress(OSError, ValueError, OverflowError):
+        return datetime.fromtimestamp(path.lstat().st_mtime, UTC)
+    return None
 
 
 def _place(path: Path) -> tuple[int, int] | None:

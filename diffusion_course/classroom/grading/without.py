@@ -57,7 +57,7 @@ class _Checks(Mapping):
         refuse("checks")
 
 
-CHECKS = _Checks()
+CHECKS = TASKS = OPEN = _Checks()
 ''',
     "suspects.py": '''\
 from .grading.missing import refuse

@@ -7,6 +7,7 @@ import stat
 import struct
 import zipfile
 import zlib
+from datetime import datetime
 from typing import BinaryIO
 
 from ...errors import printable
@@ -55,6 +56,14 @@ def steps(written: str) -> tuple[str, ...]:
     between them."""
     parts = re.split(r"[/\\\0]", written)
     return tuple(part for part in parts if part not in ("", ".", ".."))
+
+
+def changed(entry: zipfile.ZipInfo) -> datetime | None:
+    """A member's own time; None where it is none. A zip says no zone."""
+    try:
+        return datetime(*entry.date_time)
+    except ValueError:
+        return None
 
 
 def check(entry: zipfile.ZipInfo) -> None:

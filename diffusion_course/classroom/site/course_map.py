@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from html import escape
 
 from ..chapters import Chapter
+from ..desk.overview import NEEDS
 from ..editions import repository
 from ..ids import chapter_of
 from ..texts import in_hours, reading_minutes, sections
 from ..wording import counted, in_points
 from .pages import EDITIONS, title
 
-NEEDS = re.compile(r"\*\*You need\*\*(.*?)(?:\n\n|\Z)", re.DOTALL)
 CHAPTERS = re.compile(r"[cC]hapters? (\d+(?:(?:, | and |, and )\d+)*)")
 ROW, LEFT, WIDTH = 44, 96, 440  # of the drawing, in pixels
 

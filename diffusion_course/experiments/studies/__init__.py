@@ -5,13 +5,15 @@ A new study is one module here that holds STUDIES, {name: Study}, and one line i
 from a module of its own; its results are NAME-PRESET.json.
 """
 
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from ...errors import CourseError, check_known
 from .lab import Lab
+from .parts import part
 from .study import RESULTS, Results, Study, run_study
 from .study import load as load
 
@@ -46,10 +48,24 @@ def run(
     progress: Callable | None = None,
     say: Callable[[str], Any] = lambda line: None,
     preset: str | None = None,
+    only: Sequence[str] = (),
+    count: int | None = None,
 ) -> Results:
-    """Measure the study called `name`, in a lab (default: on the CPU); see `study.run_study`."""
+    """Measure the study called `name`, in a lab (default: on the CPU); see `study.run_study`.
+
+    only, count: some of its rows, and fewer samples each, see `parts.part`. What ships is whole, so these want another folder.
+    """
     study, label = get(name, preset), name if preset is None else f"{name}-{preset}"
-    command = f"diffusion-course study {name}" + (f" --preset {preset}" if preset else "")
+    words = ["diffusion-course", "study", name, *(["--preset", preset] if preset else [])]
+    if only or count is not None:
+        if out.resolve() == RESULTS.resolve():
+            raise CourseError(
+                "--only and --count measure a part of a study: say where it goes, with --out FOLDER"
+            )
+        study = part(study, only, count)
+        words += [w for one in only for w in ("--only", one)]
+        words += ["--count", str(count)] if count is not None else []
+    command = shlex.join(words)
     return run_study(label, study, out, lab or Lab(), progress, say, command)
 
 

@@ -289,6 +289,8 @@ def _arguments(check: Check, number: int, generator: torch.Generator) -> tuple:
         known |= _in_continuous_time(check, number, shape, normal, uniform, pick)
     if check.chapter == "13":
         known |= _of_captions(normal, uniform, pick)
+    if check.chapter == "14":
+        known |= _of_studies(number, normal, uniform, pick)
     return tuple(known[name] if name in known else normal(*shape) for name in check.arguments)
 
 
@@ -406,6 +408,29 @@ def _of_captions(normal: Callable, uniform: Callable, pick: Callable) -> dict[st
         "alpha": pick(1.0, 4.0, 0.5),
         "lr": pick(0.1, 0.02),
         "num_steps": pick(1, 2, 3),
+    }
+
+
+def _of_studies(number: int, normal: Callable, uniform: Callable, pick: Callable) -> dict[str, object]:
+    """What chapter 14 compares: intervals and claims, marks of several samplers, the prices of a study."""
+    n, margin = 30, float(uniform(0.1, 1, 1))
+    middle, half = normal(n) / 2, uniform(0.05, 1, n)
+    ends = ((0.0, math.inf), (-math.inf, 0.0), (-margin, margin))[number % 3]
+    q = torch.tensor([12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262], dtype=torch.float64)
+    tau = float(uniform(0.05, 0.3, 1))
+    return {
+        "low": middle - half,
+        "high": middle + half,
+        "claim_low": torch.full((n,), ends[0], dtype=torch.float64),
+        "claim_high": torch.full((n,), ends[1], dtype=torch.float64),
+        "marks": (normal(1, 60) + normal(6, 60) > -1).double(),
+        "base": number % 6,
+        "tau": tau,
+        "s": float(uniform(1, 6, 1)),
+        "train": pick(0.0, 20.0, 300.0),
+        "draw": pick(0.001, 0.02),
+        "half": tau * pick(1.0, 1.5, 3.0),
+        "quantiles": q,
     }
 
 

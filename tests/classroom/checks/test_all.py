@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from diffusion_course.classroom.checks import CHECKS, CheckFailed, check, examine
+from diffusion_course.classroom.checks import CHECKS, TASKS, CheckFailed, check, examine
 from diffusion_course.classroom.checks.engine import cases
 from diffusion_course.classroom.checks.inputs import Draw
 from diffusion_course.classroom.ids import chapter_of, function_of
@@ -144,7 +144,7 @@ def test_the_formula_that_a_check_names_stands_there(exercise):
 @pytest.mark.parametrize("path", chapters_written(), ids=lambda path: path.stem)
 def test_a_chapter_and_its_checks_agree(path):
     chapter = pytest.importorskip("diffusion_course.classroom.chapters").read(path)
-    wanted = [check for id, check in CHECKS.items() if chapter_of(id) == chapter_of(path.name)]
+    wanted = [check for id, check in TASKS.items() if chapter_of(id) == chapter_of(path.name)]
     assert chapter.exercises == wanted
     sources = {cell.id: cell.source for cell in chapter.cells if cell.cell_type == "code"}
     for exercise in chapter.exercises:

@@ -13,8 +13,8 @@ from planted import NAME, kinds, notebook, plant
 from typer.testing import CliRunner
 
 from diffusion_course import CourseError
-from diffusion_course.classroom.grading import batch, lock, marks, pages, sandbox, submissions
-from diffusion_course.classroom.grading.results import Graded, Mark, State
+from diffusion_course.classroom.grading import batch, lock, pages, sandbox, submissions
+from diffusion_course.classroom.grading.results import Graded
 from diffusion_course.classroom.grading.rules import Rules
 from diffusion_course.classroom.grading.sandbox import Isolation
 from diffusion_course.classroom.handout import edition, exercises, folder, read
@@ -22,29 +22,6 @@ from diffusion_course.cli import app
 
 STUDENTS = ("ann", "bob", "cleo", "dan")
 FIRST = {e: x.points for e, x in exercises(read("01")).items()}  # of chapter 01: exercise -> points
-
-
-@pytest.fixture
-def place(tmp_path):
-    for name in STUDENTS:
-        (tmp_path / "in" / name).mkdir(parents=True)
-        (tmp_path / "in" / name / NAME).write_text(json.dumps(notebook(snr=f"# {name}")))
-    return tmp_path / "in"
-
-
-@pytest.fixture
-def asked(monkeypatch):
-    """Grading that runs nothing and notes who was graded."""
-    seen, broken = [], {}
-
-    def grade(submission, pristine, rules, scratch=None):
-        seen.append(submission.student)
-        if submission.student in broken:
-            raise broken[submission.student]
-        return marks.Marked((Mark("01-snr", len(submission.student), 9, State.WRONG, rules.secret),), peak=7)
-
-    monkeypatch.setattr(marks, "grade", grade)
-    return SimpleNamespace(seen=seen, broken=broken)
 
 
 def run(place, store, secret="s", **options):
@@ -214,11 +191,6 @@ def test_a_chapter_that_was_not_handed_out_is_told(place, tmp_path, asked):
 def grade(*words):
     result = CliRunner().invoke(app, ["grade", *map(str, words)])
     return result.exit_code, result.output
-
-
-@pytest.fixture
-def sandboxed(monkeypatch):
-    monkeypatch.setattr(sandbox, "available", lambda: Isolation("bubblewrap"))
 
 
 def test_two_runs_with_one_secret_write_the_same_gradebooks(place, tmp_path, asked, sandboxed):

@@ -19,7 +19,7 @@ from diffusion_course.classroom.checks import CHECKS, examine
 from diffusion_course.classroom.checks.call import fresh
 from diffusion_course.classroom.checks.engine import cases, result_fault
 from diffusion_course.classroom.grading import without
-from diffusion_course.experiments import latents, metrics
+from diffusion_course.experiments import intervals, latents, metrics
 from diffusion_course.nets import dit
 
 WITH_LIBRARY = [check for check in CHECKS.values() if check.library]
@@ -65,6 +65,18 @@ def of_alpha_bar(alpha_bar):
 
 def kid_besides_its_error(a, b):
     return a.new_tensor(metrics.kid_with_error(a, b, groups=2)[0])
+
+
+def table_of_pairs(marks, base):
+    text = ["".join("01"[int(mark)] for mark in row) for row in marks]
+    rest = [k for k in range(len(marks)) if k != base]
+    p = {k: intervals.mcnemar(text[k], text[base]) for k in rest}
+    corrected = intervals.holm(p)
+    columns = [
+        [marks[k].mean() - marks[base].mean() for k in rest],
+        *([v[k] for k in rest] for v in (p, corrected)),
+    ]
+    return tuple(torch.tensor(column, dtype=torch.float64) for column in columns)
 
 
 def variance_by_rows(v, t, betas):
@@ -297,6 +309,10 @@ SHORTCUTS = {
     ],
     "12-patchify": [(lambda x, p: dit.patchify(x, p), "nets.dit.patchify")],
     "13-clip_guidance_gradient": [(clip_gradient, "guidance.similarity")],
+    "14-paired_table": [
+        (table_of_pairs, "experiments.intervals.mcnemar"),
+        (table_of_pairs, "experiments.intervals.holm"),
+    ],
 }
 TIMES = {1: dc.schedules.uniform_timesteps, 2: dc.schedules.quadratic_timesteps}
 

@@ -187,7 +187,7 @@ def test_a_hidden_exercise_is_given(edition):
 @pytest.mark.parametrize("name", WITH_EXERCISES)
 def test_a_given_function_is_right_and_takes_what_the_exercise_takes(name):
     """With its defaults: a chapter may call `karras_sigmas(10)`."""
-    from diffusion_course.classroom.checks import examine
+    from diffusion_course.classroom.checks import OPEN, examine, open_tasks
 
     exercises = handout.exercises(handout.read(chapter_of(name)))
     notebook = edited(name, hide=exercises)
@@ -196,7 +196,11 @@ def test_a_given_function_is_right_and_takes_what_the_exercise_takes(name):
         cell = next(cell for cell in notebook.cells if cell.id == f"{exercise}-given")
         names = {}
         exec(cell.source, names)
-        examine(CHECKS[exercise], names[function_of(exercise)])
+        given = names[function_of(exercise)]
+        if exercise in OPEN:  # what stands there tells what is asked for
+            open_tasks.examine(OPEN[exercise], given)
+        else:
+            examine(CHECKS[exercise], given)
         wanted, found = (
             next(node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef))
             for source in (blank.blank, cell.source)
@@ -238,7 +242,7 @@ def test_a_chapter_whose_exercises_are_all_given_runs_and_gives_the_outputs_of_t
     ("points", "hide", "words", "told"),
     [
         ("01-difuse: 5", [], [], "unknown exercise in --points '01-difuse': did you mean '01-diffuse'"),
-        ("1: 5", [], [], "unknown exercise in --points 1"),
+        ("1: 5", [], [], "unknown exercise in --points '1'"),
         ("", ["03-ddpm-step"], [], "unknown exercise in --hide '03-ddpm-step': did you mean '03-ddpm_step'"),
         ("", [], ["99"], "unknown chapter '99'"),
         ("", [], ["03_epsilon"], "unknown chapter '03_epsilon': did you mean '03_epsilon_loss'"),
@@ -251,12 +255,12 @@ def test_a_chapter_whose_exercises_are_all_given_runs_and_gives_the_outputs_of_t
         ("01-snr: yes", [], [], "--points: 01-snr: got True"),
         ("01-snr: '3'", [], [], "--points: 01-snr: got '3'"),
         ("01-snr:", [], [], "--points: 01-snr: got None"),
-        ("01-snr: 2\n01-snr: 3", [], [], "names 01-snr twice"),
+        ("01-snr: 2\n01-snr: 3", [], [], "line 2: 01-snr is there twice, before in line 1"),
         ("- 01-snr", [], [], "must hold lines like '01-diffuse: 5'"),
         ("just words", [], [], "must hold lines like '01-diffuse: 5'"),
         ("# nothing", [], [], "must hold lines like '01-diffuse: 5'"),
         ("{01-snr: [", [], [], "is not YAML"),
-        ("? [a]\n: 1", [], [], "is not YAML"),
+        ("? [a]\n: 1", [], [], "line 1: want lines like '01-diffuse: 5', got a list"),
         ("a: !!python/object:os.system x", [], [], "is not YAML"),
     ],
 )

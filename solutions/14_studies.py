@@ -1,0 +1,1535 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,course,-all
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 14. Studies: three reports, run again
+#
+# "The cosine schedule is better." "DDIM needs 1000 steps." "The hybrid loss has the lower FID." Three student reports say so,
+# each after honest work, and each from one trained network a side and a few dozen or a few thousand samples. This chapter puts their
+# tables beside measurements of this course and asks of every sentence: does it hold up, does it not, or can it not be said?
+# The answer is computed, from an interval and a rule that you write. Then you plan a study of your own, run it, and read it.
+#
+# **You learn**
+#
+# - to write a claim as a set of numbers, and to hold an interval against it: three verdicts, not two;
+# - what three reports asked, did and concluded, and what is left of it at equal cost, in pairs, with error bars;
+# - to read a table of many comparisons, with McNemar's test and Holm's correction;
+# - what an interval from one training run leaves out, and what three runs add;
+# - how many runs and how many samples tell a given difference apart, and what that costs;
+# - to plan a study: question, measure, pairs, budget, stopping, and what to write down;
+# - where the sources of this course slip, each in one line with the place of the right form.
+#
+# **You need** chapter 10 (Fréchet distance, jackknife, pairs, how many samples one needs). Chapters 4 to 7 and 9 explain what
+# is compared; the text says where.
+#
+# **Time**: {{reading}} of reading, and {{minutes}} for {{exercises}}. The cells run in about 20 s on 2 CPU cores (not measured
+# on a GPU).
+
+# %% [markdown]
+# ## Notation
+#
+# {{notation t beta w eta nfe sigma D frechet jackknife}}
+#
+# A *training seed* is one training run of a network. $S$ is their number, $n$ the number of samples of a row, and $\delta$ the
+# true difference that a claim is about.
+
+# %%
+import math
+import subprocess
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from diffusion_course.classroom import check, check_all
+from diffusion_course.errors import CourseError
+from diffusion_course.experiments import data, intervals, metrics, studies, zoo
+from diffusion_course.experiments.studies import compared, equal_cost, seeds
+from diffusion_course.notebook import plots, quiz, widgets
+from diffusion_course.notebook.claims import agree, claim
+from diffusion_course.notebook.tables import show_table
+
+INF = math.inf
+
+
+# %% [markdown]
+# ## 1. A claim is a set
+#
+# A sentence about two settings says something of one number, the true difference $\delta$ between them. "A is better than B"
+# says $\delta > 0$. "A and B are alike" cannot mean $\delta = 0$, which no measurement could bear out; it means
+# $-m < \delta < m$ with a *margin* $m$, the largest difference that does not matter. So a claim is an open interval $C = (c, d)$,
+# and a measurement is a closed one, $[l, h]$, that holds $\delta$ in 95 of 100 repetitions. There are three cases:
+#
+# $$\text{verdict} = \begin{cases} \phantom{-}1 \ (\textit{held up}) & c < l \text{ and } h < d: \text{ the whole interval lies inside of the claim} \\ -1 \ (\textit{did not}) & h \le c \text{ or } l \ge d: \text{ the whole interval lies outside of it} \\ \phantom{-}0 \ (\textit{cannot be said}) & \text{else} \end{cases}$$
+#
+# The claim's ends do not belong to the claim: a difference of exactly 0 is no gain. (For "alike" this is an
+# equivalence test, Schuirmann 1987, at 2.5 % to each side.) Two slips are so common that they have a literature. *Not significant* is not *equal*: an
+# interval that holds 0 may reach far to both sides (Altman & Bland 1995). And *significant* is not *large*: a narrow interval above 0
+# may lie within the margin. Then "better" and "alike" both hold up.
+#
+# The margin is part of the claim, so it must be chosen before the numbers are seen. The reports name none. This chapter
+# takes 0.05 for a share of recognised samples, one sample in twenty, and for a Fréchet distance two *floors*, twice what real
+# images score at the same $n$ (chapter 10, section 2 ("It is too large, and by how much depends on n")).
+#
+# ### Exercise {{14-verdict}}
+#
+# Write the rule for a table. All four arguments are tensors $(K,)$, a row for each claim; `low` $\le$ `high` are the ends of the
+# interval, and `claim_low` $<$ `claim_high` those of the claim, which may be $\pm\infty$ (`-torch.inf`). Return the verdicts as an
+# `int64` tensor $(K,)$ of 1, −1 and 0. Ends that meet are judged exactly as the formula says.
+#
+# *Hint.* Two masks, one for inside and one for outside. No row is in both.
+
+
+# %%
+# EXERCISE 14-verdict (keep this line)
+def verdict(low, high, claim_low, claim_high):
+    """What intervals say of claims: 1 held up, -1 did not, 0 cannot be said.
+
+    low, high: (K,), the ends of the intervals. claim_low, claim_high: (K,), those of the claims, which do not belong to them.
+    Returns an int64 tensor (K,).
+    """
+    ### BEGIN SOLUTION
+    inside = (low > claim_low) & (high < claim_high)
+    outside = (high <= claim_low) | (low >= claim_high)
+    return inside.long() - outside.long()
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+# NBVAL_CHECK_OUTPUT
+check("14-verdict", verdict)
+
+# %% [markdown]
+# ### What stands in the interval
+#
+# Every interval of this chapter is of a *paired* difference: both rows began with the same noise. How many training runs are in
+# it decides what it can say:
+#
+# - from **one training seed** it holds the chance of the samples. A verdict is then about *two files*, not about two
+#   methods: a second run of the same recipe is another network;
+# - from **three** it holds the chance of training as well. It is wide, since three numbers know their spread badly: Student's
+#   factor for $S = 3$ is 4.3, not 1.96.
+#
+# The tables below read the course's stored results and say which of the two they are. Where a study is not measured
+# yet, the cell prints the command that measures it, and no number; the table shows itself as soon as the file is there.
+#
+# The next cell has the chapter's bookkeeping. `hold` holds one sentence against rows of a study and keeps it for the table of
+# verdicts in {{section The verdicts}}.
+
+
+# %%
+def there(load):
+    """The results of a study, or None and the line that says how to measure it."""
+    try:
+        return load()
+    except CourseError as error:
+        print(f"not measured yet: {error}")
+        return None
+
+
+MARGIN = 0.05  # of a share
+ABOVE = (0.0, INF)
+ALIKE = (-MARGIN, MARGIN)
+claims = []  # one for each sentence: what the table of verdicts shows
+
+
+def hold(report, sentence, number, ends, study, find, command):
+    """Keep a claim with what was found. find: study -> compared.Found; it is not asked where there is no study."""
+    found = None
+    if study is not None:
+        found = there(lambda: find(study))
+    claims.append(
+        {
+            "report": report,
+            "says": sentence,
+            "number": number,
+            "ends": ends,
+            "found": found,
+            "command": command,
+        }
+    )
+    return found
+
+
+def said(found, ends):
+    """The verdict of one claim in words, by your rule."""
+    if found is None:
+        return "not measured"
+    if found.low is None:
+        return "cannot be said"
+    four = (torch.tensor([v], dtype=torch.float64) for v in (found.low, found.high, *ends))
+    return {1: "held up", -1: "did not hold up", 0: "cannot be said"}[int(verdict(*four))]
+
+
+def cell(value, digits=3):
+    """A mean of several seeds, or of one, with its interval."""
+    if value is None:
+        return ""
+    span = (
+        "" if value["95 %"] is None else f" ({value['95 %'][0]:.{digits}g} to {value['95 %'][1]:.{digits}g})"
+    )
+    return f"{value['mean']:.{digits}g}{span}"
+
+
+def show(study, keys, measured, caption, **wanted):
+    """Rows of a study, all training seeds in one line: means with their 95 % intervals, and the number of seeds."""
+    rows = there(lambda: [lifted(row) for row in study.where(**wanted)])
+    if rows is None:
+        return
+    found = seeds.summary(rows, [{key: row[key] for key in keys} for row in rows])
+    lines = [
+        (*(row[key] for key in keys), *(cell(row.get(name)) for name in measured), len(row["training seeds"]))
+        for row in found
+    ]
+    show_table([*keys, *(f"{name} (95 %)" for name in measured), "seeds"], lines, caption)
+
+
+def lifted(row):
+    """A row of an older file, whose distance stands with its first 100 samples, as newer files have it."""
+    first_100 = row.get("first 100", {})
+    return {**{key: value for key, value in first_100.items() if key != "n"}, **row}
+
+
+def told(study):
+    """Where a table is from, and what its intervals hold."""
+    trained = {row.get("training seed", 0) for row in study.rows}
+    chance = "training and samples" if len(trained) > 1 else "samples alone, of one training seed"
+    print(f"{study.command}: {study.device}, {study.date}; the intervals hold the chance of {chance}")
+
+
+# %% [markdown]
+# ### The slider: the same marks, more of them
+#
+# What a study can say depends on its size. The study `guidance` (chapter 6, section 6 ("Digits and clothes")) has 500 marks a
+# row, recognised or not. Take the first $n$ of each row. **Predict, then run:** from how many samples on is it settled
+# that guidance makes digits more readable? And that two scales that are both large are alike within the margin?
+
+# %%
+guidance = there(lambda: studies.load("guidance"))
+COMPARISONS = {
+    "mnist, w = 2 minus w = 1": ("mnist", 2, 1),
+    "fashion-mnist, w = 2 minus w = 1": ("fashion-mnist", 2, 1),
+    "mnist, w = 4 minus w = 3": ("mnist", 4, 3),
+    "fashion-mnist, w = 1.5 minus w = 1": ("fashion-mnist", 1.5, 1),
+}
+SIZES = [20, 50, 100, 200, 500]
+
+
+def first(rows, n):
+    """The rows with their first n marks."""
+    return [{**row, "each": row["each"][:n], "n": n} for row in rows]
+
+
+def of_guidance(name, n):
+    data_name, w, other = COMPARISONS[name]
+    rows = (guidance.shipped().where(data=data_name, w=scale) for scale in (w, other))
+    return compared.shares(*(first(some, n) for some in rows))
+
+
+by_size = {name: [of_guidance(name, n) for n in SIZES] for name in COMPARISONS}
+
+
+def at_size(comparison="mnist, w = 2 minus w = 1", n=100):
+    found = by_size[comparison]
+    now = found[SIZES.index(n)]
+    line = f"recognised: {comparison}: {now}"
+    return plots.curves(
+        SIZES,
+        {
+            line: [f.value for f in found],
+            "margin": [MARGIN] * len(SIZES),
+            "margin, below 0": [-MARGIN] * len(SIZES),
+        },
+        title=f"n = {n}: better: {said(now, ABOVE)}; alike: {said(now, ALIKE)}",
+        xlabel="samples of each (log scale)",
+        ylabel="difference of the shares, 95 %",
+        logx=True,
+        ylim=(-0.35, 0.5),
+        marks={f"n = {n}": n},
+        intervals={line: [(f.low, f.high) for f in found]},
+    )
+
+
+widgets.slide(
+    at_size,
+    comparison=list(COMPARISONS),
+    n=SIZES,
+    description="The verdict on two claims against the number of samples",
+    static=[
+        {"comparison": "mnist, w = 2 minus w = 1", "n": 20},
+        {"comparison": "mnist, w = 2 minus w = 1", "n": 500},
+        {"comparison": "mnist, w = 4 minus w = 3", "n": 500},
+    ],
+)
+
+# %%
+for name, found in by_size.items():
+    better = [said(f, ABOVE) for f in found]
+    alike = [said(f, ALIKE) for f in found]
+    print(f"{name}: better: {', '.join(better)}; alike: {', '.join(alike)}")
+widths = {name: [f.high - f.low for f in found] for name, found in by_size.items()}
+claim("more marks make every interval narrower", all(w == sorted(w, reverse=True) for w in widths.values()))
+claim(
+    "20 marks of each tell no two scales to be alike",
+    all(said(found[0], ALIKE) != "held up" for found in by_size.values()),
+)
+
+# %%
+quiz.ask("14-q1")
+
+# %% [markdown]
+# ## 2. Report 1: steps, schedules, guidance
+#
+# *Project 5: diffusion models*, slides of 14 June 2025, on MNIST and Fashion-MNIST. It asked three questions: how the number of
+# noising steps acts on the quality of generation, how the schedule does, and whether classifier-free guidance improves it. Each was
+# answered with one training run a setting, and quality was judged by eye: **artefacts were counted** in 24, 48 or 50 samples.
+#
+# Its numbers, and its conclusions in its own words (translated):
+#
+# - steps, MNIST: "9 generations with artefacts of 24 at 1000 steps, 12 at 200. There is a difference, but it is not essential, and the
+#   estimate itself may be biased"; the validation loss fell with the number of steps;
+# - schedule, MNIST: 19 of 48 with artefacts for the cosine, 18 for the linear schedule, "the quality is equally bad";
+# - guidance, MNIST: "a perceptible gain"; 7 of 50 samples not readable, "accuracy 0.86";
+# - steps, Fashion-MNIST: "the model for 100 steps generates worse"; "between 500 and 1000 there is no perceptible difference";
+# - schedule, Fashion-MNIST: "the cosine schedule improved the generation";
+# - guidance, Fashion-MNIST: "no perceptible gain".
+#
+# What do such counts weigh? The cell puts Wilson's interval behind each, and Newcombe's behind each difference: the report's own
+# evidence. (Chapter 4, section 7 ("Linear against cosine, measured") asks how many samples such counts would need.)
+
+
+# %%
+def newcombe(k1, n1, k2, n2):
+    """The difference of two independent shares with its 95 % interval (Newcombe 1998, method 10), from Wilson's."""
+    p1, p2, (l1, h1), (l2, h2) = k1 / n1, k2 / n2, metrics.wilson(k1, n1), metrics.wilson(k2, n2)
+    below, above = math.hypot(p1 - l1, h2 - p2), math.hypot(h1 - p1, p2 - l2)
+    return compared.Found(p1 - p2, p1 - p2 - below, p1 - p2 + above, 1, n1)
+
+
+COUNTS = {  # samples without artefacts, of how many: the slides "Dependence on the number of steps", "... on the schedule"
+    "steps, MNIST: 1000 minus 200": (24 - 9, 24, 24 - 12, 24),
+    "schedule, MNIST: cosine minus linear": (48 - 19, 48, 48 - 18, 48),
+}
+counted = {name: newcombe(*four) for name, four in COUNTS.items()}
+show_table(
+    ["the report's counts", "without artefacts", "difference (95 %)", "'better'", "'alike'"],
+    [
+        (
+            name,
+            f"{k1} of {n1}, {k2} of {n2}",
+            str(counted[name]),
+            said(counted[name], ABOVE),
+            said(counted[name], ALIKE),
+        )
+        for name, (k1, n1, k2, n2) in COUNTS.items()
+    ],
+)
+low, high = metrics.wilson(43, 50)
+print(f"guidance, MNIST: 43 of 50 readable, {43 / 50:.2f} ({low:.2f} to {high:.2f})")
+claim(
+    "from the report's own counts neither 'better' nor 'alike' can be said of steps or schedules",
+    all(said(f, ends) == "cannot be said" for f in counted.values() for ends in (ABOVE, ALIKE)),
+)
+
+# %% [markdown]
+# The counts cannot bear *any* conclusion, neither that one is better nor that the two are equally bad. (Nor is the accuracy
+# of guidance compared with anything: no count without guidance is reported.)
+#
+# Here the same questions are asked of networks of one architecture and one recipe. A judge in the place of the eye says whether a sample shows the class that was
+# asked for, which is close to "readable", and sees no blemish that leaves the class clear.
+#
+# ### Steps
+#
+# In the study `steps` a network is trained for each $T$, on the cosine schedule, which is one curve of $t/T$: $T$ changes in how many
+# steps it is cut, and not where it ends (chapter 4, section 5 ("The end of the chain, and T")). Samples take all $T$ steps.
+
+# %%
+# NBVAL_IGNORE_OUTPUT
+steps = there(lambda: studies.load("steps"))
+if steps:
+    told(steps)
+    for data_name in ("mnist", "fashion-mnist"):
+        show(
+            steps,
+            ["T"],
+            ["loss", "bits per dim, small", "recognised", "frechet"],
+            f"{data_name}: chains of T steps; loss and bound on test images",
+            data=data_name,
+        )
+
+
+def of_steps(data_name, T, other, find=compared.shares):
+    return lambda study: find(*(study.where(data=data_name, T=n) for n in (T, other)))
+
+
+def losses_of(a, b):
+    return compared.numbers("loss", a, b)
+
+
+FIND_STEPS = "diffusion-course study steps"
+hold(
+    1,
+    "MNIST: with more steps the validation loss fell",
+    "loss, T = 200 minus T = 1000",
+    ABOVE,
+    steps,
+    of_steps("mnist", 200, 1000, losses_of),
+    FIND_STEPS,
+)
+hold(
+    1,
+    "MNIST: 1000 steps not essentially better than 200",
+    "recognised, T = 1000 minus T = 200",
+    ALIKE,
+    steps,
+    of_steps("mnist", 1000, 200),
+    FIND_STEPS,
+)
+hold(
+    1,
+    "Fashion-MNIST: 100 steps are worse than 1000",
+    "recognised, T = 1000 minus T = 100",
+    ABOVE,
+    steps,
+    of_steps("fashion-mnist", 1000, 100),
+    FIND_STEPS,
+)
+hold(
+    1,
+    "Fashion-MNIST: no difference between 500 and 1000",
+    "recognised, T = 1000 minus T = 500",
+    ALIKE,
+    steps,
+    of_steps("fashion-mnist", 1000, 500),
+    FIND_STEPS,
+)
+for one in claims[-4:]:
+    print(f"{one['says']}: {one['number']} {one['found'] or ''}: {said(one['found'], one['ends'])}")
+
+# %% [markdown]
+# A word on the loss. It is the mean over $t = 1 \dots T$ of another set of noise levels for each $T$. On one curve of $t/T$ these are the same levels, more finely
+# cut; with betas that are not rescaled they would not be, and a lower loss would say only that easier levels are among them.
+#
+# ### Schedules
+#
+# The study `schedules` samples networks that were trained on either schedule with $T = 1000$; the report looked at 1000 steps alone.
+
+# %%
+# NBVAL_IGNORE_OUTPUT
+schedules = there(lambda: studies.load("schedules"))
+if schedules:
+    told(schedules)
+    show(
+        schedules,
+        ["data", "schedule", "steps"],
+        ["recognised", "frechet"],
+        "ancestral samples without guidance (in files of one seed the distance is that of the first 100)",
+    )
+
+
+def of_schedules(data_name):
+    return lambda study: compared.shares(
+        *(study.where(data=data_name, schedule=name, steps=1000) for name in ("cosine", "linear"))
+    )
+
+
+FIND_SCHEDULES = "diffusion-course study schedules"
+hold(
+    1,
+    "MNIST: cosine and linear are equally bad",
+    "recognised, cosine minus linear, 1000 steps",
+    ALIKE,
+    schedules,
+    of_schedules("mnist"),
+    FIND_SCHEDULES,
+)
+hold(
+    1,
+    "Fashion-MNIST: the cosine schedule improved it",
+    "recognised, cosine minus linear, 1000 steps",
+    ABOVE,
+    schedules,
+    of_schedules("fashion-mnist"),
+    FIND_SCHEDULES,
+)
+for one in claims[-2:]:
+    print(f"{one['says']}: {one['number']} {one['found'] or ''}: {said(one['found'], one['ends'])}")
+
+# %% [markdown]
+# ### Guidance
+#
+# The report does not say which scale it used. The claim is held against $w = 2$; `w` $= 1$ is without guidance.
+
+# %%
+# NBVAL_IGNORE_OUTPUT
+if guidance:
+    told(guidance)
+    for data_name in ("mnist", "fashion-mnist"):
+        show(
+            guidance,
+            ["w"],
+            ["recognised", "frechet"],
+            f"{data_name}: 500 samples a row and seed, floor {guidance.where(data=data_name)[0]['floor']:.2f}",
+            data=data_name,
+        )
+
+
+def of_scales(data_name):
+    return lambda study: compared.shares(*(study.where(data=data_name, w=w) for w in (2, 1)))
+
+
+FIND_GUIDANCE = "diffusion-course study guidance"
+hold(
+    1,
+    "MNIST: guidance is a perceptible gain",
+    "recognised, w = 2 minus w = 1",
+    ABOVE,
+    guidance,
+    of_scales("mnist"),
+    FIND_GUIDANCE,
+)
+hold(
+    1,
+    "Fashion-MNIST: guidance brings no perceptible gain",
+    "recognised, w = 2 minus w = 1",
+    ALIKE,
+    guidance,
+    of_scales("fashion-mnist"),
+    FIND_GUIDANCE,
+)
+for one in claims[-2:]:
+    print(f"{one['says']}: {one['number']} {one['found'] or ''}: {said(one['found'], one['ends'])}")
+
+# %% [markdown]
+# Why could the eye miss on clothes what the judge counts? A shirt that could as well be a pullover has no artefact, and only a judge that knows which was
+# asked for sees that it is the wrong one. And guidance costs variety, which no count of artefacts shows: compare the
+# recall in chapter 6, section 6 ("Digits and clothes").
+
+# %%
+quiz.ask("14-q2")
+
+# %% [markdown]
+# ## 3. Report 2: three solvers
+#
+# A report of 21 December 2024 on Euler's method, DDIM and EDM's stochastic Heun sampler, with NVIDIA's EDM network for CIFAR-10
+# (unconditional, VE) and FID. Its tables:
+
+# %%
+show_table(
+    ["steps", "samples", "Euler", "DDIM", "EDM"],
+    [
+        (50, 3000, "11.55", "354.51", "10.68"),
+        (200, 3000, "10.96", "152.53", "11.39"),
+        (100, 5000, "7.59", "321.57", "7.19"),
+    ],
+    "FID, report 2, tables 1 and 2",
+)
+show_table(
+    ["", "50", "200", "500", "1000"],
+    [("DDIM", "354.51", "152.53", "18.61", "11.24")],
+    "FID of DDIM against the number of steps, report 2, table 3 (3,000 samples)",
+)
+
+# %% [markdown]
+# Its conclusions (report of 2024, section 3.2, translated): Euler and EDM "gave close values of FID in all settings, at an equal number of iterations";
+# "Euler's scheme, at comparable quality, is the more efficient approach when computing resources are counted"; EDM makes up for it: by additional noise
+# "it can generate more diverse samples"; "DDIM needs the largest number of steps to converge to an adequate result".
+#
+# Three things to see before any measurement. *First*, the tables compare at equal **steps**. A step of EDM has two evaluations of the network. The report
+# says so in words; a table at equal cost would show what it means. *Second*, 3,000 samples in the first table and 5,000 in the
+# second are two biases of FID: the fall from 11 to 7 between them is no gain of the sampler. *Third*, DDIM with $\eta = 0$ **is** Euler's
+# method (chapter 7, section 5 ("Eta = 0 is Euler's method")). If one is useless where the other is good, their grids differ, and the grid is at fault.
+#
+# The second is quickly shown with *real* digits, which no sampler could improve on. **Predict, then run:** sets in the ratio 3 to 5.
+
+# %%
+# NBVAL_IGNORE_OUTPUT
+judge = zoo.judge("mnist", course.device)
+digits = data.load("mnist-5k", limit=4000)
+in_turn = torch.stack([(digits.labels == c).nonzero()[:400, 0] for c in range(10)], dim=1).flatten()
+images = digits.images[in_turn]  # 0, 1, ..., 9, 0, 1, ...: equal shares in every set
+features = torch.cat([metrics.features(judge, some.to(course.device)) for some in images.split(500)])
+pool, reference = features.split(2000)
+
+
+def floors(n):
+    """Distances of disjoint sets of n real digits from 2,000 others."""
+    sets = [part for part in pool.split(n) if len(part) == n]
+    return torch.tensor([metrics.frechet(part, reference) for part in sets])
+
+
+few, many = floors(150), floors(250)
+error = math.hypot(*((v.std() / len(v) ** 0.5).item() for v in (few, many)))
+gap, half = (few.mean() - many.mean()).item(), intervals.reach(error, min(len(few), len(many)))
+size = compared.Found(gap, gap - half, gap + half, 0, 150)
+hold(
+    2,
+    "more samples lower the FID",
+    "distance of real digits, 150 minus 250 a set",
+    ABOVE,
+    size,
+    lambda found: found,
+    "this chapter",
+)
+print(f"sets of 150: {few.mean():.3f}, sets of 250: {many.mean():.3f}; difference {size}")
+claim("the same real digits are 'better' in larger sets", said(size, ABOVE) == "held up")
+
+# %% [markdown]
+# So the sentence is true, and it is about the *estimate*, not about any sampler. Two FIDs compare at equal numbers of samples alone.
+#
+# ### At equal cost
+#
+# The study `solvers` has the three at equal numbers of evaluations, DDIM on its own times (`uniform`, `quadratic`), and ancestral sampling (`eta 1`) beside
+# them. Its rows are of two kinds: trained weights, judged by their samples; and *exact* denoisers of blurred data sets, MNIST's and
+# CIFAR-10's own 50,000 pictures, where nothing but the sampler errs. CIFAR-10 is the report's data set (here it may be read from JPEG files, whose last grey
+# levels are not those of the original set).
+
+# %%
+# NBVAL_IGNORE_OUTPUT
+solvers = there(lambda: studies.load("solvers"))
+if solvers:
+    told(solvers)
+    keys = ["sampler", "grid", "evaluations"]
+    show(
+        solvers,
+        keys,
+        ["recognised", "frechet", "recall"],
+        "the network mnist-edm, 300 digits a row and seed",
+        model="mnist-edm",
+    )
+    for name in ("exact mnist", "exact cifar10"):
+        exact = [row for row in solvers.rows if row["model"] == name]
+        if exact:
+            show(
+                solvers,
+                keys,
+                ["nearest", "distance"],
+                f"{name}: distance to the nearest picture ({equal_cost.BUDGETS[0]} to {equal_cost.BUDGETS[-1]} evaluations; "
+                "perfect samples in the first row), and to the converged solution",
+                model=name,
+            )
+        else:
+            print(f"{name}: not measured yet; run `diffusion-course study solvers --cifar10 PATH`")
+
+# %% [markdown]
+# ### Exercise {{14-paired_table}}
+#
+# A column of such a table has several samplers. Which of them differ from Euler? Build the table of comparisons. `marks` is $(K, N)$ in
+# float64, a row of zeros and ones for each sampler, column $i$ of all rows from one noise; `base` is the number of the row that
+# the others are compared with. Return three float64 tensors $(K - 1,)$, in the order of the other rows:
+#
+# 1. `difference`: the share of the row minus the share of the base;
+# 2. `p`: McNemar's. With $n_{10}$ samples that only the row got right and $n_{01}$ that only the base did (McNemar 1947),
+#
+# $$p = \min\Big(1,\; 2 \sum_{k \,\le\, \min(n_{10}, n_{01})} \binom{n_{10} + n_{01}}{k}\, 2^{-(n_{10} + n_{01})}\Big)$$
+#
+# 3. `corrected`: these $p$ after Holm's correction for their number $m = K - 1$ (Holm 1979). With $p_{(0)} \le p_{(1)} \le \dots$ the sorted ones,
+#
+# $$\tilde p_{(r)} = \max_{q \,\le\, r}\, \min\big(1,\; (m - q)\, p_{(q)}\big)$$
+#
+# put back into the order of the rows. Rows without a difference have $n_{10} = n_{01} = 0$: the sum is 1 there, and $p = 1$.
+# No argument may be changed in place. The check tells which of the three is wrong.
+#
+# *Hint.* `math.comb(n, k)` is exact for any $n$, and so is `2**n`: divide the two Python integers at the end. `p.argsort()` and
+# `.cummax(0).values` do the rest; to write a sorted tensor back, `result[order] = sorted`.
+
+
+# %%
+# EXERCISE 14-paired_table (keep this line)
+def paired_table(marks, base):
+    """Every row of marks against one of them: difference of shares, McNemar's p, and p after Holm's correction.
+
+    marks: (K, N), float64, zeros and ones; column i of all rows from one noise. base: the number of the row to compare with.
+    Returns (difference, p, corrected), each float64 (K - 1,), in the order of the other rows.
+    """
+    ### BEGIN SOLUTION
+    rows, other = torch.cat([marks[:base], marks[base + 1 :]]), marks[base]
+    p = []
+    for row in rows:
+        counts = [int(((row == x) & (other == 1 - x)).sum()) for x in (1, 0)]
+        terms = sum(math.comb(sum(counts), k) for k in range(min(counts) + 1))
+        p.append(min(1.0, 2 * terms / 2 ** sum(counts)))
+    p = torch.tensor(p, dtype=torch.float64, device=marks.device)
+    order, m = p.argsort(), len(p)
+    corrected = torch.empty_like(p)
+    corrected[order] = (p[order] * torch.arange(m, 0, -1, device=p.device)).clamp(max=1).cummax(0).values
+    return rows.mean(1) - other.mean(), p, corrected
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+# NBVAL_CHECK_OUTPUT
+check("14-paired_table", paired_table)
+
+# %% [markdown]
+# Your table at work: the samplers with a budget of 20 evaluations against Euler on the Karras grid, the network that ships.
+# **Predict, then run:** how many of them have a `p` below 0.05, and does the correction take any away?
+
+# %%
+# NBVAL_IGNORE_OUTPUT
+if solvers:
+    shipped = solvers.shipped()
+    column = [row for row in shipped.where(model="mnist-edm", evaluations=20) if "each" in row]
+    names = [f"{row['sampler']}, {row['grid']}" for row in column]
+    base = names.index("euler, karras")
+    marks = torch.tensor([[float(mark) for mark in row["each"]] for row in column], dtype=torch.float64)
+    difference, p, corrected = paired_table(marks, base)
+    rest = [name for k, name in enumerate(names) if k != base]
+    show_table(
+        ["sampler, grid", "recognised minus Euler's", "p", "corrected"],
+        [
+            (n, f"{d:+.3f}", f"{a:.2g}", f"{b:.2g}")
+            for n, d, a, b in zip(rest, difference, p, corrected, strict=True)
+        ],
+        f"20 evaluations, {marks.shape[1]} digits each, from the same noise; {shipped.command}",
+    )
+    by_library = {n: intervals.mcnemar(column[names.index(n)]["each"], column[base]["each"]) for n in rest}
+    agree("your p and the library's", p, torch.tensor(list(by_library.values()), dtype=torch.float64))
+    agree(
+        "your correction and the library's",
+        corrected,
+        torch.tensor(list(intervals.holm(by_library).values()), dtype=torch.float64),
+    )
+    print(
+        f"p below 0.05: {int((p < 0.05).sum())} of {len(p)}; after the correction: {int((corrected < 0.05).sum())}"
+    )
+
+# %% [markdown]
+# ### The report's sentences
+#
+# At equal steps first, as the report asks: 40 steps of Euler beside 40 of EDM with churn, which cost 79 evaluations. Then at equal cost. EDM's churn is Karras et al.'s for
+# ImageNet, not tuned for digits (Karras et al. 2022, table 5). The margin of a distance is two floors. Variety is measured by recall, the share of
+# real digits that lie among the samples (chapter 10, section 5 ("Which measure sees which fault?")); a row has no interval for it, so that several training seeds
+# are needed to say anything.
+
+# %%
+# NBVAL_IGNORE_OUTPUT
+two_floors = 2 * solvers.where(model="mnist-edm")[0]["floor"] if solvers else 0.0
+NEAR = (-two_floors, two_floors)
+
+
+def of_solvers(a, b, find=compared.distances):
+    """A comparison of two rows of mnist-edm, each (sampler, grid, evaluations)."""
+
+    def rows(study, sampler, grid, evaluations):
+        return study.where(model="mnist-edm", sampler=sampler, grid=grid, evaluations=evaluations)
+
+    return lambda study: find(rows(study, *a), rows(study, *b))
+
+
+def recalls(a, b):
+    return compared.numbers("recall", a, b)
+
+
+FIND_SOLVERS = "diffusion-course study solvers"
+hold(
+    2,
+    "at equal steps Euler and EDM are close",
+    "distance, EDM minus Euler, 40 steps each",
+    NEAR,
+    solvers,
+    of_solvers(("churn", "karras", 80), ("euler", "karras", 40)),
+    FIND_SOLVERS,
+)
+hold(
+    2,
+    "Euler is the more efficient one, counting evaluations",
+    "distance, EDM minus Euler, 40 evaluations each",
+    ABOVE,
+    solvers,
+    of_solvers(("churn", "karras", 40), ("euler", "karras", 40)),
+    FIND_SOLVERS,
+)
+hold(
+    2,
+    "EDM's noise makes more diverse samples",
+    "recall, EDM minus Euler, 80 evaluations each",
+    ABOVE,
+    solvers,
+    of_solvers(("churn", "karras", 80), ("euler", "karras", 80), recalls),
+    FIND_SOLVERS,
+)
+hold(
+    2,
+    "DDIM is worse than Euler at equal cost",
+    "distance, DDIM (t quadratic) minus Euler, 40 evaluations",
+    ABOVE,
+    solvers,
+    of_solvers(("euler", "quadratic", 40), ("euler", "karras", 40)),
+    FIND_SOLVERS,
+)
+for one in claims[-4:]:
+    print(f"{one['says']}: {one['number']} {one['found'] or ''}: {said(one['found'], one['ends'])}")
+
+# %% [markdown]
+# ### Does DDIM need 1000 steps?
+#
+# The report chose "the quadratic schedule of $\beta_t$". In Song et al. (2021, appendix D) *quadratic* is the choice of times out of one fixed schedule. A
+# quadratic schedule of the $\beta_t$ made for $T = 50$ steps, its largest $\beta_t$ left at what is meant for 1000, stops adding noise while the image
+# is still there (chapter 9, section 9 ("Does DDIM need 1000 steps?")). The study `ddim-steps` measures the distance of each DDIM sample to the converged solution from the same noise, on sound grids
+# and on that one ("own betas"). Is it what happened in the report? Its fall, 355, 153, 19, 11 at 50, 200, 500 and 1000 steps, is what such a
+# grid would give; its code would tell.
+
+# %%
+# NBVAL_IGNORE_OUTPUT
+ddim = there(lambda: studies.load("ddim-steps"))
+if ddim:
+    told(ddim)
+    asked = (50, 200, 500, 1000)
+
+    def median(grid, n):
+        """The median error over the samples of the shipped network, or "" where the study has no such row."""
+        rows = [
+            r for r in ddim.shipped().rows if (r["denoiser"], r["grid"], r["steps"]) == ("mnist-edm", grid, n)
+        ]
+        return f"{torch.tensor(rows[0]['errors']).quantile(0.5):.4f}" if rows else ""
+
+    show_table(
+        ["DDIM on", *(f"{n} steps" for n in (20, *asked))],
+        [
+            (name, *(median(grid, n) for n in (20, *asked)))
+            for grid, name in (
+                ("own betas", "betas made for T = n"),
+                ("quadratic", "times, quadratic"),
+                ("uniform", "times, uniform"),
+                ("karras", "the Karras grid"),
+            )
+        ],
+        "median distance to the converged solution, rms per pixel; one grey level is 0.008",
+    )
+
+
+def of_ddim(a, b):
+    """ln of the ratio of two rows' errors, each (grid, steps)."""
+    return lambda study: compared.log_ratios(
+        *(study.where(denoiser="mnist-edm", grid=grid, steps=n) for grid, n in (a, b))
+    )
+
+
+FIND_DDIM = "diffusion-course study ddim-steps"
+TWICE = math.log(2)
+hold(
+    2,
+    "DDIM with 50 steps is useless where Euler is good",
+    "ln(error of DDIM, t uniform / error of Euler, Karras grid), 50 steps",
+    (TWICE, INF),
+    ddim,
+    of_ddim(("uniform", 50), ("karras", 50)),
+    FIND_DDIM,
+)
+fault = there(lambda: of_ddim(("own betas", 50), ("uniform", 50))(ddim)) if ddim else None
+if fault:
+    print(
+        f"50 steps, betas made for 50 over times of the whole schedule: the errors differ by a factor of {math.exp(fault.value):.0f}",
+        end=" ",
+    )
+    print(f"({math.exp(fault.low):.0f} to {math.exp(fault.high):.0f})")
+    claim(
+        "a schedule made for 50 steps has at least ten times the error of 50 steps of the whole one",
+        fault.low > math.log(10),
+    )
+one = claims[-1]
+print(f"{one['says']}: {one['number']} {one['found'] or ''}: {said(one['found'], one['ends'])}")
+
+# %% [markdown]
+# "Useless where Euler is good" is read as: at least twice the error, on equal terms. The report's DDIM is not on equal terms.
+#
+# ### The report's own setting
+#
+# With NVIDIA's weights, Inception and CIFAR-10's pictures at hand the same command measures the report's own rows, at equal evaluations, with FID of 3,000
+# samples. None of the three can ship with the course.
+
+# %%
+# NBVAL_IGNORE_OUTPUT
+try:
+    paper = studies.load("solvers-paper")
+except CourseError:
+    print("not measured yet; run: diffusion-course study solvers --preset paper --cifar10 PATH")
+else:
+    told(paper)
+    show(
+        paper,
+        ["sampler", "grid", "evaluations"],
+        ["frechet"],
+        f"FID of 3,000 samples, floor {paper.rows[0]['floor']:.2f}",
+    )
+
+
+# %% [markdown]
+# ### Does fresh noise pay less as the network improves?
+#
+# It is not in the report, but it may explain why the table above and the report's disagree. The report's network is a large one, `mnist-edm` a small one that was trained briefly, and Karras et al. (2022, section 5) find that noise on
+# the way helps a poor network more than a good one. The study `churn-and-quality` looks at one run after 1, 3, 10 and 25 epochs.
+
+# %%
+# NBVAL_IGNORE_OUTPUT
+churn = there(lambda: studies.load("churn-and-quality"))
+gains = {}
+if churn:
+    told(churn)
+    show(
+        churn,
+        ["epochs", "sampler", "evaluations"],
+        ["recognised", "frechet"],
+        "one run of mnist-edm, looked at four times",
+    )
+    for epochs in sorted({row["epochs"] for row in churn.rows}):
+        two = (churn.where(epochs=epochs, sampler=name, evaluations=40) for name in ("eta 1", "euler"))
+        gains[epochs] = compared.distances(*two)
+    show_table(
+        ["epochs", "distance, eta 1 minus Euler, 40 evaluations (95 %)"],
+        [(k, str(v)) for k, v in gains.items()],
+    )
+    for earlier, later in ((min(gains), max(gains)),):
+        smaller = abs(gains[later].value) < abs(gains[earlier].value)
+        print(
+            f"from {earlier} to {later} epochs the gain of fresh noise {'shrinks' if smaller else 'does not shrink'}"
+        )
+
+# %%
+quiz.ask("14-q3")
+
+# %% [markdown]
+# ## 4. Report 3: two losses
+#
+# A report on Food-101 at 64 × 64, class-conditional, with the public code of improved diffusion: one network trained with the mean squared error,
+# one with the hybrid loss of Nichol & Dhariwal (2021), both on the cosine schedule. Each had 90,000 steps of Adam, batches of 64, a learning rate of 0.004, and FID every 15,000
+# steps, "on 64 weights of Inception". Its numbers: MSE 0.87 (75,000 steps), hybrid 0.35 (60,000 steps). Its conclusions (translated): "practically throughout training the FID of the
+# VLB + MSE model was lower", "the hypothesis is confirmed", and the least FID came "after fewer iterations" with the hybrid loss.
+#
+# Before any measurement: it is one run of each, and each number is the best of six looks; 0.35 in 64 features is no FID of the literature (chapter 10, section 3 ("The features
+# decide what is seen")). And its remark that the hybrid's *loss* is higher compares a sum with one of its terms. Chapter 5, section 9 ("A report, read with this chapter") has the details.
+#
+# The study `losses` compares the two at equal budget on MNIST, the simple one with each of its two fixed variances, from 1000 steps down to 25.
+
+# %%
+# NBVAL_IGNORE_OUTPUT
+losses = there(lambda: studies.load("losses"))
+SIMPLE, HYBRID = "mnist-eps-cosine", "mnist-learned-variance"
+if losses:
+    told(losses)
+    bits = [f"bits per dim, {name}" for name in ("small", "large", "learned")]
+    show(losses, ["model"], ["loss", *bits], "L_simple and the bound, on test images", steps=None)
+    sampled = [row for row in losses.rows if row["steps"] is not None]
+    some = replace(losses, rows=sampled)
+    show(some, ["model", "variance", "steps"], ["recognised", "frechet"], "250 samples a row and seed")
+
+
+def of_losses(steps, variance="small"):
+    """Distance, the simple loss minus the hybrid one with its learned variance."""
+    return lambda study: compared.distances(
+        study.where(model=SIMPLE, variance=variance, steps=steps),
+        study.where(model=HYBRID, variance="learned", steps=steps),
+    )
+
+
+FIND_LOSSES = "diffusion-course study losses"
+hold(
+    3,
+    "the hybrid loss has the lower FID, all steps",
+    "distance, simple minus hybrid, 1000 steps",
+    ABOVE,
+    losses,
+    of_losses(1000),
+    FIND_LOSSES,
+)
+hold(
+    3,
+    "the hybrid loss has the lower FID, few steps",
+    "distance, simple minus hybrid, 25 steps",
+    ABOVE,
+    losses,
+    of_losses(25),
+    FIND_LOSSES,
+)
+hold(
+    3,
+    "the hybrid loss reaches its best FID in fewer iterations",
+    "images seen until the least distance",
+    ABOVE,
+    None,
+    None,
+    "no study here: it needs several looks at several runs of each",
+)
+for one in claims[-3:]:
+    print(f"{one['says']}: {one['number']} {one['found'] or ''}: {said(one['found'], one['ends'])}")
+
+# %% [markdown]
+# What the hybrid loss is *for* is the bound, and steps that are few: by its stop-gradient $L_\text{simple}$ alone trains the mean of a step (chapter 5, section 4 ("The hybrid loss")).
+#
+# ## 5. The verdicts
+#
+# All sentences in one table. The verdict is computed by your rule from the interval, the reason by what the rule met. **Predict, then run:** how many of them can be decided at all?
+
+
+# %%
+# NBVAL_IGNORE_OUTPUT
+def claimed(ends):
+    """A claim as a set, in words."""
+    low, high = ends
+    if high == INF:
+        return f"above {low:.3g}"
+    return f"within ± {high:.2g}"
+
+
+def reason(one):
+    """Why the verdict is what it is."""
+    found, word = one["found"], said(one["found"], one["ends"])
+    if found is None:
+        return one["command"] if one["command"].startswith("no study") else f"run {one['command']}"
+    if found.low is None:
+        return "one training seed gives no interval of this number"
+    if word == "held up":
+        return "the whole interval lies in the claim"
+    if word == "did not hold up":
+        return "the whole interval lies outside of the claim"
+    half = (found.high - found.low) / 2
+    return f"the interval reaches across an end of the claim: ± {half:.2g}"
+
+
+def scope(found):
+    """What the interval is of."""
+    if found is None:
+        return ""
+    return f"{found.seeds} training seeds" if found.seeds > 1 else "one of each" if found.seeds else "none"
+
+
+show_table(
+    ["no.", "report", "it says", "number", "claim", "measured (95 %)", "networks", "verdict", "because"],
+    [
+        (
+            k,
+            one["report"],
+            one["says"],
+            one["number"],
+            claimed(one["ends"]),
+            str(one["found"] or ""),
+            scope(one["found"]),
+            said(one["found"], one["ends"]),
+            reason(one),
+        )
+        for k, one in enumerate(claims, 1)
+    ],
+    "three reports, run again",
+)
+counts = {
+    word: sum(said(one["found"], one["ends"]) == word for one in claims)
+    for word in ("held up", "did not hold up", "cannot be said", "not measured")
+}
+decided = counts["held up"] + counts["did not hold up"]
+print("; ".join(f"{word}: {n}" for word, n in counts.items()))
+print(f"of {decided} decided ones about {0.05 * decided:.1f} may be wrong by chance: each has its own 95 %")
+
+# %% [markdown]
+# How to read it.
+#
+# - *Networks* says what a verdict is about. "One of each" is two files, or one file sampled in two ways; for the second kind, guidance and solvers, nothing more is claimed by the report
+#   either, but another run of the same network could still answer otherwise.
+# - A verdict is on the *sentence*, not on the report's numbers: other networks, another judge, digits for CIFAR-10 and for food. "Did not hold up" means that it is not true in general.
+# - Each verdict has its own 95 %. Who picks the most striking line of the table must correct for the table (Holm), as your `paired_table` does.
+# - "Cannot be said" is a result. It tells how much larger a study must be, which is what {{section How to plan a study}} computes.
+#
+# The shares among these in a picture: each interval beside the margin.
+
+# %%
+# NBVAL_IGNORE_OUTPUT
+pictured = {
+    str(k): one["found"]
+    for k, one in enumerate(claims, 1)
+    if one["found"] and one["found"].low is not None and one["number"].startswith("recognised")
+}
+figure = plots.bars(
+    {name: f.value for name, f in pictured.items()},
+    title="Recognised shares: 95 % intervals, margins dashed",
+    xlabel="no. of the sentence in the table",
+    ylabel="difference of the shares",
+    intervals={name: (f.low, f.high) for name, f in pictured.items()},
+)
+for end in ALIKE:
+    figure.axes[0].axhline(end, linestyle="--", color="0.4")
+figure
+
+# %%
+quiz.ask("14-q4")
+
+# %% [markdown]
+# ## 6. The learning curves of the shipped weights
+#
+# Every file of weights has a card with what it was trained on and what it was worth when it was done. How much of
+# a sample's quality is the length of training? The cell reads the cards of three recipes, short and long, without guidance.
+
+# %%
+cards = zoo.cards()
+FAMILIES = {"mnist-edm": "mnist", "mnist-flow": "mnist", "fashion-mnist-edm": "fashion-mnist"}
+curve = {}
+for short in FAMILIES:
+    for name in (short, f"{short}-long"):
+        card = cards[name]
+        seen = card["steps"] * card["config"]["recipe"]["batch_size"]
+        curve[name] = seen, card["metrics"]["guidance 1"]
+lines = []
+for name, (seen, measured) in curve.items():
+    low, high = measured["recognised"]["wilson 95 %"]
+    ends = intervals.around(measured["frechet"], measured["frechet standard error"])
+    lines.append(
+        (
+            name,
+            f"{seen:,}",
+            f"{seen / 60_000:.1f}",
+            f"{measured['recognised']['share']:.3f} ({low:.3f} to {high:.3f})",
+            f"{measured['frechet'] / measured['floor']:.1f} ({ends[0] / measured['floor']:.1f} to {ends[1] / measured['floor']:.1f})",
+        )
+    )
+show_table(
+    ["weights", "images seen", "epochs", "recognised (95 %)", "Fréchet distance / floor (95 %)"],
+    lines,
+    "1,000 samples without guidance, 39 evaluations each, from the cards",
+)
+
+
+def above(short, key):
+    """Is the long run's interval on the better side of the short one's?"""
+    one, two = curve[short][1], curve[f"{short}-long"][1]
+    if key == "recognised":
+        return two["recognised"]["wilson 95 %"][0] > one["recognised"]["wilson 95 %"][1]
+    ends = [intervals.around(m["frechet"], m["frechet standard error"]) for m in (one, two)]
+    return ends[1][1] < ends[0][0]
+
+
+claim(
+    "for all three the long run is better in both measures, and the intervals are apart",
+    all(above(short, key) for short in FAMILIES for key in ("recognised", "frechet")),
+)
+ratio = {short: curve[short][1]["frechet"] / curve[f"{short}-long"][1]["frechet"] for short in FAMILIES}
+claim("the distance falls to a third or less", min(ratio.values()) >= 3)
+
+# %%
+x = [curve[name][0] / 1e6 for name in ("mnist-edm", "mnist-edm-long")]
+lines, ends = {}, {}
+for short in ("mnist-edm", "mnist-flow"):
+    two = [curve[name][1] for name in (short, f"{short}-long")]
+    lines[short] = [m["frechet"] / m["floor"] for m in two]
+    bars = [intervals.around(m["frechet"], m["frechet standard error"]) for m in two]
+    ends[short] = [(low / m["floor"], high / m["floor"]) for (low, high), m in zip(bars, two, strict=True)]
+claim(
+    "both short ones saw equally many images, and both long ones did",
+    all(curve[f"mnist-flow{end}"][0] == curve[f"mnist-edm{end}"][0] for end in ("", "-long")),
+)
+figure = plots.curves(
+    x,
+    lines,
+    title="MNIST: quality against images seen, 95 % intervals",
+    xlabel="million images seen in training (log scale)",
+    ylabel="Fréchet distance / floor (log scale)",
+    logx=True,
+    logy=True,
+    intervals=ends,
+)
+figure.axes[0].set_xticks(x, [f"{value:.2f}" for value in x])
+figure
+
+# %% [markdown]
+# Two points a line, and they are two *runs*, not one run looked at twice. What else differs between them the cards say, too. **Predict, then run:** name one thing besides the number of steps. (What a card does not name had no other choice when it was written.)
+
+
+# %%
+def flat(part, name=""):
+    """A config as name -> value."""
+    if not isinstance(part, dict):
+        return {name: part}
+    return {k: v for key, value in part.items() for k, v in flat(value, f"{name}.{key}".strip(".")).items()}
+
+
+both = [
+    flat({key: cards[name]["config"].get(key, {}) for key in ("recipe", "noise", "edm")})
+    for name in ("mnist-edm", "mnist-edm-long")
+]
+names = sorted(key for key in both[0].keys() | both[1].keys() if both[0].get(key) != both[1].get(key))
+show_table(
+    ["", "mnist-edm", "mnist-edm-long"],
+    [(key, *(c.get(key, "") for c in both)) for key in names],
+    "what the two cards say differently",
+)
+claim(
+    "the batch size is among them, and the noise levels of training",
+    "recipe.batch_size" in names and any("mean" in key for key in names),
+)
+
+# %% [markdown]
+# So the gain cannot be put down to the images alone: batches are eight times as large, the rate decays, and the noise levels differ (`p_mean` and `noise.mean` are two names of one
+# thing). A learning curve is one run, looked at as it goes. That is `churn-and-quality`; the cell draws it when it is there.
+
+# %%
+# NBVAL_IGNORE_OUTPUT
+if churn:
+    epochs = sorted({row["epochs"] for row in churn.rows})
+    rows = {e: churn.shipped().one(epochs=e, sampler="euler", evaluations=40) for e in epochs}
+    figure = plots.curves(
+        epochs,
+        {"Euler, 40 evaluations": [rows[e]["frechet"] / rows[e]["floor"] for e in epochs]},
+        title="One run of mnist-edm, looked at four times",
+        xlabel="epochs (log scale)",
+        ylabel="Fréchet distance / floor (log scale)",
+        logx=True,
+        logy=True,
+        intervals={
+            "Euler, 40 evaluations": [
+                [
+                    max(end, 0.01) / rows[e]["floor"]
+                    for end in intervals.around(rows[e]["frechet"], rows[e]["frechet standard error"])
+                ]
+                for e in epochs
+            ]
+        },
+    )
+else:
+    figure = None
+    print(
+        "run: python -m diffusion_course.experiments.snapshots mnist-edm --out runs/mnist-edm-epochs-seed-0"
+    )
+    print("then: diffusion-course study churn-and-quality")
+figure
+
+# %% [markdown]
+# ## 7. How to plan a study
+#
+# What the three reports lack is not effort. It is decided before the first run:
+#
+# 1. **Question.** One that a number can answer, with its direction: "With 20 evaluations, are samples on the Karras grid nearer to the converged solution than on uniform times?" Not "which is better".
+# 2. **Margin.** The smallest difference that would change what you do.
+# 3. **Measure.** One. Others may be reported; this one decides. Who looks at four and tells of one has chosen.
+# 4. **What is held equal.** Evaluations, not steps. The same noise, network, number of samples, judge.
+# 5. **Pairs.** The same noise for both wherever it can be.
+# 6. **Budget.** How many samples, how many training seeds: computed, see below.
+# 7. **Comparisons.** How many there are, all that are looked at. Holm corrects for them.
+# 8. **Stopping.** When it is measured. Not when it is significant.
+# 9. **What to write down.** Command, version, device, date, seeds; what failed; what was chosen after looking.
+#
+# The eighth is easily broken. **Predict, then run:** two samplers that are exactly alike are compared, with a test at 5 % after every 20 pairs, up to 500, and the study stops as soon as a test says
+# $p < 0.05$. How often does it find a difference?
+
+# %%
+generator = torch.Generator().manual_seed(0)
+LOOKS = range(20, 501, 20)
+pairs_drawn = torch.randn(4000, max(LOOKS), generator=generator, dtype=torch.float64)
+z = {n: pairs_drawn[:, :n].mean(1).abs() * n**0.5 for n in LOOKS}
+once = (z[max(LOOKS)] > 1.96).double().mean().item()
+peeked = torch.stack([v > 1.96 for v in z.values()]).any(0).double().mean().item()
+print(f"one test at the end: {once:.3f}; {len(LOOKS)} looks, stopped at the first p < 0.05: {peeked:.3f}")
+claim("one test is wrong about once in twenty", 0.04 < once < 0.06)
+claim("looking after every 20 pairs is wrong more than four times as often", peeked > 4 * once)
+
+# %% [markdown]
+# ### How many runs, how many samples?
+#
+# Let the measured difference of seed $k$ be $y_k = \delta + \tau_k + e_k$: the truth, a deviation by the chance of training with standard deviation $\tau$, and one by that of the samples, with standard deviation
+# $s/\sqrt n$ for $n$ samples. All are independent, and the study's answer is the mean of $S$ of them:
+#
+# $$\begin{aligned}
+# \mathrm{Var}\,\bar y &= \frac1S \Big(\tau^2 + \frac{s^2}{n}\Big) && \text{variances add, and a mean of } S \text{ has a } S\text{-th of them} \\
+# q_S \sqrt{\frac1S \Big(\tau^2 + \frac{s^2}{n}\Big)} &\le \text{half} && \text{the half width of the interval, with Student's quantile } q_S \text{ for } S - 1 \text{ degrees of freedom} \\
+# n &\ge \frac{s^2}{S\,\text{half}^2/q_S^2 - \tau^2} && \text{solved for } n, \text{ if the denominator is above 0; else no } n \text{ is enough}
+# \end{aligned}$$
+#
+# (It is the expected width that is planned: the spread itself is estimated. Cochran 1977, chapter 10, has such two-stage samples.) The second line has a lesson. With $n \to \infty$ the half width stays above $q_S\,\tau/\sqrt S$: **no number of samples replaces a training run**, and with one run there are no degrees of freedom, and no $q_1$ at all.
+#
+# A network costs `train` minutes and each of its samples `draw` minutes, so a plan costs $S\,(\text{train} + n\,\text{draw})$.
+#
+# ### Exercise {{14-cheapest_plan}}
+#
+# Find the cheapest plan. `tau`, `s`, `train`, `draw` and `half` are Python numbers. `quantiles` is a float64 tensor: its entries are $q_2, q_3, \dots$, and no more seeds than it has quantiles for can be afforded; at least one of them is enough.
+# For each $S = 2, 3, \dots$ take the smallest whole $n \ge 1$ that makes the interval narrow enough, and return the plan that costs least, as two `int64` tensors of shape `()`: seeds and samples (of each network).
+#
+# *Hint.* A loop over the quantiles; `math.ceil`. Which $S$ must be skipped? Before you run it, guess: if training a network costs as much as 10,000 samples, is it better to train more or to draw more?
+
+
+# %%
+# EXERCISE 14-cheapest_plan (keep this line)
+def cheapest_plan(tau, s, train, draw, half, quantiles):
+    """The cheapest numbers of training seeds and of samples a seed whose interval reaches at most `half` to each side.
+
+    tau: spread by training. s: spread of one sample. train, draw: minutes of a network, and of a sample.
+    half: the half width that is wanted. quantiles: (Q,), Student's for 2, 3, ..., Q + 1 seeds.
+    Returns (seeds, samples), each an int64 tensor ().
+    """
+    ### BEGIN SOLUTION
+    plans = []
+    for S, q in enumerate(quantiles.tolist(), 2):
+        left = S * (half / q) ** 2 - tau**2
+        if left > 0:
+            n = max(1, math.ceil(s**2 / left))
+            plans.append((S * (train + n * draw), S, n))
+    _, S, n = min(plans)
+    return torch.tensor(S), torch.tensor(n)
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+# NBVAL_CHECK_OUTPUT
+check("14-cheapest_plan", cheapest_plan)
+
+# %% [markdown]
+# First the guess: a network that costs as much as 10,000 samples. The table has the smallest $n$ for each $S$, and what it costs.
+
+# %%
+from scipy import stats
+
+student = torch.tensor([stats.t.ppf(0.975, S - 1) for S in range(2, 31)], dtype=torch.float64)
+EXAMPLE = {"tau": 0.2, "s": 6.0, "train": 20.0, "draw": 0.002, "half": 0.5}
+lines = []
+for S in range(2, 9):
+    left = S * (EXAMPLE["half"] / student[S - 2].item()) ** 2 - EXAMPLE["tau"] ** 2
+    n = math.ceil(EXAMPLE["s"] ** 2 / left) if left > 0 else None
+    cost = S * (EXAMPLE["train"] + n * EXAMPLE["draw"]) if n else None
+    lines.append((S, n or "no number is enough", f"{cost:.0f}" if cost else ""))
+show_table(
+    ["training seeds", "samples of each", "minutes"], lines, "half width 0.5, with tau = 0.2 and s = 6"
+)
+best = tuple(map(int, cheapest_plan(*EXAMPLE.values(), student)))
+print(f"the cheapest: {best[0]} networks, {best[1]} samples of each")
+claim("two networks are not enough, however much is drawn from them", lines[0][1] == "no number is enough")
+claim(
+    "your plan is the cheapest line of the table",
+    float(lines[best[0] - 2][2]) == min(float(line[2]) for line in lines if line[2]),
+)
+
+# %% [markdown]
+# The plan for a question of report 1: is the cosine schedule better on Fashion-MNIST? Training costs what the card says, a sample what the study took, and $s$ is known from its jackknife, $s = e\sqrt n$.
+# $\tau$ is not known from one training seed; the cell supposes three values, and computes it from the study where that has several seeds. The margin is what the interval has to resolve.
+
+# %%
+# NBVAL_IGNORE_OUTPUT
+train = (
+    sum(cards[f"fashion-mnist-eps-{name}"]["seconds"] for name in ("linear", "cosine")) / 60
+)  # both networks
+if schedules:
+    two = [schedules.where(data="fashion-mnist", schedule=name, steps=100) for name in ("cosine", "linear")]
+    pair = compared.shares(*two)
+    drawn = sum(row["n"] * row["steps"] for row in schedules.rows)  # evaluations of the whole study
+    per_sample = 2 * 100 * schedules.seconds / drawn / 60  # minutes: two networks, 100 steps each
+    alone = compared.shares(*(rows[:1] for rows in two))
+    spread = (alone.high - alone.low) / 2 / intervals.reach(1.0) * alone.n**0.5
+    supposed = [0.0, 0.02, 0.05]
+    if pair.seeds > 1:
+        each = [compared.shares([a], [b]).value for a, b in seeds.pairs(*two)]
+        spread_of_seeds = torch.tensor(each, dtype=torch.float64).var().item()
+        supposed = [max(0.0, spread_of_seeds - spread**2 / alone.n) ** 0.5]
+    lines = []
+    for tau in supposed:
+        for half in (0.05, 0.025):
+            enough = (student * tau / torch.arange(2, 31) ** 0.5 < half).any()
+            S, n = (
+                map(int, cheapest_plan(tau, spread, train, per_sample, half, student)) if enough else (0, 0)
+            )
+            cost = S * (train + n * per_sample) / 60
+            told_as = (S, n, f"{cost:.1f}") if enough else ("more than 30", "", "")
+            lines.append((f"{tau:.3f}", f"± {half}", *told_as))
+    print(
+        f"two networks: {train:.0f} minutes; a pair of samples: {60 * per_sample:.2f} s; spread of one pair {spread:.2f}"
+    )
+    show_table(
+        [
+            "tau" if pair.seeds > 1 else "tau, supposed",
+            "interval",
+            "training seeds",
+            "samples of each",
+            "hours, one CPU thread",
+        ],
+        lines,
+        "the cheapest plans for 'the cosine schedule is better', recognised share, 100 steps",
+    )
+
+# %% [markdown]
+# Compare with what the report spent: two networks, and 48 samples by eye. The hours in the table are not out of reach of a course project. They are out of reach of one evening.
+
+# %%
+quiz.ask("14-q5")
+
+# %% [markdown]
+# ## 8. Your study
+#
+# Now plan one, run it, and read it. `diffusion-course study NAME` measures a study; `--only SETTING=VALUE,VALUE` takes some of its rows, `--count` the number of samples a row, and `--out` a folder of yours. What can be asked with a minute of a CPU and no download:
+
+# %%
+for name in ("ddim-steps", "guidance", "solvers", "schedules"):
+    study = studies.get(name)
+    columns = {
+        key: sorted({str(row[key]) for row in study.settings if key in row}) for key in study.settings[0]
+    }
+    print(f"{name}: {study.what}")
+    print("   ", "; ".join(f"{key}: {', '.join(v)}" for key, v in columns.items() if 1 < len(v) < 13))
+
+# %% [markdown]
+# `ddim-steps` needs nothing that is not installed: its `exact` rows take a second, those of `mnist-edm` a few seconds each for ten samples. The others measure against MNIST's whole test set, which must be at hand. A row whose network is not there (other training seeds) is left out with a line that
+# says so.
+#
+# An example. The question: with 20 evaluations of the exact denoiser of 1,000 digits, is DDIM nearer to the converged solution on the Karras grid than on uniform times? The number is the mean of ln(error on uniform times / error on the Karras grid), in pairs; a factor of 1.25
+# would matter. Two rows, 24 samples each, one comparison, one run.
+
+# %%
+# NBVAL_IGNORE_OUTPUT
+STUDY = "ddim-steps"
+OPTIONS = ["--only", "denoiser=exact", "--only", "grid=karras,uniform", "--only", "steps=20", "--count", "24"]
+
+
+def run_study(name, options, out):
+    """Measure a part of a study by the course's command, in a process of its own, and read what it wrote."""
+    words = ["study", name, *options, "--out", str(out), "--device", str(course.device)]
+    command = [sys.executable, "-m", "diffusion_course.cli", *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    if done.returncode:
+        raise CourseError(done.stderr.strip().splitlines()[-1])
+    print(done.stdout.strip().splitlines()[-1])
+    return studies.load(name, Path(out))
+
+
+with tempfile.TemporaryDirectory() as folder:
+    mine = run_study(STUDY, OPTIONS, folder)
+print(mine.command, "|", mine.device, "|", mine.version, "|", mine.date)
+found = compared.log_ratios(mine.where(grid="uniform"), mine.where(grid="karras"))
+factor = math.exp(found.value)
+print(f"ln(error on uniform times / error on the Karras grid): {found}; a factor of {factor:.2f}")
+matters = (math.log(1.25), INF)
+print(f"'nearer by a factor of 1.25 at least': {said(found, matters)}")
+if ddim:
+    other = of_ddim(("uniform", 20), ("karras", 20))(ddim)
+    print(f"the same of the network mnist-edm, from the stored table: {other}: {said(other, matters)}")
+
+# %% [markdown]
+# ### Exercise {{14-my_study}}
+#
+# Your turn: another question. Fix question, margin and budget *before* you run anything; then run it with `run_study` in a cell of your own (with `"my-study"` for the folder, it keeps what it measured), compute the number with its interval (`compared.shares`, `compared.distances`, `compared.log_ratios`, `paired_table`), and read it.
+#
+# Write it down as six texts, in a dictionary that `my_study` returns. The check sees only whether every part is there; **a person reads and marks it**, part by part:
+#
+# {{rubric 14-my_study}}
+#
+# Whoever marks it sees this cell's text and not its output, so write the numbers into the text. A study that finds nothing and says why earns all points; a finding without its limits does not.
+
+
+# %%
+# EXERCISE 14-my_study (keep this line)
+def my_study():
+    """A study in six parts, for a person to read. Returns a dictionary: question, plan, budget, record, result, limits -> text."""
+    ### BEGIN SOLUTION
+    return {
+        "question": "With 20 evaluations of the exact denoiser of 1,000 digits, is DDIM nearer to the converged solution on the "
+        "Karras grid than on uniform times? A factor of 1.25 in the error would matter to me; both fixed before the run.",
+        "plan": "The measure is ln(error on uniform times / error on the Karras grid), a mean over samples; the error is the rms per "
+        "pixel to the converged solution from the same noise. Equal: denoiser, 20 evaluations, first noise. Each sample is a pair. One comparison.",
+        "budget": "24 samples, two rows, a few seconds on a CPU. No network is trained, so there are no training seeds. A pilot is the "
+        "stored table, whose errors scatter little; a factor of 1.25 is ln 1.25 = 0.22. It stops after one run, whatever comes out.",
+        "record": "diffusion-course study ddim-steps --only denoiser=exact --only grid=karras,uniform --only steps=20 --count 24; "
+        "course 0.1.0, one CPU, noise seed 0; the code's digest and the date are printed in the cell above.",
+        "result": "ln(uniform / Karras) = 0.85 (0.76 to 0.95), a factor of 2.3, from 24 pairs. The whole interval lies above "
+        "0.22: 'nearer by a factor of 1.25 at least' held up. One comparison, so nothing is corrected.",
+        "limits": "It is about one denoiser, that of 1,000 blurred digits, and about a distance, not about quality. The first 16 noises are "
+        "those of the stored table, which I had seen: no second look. For the network mnist-edm the same table says the reverse, so "
+        "nothing follows for networks. Next: three training seeds of a network, 5 to 50 steps, other noise, with Holm.",
+    }
+    ### END SOLUTION
+
+
+# %% tags=["check"]
+# NBVAL_CHECK_OUTPUT
+check("14-my_study", my_study)
+
+# %% [markdown]
+# ## 9. Where the sources slip
+#
+# The course grew from a handbook chapter, an introduction and the three reports. Each slip that they and public code share is mended in the chapter where its subject is taught. All of them, one line each:
+#
+# | the slip | the right form | where |
+# |---|---|---|
+# | report 1, slides: $\alpha_t$ for the variance that is added | the field writes $\beta_t$ for it, and $\alpha_t = 1 - \beta_t$ | chapter 1, section 2 ("One step") |
+# | handbook: "non-increasing" for $\beta_1 \le \dots \le \beta_T$ | non-decreasing; convergence needs neither | chapter 1, section 9 ("What a schedule must do") |
+# | "take $T = 1000$" and "take $\beta$ up to 0.02", as two choices | one choice: the end of the chain | chapter 1, section 8 ("The end of the chain") |
+# | $L_\text{VLB}$ called a lower bound, of what is not said | upper bound of $-\log p$; $-L_\text{VLB}$ is the lower bound of $\log p$ | chapter 2, section 3 ("The bound, twice") |
+# | the reverse chain's product begun with $p(x_0)$ | with $p(x_T)$: $p(x_0)$ is what it defines | chapter 2, section 2 ("The model") |
+# | step $t = 1$ read from `alpha_bar[t - 2]`, the last entry | $\bar\alpha_0 = 1$ | chapter 2, section 4 ("The posterior of one step") |
+# | public code: pixel probabilities clipped in the decoder, so that a bad model looks better | exact logarithms | chapter 2, section 8 ("The decoder of pixels") |
+# | public code: $\hat x_0$ clipped, and nobody says so | say so; with the cosine schedule it decides | chapter 3, section 10 ("What goes wrong without a message") |
+# | public code: noise added at the last step; $t$ in training, $t + 1$ in sampling | $z = 0$ at $t = 1$; one clock for both | chapter 3, section 10 ("What goes wrong without a message") |
+# | report 1: $\cos\big(\frac\pi2 \frac tT\big)^k$ with $k = 0.008$ | 0.008 is an offset of the angle, no power | chapter 4, section 2 ("The cosine schedule") |
+# | report 1: a sigmoid with its width in steps | a steepness that does not depend on $T$ | chapter 4, section 3 ("The ramps") |
+# | reports 1 and 3: another $T$ with the same betas, or "small images need fewer steps" | rescale: the clock stays, the cut changes | chapter 4, section 5 ("The end of the chain, and T") |
+# | report 1: artefacts counted in 24 to 50 samples | an interval, and the number of samples it needs | chapter 4, section 7 ("Linear against cosine, measured") |
+# | report 3: the losses of two objectives compared | a sum is larger than its first term; compare one measure | chapter 5, section 9 ("A report, read with this chapter") |
+# | public code: the hybrid loss without the factor $T$ beside 0.001 | $0.001\,T$ for a mean over $t$ | chapter 5, section 4 ("The hybrid loss") |
+# | the hybrid loss without its stop-gradient | the bound trains the variance alone | chapter 5, section 4 ("The hybrid loss") |
+# | an average of weights that still remembers its first ones | a warm-up of the average | chapter 5, section 8 ("What an average of weights remembers") |
+# | report 3: a learning rate of 0.004 | forty times that of the paper's code, $10^{-4}$ | chapter 5, section 9 ("A report, read with this chapter") |
+# | handbook: classifier guidance by "Nichol & Dhariwal (2021)" | Dhariwal & Nichol (2021) | chapter 6, section 2 ("Classifier guidance") |
+# | the sign of the guidance difference; $1 + w$ taken for $w$ | $\varepsilon_u + w\,(\varepsilon_c - \varepsilon_u)$, and $w = 1$ means none | chapter 6, section 5 ("Classifier-free guidance") |
+# | $\nabla \log p(y \mid x_t) \propto \varepsilon_c - \varepsilon_u$ | the factor is $-1/\sqrt{1 - \bar\alpha_t}$, and negative | chapter 6, section 5 ("Classifier-free guidance") |
+# | "guidance samples from $p(x)\,p(y \mid x)^w$" | not for $w \ne 0, 1$ | chapter 6, section 7 ("Which distribution do guided samples follow?") |
+# | report 2: DDIM and Euler as two solvers | one solver; what differs is the grid | chapter 7, section 5 ("Eta = 0 is Euler's method") |
+# | DDIM's $\alpha_t$ read as $1 - \beta_t$ | in Song et al. 2021 it is $\bar\alpha_t$ | chapter 7, section 2 ("The family") |
+# | a short sampler whose first time is not $T$, begun with pure noise | begin where the image is gone | chapter 7, section 6 ("Which times?") |
+# | report 2: "the quadratic schedule of $\beta_t$" for DDIM | a quadratic choice of *times* of one schedule | chapter 7, section 6 ("Which times?") |
+# | report 2: "DDIM needs 1000 steps" | 20 to 50 on any sound grid | chapter 9, section 9 ("Does DDIM need 1000 steps?") |
+# | a random number in the place of $g(t)$ | $g(t)$ is given, the noise beside it is random | chapter 8, section 3 ("Noise in continuous time") |
+# | $h\,g\,z$ for $\sqrt h\,g\,z$; $g^2$ of the SDE in the ODE | variances add over steps; the ODE has $\frac12 g^2$ | chapter 8, section 4 ("The way back") |
+# | nats of a density reported as bits of an image | the width of a grey level belongs to it | chapter 8, section 8 ("Find out") |
+# | report 2: $\sqrt{((1+\gamma)\,t)^2 - t^2 \varepsilon}$ | $\sqrt{\hat t^2 - t^2}\;\varepsilon$: the noise belongs outside of the root | chapter 9, section 7 ("Churn") |
+# | report 2: solvers at equal steps | at equal evaluations: 50 steps of Heun are 99 | chapter 9, section 8 ("The table at equal cost") |
+# | report 2: FID of 3,000 samples beside FID of 5,000 | one $n$, with its floor | chapter 10, section 2 ("It is too large") |
+# | report 3: FID 0.35 in 64 features, beside FIDs in 2048 | distances compare within one feature space | chapter 10, section 3 ("The features decide what is seen") |
+# | report 3: the best of six looks | choose on one set of samples, report on another | chapter 10, section 8 ("Case study") |
+# | samples in equal shares beside a floor of real images at random | equal shares in both | chapter 10, section 2 ("It is too large") |
+# | the variance, or another file's number, for the scale of latents | $1/$ std of one's own latents | chapter 12, section 3 ("The scale of latents") |
+# | `scale` for `1 + scale`; a gate that starts at 1 | adaLN-Zero: a block begins as the identity | chapter 12, section 6 ("The noise level moves every layer") |
+# | two networks compared at equal parameters | at equal operations | chapter 12, section 7 ("U-Net or transformer, at equal cost") |
+# | captions dropped with probability $1 - p$ | with $p$, whole captions | chapter 13, section 3 ("Guidance by text") |
+# | all reports: one training run of each | a claim about methods needs several | {{section How to plan a study}} |
+#
+# ## Common slips
+#
+# - "No significant difference", read as "no difference". Hold the interval against a margin.
+# - The margin chosen after the numbers were seen.
+# - A one-seed interval read as a statement about a method.
+# - The most striking of twenty lines reported without the other nineteen.
+# - Samples in the place of seeds: ten thousand samples of one network know nothing of the second.
+# - A study that goes on until $p < 0.05$.
+# - A study that is over when the number is there, and not when it is written down how it can be made again.
+#
+# ## Summary
+#
+# - A claim is a set of differences. An interval inside of it bears it out, outside of it contradicts it, across its end decides nothing.
+# - Counting flaws in a few dozen samples cannot decide any of the questions that the reports asked of it. A judge, pairs and some hundred samples can decide some.
+# - At equal cost, on equal grids, at equal $n$, some of their sentences change; the table says which, from the stored numbers.
+# - Intervals over training seeds are wide. No number of samples replaces a run.
+# - A study is decided before it is run.
+#
+# ## References
+#
+# - *Project 5: diffusion models.* Slides, 14 June 2025 (in Russian). Report 1.
+# - *Report on the project: three solvers of the ODE of a diffusion model.* 21 December 2024 (in Russian). Report 2; tables 1 to 3, sections 1.3, 3.1 and 3.2.
+# - *Report on the generation of Food-101 images.* (In Russian; code: `github.com/Professor322/genai_task`.) Report 3; figures 1 to 3.
+# - Schuirmann (1987). *A comparison of the two one-sided tests procedure and the power approach for assessing the equivalence of average bioavailability.*
+# - Altman, Bland (1995). *Absence of evidence is not evidence of absence.*
+# - Newcombe (1998). *Interval estimation for the difference between independent proportions.* Method 10.
+# - Agresti, Min (2005). *Simple improved confidence intervals for comparing matched proportions.*
+# - McNemar (1947). *Note on the sampling error of the difference between correlated proportions or percentages.*
+# - Holm (1979). *A simple sequentially rejective multiple test procedure.*
+# - Cochran (1977). *Sampling techniques.* Chapter 10.
+# - Nichol, Dhariwal (2021). *Improved denoising diffusion probabilistic models.*
+# - Song, Meng, Ermon (2021). *Denoising diffusion implicit models.* Appendix D.
+# - Karras, Aittala, Aila, Laine (2022). *Elucidating the design space of diffusion-based generative models.* Section 5, table 5.
+
+# %%
+# NBVAL_CHECK_OUTPUT
+check_all()
