@@ -90,7 +90,7 @@
       if (width && formula.querySelector("svg")?.getBoundingClientRect().width > width) formula.classList.add("wide");
     }
     const wide = ".highlight pre, .output, .math, .table-wrapper, .cell_output table";
-    for (const part of document.querySelectorAll(wide)) if (part.scrollWidth > part.clientWidth + 1) part.tabIndex = 0;
+    for (const part of document.querySelectorAll(wide)) if (part.scrollWidth > part.clientWidth) part.tabIndex = 0;
   };
 
   document.addEventListener("DOMContentLoaded", () => {
