@@ -13,7 +13,7 @@ ARGS ?=
 KERNEL = $(BIN)/python -m ipykernel install --sys-prefix --name python3 --display-name 'Python 3 (diffusion course)'
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test quick build clean
+.PHONY: help lab test quick build site clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -41,13 +41,16 @@ quick:  ## the unit tests that take a minute; nothing is installed
 build: $(VENV)/.lab  ## run the chapters and rewrite both editions; ARGS="03" for one chapter
 	@exec $(BIN)/diffusion-course build $(ARGS)
 
+site: $(VENV)/.site  ## the course as web pages without a kernel, in build/site; ARGS="03" for one chapter
+	@exec $(BIN)/diffusion-course site $(ARGS)
+
 clean:  ## remove .venv and what the tools leave behind
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # An environment does not survive being moved: forget the stamps of one that was made for another folder.
 ifneq ($(shell cat $(VENV)/.where 2>/dev/null),$(CURDIR))
-$(shell rm -f $(VENV)/.lab $(VENV)/.test)
+$(shell rm -f $(VENV)/.lab $(VENV)/.site $(VENV)/.test)
 endif
 
 # A stamp is written last, after pip has succeeded: an interrupted install is never taken for a whole one.
@@ -58,10 +61,17 @@ $(VENV)/.lab: pyproject.toml
 	$(KERNEL)
 	@touch $@
 
+$(VENV)/.site: pyproject.toml
+	@sh tools/venv.sh $(VENV) '$(PYTHON)'
+	@TORCH='$(TORCH)' $(BIN)/python tools/torch_build.py $(VENV)
+	$(BIN)/python -m pip install -e '.[lab,site]'
+	$(KERNEL)
+	@touch $(VENV)/.lab $@
+
 $(VENV)/.test: pyproject.toml
 	@sh tools/bubblewrap.sh
 	@sh tools/venv.sh $(VENV) '$(PYTHON)'
 	@TORCH='$(TORCH)' $(BIN)/python tools/torch_build.py $(VENV)
-	$(BIN)/python -m pip install -e '.[lab,eval,test]'
+	$(BIN)/python -m pip install -e '.[lab,eval,site,test]'
 	$(KERNEL)
-	@touch $(VENV)/.lab $@
+	@touch $(VENV)/.lab $(VENV)/.site $@

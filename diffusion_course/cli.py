@@ -1,4 +1,4 @@
-"""The command line: diffusion-course lab | progress | train | sample | fid | study | build | release | grade | doctor.
+"""The command line: diffusion-course lab | progress | train | sample | fid | study | build | site | release | grade | doctor.
 
 A command is a thin function: it turns words into arguments and hands over. Heavy imports stand inside the
 commands, so that `--help` does not wait for torch.
@@ -508,6 +508,25 @@ def build(
         building.build(chapters, root, timeout)
     elif not building.check(chapters, root):
         raise typer.Exit(1)
+
+
+@app.command(rich_help_panel=WRITE, epilog=_examples("site", "site 01 06 --out pages"))
+def site(
+    chapters: Annotated[
+        list[str] | None, typer.Argument(metavar="NN", help="Chapters, by number. [default: all]")
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(help="The folder of the pages: a new one, or an older site.", **PATH)
+    ] = Path("build/site"),
+    root: Annotated[
+        Path | None, typer.Option(help="The checkout that holds solutions/.", show_default=False, **PATH)
+    ] = None,
+    timeout: Annotated[int, typer.Option(help="Seconds that one cell may take.", min=1, max=DAY)] = 600,
+) -> None:
+    """Write the course as web pages that need no kernel and no network. A chapter is run when what it runs has changed."""
+    from .classroom.site import command
+
+    command.build(out, _say, chapters, root, timeout)
 
 
 @app.command(

@@ -108,6 +108,7 @@ def test_a_picture_needs_no_widgets_a_quiz_draft_no_torch_and_a_checkpoint_no_lo
         ("nbformat", {"classroom"}),
         ("jupytext", {"classroom"}),
         ("nbval", {"classroom"}),
+        ("sphinx", {"classroom"}),
     ],
 )
 def test_what_is_heavy_stays_in_its_room(library, rooms):

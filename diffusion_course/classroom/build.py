@@ -30,8 +30,8 @@ def build(wanted: Sequence[str] | None = None, root: Path | None = None, timeout
     wanted: numbers or names of chapters. root: the checkout with solutions/ in it. timeout: seconds per cell.
     Raises CourseError for a source that is malformed or fails, or a notebook above the size limit.
     """
-    root = root or _root()
-    chapters = [read(path) for path in _sources(root, wanted)]  # all of them, before anything is run
+    root = root or home()
+    chapters = chosen_chapters(root, wanted)
     for chapter in chapters:
         solution = edition(chapter, "solutions")
         run = execute(solution, chapter.name, root / "solutions", timeout)
@@ -55,8 +55,8 @@ def check(wanted: Sequence[str] | None = None, root: Path | None = None) -> bool
 
     The student edition must be the same to the byte; of the executed solution everything but its outputs is compared.
     """
-    root = root or _root()
-    chapters = [read(path) for path in _sources(root, wanted)]
+    root = root or home()
+    chapters = chosen_chapters(root, wanted)
     differences = [] if wanted else _strays(root, {chapter.name for chapter in chapters})
     for chapter in chapters:
         for folder in ("notebooks", "solutions"):
@@ -78,10 +78,15 @@ def _overview(root: Path) -> str:
     return overview.document(overview.outlines(edition, names))
 
 
-def _root() -> Path:
+def home() -> Path:
     """The checkout: the working folder if it has solutions/, else the one the package lies in."""
     here = Path.cwd()
     return here if (here / "solutions").is_dir() else Path(__file__).parents[2]
+
+
+def chosen_chapters(root: Path, wanted: Sequence[str] | None) -> list[Chapter]:
+    """The chapters of a checkout (default: all), each read and checked before anything is run. Raises CourseError as `read` does."""
+    return [read(path) for path in _sources(root, wanted)]
 
 
 def _sources(root: Path, wanted: Sequence[str] | None) -> list[Path]:

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,9 +44,12 @@ class Run:
     peak: int
 
 
-def execute(notebook: NotebookNode, name: str, folder: Path, timeout: int) -> Run:
+def execute(
+    notebook: NotebookNode, name: str, folder: Path, timeout: int, told: Mapping[str, str] | None = None
+) -> Run:
     """Run the notebook in place, in `folder`, with at most `timeout` seconds per cell.
 
+    told: environment variables of its kernel, beside those of this process.
     Raises CourseError naming the chapter and the cell when a cell fails, takes too long or kills its kernel.
     """
     manager = AsyncKernelManager(kernel_spec_manager=_ThisPython())
@@ -60,8 +64,9 @@ def execute(notebook: NotebookNode, name: str, folder: Path, timeout: int) -> Ru
     )
     started = time.perf_counter()
     with client.setup_kernel(
-        stderr=subprocess.DEVNULL, env={**os.environ, progress.SWITCH: "off"}
-    ):  # the kernel's own log; a cell's stderr comes as a message
+        env={**os.environ, progress.SWITCH: "off", **(told or {})},
+        stderr=subprocess.DEVNULL,  # the kernel's own log; a cell's stderr comes as a message
+    ):
         for number, cell in enumerate(notebook.cells):
             try:
                 client.execute_cell(cell, number)

@@ -59,13 +59,13 @@ def to_png(picture: Picture, quick: bool = False) -> bytes:
 def shown_width(data: bytes) -> int:
     """How many pixels of an ordinary screen a PNG is wide."""
     image = Image.open(io.BytesIO(data))
-    return round(image.width / _scale(image))
+    return round(image.width / sharpness(image))
 
 
 def plain_png(data: bytes) -> bytes:
     """The picture in few bytes, for readers that know no HTML: the resolution of an ordinary screen, a palette of colours."""
     image = Image.open(io.BytesIO(data))
-    size = (shown_width(data), round(image.height / _scale(image)))
+    size = (shown_width(data), round(image.height / sharpness(image)))
     small = image.convert("RGB").resize(size, Image.Resampling.BOX)
     return _encode(small.quantize(COLOURS, dither=Image.Dither.NONE), 1)
 
@@ -111,13 +111,13 @@ def _drawn(figure: Figure, scale: int) -> Image.Image:
     return Image.open(buffer).convert("RGB")
 
 
-def _scale(image: Image.Image) -> int:
+def sharpness(image: Image.Image) -> int:
     """Picture pixels for a pixel of an ordinary screen, from the resolution that the PNG states."""
     return SHARP if image.info.get("dpi", (0, 0))[0] > 1.5 * DPI else 1
 
 
 def _sharpened(image: Image.Image) -> Image.Image:
-    factor = SHARP // _scale(image)
+    factor = SHARP // sharpness(image)
     size = (image.width * factor, image.height * factor)
     return image.convert("RGB").resize(size, Image.Resampling.NEAREST)
 

@@ -6,6 +6,7 @@ says about it, are sealed there (see its `sealing.py`), so that reading the file
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -16,11 +17,22 @@ import yaml
 from .. import quizzes
 from ..errors import unknown
 from ..quizzes.sealing import is_right, unseal
-from . import access, typeset, widgets
+from . import access, kernelless, typeset, widgets
 
 # ipywidgets gives an option one line of fixed height; a long one would run over the next.
 STYLE = """<style>.diffusion-quiz .widget-radio-box label {
     display: flex; flex-direction: row-reverse; justify-content: flex-end; height: auto; line-height: 1.5 }</style>"""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A question, its options, the letter of the right one, and for each letter the verdicts of a first and of any later answer, as HTML."""
+
+    question: str
+    options: dict[str, str]
+    right: str
+    verdicts: dict[str, list[str]]
+
 
 _tries: dict[str, int] = {}  # wrong answers so far in this kernel, per question
 
@@ -57,7 +69,10 @@ def ask(id: str) -> None:
     rich = [f"{letter}) {typeset.as_html(words)}" for letter, words in texts.items()]
     box = ipywidgets.VBox([question, choice, button, verdict, access.helper(rich)])
     box.add_class(access.BOX)
-    widgets.show(box, text(id), {"text/html": _paragraph(_page(id, entry["question"], rich))})
+    instead: dict[str, Any] = {"text/html": _paragraph(_page(id, entry["question"], rich))}
+    if kernelless.asked():
+        instead[kernelless.QUIZ] = {"id": id}
+    widgets.show(box, text(id), instead)
 
 
 def _page(id: str, question: str, options: list[str]) -> str:
@@ -87,18 +102,37 @@ def ids(chapter: str) -> list[str]:
     return list(_chapter(chapter))
 
 
-def _judge(id: str, letter: str) -> tuple[bool, str]:
-    """Whether the option is right, and the verdict in words."""
+def sheet(id: str) -> Sheet:
+    """All of a question as HTML, for a page that answers without a kernel. Raises CourseError for an unknown one."""
     entry = _question(id)
+    told = {letter: [_verdict(id, letter, tries) for tries in (1, 2)] for letter in entry["options"]}
+    return Sheet(
+        typeset.as_html(entry["question"]),
+        {letter: typeset.as_html(option["text"]) for letter, option in entry["options"].items()},
+        next(letter for letter, verdicts in told.items() if verdicts[0][0]),
+        {letter: [typeset.as_html(words) for _, words in verdicts] for letter, verdicts in told.items()},
+    )
+
+
+def _judge(id: str, letter: str) -> tuple[bool, str]:
+    """Whether the option is right, and the verdict in words; a wrong one is counted."""
     letter = str(letter).strip().lower()
+    right, _ = _verdict(id, letter, 1)
+    if not right:
+        _tries[id] = _tries.get(id, 0) + 1
+    return _verdict(id, letter, _tries.get(id, 0))
+
+
+def _verdict(id: str, letter: str, tries: int) -> tuple[bool, str]:
+    """Whether the option is right, and the verdict in words. tries: how many wrong answers there have been, this one among them."""
+    entry = _question(id)
     if letter not in entry["options"]:
         raise unknown("option", letter, entry["options"])
     comment = unseal(id, entry, letter)
     if is_right(id, entry, letter):
         return True, f"✓ {letter}) is right. {comment}"
-    _tries[id] = _tries.get(id, 0) + 1
     verdict = f"✗ {letter}) is not right. {comment}"
-    if _tries[id] < 2:
+    if tries < 2:
         return False, f"{verdict} Try once more."
     right = next(option for option in entry["options"] if is_right(id, entry, option))
     return False, f"{verdict} The answer is {right}). {unseal(id, entry, right)}"

@@ -21,7 +21,7 @@ from IPython.display import display
 
 from ..errors import CourseError
 from ..figures.pictures import Picture, as_html, join, plain_png, shown_width, to_png
-from . import access
+from . import access, kernelless
 from .controls import LAYOUT, Spec, make, shown, summary, words
 
 SLOW = 0.25  # seconds; a drawing slower than this is redrawn when the slider is let go, not while it moves
@@ -46,7 +46,7 @@ class Live:
         matters: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self.draw, self.controls, self.description = draw, dict(controls), description
-        self.labels, self.matters = dict(labels or {}), dict(matters or {})
+        self.labels, self.matters, self.fresh = dict(labels or {}), dict(matters or {}), fresh
         started = time.perf_counter()
         first = to_png(draw(**self.values()), quick=True)  # an error here fails the cell, as it should
         self.slow = time.perf_counter() - started > SLOW
@@ -98,9 +98,10 @@ class Live:
 
     def told(self, setting: Mapping[str, Any]) -> str:
         """A setting in words, without what changes nothing in it."""
-        return _setting({k: v for k, v in setting.items() if self._acts(k, setting)}, self.labels)
+        return _setting({k: v for k, v in setting.items() if self.acts(k, setting)}, self.labels)
 
-    def _acts(self, name: str, setting: Mapping[str, Any]) -> bool:
+    def acts(self, name: str, setting: Mapping[str, Any]) -> bool:
+        """Whether a control changes anything in a setting."""
         return all(
             setting[other] in (wanted if isinstance(wanted, list) else [wanted])
             for other, wanted in self.matters.get(name, {}).items()
@@ -108,7 +109,7 @@ class Live:
 
     def _enable(self) -> None:
         for name in self.matters:
-            self.controls[name].disabled = not self._acts(name, self.values())
+            self.controls[name].disabled = not self.acts(name, self.values())
 
     def _show(self, draw: Callable[..., Picture], note: str = "", **more: Any) -> None:
         try:
@@ -212,20 +213,24 @@ def player(
             f"captions: want one distinct caption per frame, got {len(captions)} for {len(frames)} frames"
         )
     ready = {c: to_png(frame, quick=True) for c, frame in zip(captions, frames, strict=True)}
-    slider = ipywidgets.SelectionSlider(options=list(captions), description="frame", layout=LAYOUT)
+    slider = ipywidgets.SelectionSlider(
+        options=[(caption, caption) for caption in captions], description="frame", layout=LAYOUT
+    )
     live = Live(lambda frame: ready[frame], {"frame": slider}, description)
     play = ipywidgets.Play(min=0, max=len(ready) - 1, interval=interval)
     ipywidgets.jslink((play, "value"), (slider, "index"))
     live.box.children = (play, *live.box.children)
     kept = [captions[k] for k in sorted({0, len(ready) // 2, len(ready) - 1})]
     text = f"Live in a running notebook: a film of {len(ready)} frames."
-    _show(live, [{"frame": caption} for caption in kept], [ready[caption] for caption in kept], text)
+    _show(
+        live, [{"frame": caption} for caption in kept], [ready[caption] for caption in kept], text, interval
+    )
 
 
-def show(widget: ipywidgets.DOMWidget, text: str, instead: Mapping[str, str | bytes] | None = None) -> None:
+def show(widget: ipywidgets.DOMWidget, text: str, instead: Mapping[str, Any] | None = None) -> None:
     """Show a widget, and in its place a fixed text where no widgets live. Without IPython, print the text.
 
-    instead: MIME type -> data of what stands for it where more than text can be shown.
+    instead: MIME type -> what stands for it where more than text can be shown.
     """
     if get_ipython() is None:
         print(text)
@@ -235,17 +240,25 @@ def show(widget: ipywidgets.DOMWidget, text: str, instead: Mapping[str, str | by
     display(data, raw=True)
 
 
-def _show(live: Live, settings: Sequence[Mapping[str, Any]], pictures: Sequence[bytes], text: str) -> None:
-    """The live part, and the settings side by side in its place."""
+def _show(
+    live: Live,
+    settings: Sequence[Mapping[str, Any]],
+    pictures: Sequence[bytes],
+    text: str,
+    interval: int | None = None,
+) -> None:
+    """The live part, and the settings side by side in its place. interval: milliseconds a frame, of a film."""
     captions = [live.told(setting) for setting in settings]
     alt = f"{live.description}: {'; '.join(captions)}."
     page = join(captions, pictures)
     plain = plain_png(page)
     note = f'<div style="font-size: 0.9em; opacity: 0.75">{html.escape(text)}</div>'
-    instead: dict[str, str | bytes] = {
+    instead: dict[str, Any] = {
         "text/html": as_html(page if len(page) <= LARGE else plain, alt) + note,
         "image/png": plain,
     }
+    if kernelless.asked():
+        instead[kernelless.SLIDER] = kernelless.slider(live, settings, interval)
     show(live.box, f"{alt}\n{text}", instead)
 
 

@@ -64,6 +64,21 @@ def test_the_button_says_what_the_function_says(monkeypatch):
 
 
 @pytest.mark.usefixtures("question")
+def test_a_sheet_says_of_every_option_what_the_function_says(capsys):
+    sheet = quiz.sheet("77-q1")
+    assert (sheet.question, sheet.options, sheet.right) == (
+        "How much is 1 + 1?".replace(" + ", "\u00a0+\u00a0"),
+        {"a": "1", "b": "2", "c": "3"},
+        "b",
+    )
+    assert [answer(capsys, letter).strip() for letter in "ac"] == [
+        sheet.verdicts["a"][0],
+        sheet.verdicts["c"][1],
+    ]
+    assert sheet.verdicts["b"] == [answer(capsys, "b").strip()] * 2
+
+
+@pytest.mark.usefixtures("question")
 def test_unknown_questions_and_options_are_one_clear_line():
     with pytest.raises(CourseError, match="unknown question '77-q2': did you mean '77-q1'"):
         quiz.ask("77-q2")
