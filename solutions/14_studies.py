@@ -73,7 +73,7 @@ INF = math.inf
 # $-m < \delta < m$ with a *margin* $m$, the largest difference that does not matter. So a claim is an open interval $C = (c, d)$,
 # and a measurement is a closed one, $[l, h]$, that holds $\delta$ in 95 of 100 repetitions. There are three cases:
 #
-# $$\text{verdict} = \begin{cases} \phantom{-}1 \ (\textit{held up}) & c < l \text{ and } h < d: \text{ the whole interval lies inside of the claim} \\ -1 \ (\textit{did not}) & h \le c \text{ or } l \ge d: \text{ the whole interval lies outside of it} \\ \phantom{-}0 \ (\textit{cannot be said}) & \text{else} \end{cases}$$
+# $$\text{verdict} = \begin{cases} 1 \ (\textit{held up}) & c < l \text{ and } h < d: \text{ the whole interval lies inside of the claim} \\ -1 \ (\textit{did not}) & h \le c \text{ or } l \ge d: \text{ the whole interval lies outside of it} \\ 0 \ (\textit{cannot be said}) & \text{else} \end{cases}$$
 #
 # The claim's ends do not belong to the claim: a difference of exactly 0 is no gain. (For "alike" this is an
 # equivalence test, Schuirmann 1987, at 2.5 % to each side.) Two slips are so common that they have a literature. *Not significant* is not *equal*: an
