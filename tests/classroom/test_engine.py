@@ -503,7 +503,7 @@ def test_check_all_prints_the_points_of_the_chapters_seen(monkeypatch, capsys):
     check_all()
     assert "No exercise has been checked yet" in capsys.readouterr().out
     monkeypatch.setattr(
-        checks, "CHECKS", {"00-scale": SCALE, "00-pair": PAIR, "00-third": PAIR, "09-far": PAIR}
+        checks, "TASKS", {"00-scale": SCALE, "00-pair": PAIR, "00-third": PAIR, "09-far": PAIR}
     )
     check("00-scale", scale)
     with pytest.raises(CheckFailed):
@@ -521,7 +521,7 @@ def test_check_all_prints_the_points_of_the_chapters_seen(monkeypatch, capsys):
 
 def test_check_all_of_an_edition_lists_exactly_its_exercises(monkeypatch, capsys):
     table = {"00-scale": SCALE, "00-pair": PAIR, "00-third": PAIR, "09-far": PAIR}
-    monkeypatch.setattr(checks, "CHECKS", table)
+    monkeypatch.setattr(checks, "TASKS", table)
     monkeypatch.setattr(checks, "_found", {})
     monkeypatch.setattr(checks, "_worth", {})
     check("00-scale", scale, points=3)
