@@ -232,9 +232,9 @@ def _apart(xs: Array, names: list[str]) -> bool:
 
 
 def _name_between(axis: Axis) -> None:
-    """Where the powers of ten on a logarithmic axis are few, numbers between them are named as well."""
-    low, high = axis.get_view_interval()
-    if high / low < 30:
+    """Where a logarithmic axis holds one power of ten or none, numbers between them are named as well."""
+    low, high = np.log10(axis.get_view_interval())
+    if np.floor(high) <= np.ceil(low):
         axis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
         axis.set_major_formatter("{x:g}")
 
