@@ -1495,7 +1495,8 @@ check("14-my_study", my_study)
 # | two networks compared at equal parameters | at equal operations | chapter 12, section 7 ("U-Net or transformer, at equal cost") |
 # | captions dropped with probability $1 - p$ | with $p$, whole captions | chapter 13, section 3 ("Guidance by text") |
 # | all reports: one training run of each | a claim about methods needs several | {{section How to plan a study}} |
-#
+
+# %% [markdown]
 # ## Common slips
 #
 # - "No significant difference", read as "no difference". Hold the interval against a margin.

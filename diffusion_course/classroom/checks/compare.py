@@ -13,6 +13,7 @@ from .toy_steps import Each
 
 MOST_WRITTEN = 24  # integers of an input that are written out
 MOST_TIMES = 4
+LARGEST = 10**6  # entries of a result that is compared with another one of the same answer
 
 
 class Kind(Enum):

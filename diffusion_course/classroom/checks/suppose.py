@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from .call import fresh
-from .compare import alike, dense, is_tensor, plain
+from .compare import LARGEST, alike, dense, is_tensor, plain
 from .data import Check
 
 LEAST_EVIDENCE = 8  # wrong entries of whole numbers or labels, which many changes explain by chance
@@ -102,7 +102,9 @@ def supposition(
 
 def _zero(got: object) -> bool:
     """Is it 0 everywhere? Many causes have that effect, and that it is 0 is told."""
-    return is_tensor(got) and dense(told := plain(got)) and told.numel() > 1 and not bool(told.any())
+    return (
+        is_tensor(got) and dense(told := plain(got)) and 1 < told.numel() <= LARGEST and not bool(told.any())
+    )
 
 
 def _floating(want: object) -> bool:

@@ -7,13 +7,11 @@ import torch
 from torch import Tensor
 
 from .call import call, fresh
-from .compare import alike, is_tensor, plain
+from .compare import LARGEST, alike, is_tensor, plain
 from .data import Check
 from .diagnose import Trial
 from .faults import wanted
 from .made_of import SINGLE
-
-LARGEST = 10**6  # entries of a result that is compared with another one of the same answer
 
 
 def trace(check: Check, answer: Callable, trial: Trial) -> str:

@@ -47,7 +47,9 @@ class Submission:
     page: str = ""
     lms_id: str = ""
     touched: bool = False
-    handed_in: times.HandedIn = times.UNKNOWN
+    handed_in: times.HandedIn = field(
+        default=times.UNKNOWN, compare=False
+    )  # of the same file in a folder and a zip it differs
 
     @property
     def problem(self) -> str:
