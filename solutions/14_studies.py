@@ -174,6 +174,13 @@ def said(found, ends):
     return {1: "held up", -1: "did not hold up", 0: "cannot be said"}[int(verdict(*four))]
 
 
+def tell(count):
+    """Print the last claims: what each says, its number, and its verdict."""
+    for one in claims[-count:]:
+        found = f" {one['found']}" if one["found"] else ""
+        print(f"{one['says']}: {one['number']}{found}: {said(one['found'], one['ends'])}")
+
+
 def cell(value, digits=3):
     """A mean of several seeds, or of one, with its interval."""
     if value is None:
@@ -416,8 +423,7 @@ hold(
     of_steps("fashion-mnist", 1000, 500),
     FIND_STEPS,
 )
-for one in claims[-4:]:
-    print(f"{one['says']}: {one['number']} {one['found'] or ''}: {said(one['found'], one['ends'])}")
+tell(4)
 
 # %% [markdown]
 # A word on the loss. It is the mean over $t = 1 \dots T$ of another set of noise levels for each $T$. On one curve of $t/T$ these are the same levels, more finely
@@ -465,8 +471,7 @@ hold(
     of_schedules("fashion-mnist"),
     FIND_SCHEDULES,
 )
-for one in claims[-2:]:
-    print(f"{one['says']}: {one['number']} {one['found'] or ''}: {said(one['found'], one['ends'])}")
+tell(2)
 
 # %% [markdown]
 # ### Guidance
@@ -510,8 +515,7 @@ hold(
     of_scales("fashion-mnist"),
     FIND_GUIDANCE,
 )
-for one in claims[-2:]:
-    print(f"{one['says']}: {one['number']} {one['found'] or ''}: {said(one['found'], one['ends'])}")
+tell(2)
 
 # %% [markdown]
 # Why could the eye miss on clothes what the judge counts? A shirt that could as well be a pullover has no artefact, and only a judge that knows which was
@@ -771,8 +775,7 @@ hold(
     of_solvers(("euler", "quadratic", 40), ("euler", "karras", 40)),
     FIND_SOLVERS,
 )
-for one in claims[-4:]:
-    print(f"{one['says']}: {one['number']} {one['found'] or ''}: {said(one['found'], one['ends'])}")
+tell(4)
 
 # %% [markdown]
 # ### Does DDIM need 1000 steps?
@@ -964,8 +967,7 @@ hold(
     None,
     "no study here: it needs several looks at several runs of each",
 )
-for one in claims[-3:]:
-    print(f"{one['says']}: {one['number']} {one['found'] or ''}: {said(one['found'], one['ends'])}")
+tell(3)
 
 # %% [markdown]
 # What the hybrid loss is *for* is the bound, and steps that are few: by its stop-gradient $L_\text{simple}$ alone trains the mean of a step (chapter 5, section 4 ("The hybrid loss")).

@@ -4,9 +4,9 @@ import ast
 from collections.abc import Iterable, Iterator, Sequence
 
 # What of a tensor does not depend on its values.
-FORM = frozenset("shape ndim dtype device size dim numel is_cuda".split())  # noqa: SIM905  a row of names reads better
-LIKE = frozenset("len isinstance type zeros_like ones_like empty_like rand_like randn_like".split())  # noqa: SIM905
-AS = frozenset("type_as expand_as view_as reshape_as".split())  # noqa: SIM905
+FORM = {"shape", "ndim", "dtype", "device", "size", "dim", "numel", "is_cuda"}
+LIKE = {"len", "isinstance", "type", "zeros_like", "ones_like", "empty_like", "rand_like", "randn_like"}
+AS = {"type_as", "expand_as", "view_as", "reshape_as"}
 
 
 class Unclear(Exception):
