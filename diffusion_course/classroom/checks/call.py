@@ -56,7 +56,10 @@ def call(function: Callable, args: Sequence) -> Outcome:
         for i, (old, new, recorded) in enumerate(zip(before, args, recording, strict=True))
         if not _same(old, new) or (isinstance(new, Tensor) and new.requires_grad != recorded)
     ]
-    graded = [i for i, arg in enumerate(args) if isinstance(arg, Tensor) and arg.grad is not None]
+    leaves = [
+        i for i, arg in enumerate(args) if isinstance(arg, Tensor) and arg.is_leaf
+    ]  # others have no .grad
+    graded = [i for i in leaves if args[i].grad is not None]
     spoiled = [i for i, arg in enumerate(args) if isinstance(arg, Toy) and arg.spoiled]
     evaluated = {i: arg.evaluated for i, arg in enumerate(args) if isinstance(arg, Toy)}
     shown = {i: arg.shown for i, arg in enumerate(args) if isinstance(arg, Toy)}

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -23,9 +24,12 @@ MARK = "dc-left-by-a-fork"  # in the command line of what a run starts
 @pytest.fixture(scope="module")
 def scratch():
     """The folder of a batch, with its fork server."""
+    # A shell that starts the tests with & has them ignore Ctrl-C, and a run that is started inherits that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with folders.scratch() as folder:
         yield str(folder)
         forks.stop()
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture
