@@ -196,3 +196,10 @@ def test_a_faulty_file_is_one_line_before_anything_runs(tmp_path, graded_into, a
         assert told in said
         assert said.count("\n") == 1
     assert asked.seen == []
+
+
+def test_part_of_the_points_by_hand_is_no_failure(desk, tmp_path):
+    desk(HAND)
+    row = next(line for line in page(tmp_path, "bob").splitlines() if "marked by a person" in line)
+    assert "state wrong" not in row
+    assert "state none" in row
