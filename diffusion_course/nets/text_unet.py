@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from ..captions import WORDS
 from ..errors import CourseError
 from ..shapes import check_batch
+from .attention import attend
 from .text_encoder import TextEncoder
 from .unet import Attention, Block, UNet, norm, zero
 
@@ -85,5 +86,5 @@ class AttentionToWords(nn.Module):
         B, C, H, W = x.shape
         q = self.query(self.norm(x)).reshape(B, self.heads, C // self.heads, H * W).transpose(-1, -2)
         kv = self.key_value(words).reshape(B, -1, 2, self.heads, C // self.heads).permute(2, 0, 3, 1, 4)
-        h = F.scaled_dot_product_attention(q, kv[0], kv[1])  # (B, heads, H*W, C/heads)
+        h = attend(q, kv[0], kv[1])  # (B, heads, H*W, C/heads)
         return x + self.out(h.transpose(-1, -2).reshape(B, C, H, W))

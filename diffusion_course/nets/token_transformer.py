@@ -6,10 +6,10 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ..errors import CourseError, check_integer
 from ..shapes import per_row
+from .attention import attend
 from .embedding import Labelled
 
 
@@ -116,9 +116,7 @@ class Block(nn.Module):
     def forward(self, h: Tensor, angle: Tensor) -> Tensor:
         qkv = self.qkv(self.norm1(h)).unflatten(-1, (3, self.heads, -1))  # (B, L, 3, heads, width / heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # (B, heads, L, width / heads) each
-        among = (
-            F.scaled_dot_product_attention(turned(q, angle), turned(k, angle), v).transpose(1, 2).flatten(2)
-        )
+        among = attend(turned(q, angle), turned(k, angle), v).transpose(1, 2).flatten(2)
         h = h + self.dropout(self.out(among))
         return h + self.dropout(self.mlp(self.norm2(h)))
 

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from ..errors import CourseError, check_integer
 from ..shapes import check_batch
+from .attention import attend
 from .embedding import Conditioning, Labelled
 
 Layer = TypeVar("Layer", nn.Conv2d, nn.Linear)
@@ -151,7 +152,7 @@ class Attention(nn.Module):
         B, C, H, W = x.shape
         qkv = self.qkv(self.norm(x)).reshape(B, 3, self.heads, C // self.heads, H * W)
         q, k, v = qkv.transpose(-1, -2).unbind(1)  # (B, heads, H*W, C/heads)
-        h = F.scaled_dot_product_attention(q, k, v)
+        h = attend(q, k, v)
         return x + self.out(h.transpose(-1, -2).reshape(B, C, H, W))
 
 
