@@ -20,6 +20,7 @@ from ..errors import CourseError, unknown
 from ..files import write_text
 from . import handout, points_file, variants
 from .adapt import adapt, worth
+from .desk import shares
 from .ids import chapter_of, chosen
 from .wording import in_points
 
@@ -59,12 +60,14 @@ def release(
     drawn = variants.draw(variant, every)
     said = variants.terms(drawn, marks, every)
     files = {}
+    made: dict[str, handout.Exercise] = {}
     for name, exercises in new.items():
         base = variants.vary(_solved(name) if nbgrader else handout.read(chapter_of(name)), drawn)
         terms = {e: said[e] for e in exercises if e in said}
-        files[f"source/{name}/{name}.ipynb" if nbgrader else f"{name}.ipynb"] = _file(
-            adapt(base, exercises, terms)
-        )
+        notebook = adapt(base, exercises, terms)
+        made |= handout.exercises(notebook)
+        files[f"source/{name}/{name}.ipynb" if nbgrader else f"{name}.ipynb"] = _file(notebook)
+    shares.resolved(told.shares, made)  # what `grade` would refuse is refused before students have the notebooks
     _write(out, {LIST: _listing(new, sorted(set(hide)), drawn, files), **files})
     for name, exercises in new.items():
         say(f"{name}: {len(exercises)} exercises, {in_points(sum(exercises.values()))}")

@@ -39,15 +39,23 @@ def resolved(
 
 
 def _hint(exercise: str, piece: str, hints: list[str]) -> str:
-    named = [hint for hint in hints if piece.casefold() in hint.casefold()]
+    """The one hint that is the piece, or begins with it, or has it: hints of two mistakes hold those of each, and come last."""
+    word = piece.casefold()
+    named = (
+        [hint for hint in hints if hint.casefold() == word]
+        or [hint for hint in hints if hint.casefold().startswith(word)]
+        or [hint for hint in hints if word in hint.casefold()]
+    )
     if not named:
         short = {hint[: max(len(piece), 20)]: hint for hint in hints}
         raise CourseError(
-            f"--points: {exercise}: no mistake has {piece!r} in its hint{nearest(piece, short)}"
+            f"--points: {exercise}: no mistake has {piece!r} in its hint{nearest(piece, short)}; "
+            f"`diffusion-course mistakes {exercise}` lists them"
         )
     if len(named) > 1:
         raise CourseError(
-            f"--points: {exercise}: {piece!r} is in the hints of {len(named)} mistakes; write more of the one that is meant"
+            f"--points: {exercise}: {piece!r} is in the hints of {len(named)} mistakes, as in {named[0]!r} and {named[1]!r}; "
+            "write the beginning of the one that is meant"
         )
     return named[0]
 

@@ -29,11 +29,21 @@ def test_a_piece_of_a_hint_names_the_mistake():
     assert shares.resolved({}, FIRST) == shares.resolved({"03-eps_loss": {"a sum": 1}}, FIRST) == {}
 
 
+def test_every_mistake_can_be_named_by_its_whole_hint_and_one_by_its_beginning():
+    """Hints of two mistakes at once hold the hints of both."""
+    third = handout.exercises(handout.read("03"))
+    for exercise in third:
+        for mutant in CHECKS[exercise].mutants:
+            assert shares.resolved({exercise: {mutant.hint: 1}}, third) == {exercise: {mutant.hint: 1}}
+    (hint,) = shares.resolved({"03-eps_loss": {"a sum: take the mean": 2}}, third)["03-eps_loss"]
+    assert hint.startswith("a sum: take the mean over all entries")
+
+
 @pytest.mark.parametrize(
     ("exercise", "told", "message"),
     [
         ("01-snr", {HINT[:9] + "zzzzzz": 1}, rf"no mistake has .* in its hint: did you mean '{HINT[:9]}"),
-        ("01-snr", {"a": 1}, r"'a' is in the hints of \d+ mistakes; write more"),
+        ("01-snr", {"a": 1}, r"'a' is in the hints of \d+ mistakes, as in '.*' and '.*'; write the beginning"),
         ("01-snr", {HINT: 2}, "2 points for .*, want fewer than its 2"),
         ("01-snr", {HINT: 1, HINT[:-1]: 1}, "two of its shares are of one mistake"),
     ],
