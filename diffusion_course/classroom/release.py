@@ -67,7 +67,9 @@ def release(
         notebook = adapt(base, exercises, terms)
         made |= handout.exercises(notebook)
         files[f"source/{name}/{name}.ipynb" if nbgrader else f"{name}.ipynb"] = _file(notebook)
-    shares.resolved(told.shares, made)  # what `grade` would refuse is refused before students have the notebooks
+    shares.resolved(
+        told.shares, made
+    )  # what `grade` would refuse is refused before students have the notebooks
     _write(out, {LIST: _listing(new, sorted(set(hide)), drawn, files), **files})
     for name, exercises in new.items():
         say(f"{name}: {len(exercises)} exercises, {in_points(sum(exercises.values()))}")

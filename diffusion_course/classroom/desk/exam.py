@@ -54,7 +54,7 @@ def number(value: float) -> str:
 
 def drawn(draw: Random, low: float, high: float, digits: int = 2) -> float:
     """A number with so many decimals."""
-    return round(draw.uniform(low, high), digits)
+    return round(draw.uniform(low, high), digits) + 0.0  # no -0.0
 
 
 def root(value: float) -> float:

@@ -2,6 +2,9 @@
 
 import ast
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from .in_place import base, called, changed_by, made, stored
 
 # What of a tensor does not depend on its values.
 FORM = {"shape", "ndim", "dtype", "device", "size", "dim", "numel", "is_cuda"}
@@ -10,7 +13,15 @@ AS = {"type_as", "expand_as", "view_as", "reshape_as"}
 
 
 class Unclear(Exception):
-    """What would happen cannot be read off: another branch might be taken."""
+    """What would happen cannot be read off: another branch might be taken, or what changes has another name, too."""
+
+
+@dataclass(frozen=True)
+class _Found:
+    """lines: those that would compute something else. changed: names of what would become something else in place."""
+
+    lines: set[int] = field(default_factory=set)
+    changed: set[str] = field(default_factory=set)
 
 
 def function(source: str, name: str) -> ast.FunctionDef | None:
@@ -33,12 +44,14 @@ def lines(definition: ast.FunctionDef) -> frozenset[int]:
 
 def reached(definition: ast.FunctionDef, argument: str) -> frozenset[int]:
     """The lines that would compute something else. Raises Unclear."""
-    found: set[int] = set()
+    found = _Found()
     _follow(definition.body, {argument}, found, straight=True)
-    return frozenset(line - definition.lineno + 1 for line in found)
+    if not found.changed <= made(definition):
+        raise Unclear  # a network's weights, or a part of an argument: other names may lead to it
+    return frozenset(line - definition.lineno + 1 for line in found.lines)
 
 
-def _follow(body: Sequence[ast.stmt], held: set[str], found: set[int], straight: bool) -> None:
+def _follow(body: Sequence[ast.stmt], held: set[str], found: _Found, straight: bool) -> None:
     """held: names whose values would be other ones; it changes. straight: does each line here run exactly once?"""
     for one in body:
         if isinstance(one, ast.For):
@@ -64,8 +77,12 @@ def _follow(body: Sequence[ast.stmt], held: set[str], found: set[int], straight:
             _assign(one, [one.target], one, held, found, straight=False)
         elif isinstance(one, ast.Return | ast.Expr):
             if one.value and _read(one.value) & held:
-                found.add(one.lineno)
-                held |= _changed(one.value)
+                found.lines.add(one.lineno)
+                changed = changed_by(one.value)
+                if isinstance(one, ast.Expr) and not changed and not _prints(one.value):
+                    raise Unclear  # it is called for something else than its result: loss.backward()
+                held |= changed
+                found.changed.update(changed)
         elif not isinstance(
             one, ast.Pass | ast.Import | ast.ImportFrom | ast.Assert | ast.Break | ast.Continue
         ):
@@ -77,18 +94,18 @@ def _assign(
     targets: Iterable[ast.expr],
     value: ast.AST,
     held: set[str],
-    found: set[int],
+    found: _Found,
     straight: bool,
 ) -> None:
-    whole = {
-        n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
-    }
-    parts = {base for t in targets for part in _parts(t) if (base := _base(part))}
+    whole = {name for t in targets for name in stored(t)}
+    parts = {name for t in targets for part in _parts(t) if (name := base(part))}
     inner = {name for t in targets for part in _parts(t) for name in _read(part)} - parts
     extra = {one.target.id} if isinstance(one, ast.AugAssign) and isinstance(one.target, ast.Name) else set()
     if (_read(value) | inner | extra) & held:
-        found.add(one.lineno)
-        held |= whole | parts | _changed(value)
+        changed = parts | extra | changed_by(value)
+        found.lines.add(one.lineno)
+        found.changed.update(changed)
+        held |= whole | changed
     elif straight:
         held -= whole
 
@@ -98,21 +115,8 @@ def _parts(target: ast.expr) -> Iterator[ast.expr]:
     return (n for n in ast.walk(target) if isinstance(n, ast.Subscript | ast.Attribute))
 
 
-def _base(node: ast.AST) -> str:
-    while isinstance(node, ast.Subscript | ast.Attribute):
-        node = node.value
-    return node.id if isinstance(node, ast.Name) else ""
-
-
-def _changed(value: ast.AST) -> set[str]:
-    """Names that a call may change in place: x.add_(y), found.append(y)."""
-    calls = (n for n in ast.walk(value) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute))
-    return {base for call in calls if _changes(call) and (base := _base(call.func))}
-
-
-def _changes(call: ast.Call) -> bool:
-    assert isinstance(call.func, ast.Attribute)
-    return call.func.attr.endswith("_") or call.func.attr in ("append", "extend", "insert", "update")
+def _prints(value: ast.expr) -> bool:
+    return isinstance(value, ast.Constant) or (isinstance(value, ast.Call) and called(value) == "print")
 
 
 def _read(node: ast.AST) -> set[str]:
@@ -122,9 +126,9 @@ def _read(node: ast.AST) -> set[str]:
     if isinstance(node, ast.Attribute) and node.attr in FORM:
         return set()
     if isinstance(node, ast.Call):
-        called = node.func.attr if isinstance(node.func, ast.Attribute) else _base(node.func)
-        if called in LIKE:
+        name = called(node)
+        if name in LIKE:
             return set().union(*map(_read, [*node.args[1:], *node.keywords]))
-        if called in AS:
+        if name in AS:
             return _read(node.func)
     return set().union(*map(_read, ast.iter_child_nodes(node)))

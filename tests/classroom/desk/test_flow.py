@@ -15,7 +15,7 @@ CASES = {
         {"a": set(), "b": {5}},
     ),
     "in place": (
-        "def f(a, b):\n    x = b\n    x.add_(a)\n    y = []\n    y.append(a)\n    return x, y",
+        "def f(a, b):\n    x = b.clone()\n    x.add_(a)\n    y = []\n    y.append(a)\n    return x, y",
         {"a": {3, 5, 6}, "b": {2, 3, 6}},
     ),
     "a part": (
@@ -56,11 +56,32 @@ def test_what_an_argument_reaches(name):
         "while a:\n        a = a - 1",
         "try:\n        b = a\n    except E:\n        pass",
         "def g():\n        return a",
+        "loss = a * b\n    loss.backward()\n    b.step()",
+        "for g in b.groups:\n        g['lr'] = a\n    b.step()",
+        "torch.nn.utils.clip_grad_norm_(b.parameters(), a)\n    b.step()",
+        "x = b\n    x.add_(a)",
+        "x, y = b, 0\n    x += a",
+        "b[0] = a",
+        "b.view(-1).mul_(a)",
+        "g(a)",
     ],
 )
 def test_what_cannot_be_read_off_is_unclear(body):
+    """Another branch, or a change of something to which other names lead: the weights, the optimiser, an argument."""
     with pytest.raises(flow.Unclear):
         flow.reached(flow.function(f"def f(a, b):\n    {body}\n    return b", "f"), "a")
+
+
+@pytest.mark.parametrize(
+    ("body", "lines"),
+    [
+        ("x = b.clone().mul_(a)\n    return x", {2, 3}),
+        ("x = a.detach().requires_grad_()\n    return x", {2, 3}),
+        ("x = []\n    x += [a]\n    print(a)\n    return x", {3, 4, 5}),
+    ],
+)
+def test_what_a_function_made_itself_may_change(body, lines):
+    assert flow.reached(flow.function(f"def f(a, b):\n    {body}", "f"), "a") == lines
 
 
 def test_the_last_definition_counts_and_what_is_no_python_has_none():

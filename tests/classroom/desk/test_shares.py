@@ -43,7 +43,11 @@ def test_every_mistake_can_be_named_by_its_whole_hint_and_one_by_its_beginning()
     ("exercise", "told", "message"),
     [
         ("01-snr", {HINT[:9] + "zzzzzz": 1}, rf"no mistake has .* in its hint: did you mean '{HINT[:9]}"),
-        ("01-snr", {"a": 1}, r"'a' is in the hints of \d+ mistakes, as in '.*' and '.*'; write the beginning"),
+        (
+            "01-snr",
+            {"a": 1},
+            r"'a' is in the hints of \d+ mistakes, as in '.*' and '.*'; write the beginning",
+        ),
         ("01-snr", {HINT: 2}, "2 points for .*, want fewer than its 2"),
         ("01-snr", {HINT: 1, HINT[:-1]: 1}, "two of its shares are of one mistake"),
     ],
