@@ -39,10 +39,11 @@ def _by_roster(one: Held, person: Person, places: list[Parts], roster: Roster | 
     if row is None and one.entry.covers:
         rows = {found.student: found for p in one.entry.covers if (found := roster.match([p]))}
         row = next(iter(rows.values())) if len(rows) == 1 else None
-    if row is None:
+    student = row.student if row else roster.of_id(person.lms_id)
+    if not student:
         return person
-    number = roster.students[row.student][1] or person.lms_id
-    return Person(("roster", row.student), row.student, row.student, number)
+    number = roster.students[student][1] or person.lms_id
+    return Person(("roster", student), student, student, number)
 
 
 def _places(one: Held, intake: Intake) -> list[Parts]:

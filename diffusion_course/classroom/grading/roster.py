@@ -39,6 +39,12 @@ class Roster:
         around = [normal(place[:length]) for place in places for length in range(len(place), 0, -1)]
         return next((self.files[p] for p in sorted(around, key=len, reverse=True) if p in self.files), None)
 
+    def of_id(self, number: str) -> str:
+        """The student who has this number of the LMS, e.g. "canvas:4711", or bare; "" where nobody has, or several have."""
+        same = (number, number.partition(":")[2])
+        found = [student for student, (_, known) in self.students.items() if known and known in same]
+        return found[0] if len(found) == 1 else ""
+
     def unmatched(self, places: Iterable[Parts]) -> list[Row]:
         """The rows that name nothing which is there."""
         there = {normal(place[:length]) for place in places for length in range(1, len(place) + 1)}

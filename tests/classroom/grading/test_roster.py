@@ -68,6 +68,21 @@ def test_a_name_in_another_form_of_unicode_is_the_same(tmp_path):
     assert list(rows(made).values()) == ["Zoe"]
 
 
+def test_a_number_of_the_lms_says_whose_a_file_is(tmp_path):
+    """As a class list has it: who handed in what is not known yet."""
+    files = {
+        "leeann_4711_98765_01.ipynb": TINY,
+        "kimbo_4712_98766_01.ipynb": TINY,
+        "roeday_4713_98767_a.pdf": b"",
+    }
+    table = ",ann,Ann Lee,canvas:4711\n,roe,Roe Day,4713\n,one,,canvas:4712\n,two,,canvas:4712\n"
+    made = found(tmp_path, files, "file,student,name,id\n" + table)
+    assert rows(made) == {"leeann_4711_98765_01.ipynb": "ann", "kimbo_4712_98766_01.ipynb": "kimbo"}
+    assert [line.student for line in made.lines if line.entry] == ["roe"]
+    absent = {student for student, text in remarks(made) if text == "handed in nothing"}
+    assert absent == {"one", "two"}
+
+
 def test_what_is_no_notebook_gets_its_student_too(tmp_path):
     made = found(
         tmp_path,
