@@ -18,7 +18,7 @@ from .. import handout, points_file
 from ..desk import defence, merging, similar
 from ..ids import chapter_of
 from ..wording import counted
-from . import batch, gradebook, lock, pages, roster, sandbox, submissions
+from . import batch, gradebook, lock, pages, returning, roster, sandbox, submissions
 from .results import Graded
 from .rules import Rules
 from .trouble import Line, Trouble, Why
@@ -90,6 +90,7 @@ def run(where: Path, out: Path, options: Options, say: Callable[[str], Any]) -> 
             _compare(out, graded, pristine, say)  # of what the machine found, whatever a person gave for it
         graded = [desk.settled(one) for one in [*graded, *desk.without_file(graded)]]
         lines = [*found.lines, *_missing_pages(out, graded, worth)]
+        returning.write(out, graded)
         write_text(out / merging.TO_MARK, merging.to_mark(graded))
         if options.defence:
             asked, none = defence.write(out, graded, rules.secret)
