@@ -20,9 +20,9 @@ from ..errors import CourseError, unknown
 from ..files import write_text
 from . import handout, points_file, variants
 from .adapt import adapt, worth
-from .desk import shares
+from .desk import merging, shares
 from .ids import chapter_of, chosen
-from .wording import in_points
+from .wording import counted, in_points
 
 LIST = "release.json"
 
@@ -67,14 +67,20 @@ def release(
         notebook = adapt(base, exercises, terms)
         made |= handout.exercises(notebook)
         files[f"source/{name}/{name}.ipynb" if nbgrader else f"{name}.ipynb"] = _file(notebook)
-    shares.resolved(
-        told.shares, made
-    )  # what `grade` would refuse is refused before students have the notebooks
+    # What `grade` would refuse is refused before students have the notebooks.
+    merging.check_points(told, {exercise: its.points for exercise, its in made.items()})
+    shares.resolved(told.shares, made)
     _write(out, {LIST: _listing(new, sorted(set(hide)), drawn, files), **files})
     for name, exercises in new.items():
         say(f"{name}: {len(exercises)} exercises, {in_points(sum(exercises.values()))}")
-    total = sum(sum(exercises.values()) for exercises in new.values())
-    say(f"{len(new)} chapters, {in_points(total)}: {out}")
+    for task, lines in told.tasks.items():
+        if lines and chapter_of(task) in map(chapter_of, names):
+            say(f"{task}: {in_points(sum(lines.values()))} by a person, besides those")
+    if variant:
+        say(
+            f"variant {variant}: {', '.join(drawn) or 'no exercise'} with another slip or other numbers; the others have one version"
+        )
+    say(f"{counted(len(new), 'chapter')}, {in_points(sum(every.values()))}: {out}")
 
 
 def _known(option: str, exercise: str, names: Sequence[str]) -> None:

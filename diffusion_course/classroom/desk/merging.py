@@ -60,7 +60,9 @@ class Desk:
         judged = self.deadlines.judged(graded.student, graded.chapter, self.times.get(graded.path, UNKNOWN))
         taken = graded.points * judged.percent // 100
         cost = (
-            f"{judged.percent} % of {graded.points} points are taken off, {taken}" if judged.percent else ""
+            f"{judged.percent} % of {graded.points} points are taken off, {taken}"
+            if judged.percent and graded.points
+            else ""
         )
         late = ": ".join(filter(None, (judged.told, cost)))
         eye = f"chapter {graded.chapter}: {late or judged.eye}"
@@ -87,7 +89,7 @@ def read(
     """
     exercises = {e: x for n in pristine.values() for e, x in handout.exercises(n).items()}
     worth = {e: x.points for e, x in exercises.items()}
-    _check(said, worth)
+    check_points(said, worth)
     tasks = {t: lines for t, lines in said.tasks.items() if lines and chapter_of(t) in pristine}
     worth |= {task: sum(lines.values()) for task, lines in tasks.items()}
     worth = dict(sorted(worth.items(), key=lambda one: chapter_of(one[0])))
@@ -104,8 +106,8 @@ def _rubrics(exercises: Iterable[handout.Exercise]) -> dict[str, Lines]:
     return {e: rubric for e, rubric in lines.items() if sum(rubric.values()) == worth[e]}
 
 
-def _check(said: Points, worth: Mapping[str, int]) -> None:
-    """A points file and the edition that was handed out say the same."""
+def check_points(said: Points, worth: Mapping[str, int]) -> None:
+    """A points file and the edition that was handed out say the same. It may name chapters that the edition does not have. Raises CourseError."""
     for e in (*said.points, *said.rubrics, *said.shares):
         if e not in worth and chapter_of(e) in {chapter_of(known) for known in worth}:
             raise unknown("exercise in --points", e, worth)

@@ -437,3 +437,29 @@ def test_release_needs_no_torch(run_python, tmp_path):
         "print('torch' in sys.modules)"
     )
     assert run_python("-c", program).stdout.endswith("False\n")
+
+
+# ---- what is said, and what grading would refuse
+
+
+def test_the_variant_and_what_a_person_marks_are_told(tmp_path, capsys):
+    points = points_file(tmp_path, "01-snr: 5\n02-oral: {task: {it: 3}}\n01-oral: {task: {it: 1}}\n")
+    release(["1"], points, [], tmp_path / "out", variant="autumn")
+    told = capsys.readouterr().out
+    assert "01-oral: 1 point by a person" in told
+    assert "02-oral" not in told
+    assert "variant autumn: 01-snapshots with another slip" in told
+    assert told.splitlines()[-1].startswith("1 chapter, ")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("01-snr: {rubric: {it: 9}}", "the rubric of 01-snr has 9 points, want 2"),
+        ("01-snr: {shares: {zzzz: 1}}", "no mistake has 'zzzz' in its hint"),
+    ],
+)
+def test_what_grading_would_refuse_is_not_handed_out(tmp_path, line, message):
+    with pytest.raises(CourseError, match=message):
+        release(["1"], points_file(tmp_path, line), [], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
