@@ -8,10 +8,9 @@ from collections.abc import Iterator
 
 GROWS = {"append", "extend", "insert", "update"}
 # Calls whose result shares its memory with nothing else.
-NEW = set(
-    "zeros ones full empty zeros_like ones_like full_like empty_like rand_like randn_like tensor arange linspace clone stack cat "
-    "list dict set float int range".split()
-)
+NEW = {"zeros", "ones", "full", "empty", "tensor", "arange", "linspace", "clone", "stack", "cat"}
+NEW |= {"zeros_like", "ones_like", "full_like", "empty_like", "rand_like", "randn_like"}
+NEW |= {"list", "dict", "set", "float", "int", "range"}
 DISPLAYS = ast.Constant | ast.List | ast.Dict | ast.Set | ast.ListComp | ast.DictComp | ast.SetComp
 COMPUTED = ast.BinOp | ast.UnaryOp
 

@@ -186,13 +186,15 @@ def _bins(totals: Sequence[int], most: int) -> list[tuple[str, int, float]]:
 
 
 def _exercise(exercise: str, points: int, rows: Sequence[Student]) -> dict[str, Any]:
-    marks = [row.marks[exercise] for row in rows if exercise in row.marks]
+    given = [row.marks[exercise] for row in rows if exercise in row.marks]
+    marks = [mark for mark in given if mark.state != State.WAITS]
     handed = sum(mark.state not in (State.MISSING, State.NOT_DONE) for mark in marks)
     right = sum(mark.points == mark.of and mark.state in (State.RIGHT, State.MARKED) for mark in marks)
     hints = Counter(mark.kind for mark in marks if mark.kind)
     share = 100 * right / len(marks) if marks else 0.0
     common = sorted(hints.items(), key=lambda one: (-one[1], one[0]))[:3]
     return {"id": exercise, "points": points, "of": len(marks)} | {
+        "waiting": len(given) - len(marks),
         "handed": handed,
         "right": right,
         "share": share,
