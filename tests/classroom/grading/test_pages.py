@@ -469,6 +469,13 @@ def test_the_summary_counts():
     )
 
 
+def test_what_waits_for_a_person_is_not_counted_as_wrong():
+    rows = [gradebook.Student(name, {FIRST: Mark(FIRST, 0, 2, State.WAITS)}, ()) for name in ("ann", "bob")]
+    page = pages.summary([], rows, {FIRST: 2}, "bubblewrap")
+    assert "2 waiting" in page
+    assert "0 of 2 (0 %)" not in page
+
+
 def test_the_bins_hold_everybody():
     for most in (1, 3, 7, 10, 15, 100):
         totals = list(range(most + 1))
