@@ -135,7 +135,7 @@ home = Path(diffusion_course.__file__).parent
 assert home.parent == Path.cwd(), home
 assert editions.repository().startswith("https://"), editions.repository()
 assert all((home / "weights" / f"{name}.safetensors").exists() for name in zoo.cards())
-print(len(zoo.cards()), diffusion_course.cli._notebooks(Path("copies")))
+print(len(zoo.cards()), diffusion_course.commands.reading.notebooks(Path("copies")))
 """
     environment = os.environ | {"PYTHONPATH": str(tmp_path), "PYTHONSAFEPATH": "1"}
     done = subprocess.run(
