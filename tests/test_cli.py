@@ -1,6 +1,7 @@
 """The command line: what it says, how fast it says it, and how it ends when something is wrong."""
 
 import errno
+import json
 import os
 import re
 import shlex
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 
 import pytest
 import torch
@@ -16,6 +18,7 @@ from typer.testing import CliRunner
 
 from diffusion_course import cli
 from diffusion_course.classroom import handout
+from diffusion_course.commands import networks, program
 from diffusion_course.errors import CourseError
 
 CLI = ("-m", "diffusion_course.cli")
@@ -43,7 +46,7 @@ def test_help_has_groups_and_examples_and_cuts_nothing(columns):
     words = " ".join(result.output.split())
     for name, command in COMMANDS.items():
         assert f"{name} {command.help.split('. ')[0].split(chr(10))[0].rstrip('.')}" in words
-    for group in cli.GROUPS:
+    for group in program.GROUPS:
         assert f"\n{group}:\n" in result.output
     assert "Examples:" in result.output
 
@@ -89,7 +92,7 @@ def test_a_mistake_and_ctrl_c_end_in_one_line(monkeypatch, error, code, told):
     def fail():
         raise error
 
-    monkeypatch.setattr(doctor, "report", fail)
+    monkeypatch.setattr(doctor, "facts", fail)
     result = run(cli.app, ["doctor"])
     assert result.exit_code == code
     assert result.stderr == told
@@ -146,7 +149,7 @@ def test_doctor_fits_on_a_page_and_names_what_matters():
     result = run(cli.app, ["doctor"])
     assert result.exit_code == 0
     lines = result.output.splitlines()
-    assert len(lines) < 25
+    assert len(lines) < 32
     for fact in ("python", "torch", "data", "weights", "notebooks", "browser"):
         assert any(line.startswith(fact) for line in lines)
 
@@ -165,6 +168,44 @@ def test_doctor_says_which_data_are_there_by_their_files(monkeypatch, tmp_path):
     assert f"{line} no data set yet" in run(cli.app, ["doctor"]).output
     files[-1].write_text("x")
     assert f"{line} mnist\n" in run(cli.app, ["doctor"]).output
+
+
+def test_doctor_says_what_to_do_about_each_lack(monkeypatch, tmp_path):
+    """A small disk, an NVIDIA driver that torch cannot use, no browser, no sandbox, no notebooks, an extra that is not installed."""
+    from importlib import metadata
+
+    from diffusion_course.classroom import doctor
+    from diffusion_course.classroom.grading import sandbox
+
+    def nothing():
+        raise CourseError("no notebooks")
+
+    def version(name):
+        if name == "pytorch-fid":
+            raise metadata.PackageNotFoundError
+        return "1.0"
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(doctor.shutil, "which", lambda name: "/x" if name == "nvidia-smi" else None)
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda path: types.SimpleNamespace(free=1e9))
+    monkeypatch.setattr(doctor.metadata, "version", version)
+    monkeypatch.setattr(sandbox, "available", lambda: sandbox.Isolation("limits", "no bwrap"))
+    monkeypatch.setattr(handout, "names", nothing)
+    told = {fact.name: fact.do for fact in doctor.facts()}
+    for name, do in {
+        "device": "torch",
+        "disk": "make room",
+        "browser": "install chromium",
+        "sandbox": "install bubblewrap",
+        "notebooks": "run diffusion-course build",
+        "[eval]": "pip install 'diffusion-course[eval]' brings pytorch-fid, for the FID",
+    }.items():
+        assert do in told[name], name
+    assert not told["python"]
+    assert (
+        doctor.page(doctor.facts())[-1].strip()
+        == f"what to do: {sum(map(bool, told.values()))} lines with ->"
+    )
 
 
 @pytest.fixture
@@ -287,18 +328,19 @@ def test_a_tilde_in_a_path_is_the_home_folder(launched, wheel):
 @pytest.fixture
 def drawn(monkeypatch):
     """What would have been drawn, (arguments, progress) each; the network is not read."""
-    from diffusion_course.experiments import drawing, zoo
+    from diffusion_course.experiments import drawing, sample_command, zoo
 
     calls = []
 
-    def draw_paths(model, count, guidance, seed, progress):
+    def draw_paths(model, count, guidance, device, seed, progress, sigmas, step, asked):
         calls.append((model, count, guidance, seed))
         list(progress(range(2)))
-        grey = torch.zeros(31, count, 1, 8, 8)
-        return drawing.Paths(grey, torch.linspace(80, 0, 31), torch.arange(count) % 10)
+        return drawing.Paths(torch.zeros(31, count, 1, 8, 8), torch.linspace(80, 0, 31))
 
-    monkeypatch.setattr(zoo, "load", lambda name: name)
-    monkeypatch.setattr(drawing, "draw_paths", draw_paths)
+    monkeypatch.setattr(zoo, "load", lambda name, device: name)
+    monkeypatch.setattr(zoo, "config", lambda name: None)
+    monkeypatch.setattr(sample_command, "asked", lambda model, n, *rest: (torch.arange(n) % 10, []))
+    monkeypatch.setattr(sample_command, "draw_paths", draw_paths)
     return calls
 
 
@@ -316,8 +358,13 @@ def test_sample_says_at_once_what_it_does_and_writes_a_png(drawn, tmp_path):
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (["--out", "x.jpg"], "error: --out: got x.jpg, want a name that ends in .png\n"),
-        (["--out", "."], "error: --out: got ., want a name that ends in .png\n"),
+        (["--out", "x.jpg"], "error: --out: got x.jpg, want a name that ends in .png, .gif or .webp\n"),
+        (["--out", "."], "error: --out: got ., want a name that ends in .png, .gif or .webp\n"),
+        (["--out", "x.gif"], "error: --out: a .gif is a film; add --film, or "),
+        (["--sampler", "huen"], "error: unknown --sampler 'huen': did you mean 'heun'?"),
+        (["--grid", "cosin"], "error: unknown --grid 'cosin': did you mean 'cosine'?"),
+        (["--grid", "cosine", "--steps", "1001"], "error: --steps: got 1001, want at most 1000"),
+        (["--device", "cuda:99"], "error: device: "),
         (
             ["--out", "folder.png"],
             "error: cannot write folder.png: it is a folder; want the name of a file\n",
@@ -344,6 +391,43 @@ def test_the_largest_film_is_drawn(drawn, tmp_path):
     out = tmp_path / "x.png"
     assert run(cli.app, ["sample", "mnist-flow", "--film", "--count", "44", "--out", str(out)]).exit_code == 0
     assert out.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "begins"),
+    [
+        ("sample mnist-f", {"mnist-flow", "mnist-flow-long"}),
+        ("sample ", {"mnist-flow", "mnist-text", "fashion-mnist-edm"}),
+        ("sample mnist-flow --sampler d", {"dpmpp-2m", "ddpm", "ddpm-large"}),
+        ("train fashion-mnist-e", {"fashion-mnist-edm"}),
+        ("build 0", {"00", "03"}),
+        ("release --out x 1", {"10", "12"}),
+        ("pro", {"progress"}),
+    ],
+)
+def test_tab_completes_names(words, begins):
+    """As bash asks: with the line in the environment. Nothing of torch is read."""
+    words = f"diffusion-course {words}"
+    env = {
+        "_DIFFUSION_COURSE_COMPLETE": "complete_bash",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split()) - (not words.endswith(" "))),
+    }
+    shown = run(cli.app, [], prog_name="diffusion-course", env=env).output.split()
+    assert begins <= set(shown)
+    if not words.endswith(" "):
+        assert all(name.startswith(words.split()[-1]) for name in shown)
+
+
+def test_json_is_what_the_page_says():
+    facts = json.loads(run(cli.app, ["doctor", "--json"]).stdout)
+    page = run(cli.app, ["doctor"]).stdout
+    assert {"course", "torch", "disk", "weights"} <= set(facts)
+    for name, fact in facts.items():
+        assert f"{name:<12}{fact['found'][:40]}" in page
+        assert fact["do"] in page
+    listed = json.loads(run(cli.app, ["study", "--json"]).stdout)
+    assert [f"{name}: {what}" for name, what in listed.items()] == run(cli.app, ["study"]).stdout.splitlines()
 
 
 def test_train_shows_the_steps_that_were_done_before(monkeypatch, tmp_path):
@@ -377,7 +461,7 @@ def test_what_train_prints_has_no_mark_of_every_sample():
         "frechet": 0.5,
     }
     shown = {"recognised": {"share": 0.9, "n": 3}, "frechet": 0.5}
-    assert cli._without_marks({"reconstructions": measured, "how": "so"}) == {
+    assert networks.without_marks({"reconstructions": measured, "how": "so"}) == {
         "reconstructions": shown,
         "how": "so",
     }

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from diffusion_course import cli
 from diffusion_course.classroom import build, doctor, handout, release
 from diffusion_course.classroom.grading import sandbox, submissions
-from diffusion_course.experiments import data, downloads, drawing, picture_files, runs, zoo
+from diffusion_course.experiments import data, downloads, picture_files, runs, sample_command, zoo
 from diffusion_course.experiments.studies import journal
 
 COMMANDS = typer.main.get_command(cli.app).commands
@@ -110,6 +110,11 @@ RIGHT = {
         "backend": "loky",
         "dims": "64",
         "judge": "mnist",
+        "sampler": "heun",
+        "grid": "loglinear",
+        "columns": "3",
+        "classes": "3",
+        "texts": "a thin seven",
     },
 }
 ODD = st.one_of(st.sampled_from(WORDS), st.text(max_size=8))
@@ -161,7 +166,7 @@ def nothing_heavy(monkeypatch, tmp_path):
         (LabApp, "launch_instance"),
         (data, "load"),
         (data, "stream"),
-        (drawing, "draw_paths"),
+        (sample_command, "draw_paths"),
         (picture_files, "names"),
         (downloads, "fetch"),
         (zoo, "load"),
@@ -170,7 +175,7 @@ def nothing_heavy(monkeypatch, tmp_path):
         (release, "_file"),
         (release, "_solved"),
         (submissions, "find"),
-        (doctor, "report"),
+        (doctor, "facts"),
     ):
         monkeypatch.setattr(module, name, begin)
     monkeypatch.setattr(sandbox, "available", lambda: isolation)

@@ -134,6 +134,26 @@ def lines(found: Sequence[Chapter]) -> list[str]:
     return [*told, f"{'All chapters':{width}}  {total(found)}"]
 
 
+def report(found: Sequence[Chapter]) -> dict[str, Any]:
+    """Everything, for a script: by chapter and exercise, what it is worth and what was passed (None: not yet)."""
+    return {
+        "points": sum(c.points for c in found),
+        "worth": sum(c.worth for c in found),
+        "chapters": {
+            c.number: {
+                "title": c.title,
+                "points": c.points,
+                "worth": c.worth,
+                "exercises": {
+                    e: {"worth": worth, "passed": asdict(c.passed[e]) if e in c.passed else None}
+                    for e, worth in c.exercises.items()
+                },
+            }
+            for c in found
+        },
+    }
+
+
 def _name(chapter: Chapter) -> str:
     return printable(f"{chapter.number} {chapter.title}")[:40]
 

@@ -34,14 +34,13 @@ class Samples:
 
 @dataclass(frozen=True)
 class Paths:
-    """Samples on their way: grey (N+1, B, C, H, W) in VP coordinates, so that every state fits [-1, 1] about; sigma; labels.
+    """Samples on their way: grey (N+1, B, C, H, W) in VP coordinates, so that every state fits [-1, 1] about; sigma (N+1,).
 
     Of latents, grey is what the autoencoder decodes them to.
     """
 
     grey: Tensor
     sigma: Tensor
-    labels: Tensor
 
 
 def draw(
@@ -144,7 +143,7 @@ def _draw_by(
     for first in progress(range(0, len(start), size)):
         rows = slice(first, first + size)
         D, step = sampler(labels[rows])
-        noise = NoiseAhead(mix(mix(seed) + 1), first, len(sigmas) - 1)
+        noise = _noise_on_the_way(seed, first, sigmas)
         images.append(sample(D, sigmas[0] * start[rows], sigmas, step, noise))
     return torch.cat(images)
 
@@ -156,14 +155,29 @@ def draw_paths(
     device: torch.device | str = "cpu",
     seed: int = 0,
     progress: Callable[[Iterable], Iterable] = iter,
+    sigmas: Tensor | None = None,
+    step: Step = euler,
+    asked: Tensor | None = None,
 ) -> Paths:
-    """Like `draw` by Euler, with every state on the way: for pictures of how an image comes to be. progress: wraps the steps."""
-    sigmas = karras(30)
-    start, labels = initial(model, n, seed, device)
-    states = trajectory(_guided(model, labels, w), sigmas[0] * start, sigmas, euler, progress=progress).x
-    grey = torch.stack([to_vp(x, sigma) for x, sigma in zip(states, sigmas, strict=True)])
+    """Like `draw`, with every state on the way: for pictures of how an image comes to be. progress: wraps the steps.
+
+    asked: a label (n,) or text (n, L, E) for each sample; default the classes in turn, or nothing of a network that has none.
+    """
+    grid = karras(30) if sigmas is None else sigmas
+    start = noise_for(model, n, seed, device)
+    if asked is None and has_classes(model):
+        _, asked = initial(model, n, seed, device)
+    D = _bounded(model, model) if asked is None else _guided(model, asked.to(device), w)
+    noise = _noise_on_the_way(seed, 0, grid)
+    states = trajectory(D, grid[0] * start, grid, step, noise, progress).x
+    grey = torch.stack([to_vp(x, sigma) for x, sigma in zip(states, grid, strict=True)])
     grey = _decoded(model, grey.flatten(0, 1)).unflatten(0, grey.shape[:2])
-    return Paths(grey.clamp(-3, 3), sigmas, labels)
+    return Paths(grey.clamp(-3, 3), grid)
+
+
+def _noise_on_the_way(seed: int, first: int, sigmas: Tensor) -> NoiseAhead:
+    """What stochastic steps draw from for the rows from `first` on: other numbers than the noise they start from."""
+    return NoiseAhead(mix(mix(seed) + 1), first, len(sigmas) - 1)
 
 
 def initial(model: Preconditioned, n: int, seed: int, device: torch.device | str) -> tuple[Tensor, Tensor]:

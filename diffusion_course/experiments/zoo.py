@@ -71,6 +71,12 @@ def load(name_or_path: str | Path, device: torch.device | str = "cpu") -> Precon
     return model
 
 
+def config(name_or_path: str | Path) -> Config | None:
+    """The config of a shipped file, or of one that `train` wrote; None of others' checkpoints. Raises CourseError for a damaged file."""
+    path = FOLDER / f"{name_or_path}.safetensors" if name_or_path in names() else Path(name_or_path)
+    return _network(path)[0] if path.suffix == ".safetensors" and path.is_file() else None
+
+
 def judge(data: str, device: torch.device | str = "cpu") -> Classifier:
     """The classifier that judges samples of a data set, e.g. "mnist". Raises CourseError where none ships."""
     model = read(_path(f"{data}-judge"), device)

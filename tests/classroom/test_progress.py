@@ -138,3 +138,17 @@ def test_the_folder_is_named_or_near_by(here, tmp_path):
     progress.note(here / "notebooks", "01-snr", 2, 2)
     assert "1 of" in command()[1].splitlines()[-1]
     assert json.loads((here / "notebooks" / progress.NAME).read_text())["passed"]["01-snr"]["of"] == 2
+
+
+def test_json_tells_every_exercise(here):
+    progress.note(here, "01-snr", 2, 2)
+    told = json.loads(command("--json")[1])
+    assert told["worth"] == sum(x.points for exercises in EVERY.values() for x in exercises.values())
+    assert told["points"] == told["chapters"]["01"]["points"] > 0
+    for number, chapter in told["chapters"].items():
+        assert chapter["exercises"].keys() == EVERY[number].keys()
+    passed = {
+        e: x["passed"] for c in told["chapters"].values() for e, x in c["exercises"].items() if x["passed"]
+    }
+    assert passed.keys() == {"01-snr"}
+    assert passed["01-snr"]["points"] == 2

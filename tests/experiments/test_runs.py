@@ -32,7 +32,6 @@ def test_a_run_leaves_weights_and_a_card(config, tmp_path):
     model = zoo.load(str(tmp_path / "run" / "tiny.safetensors"))
     drawn = drawing.draw_paths(model, 12, 2.0)
     assert drawn.grey.shape == (31, 12, 1, 8, 8)
-    assert drawn.labels.tolist() == [*range(10), 0, 1]
 
 
 def test_another_seed_is_another_run_with_a_name_of_its_own(config, tmp_path):

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -36,8 +36,16 @@ class Options:
     device: str | None = None
 
 
-def run(options: Options, say: Callable[[str], Any], tell: Callable[[str], Any]) -> None:
-    """say: takes the results. tell: takes lines on what is going on, and warnings. Raises CourseError for what is wrong."""
+def run(
+    options: Options,
+    say: Callable[[str], Any],
+    tell: Callable[[str], Any],
+    give: Callable[[dict[str, Any]], Any] | None = None,
+) -> None:
+    """say: takes the results, unless give takes them as one dictionary. tell: takes lines on what is going on, and warnings.
+
+    Raises CourseError for what is wrong.
+    """
     from tqdm import tqdm
 
     if options.judge is not None and (options.weights is not None or options.dims != 2048):
@@ -63,9 +71,12 @@ def run(options: Options, say: Callable[[str], Any], tell: Callable[[str], Any])
     if isinstance(spare, Gaussian):
         raise CourseError("--floor: got statistics, want pictures")
     result = compare(a, b, _net(options, device), spare, _bar)
-    for number in result.numbers:
-        say(str(number))
-    say(result.floor)
+    if give is not None:
+        give(asdict(result))
+    else:
+        for number in result.numbers:
+            say(str(number))
+        say(result.floor)
     for warning in result.warnings:
         tell(warning)
 
