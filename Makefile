@@ -13,7 +13,7 @@ ARGS ?=
 KERNEL = $(BIN)/python -m ipykernel install --sys-prefix --name python3 --display-name 'Python 3 (diffusion course)'
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test quick build site clean
+.PHONY: help lab test quick colab newest build site clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -35,8 +35,17 @@ test: $(VENV)/.test  ## lint, types, unit tests, every solution under nbval
 	$(BIN)/python -m pytest -m 'notebook and not browser' $(SIDE_BY_SIDE) $(ARGS) || [ $$? = 5 ]
 	$(BIN)/python -m pytest -m browser $(ARGS) || [ $$? = 5 ]
 
+# What depends on the versions of Jupyter's parts: the chapters, and what a notebook shows.
+CHAPTERS = $(<D)/bin/python -m pytest tests/test_solutions.py tests/notebook $(SIDE_BY_SIDE) $(ARGS)
+
 quick:  ## the unit tests that take a minute; nothing is installed
 	$(BIN)/python -m pytest -q -m 'not (notebook or browser or slow)' $(SIDE_BY_SIDE) --dist loadfile $(ARGS)
+
+colab: .venv-colab/.made  ## every chapter with Colab's versions, in an environment of its own (PYTHON: Python 3.13, as there)
+	$(CHAPTERS)
+
+newest: .venv-newest/.made  ## every chapter with the newest of everything, in an environment of its own
+	$(CHAPTERS)
 
 build: $(VENV)/.lab  ## run the chapters and rewrite both editions; ARGS="03" for one chapter
 	@exec $(BIN)/diffusion-course build $(ARGS)
@@ -45,7 +54,7 @@ site: $(VENV)/.site  ## the course as web pages without a kernel, in build/site;
 	@exec $(BIN)/diffusion-course site $(ARGS)
 
 clean:  ## remove .venv and what the tools leave behind
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-colab .venv-newest build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # An environment does not survive being moved: forget the stamps of one that was made for another folder.
@@ -75,3 +84,12 @@ $(VENV)/.test: pyproject.toml
 	$(BIN)/python -m pip install -e '.[lab,eval,site,test]'
 	$(KERNEL)
 	@touch $(VENV)/.lab $(VENV)/.site $@
+
+PINS_colab  := -c tools/colab.txt
+PINS_newest := --upgrade --upgrade-strategy eager
+
+.venv-%/.made: pyproject.toml tools/colab.txt
+	@sh tools/venv.sh $(@D) '$(PYTHON)'
+	$(@D)/bin/python -m pip install $(PINS_$*) -e '.[lab]' pytest pytest-xdist hypothesis diffusers
+	$(@D)/bin/python -m ipykernel install --sys-prefix --name python3
+	@touch $@

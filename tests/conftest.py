@@ -50,6 +50,7 @@ SLOW = (
     "experiments/test_pieces",
     "experiments/test_quality",
     "experiments/test_runs",
+    "experiments/test_sample_command",
     "experiments/test_snapshots",
     "experiments/test_tokens",
     "experiments/test_training",

@@ -18,15 +18,11 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 
-# Colab's versions, as read off its runtime; the course must live with them (and moves to newer ones with Colab).
-COLAB = {
-    "torch": "2.11.0",
-    "torchvision": "0.26.0",
-    "numpy": "2.1.3",
-    "scipy": "1.16.3",
-    "matplotlib": "3.10.0",
-    "ipywidgets": "7.7.1",
-    "ipython": "7.34.0",
+COLAB = {  # the course must live with them, and moves to newer ones with Colab
+    pin.name: str(pin.specifier).removeprefix("==")
+    for line in (ROOT / "tools/colab.txt").read_text().splitlines()
+    if not line.startswith("#")
+    for pin in [Requirement(line)]
 }
 
 
