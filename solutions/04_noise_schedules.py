@@ -85,7 +85,9 @@ def schedule_of(betas):
 # %%
 T = 1000
 u = torch.arange(1, T + 1, dtype=f64) / T
-tables = {name: schedule_of(dc.schedules.by_name(name, T)) for name in dc.schedules.BETAS}
+tables = {
+    name: schedule_of(dc.schedules.by_name(name, T)) for name in ("linear", "quadratic", "sigmoid", "cosine")
+}
 linear, cosine = tables["linear"], tables["cosine"]
 
 for name, s in tables.items():

@@ -59,6 +59,15 @@ def test_the_workflow_gives_a_submission_no_token():
     assert not [step for step in job["steps"] if "${{" in step.get("run", "")]
 
 
+def test_every_chapter_is_in_the_readmes_table():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for path in (ROOT / "solutions").glob("*.py"):
+        row = f"| {path.stem[:2]} | ["
+        assert re.search(re.escape(row) + rf".*\]\(notebooks/{path.stem}\.ipynb\)", text), (
+            f"want a row '{row}...'"
+        )
+
+
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_a_file_that_a_document_links_to_is_there(name):
     for target in re.findall(r"\]\(([^)#:]+)\)", (ROOT / name).read_text(encoding="utf-8")):

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from shared import Net, close, draws
+from test_samplers import STEPS
 
 from diffusion_course import NoiseSchedule, gaussian, samplers, schedules, sde
 from diffusion_course.denoisers import DatasetDenoiser, GaussianMixture, Preconditioned, edm_param
@@ -12,13 +13,6 @@ from diffusion_course.noise import Noise, slerp
 HALF = pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 MODES = torch.tensor([[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]])
 TIGHT = GaussianMixture(MODES, 0.02)
-STEPS = {
-    "euler": samplers.euler,
-    "heun": samplers.heun,
-    "ddpm": samplers.ddpm,
-    "dpmpp_2m": samplers.dpmpp_2m(),
-    "edm": samplers.edm(20.0, 0.05, 50.0, 1.003, num_steps=40),
-}
 
 
 def share_near_a_mode(x):

@@ -31,7 +31,8 @@ def test_a_symbol_stands_once():
 @each_chapter
 def test_a_chapter_shows_its_part_of_the_table(source):
     text = source.read_text(encoding="utf-8")
-    assert re.search(r"^# \{\{notation( \w+)*\}\}$", text, re.MULTILINE)
+    found = re.search(r"^# \{\{notation( \w+)*\}\}$", text, re.MULTILINE)
+    assert found, f"{source.name} wants a line '# {{{{notation x0 t ...}}}}' with its symbols"
     assert "| symbol |" not in text, "a table of its own"
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from contextlib import suppress
 from types import SimpleNamespace
 
 import pytest
@@ -43,6 +44,9 @@ STEPS = {
     "dpmpp_2m": samplers.dpmpp_2m(),
     "ddpm_learned": samplers.ddpm_learned(lambda x, sigma: x.sin()),
 }
+# The steps that draw nothing solve the ODE, each with this order.
+ORDERS = {"euler": 1, "ddim(0)": 1, "heun": 2, "dpmpp_2m": 2}
+REMEMBERS = [name for name, step in STEPS.items() if hasattr(step, "begin")]
 MIXTURE = GaussianMixture(
     Noise(7).randn(3, 2, dtype=F64), torch.tensor([0.1, 0.5, 0.3]), torch.tensor([1.0, 2.0, 1.0])
 )
@@ -151,7 +155,7 @@ def test_ddim_is_euler_at_eta_0_and_ddpm_at_eta_1(grid):
     close(one, ddpm)
 
 
-@pytest.mark.parametrize("name", ["linear", "cosine", "sigmoid", "quadratic"])
+@pytest.mark.parametrize("name", schedules.BETAS)
 @pytest.mark.parametrize("stride", [1, 7])
 @pytest.mark.parametrize(
     ("step", "textbook"),
@@ -475,29 +479,31 @@ def begun(step):
     return step.begin() if hasattr(step, "begin") else step
 
 
-def test_interleaved_runs_may_share_a_step_that_remembers():
-    grid, step = schedules.karras(12), samplers.dpmpp_2m()
+@pytest.mark.parametrize("name", REMEMBERS)
+def test_interleaved_runs_may_share_a_step_that_remembers(name):
+    grid, step = schedules.karras(12), STEPS[name]
     starts = [80 * draws(5, 2, seed=seed) for seed in (0, 1)]
     runs = [samplers.states(MIXTURE, start, grid, step) for start in starts]
     stops = list(zip(*runs, strict=True))  # one step of each in turn
     for start, last in zip(starts, stops[-1], strict=True):
-        close(last.x, sample(MIXTURE, start, grid, samplers.dpmpp_2m()))
-        close(last.x, dpmpp_2m_sampling(MIXTURE, start, grid.tolist()))
+        close(last.x, sample(MIXTURE, start, grid, step))
 
 
-def test_a_step_that_remembers_never_mixes_two_runs_by_hand():
-    grid, step, x = schedules.karras(5), samplers.dpmpp_2m(), 80 * draws(5, 2)
+@pytest.mark.parametrize("name", REMEMBERS)
+def test_a_step_that_remembers_never_mixes_two_runs_by_hand(name):
+    grid, step, x = schedules.karras(5), STEPS[name].begin(), 80 * draws(5, 2)
     for _ in range(2):  # a run that ended at 0 is forgotten
         y = x
         for sigma, sigma_next in itertools.pairwise(grid):
             y = step(MIXTURE, y, sigma, sigma_next)
-        close(y, sample(MIXTURE, x, grid, samplers.dpmpp_2m()))
+        close(y, sample(MIXTURE, x, grid, step))
     step(MIXTURE, x, grid[0], grid[1])
     with pytest.raises(
-        CourseError, match=r"^dpmpp_2m: called at sigma 80 after a step to .*take step\.begin\(\)$"
+        CourseError, match=rf"^{name}: called at sigma 80 after a step to .*take step\.begin\(\)$"
     ):
         step(MIXTURE, x, grid[0], grid[1])
-    close(step.begin()(MIXTURE, x, grid[0], grid[1]), samplers.dpmpp_2m()(MIXTURE, x, grid[0], grid[1]))
+    first = STEPS[name].begin()(MIXTURE, x, grid[0], grid[1])
+    close(step.begin()(MIXTURE, x, grid[0], grid[1]), first)
 
 
 def order_of(step, D, n=32):
@@ -518,13 +524,22 @@ def order_of(step, D, n=32):
     return [math.log2(a / b) for a, b in itertools.pairwise(errors)]
 
 
-@pytest.mark.parametrize(("name", "order"), [("euler", 1), ("heun", 2), ("dpmpp_2m", 2)])
+def test_every_step_that_draws_nothing_has_its_order_tested():
+    noiseless = set()
+    for name, step in STEPS.items():
+        with suppress(CourseError):  # noise: got None
+            sample(MIXTURE, draws(1, 2), schedules.karras(3), step)
+            noiseless.add(name)
+    assert set(ORDERS) == noiseless
+
+
+@pytest.mark.parametrize("name", ORDERS)
 @pytest.mark.parametrize(
     "D", [GaussianMixture(torch.full((1, 2), 0.7, dtype=F64), 0.5), MIXTURE], ids=["Gaussian", "mixture"]
 )
-def test_orders_by_halving(name, order, D):
+def test_orders_by_halving(name, D):
     measured = order_of(STEPS[name], D)
-    assert all(abs(m - order) < 0.15 for m in measured), measured
+    assert all(abs(m - ORDERS[name]) < 0.15 for m in measured), measured
 
 
 @pytest.mark.parametrize("knobs", [{"s_churn": -1.0}, {"s_min": -1.0}, {"s_noise": math.nan}])

@@ -72,3 +72,8 @@ def test_solution_holds_nothing_of_the_machine_it_was_run_on(source):
             text = output.get("text", "") + str(output.get("data", {}).get("text/plain", ""))
             for trace in (str(ROOT), str(Path.home()), "site-packages", " at 0x"):
                 assert trace not in text, chapters.place(source.stem, number, cell)
+
+
+@each_chapter
+def test_what_a_solution_says_of_its_outputs_holds(source):
+    assert not building.broken_claims(nbformat.read(source.with_suffix(".ipynb"), as_version=4))

@@ -13,6 +13,7 @@ from nbformat import NotebookNode
 
 from ..errors import CourseError
 from ..files import write_text
+from ..notebook.claims import broken
 from . import handout
 from .chapters import Chapter, place, read
 from .desk import overview
@@ -25,13 +26,18 @@ LIMIT = 1.5e6  # bytes of one notebook: what GitHub still shows, and what a slow
 
 
 def build(wanted: Sequence[str] | None = None, root: Path | None = None, timeout: int = 600) -> None:
-    """Run the chapters (default: all) and write both editions, printing a line for each.
+    """Run the chapters (default: all) and write both editions, printing a line for each, and below it the claims that do not hold.
 
     wanted: numbers or names of chapters. root: the checkout with solutions/ in it. timeout: seconds per cell.
     Raises CourseError for a source that is malformed or fails, or a notebook above the size limit.
     """
     root = root or home()
     chapters = chosen_chapters(root, wanted)
+    has_overview = (root / OVERVIEW).parent.is_dir()
+    if has_overview:  # what it could not say of a chapter is told before the chapter runs
+        overview.outlines(
+            {chapter_of(c.name): edition(c, "notebooks") for c in chapters}, [c.name for c in chapters]
+        )
     for chapter in chapters:
         solution = edition(chapter, "solutions")
         run = execute(solution, chapter.name, root / "solutions", timeout)
@@ -39,10 +45,16 @@ def build(wanted: Sequence[str] | None = None, root: Path | None = None, timeout
         _limit(chapter, solution, text)
         write_text(root / "solutions" / f"{chapter.name}.ipynb", text)
         write_student_edition(chapter, root)
-        print(_summary(chapter, run, len(text.encode())), flush=True)
-    if (root / OVERVIEW).parent.is_dir():
+        print(_summary(chapter, run, len(text.encode())), *broken_claims(solution), sep="\n  ", flush=True)
+    if has_overview:
         write_text(root / OVERVIEW, _overview(root))
     print(_total(chapters))
+
+
+def broken_claims(notebook: NotebookNode) -> list[str]:
+    """What an executed chapter says of its outputs and they do not bear out."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    return [line for output in outputs for line in broken(output.get("text", ""))]
 
 
 def write_student_edition(chapter: Chapter, root: Path) -> None:

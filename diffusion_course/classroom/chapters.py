@@ -15,7 +15,7 @@ from pathlib import Path
 import jupytext
 from nbformat import NotebookNode
 
-from ..errors import CourseError, unknown
+from ..errors import CourseError, nearest
 from . import handout, texts, wording
 from .blanks import BEGIN, END, handed_out, planted
 from .checks import TASKS, Check
@@ -103,7 +103,9 @@ def _exercise(cell: NotebookNode, following: NotebookNode | None, number: str) -
     if not name.startswith(f"{number}-"):
         raise CourseError(f"an exercise id of this chapter begins with '{number}-', got {name!r}")
     if name not in TASKS:
-        raise unknown("exercise", name, TASKS)
+        raise CourseError(
+            f"unknown exercise {name!r}{nearest(name, TASKS)} Its Check belongs in classroom/checks/ch{number}.py"
+        )
     check, function = TASKS[name], function_of(name)
     for variant in check.variants if check.repair else ():
         planted(cell.source, check, variant.edits)  # an edition may ask for any of them

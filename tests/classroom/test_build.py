@@ -289,6 +289,17 @@ def test_a_notebook_above_the_limit_is_refused_with_its_largest_outputs(course, 
     assert not (root / "solutions" / "01_small.ipynb").exists()
 
 
+def test_claims_that_do_not_hold_are_told(course, monkeypatch, capsys):
+    monkeypatch.setattr(editions, "SETUP", "# {repository}")
+    code = "from diffusion_course.notebook.claims import agree, claim\n"
+    code += (
+        "claim('2 is less', 2 < 1)\nclaim('1 is less', 1 < 2)\nagree('both', 1, 2)\nagree('the same', 1, 1)"
+    )
+    building.build(root=course(f"{SOURCE}\n# %%\n{code}\n"))
+    told = capsys.readouterr().out.splitlines()[1:-1]
+    assert told == ["  Does not hold here: 2 is less.", "  both: agree to 1e-12: False"]
+
+
 def test_widgets_leave_their_text_and_unfinished_bars_leave_nothing(course, monkeypatch):
     monkeypatch.setattr(editions, "SETUP", "# {repository}")
     cells = """
@@ -332,7 +343,11 @@ print("done")
         ("# EXERCISE 01-twice (keep this line)\n", "", "solution markers stand outside an exercise"),
         (" (keep this line)", "", "the first line must be '# EXERCISE 01-name (keep this line)'"),
         ("EXERCISE 01-", "EXERCISE 02-", "an exercise id of this chapter begins with '01-', got '02-twice'"),
-        ("EXERCISE 01-twice", "EXERCISE 01-twise", "unknown exercise '01-twise': did you mean '01-twice'"),
+        (
+            "EXERCISE 01-twice",
+            "EXERCISE 01-twise",
+            "unknown exercise '01-twise': did you mean '01-twice'? Its Check belongs in classroom/checks/ch01.py",
+        ),
         ("# %%\n# EX", '# %% tags=["exercise"]\n# EX', "leave out the tag 'exercise'"),
         ('tags=["check"]', 'tags=["check"] colour="red"', "the cell's metadata may hold tags, got colour"),
         ("def twice(x):", "def double(x):", "the cell must hold one function, twice, with a docstring"),
@@ -380,6 +395,14 @@ def test_what_to_build_is_checked_before_anything_runs(course, tmp_path):
     course(name="Draft.py")
     with pytest.raises(CourseError, match=r"solutions/Draft.py: a chapter's file is named NN_name.py"):
         building.build(root=root)
+
+
+def test_what_the_overview_could_not_say_is_told_before_anything_runs(course):
+    root = course()
+    (root / "docs").mkdir()
+    with pytest.raises(CourseError, match=r"01_small: its first cells want a title, '\*\*You learn\*\*'"):
+        building.build(root=root)
+    assert not (root / "solutions" / "01_small.ipynb").exists()
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):

@@ -290,10 +290,14 @@ def test_the_readmes_config_is_one(root):
     made = Config.of(yaml.safe_load(text))
     assert (made.loss, made.noise) == (parts.MinSnrLoss(gamma=5), parts.LogitNormal(std=1.2))
     assert made.schedule.T == 400
-    for part in ("parametrisation", "noise", "loss"):  # every kind that a denoiser can have is named
+    no_denoisers = {"cross-entropy", "contrastive", "reconstruction", "masked"}
+    kinds = {"schedule": BETAS} | {
+        part: config_text.KINDS[part] for part in ("parametrisation", "noise", "loss")
+    }
+    for part, known in kinds.items():  # every kind that a denoiser can have is named
         line = next(line for line in text.splitlines() if line.startswith(f"{part}:"))
-        no_denoisers = {"cross-entropy", "contrastive", "reconstruction", "masked"}
-        assert config_text.KINDS[part].keys() - no_denoisers <= set(re.findall(r"[a-z][\w-]*", line))
+        missing = known.keys() - no_denoisers - set(re.findall(r"[a-z][\w-]*", line))
+        assert not missing, f"README.md's config does not name {missing} in its line `{part}:`"
 
 
 def test_a_config_in_full_passes_through_yaml_and_json():

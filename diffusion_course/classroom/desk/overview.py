@@ -50,13 +50,13 @@ def outlines(edition: Mapping[str, NotebookNode], names: Iterable[str]) -> list[
 def _outline(name: str, notebook: NotebookNode) -> Outline:
     text = "\n\n".join(cell.source for cell in notebook.cells[:4] if cell.cell_type == "markdown")
     title, needs, gives = TITLE.match(text), NEEDS.search(text), GIVES.search(text)
-    if not (title and needs and gives):
-        raise CourseError(
-            f"{name}: its first cells want a title, '**You learn**' with a list, and '**You need**'"
-        )
-    listed = [
+    listed = gives and [
         " ".join(line.split()) for line in re.split(r"^- ", gives[1], flags=re.MULTILINE) if line.strip()
     ]
+    if not (title and needs and listed and len(listed) >= 2):
+        raise CourseError(
+            f"{name}: its first cells want a title, '**You learn**' with a list of two or more, and '**You need**'"
+        )
     return Outline(
         name,
         title[1],

@@ -168,6 +168,10 @@ def changes(check: Check, mutant: Callable) -> bool:
 # ---- inputs as the chapters have them, by the names of the arguments; no check draws from here
 
 
+# Normal numbers of an image's shape, where nothing else is said.
+IMAGES = {"x0", "x", "x_t", "x_T", "eps", "z", "noise", "mean1", "mean2", "v", "a", "b"}
+
+
 @lru_cache(maxsize=1)
 def answered(check: Check) -> list[tuple[tuple, object]]:
     """Those inputs, and what is right."""
@@ -291,7 +295,12 @@ def _arguments(check: Check, number: int, generator: torch.Generator) -> tuple:
         known |= _of_captions(normal, uniform, pick)
     if check.chapter == "14":
         known |= _of_studies(number, normal, uniform, pick)
-    return tuple(known[name] if name in known else normal(*shape) for name in check.arguments)
+    known = {name: normal(*shape) for name in check.arguments if name in IMAGES - known.keys()} | known
+    unknown = [name for name in check.arguments if name not in known]
+    assert not unknown, (
+        f"{check.id}: {unknown} of its arguments have no inputs here: add to `known` in {__file__} what the chapter gives"
+    )
+    return tuple(known[name] for name in check.arguments)
 
 
 def _measured(id: str, number: int, normal: Callable, uniform: Callable, pick: Callable) -> dict[str, Any]:

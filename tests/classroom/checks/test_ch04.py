@@ -143,7 +143,7 @@ ALTERNATIVES = {
 }
 
 
-@pytest.mark.parametrize("name", ["linear", "cosine", "sigmoid", "quadratic"])
+@pytest.mark.parametrize("name", schedules.BETAS)
 def test_another_number_of_steps_keeps_both_ends_and_there_and_back_is_the_same(name):
     betas = schedules.by_name(name, 60)
     for T in (1, 7, 30, 60, 100):

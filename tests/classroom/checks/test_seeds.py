@@ -12,7 +12,7 @@ def test_what_the_public_seed_says_all_seeds_say(exercise):
             assert_all_seeds_agree(exercise, mutant.function, mutant.hint, 100)
     # A right answer that some seed refuses is a matter of tolerances: many answers on some seeds show it as well as one on many.
     for answer in (exercise.reference, *ALTERNATIVES.get(exercise.id, ())):
-        assert accepts(exercise, answer)
+        assert accepts(exercise, answer), f"{exercise.id} refuses {answer.__name__}: test_all.py says why"
         assert_all_seeds_agree(exercise, answer, "a right answer", 30)
 
 

@@ -75,7 +75,10 @@ def test_right_answers_are_asked_about_first(tmp_path):
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_every_chapter_has_an_answer_that_can_be_asked_about(chapter):
     cells = tuple(solutions(chapter).items())
-    assert defence.question(graded(*cells), "s"), chapter
+    found = defence.question(graded(*cells), "s")
+    assert found, (
+        f"chapter {chapter}: no answer has lines that an argument reaches and others that it does not"
+    )
 
 
 def test_the_command_writes_them(tmp_path, graded_into):

@@ -320,7 +320,10 @@ TIMES = {1: dc.schedules.uniform_timesteps, 2: dc.schedules.quadratic_timesteps}
 def test_every_name_is_a_function_and_every_name_has_its_shortcut():
     for check in CHECKS.values():
         assert all(code_of(name) for name in check.library)
-        assert [name for _, name in SHORTCUTS.get(check.id, [])] == list(check.library)
+        shortcuts = [name for _, name in SHORTCUTS.get(check.id, [])]
+        assert shortcuts == list(check.library), (
+            f"SHORTCUTS of this file want an answer to {check.id} for each"
+        )
 
 
 @pytest.mark.parametrize(
