@@ -83,10 +83,10 @@ class MarkovChain:
 
     @cached_property
     def hidden_entropy(self) -> Tensor:
-        """g_n for n = 0..length: the mean of sum_i H(x_i | visible tokens) over the hidden places i, and over all ways to hide n places.
+        """h_n for n = 0..length: the mean of sum_i H(x_i | visible tokens) over the hidden places i, and over all ways to hide n places.
 
-        It is the least that `masked.cross_entropy` can be. Of it consist, exactly: the bound, sum g_n / n = entropy; the unweighted
-        loss, sum g_n / (length + 1); and the mean over hidden tokens times length, length / (length + 1) of the entropy.
+        It is the least that `masked.cross_entropy` can be. Of it consist, exactly: the bound, sum h_n / n = entropy; the unweighted
+        loss, sum h_n / (length + 1); and the mean over a sample's hidden tokens times length, length / (length + 1) of the entropy.
         """
         L, p = self.length, self.joint.reshape((self.K,) * self.length)
         H = torch.stack([_entropy(p, visible) for visible in range(2**L)])
@@ -97,7 +97,7 @@ class MarkovChain:
         return g
 
     def parallel_bound(self, T: int) -> float:
-        """The bound of T parallel steps at the times i/T, for the exact model: sum_i 1/i sum_n Binomial(n; length, i/T) g_n.
+        """The bound of T parallel steps at the times i/T, for the exact model: sum_i 1/i sum_n Binomial(n; length, i/T) h_n.
 
         It is above the entropy by what tokens of one step do not know of each other, and falls to it as 1/T.
         """

@@ -21,13 +21,17 @@ class Symbol:
 
 
 NOTATION: dict[str, Symbol] = {
-    "x0": Symbol("x_0", "clean data; images have pixels in $[-1, 1]$", "`x0`"),
+    "x0": Symbol("x_0", "clean data; images have pixels in $[-1, 1]$, tokens are whole numbers", "`x0`"),
     "d": Symbol(
         "d", "number of coordinates of $x_0$: 784 for a digit of 28 × 28; also of a vector of features"
     ),
     "t": Symbol(r"t = 1, \dots, T", "step of the forward process; clean data have $t = 0$", "`t`, `T`"),
     "u": Symbol("u = t/T", "share of the chain that has passed", "`u`"),
-    "beta": Symbol(r"\beta_t", "variance of the noise that step $t$ adds, between 0 and 1", "`betas[t - 1]`"),
+    "beta": Symbol(
+        r"\beta_t",
+        "variance of the noise that step $t$ adds, between 0 and 1; of a token, how much step $t$ forgets",
+        "`betas[t - 1]`",
+    ),
     "alpha": Symbol(
         r"\alpha_t = 1 - \beta_t", "share of the variance that step $t$ keeps", "`alphas[t - 1]`"
     ),
@@ -157,6 +161,20 @@ NOTATION: dict[str, Symbol] = {
         r"\sigma_\text{data}", "standard deviation of the pixels of the data", "`sigma_data`"
     ),
     "rho": Symbol(r"\rho", "exponent of the Karras grid", "`rho`"),
+    "t_real": Symbol(
+        r"t \in [0, 1]", "time of masked diffusion: clean at 0, all hidden at 1; $t/T$ of a chain", "`t`"
+    ),
+    "K": Symbol("K", "number of values that a token can take, $0, \\dots, K - 1$", "`K`"),
+    "L": Symbol("L", "number of tokens of a sample", "`L`"),
+    "mask_state": Symbol(r"\mathsf m", "the mask: a token is hidden", "`K`, the number after the values"),
+    "alpha_real": Symbol(
+        r"\alpha(t)", "chance that a token is still visible at $t$; here $1 - t$", "`alpha`, `masked.LINEAR`"
+    ),
+    "Q_t": Symbol(
+        r"Q_t & \bar Q_t = Q_1 \cdots Q_t",
+        "transition matrices of step $t$ and of the first $t$ steps; rows add up to 1",
+        "`Q[t - 1]`, `Q_bar[t - 1]`",
+    ),
     "image": Symbol(r"\mathcal I", "an image, where diffusion happens in latents", "`images`"),
     "latent": Symbol(
         r"\zeta",

@@ -47,6 +47,7 @@ GIVEN = {
     "14": {
         "0.05": "a margin, and the level of a test",
         "4.3": "a quantile of Student's distribution with 2 degrees of freedom",
+        "2.26": "a quantile of Student's distribution with 9 degrees of freedom",
         "1.96": "a quantile of the normal distribution",
         "0.86": "43 of 50, of report 1",
         "0.004": "a learning rate of report 3",

@@ -9,7 +9,7 @@ from . import completion
 from .program import DAY, PATH, WRITE, app, examples, say
 
 
-@app.command(rich_help_panel=WRITE, epilog=examples("build", "build 03 04", "build --check"))
+@app.command(rich_help_panel=WRITE, epilog=examples("build", "build 03 04", "build --text", "build --check"))
 def build(
     chapters: Annotated[
         list[str] | None,
@@ -20,6 +20,10 @@ def build(
     check: Annotated[
         bool, typer.Option("--check", help="Change nothing; exit 1 if a notebook is out of step.")
     ] = False,
+    text: Annotated[
+        bool,
+        typer.Option("--text", help="Run only chapters whose code has changed; others keep their outputs."),
+    ] = False,
     root: Annotated[
         Path | None, typer.Option(help="The checkout that holds solutions/.", show_default=False, **PATH)
     ] = None,
@@ -29,7 +33,7 @@ def build(
     from ..classroom import build as building
 
     if not check:
-        building.build(chapters, root, timeout)
+        building.build(chapters, root, timeout, text)
     elif not building.check(chapters, root):
         raise typer.Exit(1)
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import nbformat
@@ -287,6 +288,27 @@ def test_a_notebook_above_the_limit_is_refused_with_its_largest_outputs(course, 
     ):
         building.build(root=root)
     assert not (root / "solutions" / "01_small.ipynb").exists()
+
+
+def test_a_change_of_text_alone_runs_nothing_and_keeps_the_outputs(built, tmp_path, monkeypatch, capsys):
+    root = tmp_path / "course"
+    shutil.copytree(built[0], root)
+    source, solution = root / "solutions" / "01_small.py", root / "solutions" / "01_small.ipynb"
+    before = nbformat.read(solution, 4)
+    source.write_text(source.read_text().replace("Some prose", "Other prose"))
+    with monkeypatch.context() as patch:
+        patch.setattr(building, "execute", None)  # calling it would fail
+        building.build(root=root, text_only=True)
+    assert "not run: its code is as it was" in capsys.readouterr().out
+    after = nbformat.read(solution, 4)
+    assert "Other prose" in after.cells[0].source
+    outputs = [[cell.get("outputs") for cell in one.cells] for one in (before, after)]
+    assert outputs[0] == outputs[1]
+    assert building.check(root=root)
+    source.write_text(source.read_text().replace("x = 1", "x = 2\nprint(x)"))
+    building.build(root=root, text_only=True)
+    assert "not run" not in capsys.readouterr().out
+    assert building.check(root=root)
 
 
 def test_claims_that_do_not_hold_are_told(course, monkeypatch, capsys):

@@ -201,6 +201,10 @@ GUARDS = {
     "a tuple": (lambda x, t, betas: (x, t), "y is a tuple of 2, want a tensor"),
     "another type": (lambda x, t, betas: "x", "y is of type str"),
     "swapped axes": (lambda x, t, betas: scale(x, t, betas).movedim(0, -1), "two axes are swapped"),
+    "an axis too many": (
+        lambda x, t, betas: torch.stack([scale(x, t, betas)] * 11, -1),
+        "an axis of 11 too many",
+    ),
     "flat": (
         lambda x, t, betas: torch.stack([scale(x, t, betas).flatten()]),
         "the same entries, reshape them",

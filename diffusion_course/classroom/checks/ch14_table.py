@@ -1,102 +1,41 @@
 """A table of paired comparisons: rows of marks from the same noise against one of them, with McNemar's p, corrected by Holm."""
 
 import math
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
+from .ch14_table_built import (
+    F64,
+    base_first,
+    below,
+    below_one,
+    beside_the_last,
+    both_ways,
+    built,
+    chi_squared,
+    ends_at_5_percent,
+    exact_up_to_100,
+    factors,
+    falling,
+    false_discovery,
+    halves,
+    holm,
+    in_order,
+    of_rows,
+    paired_table,
+    ranks_of_values,
+    slip,
+    step_up,
+    tail,
+    unpaired,
+    with_base,
+    without_first,
+)  # fmt: skip
 from .data import Check, Mutant
 from .inputs import Draw
 from .slips import result_slip
-
-Table = tuple[Tensor, Tensor, Tensor]
-F64 = torch.float64
-
-
-def paired_table(marks: Tensor, base: int) -> Table:
-    return built(marks, base)
-
-
-def tail(only_a: int, only_b: int, n: int) -> float:
-    """Two-sided p of a fair coin: the mean of n is left out, only who differ toss it."""
-    differ = only_a + only_b
-    return min(1.0, 2 * below(min(only_a, only_b), differ))
-
-
-def below(k: int, n: int) -> float:
-    """P(at most k heads of n)."""
-    return sum(math.comb(n, j) for j in range(k + 1)) / 2**n
-
-
-def holm(p: Tensor, m: int) -> Tensor:
-    order = p.argsort(stable=True)
-    corrected = (p[order] * torch.arange(m, m - len(p), -1, device=p.device)).clamp(max=1).cummax(0).values
-    return torch.empty_like(p).scatter_(0, order, corrected)
-
-
-def built(
-    marks: Tensor,
-    base: int,
-    against: Callable[[int, int, int], int] = lambda k, base, K: base,
-    p_value: Callable[[int, int, int], float] = tail,
-    correct: Callable[[Tensor, int], Tensor] = holm,
-    change: Callable[[Tensor, Tensor], Tensor] = lambda a, b: (a - b).mean(),
-) -> Table:
-    """The table in parts. against: the row that row k is compared with; p_value: of (only_a, only_b, N); correct: of p and its number."""
-    marks = marks.double()
-    others = [k for k in range(len(marks)) if k != base]
-    changes, p = [], []
-    for k in others:
-        a, b = marks[k], marks[against(k, base, len(marks))]
-        only_a, only_b = int(((a == 1) & (b == 0)).sum()), int(((a == 0) & (b == 1)).sum())
-        changes.append(change(a, b))
-        p.append(p_value(only_a, only_b, marks.shape[1]))
-    raw = torch.tensor(p, dtype=F64, device=marks.device)
-    return torch.stack(changes), raw, correct(raw, len(others))
-
-
-def slip(hint: str, **parts: Any) -> Mutant:
-    def function(marks: Tensor, base: int) -> Table:
-        return built(marks, base, **parts)
-
-    return Mutant(hint, function)
-
-
-def chi_squared(only_a: int, only_b: int, n: int, less: float = 0.0) -> float:
-    """The normal approximation, of |only_a - only_b| less a continuity correction."""
-    if only_a + only_b == 0:
-        return 1.0
-    return math.erfc(max(0.0, abs(only_a - only_b) - less) / math.sqrt(2 * (only_a + only_b)))
-
-
-def step_up(p: Tensor, m: int) -> Tensor:
-    """Hochberg's: from the largest p down."""
-    order = p.argsort(stable=True)
-    scaled = (p[order] * torch.arange(m, m - len(p), -1)).clamp(max=1)
-    return torch.empty_like(p).scatter_(0, order, scaled.flip(0).cummin(0).values.flip(0))
-
-
-def false_discovery(p: Tensor, m: int) -> Tensor:
-    """Benjamini and Hochberg's."""
-    order = p.argsort(stable=True)
-    scaled = p[order] * m / torch.arange(1, len(p) + 1)
-    return torch.empty_like(p).scatter_(0, order, scaled.flip(0).cummin(0).values.flip(0).clamp(max=1))
-
-
-def in_order(change: Callable[[Tensor, int], Tensor]) -> Callable[[Tensor, int], Tensor]:
-    """A correction whose sorted values are change(sorted p, m), put back to their rows."""
-
-    def correct(p: Tensor, m: int) -> Tensor:
-        order = p.argsort(stable=True)
-        return torch.empty_like(p).scatter_(0, order, change(p[order], m))
-
-    return correct
-
-
-def factors(m: int, n: int) -> Tensor:
-    return torch.arange(m, m - n, -1)
 
 
 def rows(d: Draw, K: int, n: int, shares: tuple[float, float] = (0.3, 0.95)) -> Tensor:
@@ -135,6 +74,12 @@ def tables(d: Draw) -> Iterator[tuple[str, tuple]]:
         (torch.stack([d.uniform(0, 1, 200).double() < share for share in (0.1, 0.97)]).double(), 0),
     )
     yield "ten samples", (rows(d, 6, 10), 4)
+    twins = torch.ones(4, 60, dtype=F64, device=d.device)
+    twins[1:3, :9], twins[3, :8] = 0, 0
+    yield "two rows with the same marks", (twins, 0)
+    many = torch.ones(2, 1300, dtype=F64, device=d.device)
+    many[0, :560], many[1, 560:1100] = 0, 0
+    yield "more than a thousand samples on which the two differ", (many, 1)
 
 
 PAIRED_TABLE = Check(
@@ -163,6 +108,10 @@ PAIRED_TABLE = Check(
         slip("a mean over those samples alone on which the two differ.", change=lambda a, b: (a - b).sum() / (a - b).abs().sum().clamp(min=1)),
         slip("the row's own share in the place of the difference.", change=lambda a, b: a.mean()),
         slip("a ratio of the shares: take their difference.", change=lambda a, b: a.mean() / b.mean().clamp(min=1e-9)),
+        slip("a difference as a share of the base's: row minus base, no more.", change=lambda a, b: (a - b).mean() / b.mean().clamp(min=1e-9)),
+        slip("half of the difference: the base's share is taken away, not the mean of both.", change=lambda a, b: (a - b).mean() / 2),
+        Mutant("the mean of all rows in the place of the base's share.", lambda marks, base: ((table := built(marks, base))[0] + marks[base].mean() - marks.mean(), *table[1:])),
+        Mutant("a mean over the samplers, dim 0: the share of a row is a mean over its samples.", lambda marks, base: (marks.mean(0) - marks[base], *built(marks, base)[1:])),
         slip("per cent for shares.", change=lambda a, b: 100 * (a - b).mean()),
         slip("the first row as base, whatever base is.", against=lambda k, base, K: 0),
         slip("the last row as base, whatever base is.", against=lambda k, base, K: K - 1),
@@ -170,6 +119,8 @@ PAIRED_TABLE = Check(
         slip("each row compared with the next one: all are compared with the base.", against=lambda k, base, K: (k + 1) % K),
         Mutant("the first row as base, and all others compared with it, whatever base is.", lambda marks, base: paired_table(marks, 0)),
         Mutant("the last row as base, and all others compared with it, whatever base is.", lambda marks, base: paired_table(marks, len(marks) - 1)),
+        Mutant("row 0 left out in the place of the base: all rows but row number `base` are compared with it.", without_first),
+        Mutant("the rows in another order, with row 0 in the base's place: they keep the order that they have in `marks`.", base_first),
         slip("base counted from 1: rows are counted from 0.", against=lambda k, base, K: base - 1),
         # p
         slip("a one-sided p: either of the two may be the better one, so it is doubled.", p_value=lambda a, b, n: below(min(a, b), a + b)),
@@ -180,6 +131,14 @@ PAIRED_TABLE = Check(
         slip("the samples that only the base got right as the bound of the sum: it is the smaller of the two counts.", p_value=lambda a, b, n: min(1.0, 2 * below(b, a + b))),
         slip("the larger of the two counts as the bound of the sum.", p_value=lambda a, b, n: min(1.0, 2 * below(max(a, b), a + b))),
         slip("a sum that ends one term early: k runs to min(n10, n01), which belongs to it.", p_value=lambda a, b, n: min(1.0, 2 * below(min(a, b) - 1, a + b))),
+        slip("a sum that begins with k = 1: it begins with k = 0.", p_value=lambda a, b, n: min(1.0, 2 * (below(min(a, b), a + b) - below(0, a + b)))),
+        slip("2^N for 2^(n10 + n01): only the samples on which the two differ are tossed.", p_value=lambda a, b, n: min(1.0, tail(a, b, n) * 2.0 ** (a + b - n)) if n < 1000 else tail(a, b, n)),
+        slip("the power of 2 taken twice: 2^-(n10 + n01) is a division by 2^(n10 + n01).", p_value=lambda a, b, n: below(min(a, b), a + b) * 2.0 ** (1 - a - b)),
+        Mutant("all ones of the row, and all of the base, for n10 and n01: count the samples that only one of them got right.", of_rows(lambda a, b: tail(int(a.sum()), int(b.sum()), len(a)))),
+        Mutant("the samples that both got right, and those that both got wrong, for n10 and n01: count those that only one of them got right.", of_rows(both_ways)),
+        Mutant("samples without a difference given to both sides by halves: they toss no coin.", of_rows(halves)),
+        Mutant("a test of two independent shares: the rows began with the same noise, so compare them sample by sample.", of_rows(unpaired)),
+        slip("the normal approximation where many differ: the sum is exact for any number.", p_value=exact_up_to_100),
         slip("one term in the place of the sum.", p_value=lambda a, b, n: min(1.0, 2 * math.comb(a + b, min(a, b)) / 2 ** (a + b))),
         slip("a mid-p, with half of the last term.", p_value=lambda a, b, n: min(1.0, 2 * below(min(a, b), a + b) - math.comb(a + b, min(a, b)) / 2 ** (a + b))),
         slip("all samples in the place of those on which the two differ: where both are right, or both wrong, no coin is tossed.", p_value=lambda a, b, n: min(1.0, 2 * below(min(a, b), n))),
@@ -205,6 +164,11 @@ PAIRED_TABLE = Check(
         slip("a corrected p above 1, and none below the one before it.", correct=in_order(lambda p, m: p * factors(m, len(p)))),
         slip("the factors turned round: the smallest p is multiplied by m, the largest by 1.", correct=in_order(lambda p, m: (p * torch.arange(1, len(p) + 1)).clamp(max=1).cummax(0).values)),
         slip("factors from m - 1 down: the smallest p is multiplied by m.", correct=in_order(lambda p, m: (p * factors(m - 1, len(p))).clamp(max=1).cummax(0).values)),
+        slip("the smallest p multiplied by m, and the next one, too: the factors are m, m - 1, ..., 1.", correct=in_order(lambda p, m: (p * factors(m + 1, len(p)).clamp(max=m)).clamp(max=1).cummax(0).values)),
+        slip("equal p taken for one: each row is a comparison of its own.", correct=ranks_of_values),
+        slip("those p alone counted that are below 1: m is the number of all comparisons.", correct=below_one),
+        slip("1 for all p after the first that is above 0.05: each has its corrected p.", correct=ends_at_5_percent),
+        slip("each compared with the one before it alone: none may be below *any* before it (cummax).", correct=in_order(lambda p, m: beside_the_last((p * factors(m, len(p))).clamp(max=1)))),
         slip("the base counted among the comparisons: m is the number of p values.", correct=lambda p, m: holm(p, m + 1)),
         slip("p sorted from the largest down: the smallest is multiplied by m.", correct=lambda p, m: -holm(-p, m) if len(p) < 2 else falling(p, m)),
         slip("corrected p in sorted order: they belong to their rows.", correct=lambda p, m: holm(p, m).sort().values),
@@ -212,6 +176,7 @@ PAIRED_TABLE = Check(
         slip("factors by the order of the rows: p is sorted first.", correct=lambda p, m: (p * factors(m, len(p))).clamp(max=1).cummax(0).values),
         slip("cummin for cummax: none may end below the one before it.", correct=in_order(lambda p, m: (p * factors(m, len(p))).clamp(max=1).cummin(0).values)),
         # results
+        Mutant("p in sorted order: they belong to their rows.", lambda marks, base: ((table := built(marks, base))[0], table[1].sort().values, table[2].sort().values)),
         result_slip("p and corrected swapped.", paired_table, lambda r: (r[0], r[2], r[1])),
         result_slip("difference and p swapped.", paired_table, lambda r: (r[1], r[0], r[2])),
         result_slip("the corrected p alone: return (difference, p, corrected).", paired_table, lambda r: r[2]),
@@ -219,16 +184,3 @@ PAIRED_TABLE = Check(
         Mutant("the base among its own comparisons: it has no row.", lambda marks, base: with_base(marks, base)),
     ],
 )  # fmt: skip
-
-
-def falling(p: Tensor, m: int) -> Tensor:
-    order = p.argsort(descending=True, stable=True)
-    corrected = (p[order] * factors(m, len(p))).clamp(max=1).cummax(0).values
-    return torch.empty_like(p).scatter_(0, order, corrected)
-
-
-def with_base(marks: Tensor, base: int) -> Table:
-    """The table with a row for the base, of difference 0 and p = 1."""
-    change, p, _ = built(marks, base)
-    change, p = (torch.cat([v[:base], v.new_tensor([x]), v[base:]]) for v, x in ((change, 0.0), (p, 1.0)))
-    return change, p, holm(p, len(p))

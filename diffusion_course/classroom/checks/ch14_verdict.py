@@ -1,58 +1,29 @@
 """What an interval says of a claim: inside of what it allows, outside, or neither."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from itertools import permutations
 
 import torch
 from torch import Tensor
 
+from .ch14_verdict_built import (
+    coded,
+    each,
+    holds_zero,
+    inside,
+    middle_inside,
+    never,
+    outside,
+    rounded,
+    slip,
+    two_ends,
+    verdict,
+)
 from .data import Check, Mutant
 from .inputs import Draw
 from .slips import argument_slip, result_slip
 
 INF = float("inf")
-Rule = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
-
-
-def verdict(low: Tensor, high: Tensor, claim_low: Tensor, claim_high: Tensor) -> Tensor:
-    return built(low, high, claim_low, claim_high)
-
-
-def inside(low: Tensor, high: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    return (low > a) & (high < b)
-
-
-def outside(low: Tensor, high: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    return (high <= a) | (low >= b)
-
-
-def built(
-    low: Tensor,
-    high: Tensor,
-    claim_low: Tensor,
-    claim_high: Tensor,
-    held: Rule = inside,
-    not_held: Rule = outside,
-) -> Tensor:
-    """The rule in parts. What both rules of a mutant say is held up."""
-    args = low, high, claim_low, claim_high
-    yes, no = held(*args), not_held(*args)
-    return torch.where(yes, 1, torch.where(no, -1, 0))
-
-
-def slip(hint: str, **rules: Rule) -> Mutant:
-    def function(low: Tensor, high: Tensor, claim_low: Tensor, claim_high: Tensor) -> Tensor:
-        return built(low, high, claim_low, claim_high, **rules)
-
-    return Mutant(hint, function)
-
-
-def never(low: Tensor, high: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    return torch.zeros_like(low, dtype=torch.bool)
-
-
-def middle_inside(low: Tensor, high: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    middle = (low + high) / 2
-    return (middle > a) & (middle < b)
 
 
 def claims(d: Draw, n: int) -> tuple[Tensor, Tensor]:
@@ -94,6 +65,10 @@ def touching(d: Draw) -> Iterator[tuple[str, tuple]]:
     yield "ends that nearly meet", rows(
         (near, 1, 0, INF), (-near, 1, 0, INF), (-1, -near, 0, INF), (-1, near, 0, INF), (0.25 + near, 0.75 - near, 0.25, 0.75),
         (0.25 - near, 0.7, 0.25, 0.75), (0.3, 0.75 + near, 0.25, 0.75), (0.75 + near, 1, 0.25, 0.75), (0.75 - near, 1, 0.25, 0.75), (0, 0.25 + near, 0.25, 0.75),
+    )  # fmt: skip
+    hair = 1e-10
+    yield "ends that are apart by less than float32 can tell", rows(
+        (0.05 + hair, 1, 0.05, INF), (0.05 - hair, 1, 0.05, INF), (-1, 0.05 + hair, 0.05, INF), (-0.05 + hair, 0.05 - hair, -0.05, 0.05), (-1, 1 - hair, -INF, 1),
     )  # fmt: skip
     yield "one row", rows((0.1, 0.2, 0, INF))
     yield "every claim is held up", rows((0.1, 0.2, 0, INF), (-0.1, 0.2, -0.5, 0.5), (-3, -2, -INF, 0))
@@ -154,11 +129,23 @@ VERDICT = Check(
             "an interval that holds 0 taken for a refutation: not told apart from 0 is not told to be 0. The ends of the claim decide.",
             not_held=lambda low, high, a, b: (low <= 0) & (high >= 0),
         ),
+        slip("a test against 0, in which the claim does not occur: held up is low > claim_low and high < claim_high.", held=lambda low, high, a, b: low > 0, not_held=lambda low, high, a, b: high < 0),
+        slip(
+            "an interval that holds 0 taken for a proof that two are alike: it may reach far to both sides. All of it must lie within the margin.",
+            held=lambda low, high, a, b: torch.where(two_ends(a, b), holds_zero(low, high), inside(low, high, a, b)),
+            not_held=lambda low, high, a, b: torch.where(two_ends(a, b), ~holds_zero(low, high), outside(low, high, a, b)),
+        ),
+        slip(
+            "an interval that holds 0 taken for a proof that two are alike, where the claim has two ends: all of it must lie within the margin.",
+            held=lambda low, high, a, b: torch.where(two_ends(a, b), holds_zero(low, high), inside(low, high, a, b)),
+        ),
+        Mutant("an interval that holds 0 taken for one that says nothing: the ends of the claim decide, and 0 may be inside of it, or outside.", lambda low, high, a, b: torch.where(holds_zero(low, high), 0, verdict(low, high, a, b))),
         slip("0 in the place of the claim's ends: held up is low > claim_low and high < claim_high.", held=lambda low, high, a, b: low > 0),
         slip("0 in the place of the claim's ends, on either side: held up is low > claim_low and high < claim_high.", held=lambda low, high, a, b: (low > 0) | (high < 0)),
         slip("0 in the place of the claim's ends: not held up is high <= claim_low or low >= claim_high.", not_held=lambda low, high, a, b: high <= 0),
         slip("outside below the claim alone: above it is outside, too.", not_held=lambda low, high, a, b: high <= a),
         slip("outside above the claim alone: below it is outside, too.", not_held=lambda low, high, a, b: low >= b),
+        slip("low compared with claim_low, and high with claim_high, for what is outside: it is high <= claim_low or low >= claim_high.", not_held=lambda low, high, a, b: ((low <= a) & (high <= b)) | ((low >= a) & (high >= b))),
         slip("the wrong ends compared: outside is high <= claim_low or low >= claim_high.", not_held=lambda low, high, a, b: (low <= a) & (high >= b)),
         slip(
             "the claim's ends counted as the claim's, with >= and <=: a difference of exactly 0 is no gain. The ends do not belong to it.",
@@ -189,13 +176,36 @@ VERDICT = Check(
             "`or` for `and`: inside is low > claim_low *and* high < claim_high.",
             lambda low, high, a, b: ((low > a) | (high < b)).long() - outside(low, high, a, b).long(),
         ),
+        slip("most of the interval inside taken for the whole: both of its ends must be inside of the claim.", held=lambda low, high, a, b: (torch.minimum(high, b) - torch.maximum(low, a)) > (high - low) / 2),
         slip("the width of the interval compared with the width of the claim: where it lies decides.", held=lambda low, high, a, b: high - low < b - a),
+        Mutant("the first row's claim for all rows: each row has its own.", lambda low, high, a, b: verdict(low, high, a[:1], b[:1]), (lambda low, high, a, b: verdict(low[:1], high[:1], a, b),)),
+        Mutant("an infinite end of a claim taken for 0: it may be a margin that lies at the other end.", lambda low, high, a, b: verdict(low, high, a.nan_to_num(neginf=0.0), b.nan_to_num(posinf=0.0))),
+        Mutant(
+            "a claim that is symmetric, from -claim_high to claim_high: its lower end may be another one.",
+            lambda low, high, a, b: verdict(low, high, torch.where(two_ends(a, b), -b, a), b),
+            (lambda low, high, a, b: verdict(low, high, a, torch.where(two_ends(a, b), -a, b)),),
+        ),
+        Mutant(
+            "a claim with one end taken for 'above 0' or 'below 0': its end may be a margin.",
+            lambda low, high, a, b: verdict(low, high, torch.where(b.isinf(), 0.0, a), torch.where(a.isinf(), 0.0, b)),
+            (lambda low, high, a, b: verdict(low, high, torch.where(b.isinf(), 0.0, a), b), lambda low, high, a, b: verdict(low, high, a, torch.where(a.isinf(), 0.0, b))),
+        ),
+        Mutant("float32 numbers compared: take them as they are given.", each(lambda v: v.float())),
+        Mutant("numbers that are rounded before they are compared.", rounded(3), tuple(map(rounded, (1, 2, 4, 5)))),
+        Mutant("an interval without width, low = high, taken for one that says nothing: it is judged as any other.", lambda low, high, a, b: torch.where(low == high, 0, verdict(low, high, a, b))),
+        Mutant("an interval without width on an end of the claim taken for one inside: the ends do not belong to the claim.", lambda low, high, a, b: torch.where((low == high) & (low >= a) & (high <= b), 1, verdict(low, high, a, b))),
         Mutant("the claim's two ends swapped.", lambda low, high, a, b: verdict(low, high, b, a)),
         argument_slip("the claim's lower end with the other sign.", verdict, "claim_low", torch.neg),
         argument_slip("the claim's lower end left out: it may be a margin below 0, or above.", verdict, "claim_low", torch.zeros_like),
         result_slip("1 and -1 swapped: 1 is held up, -1 is not.", verdict, torch.neg),
-        result_slip("0, 1, 2 for the three verdicts: they are -1, 0 and 1.", verdict, lambda v: v + 1),
-        result_slip("0 for not held up and -1 for what cannot be said: the other way round.", verdict, lambda v: torch.where(v == 1, v, -1 - v)),
+        Mutant(
+            "0, 1, 2 for the three verdicts: they are -1, 0 and 1.",
+            lambda *four: verdict(*four) + 1,
+            tuple(coded("", codes).function for codes in permutations(range(3))),
+        ),
+        coded("1 in both cases: held up is 1, not held up is -1. (Or two masks added: take their difference.)", (1, 1, 0)),
+        coded("bytes: 0 - 1 is 255 in uint8, as a mask's .byte() is; make int64 of the masks first.", (1, 255, 0)),
+        coded("0 for not held up and -1 for what cannot be said: the other way round.", (1, 0, -1)),
         result_slip("one verdict for the whole table: each row has its own.", verdict, lambda v: v.min()),
         result_slip("held up or not, as True and False: there are three verdicts, 1, -1 and 0.", verdict, lambda v: v == 1),
     ],

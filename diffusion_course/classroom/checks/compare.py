@@ -1,5 +1,6 @@
 """What is wrong with a returned value, in words."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -36,6 +37,11 @@ class Fault:
 
     kind: Kind
     text: str
+    cause: str = ""  # a likely one, where no known mistake explains it
+
+    @property
+    def words(self) -> str:
+        return "\n".join(filter(None, (self.text, self.cause)))
 
 
 # Relative, and absolute: wide enough for another order of operations (float32 loses digits in 1 - alpha_bar), far below any mistake.
@@ -226,18 +232,31 @@ def shape_hint(got: Tensor, want: Tensor) -> str:
     if got.ndim == 0:
         return ": one reduction too many"
     if sorted(got.shape) == sorted(want.shape):
-        return ": two axes are swapped"
+        moved = sum(a != b for a, b in zip(got.shape, want.shape, strict=True))
+        return ": two axes are swapped" if moved == 2 else ": the axes are in another order"
     if got.ndim < want.ndim and [n for n in got.shape if n > 1] == [n for n in want.shape if n > 1]:
         return ": an axis of size 1 is lost; is there a .squeeze()?"
     if got.numel() == want.numel():
         return ": the same entries, reshape them"
     if got.ndim == want.ndim and got.shape[1:] == want.shape[1:] and abs(len(got) - len(want)) == 1:
         return ": one entry too many" if len(got) > len(want) else ": one entry too few"
-    if got.ndim > want.ndim:
+    return _larger_hint(list(got.shape), list(want.shape)) if got.ndim > want.ndim else ""
+
+
+def _larger_hint(got: list[int], want: list[int]) -> str:
+    """Axes too many. A number for each sample that meets data in the wrong form makes one more axis of the batch's length."""
+    more = list((Counter(got) - Counter(want)).elements())
+    if len(more) != len(got) - len(want):
+        return ""
+    if set(more) <= {want[0], 1}:
         return (
             ": broadcasting made it larger; reshape a (B,) tensor to (B, 1, ..., 1) before it meets (B, *S)"
         )
-    return ""
+    return (
+        f": an axis of {more[0]} too many; is a sum over it left out, or an entry of it to be picked?"
+        if len(more) == 1
+        else ""
+    )
 
 
 def kind(value: object) -> str:

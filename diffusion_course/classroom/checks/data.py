@@ -31,12 +31,20 @@ class NotDone(CourseError, NotImplementedError):
     """The exercise is still a stub."""
 
 
+class NoValue(Exception):
+    """What a mutant raises where its mistake leads to no value: there an answer with this mistake may stop, or give None or 0."""
+
+
 @dataclass(frozen=True)
 class Mutant:
-    """A classic mistake. `hint` completes "This looks like ..." when an answer behaves as the mutant does."""
+    """A classic mistake. `hint` completes "This looks like ..." when an answer behaves as the mutant does.
+
+    others: functions that make the same mistake in another way, as where two masks that should not overlap do.
+    """
 
     hint: str
     function: Callable
+    others: Sequence[Callable] = ()
 
 
 class Line(NamedTuple):
@@ -95,6 +103,7 @@ class Check:
     missed: of a design, what keeps it from more points, in words, for (result, *arguments); "" where nothing does.
     closer: of a design that is a function, what a closer look shows, in words, for (answer, *arguments). Not in grading: there it has run.
     coarse: does the student learn only that the first mark is reached, or the last, lest a guess be mended until it is right?
+    entry: of a design that is a row of numbers, what each is, in words: "the step of a token".
     scored: what the score is, in words; digits: how many are told of it. lower: is a lower one better? marks: (points, the score from which they are given), up to `points`.
     variants: the versions of which an edition has one; the first is the course's own. Each version of a repair plants a slip in the
         solution, and a mutant's hint says what is seen of it, not where it is.
@@ -124,6 +133,7 @@ class Check:
     recording: bool = True
     same_dtype: bool = False
     score: Callable[..., float] | None = None
+    entry: str = ""
     scored: str = ""
     measured: Callable[[Callable], str] | None = None
     digits: int = 5

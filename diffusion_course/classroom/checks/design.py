@@ -1,6 +1,7 @@
 """A design has no right answer but bounds and a score, and the score has marks: points are given from each of them on."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ def design_fault(check: Check, args: tuple, value: object, like: Tensor) -> Faul
     """What is wrong with a design: its form, a broken bound, or a score below the first mark. like: one of the right form."""
     (name,) = check.outputs
     value = as_design(value)
-    fault = list_fault(name, value, like)
+    fault = list_fault(name, value, like, check.entry)
     if fault:
         return fault
     if is_tensor(value) and value.dtype == torch.bool != like.dtype:
@@ -29,6 +30,8 @@ def design_fault(check: Check, args: tuple, value: object, like: Tensor) -> Faul
     if is_tensor(value) and _numbers(value) and like.is_floating_point():
         value = plain(value).to(like.dtype)
     fault = form_fault(name, value, like, check.same_dtype)
+    if fault and fault.kind is Kind.SHAPE and check.entry:
+        return replace(fault, text=f"{fault.text}\nEach number is {check.entry}.")
     if fault:
         return fault
     assert isinstance(value, Tensor)
@@ -63,18 +66,19 @@ def as_design(value: object) -> object:
     return value
 
 
-def list_fault(name: str, value: object, like: Tensor) -> Fault | None:
-    """What keeps a value from being read as numbers in a row, where these are wanted."""
+def list_fault(name: str, value: object, like: Tensor, entry: str = "") -> Fault | None:
+    """What keeps a value from being read as numbers in a row, where these are wanted. entry: what each is, in words."""
     if like.ndim != 1 or is_tensor(value):
         return None
-    want = f"want a list of {len(like)} numbers, or a tensor of shape ({len(like)},)"
+    each = f", {entry}" if entry else ""
+    want = f"want a list of {len(like)} numbers{each}, or a tensor of shape ({len(like)},)"
     if type(value) in (int, float):
         return Fault(Kind.FORM, f"{name} is one number, {want}")
     if not isinstance(value, tuple | list) or not value:
         return Fault(Kind.FORM, f"{name} is {kind(value)}, {want}")
     number, odd = next((n, v) for n, v in enumerate(value, 1) if type(v) not in (int, float))
-    said = repr(odd) if odd is None or type(odd) in (str, bool) else kind(odd)
-    return Fault(Kind.FORM, f"entry {number} of {name} is {said[:60]}, {want}")
+    said = repr(odd)[:60] if odd is None or type(odd) in (str, bool) else kind(odd).partition(";")[0]
+    return Fault(Kind.FORM, f"entry {number} of {name} is {said}, {want}")
 
 
 def missed(check: Check, args: tuple, value: Tensor) -> str:

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from .call import Outcome, call, fresh
 from .compare import Fault, alike, dense, is_tensor, leaves_at, plain
-from .data import Check, Mutant
+from .data import Check, Mutant, NoValue
 from .design import as_design
 from .faults import said, wanted
 from .toy_steps import asked
@@ -48,7 +49,14 @@ class Diagnosis:
 
 def diagnosis(check: Check, trials: Sequence[Trial], more: Callable[[], Sequence[Trial]]) -> Diagnosis:
     """Which mutant does what the answer did? more: the trials with those on the fixed cases, which decide between several."""
-    found = [mutant for mutant in check.mutants if _matches(check, mutant, trials)]
+    if not check.score and _right_in_itself(check, trials):  # a list, say: its numbers are no mistake
+        return Diagnosis()
+    mutants = [Mutant(m.hint, function) for m in check.mutants for function in (m.function, *m.others)]
+    does = [(mutant, _matches(check, mutant, trials)) for mutant in mutants]
+    found = [mutant for mutant, told in does if told]
+    if not found and any(told is None for _, told in does):
+        fixed = more()
+        found = [mutant for mutant, told in does if told is None and _matches(check, mutant, fixed)]
     if _blank(
         check, trials
     ):  # every slip that ends in NaN gives the same, but its models may be asked differently
@@ -60,22 +68,31 @@ def diagnosis(check: Check, trials: Sequence[Trial], more: Callable[[], Sequence
     early = "" if found else "state" if check.path else several
     if not early:
         return Diagnosis(found[0].hint) if found else Diagnosis()
-    far = {mutant.hint: _as_far(check, mutant, trials) for mutant in check.mutants}
+    far: dict[str, int] = {}
+    for mutant in mutants:
+        far[mutant.hint] = max(far.get(mutant.hint, 0), _as_far(check, mutant, trials))
     hints = [hint for hint, steps in far.items() if steps and steps == max(far.values())]
     return Diagnosis(hints[0], early, hints[1] if len(hints) == 2 else "") if hints else Diagnosis()
 
 
-def _matches(check: Check, mutant: Mutant, trials: Sequence[Trial]) -> bool:
+def _matches(check: Check, mutant: Mutant, trials: Sequence[Trial]) -> bool | None:
     """Does the answer do what the mutant does on every random case, and on every fixed one where it is wrong?
+
+    None: it may, but the mutant has no value on any of them.
 
     Equal values, or the same type of error. On the others it may differ: there two slips of one kind part by rounding. A narrow
     mutant must therefore stand before a wide one.
     """
-    seen = False
+    seen, empty = False, False
     for trial in (t for t in trials if t.fault or not t.label):
         theirs = trial.outcome
         try:
             ours, error = asked(check.driven(mutant.function), fresh(trial.args)), None
+        except NoValue:
+            if not theirs.error and not _nothing(theirs.value):
+                return False
+            empty = True
+            continue
         except Exception as caught:  # of a mutant, which we wrote
             ours, error = None, caught
         if theirs.error and error and type(theirs.error) is type(error):
@@ -84,7 +101,25 @@ def _matches(check: Check, mutant: Mutant, trials: Sequence[Trial]) -> bool:
             return False
         else:
             seen = True
-    return seen
+    return None if empty and not seen else seen
+
+
+def _nothing(value: object) -> bool:
+    """What a search gives that has found nothing: None, 0, or what it began with."""
+    parts = value if isinstance(value, tuple | list) else (value,)
+    return any(
+        not is_tensor(part) or not bool(torch.isfinite(plain(part)).all() and plain(part).any())
+        for part in parts
+    )
+
+
+def _right_in_itself(check: Check, trials: Sequence[Trial]) -> bool:
+    """Is every result right but for its form?"""
+    return all(
+        not t.outcome.error and alike(as_design(t.outcome.value), as_design(wanted(check, t.args)))
+        for t in trials
+        if t.fault or not t.label
+    )
 
 
 def _blank(check: Check, trials: Sequence[Trial]) -> bool:

@@ -182,7 +182,7 @@ def _mannered(
         fault = _fault(check, answer, args, outcome)
         if fault:
             asks = " as a sampler calls it," if manner.context is torch.no_grad and check.evaluations else ""
-            yield Trial(args, "", outcome, Fault(Kind.CHANGED, f"{manner.words},{asks} {fault.text}"))
+            yield Trial(args, "", outcome, Fault(Kind.CHANGED, f"{manner.words},{asks} {fault.words}"))
     if check.grad:
         for args in (*chosen, *(args for _, args in _fixed(check, device) if fixed)):
             used = RECORDING.prepare(check, args)
@@ -217,8 +217,9 @@ def _refusal(
         seen = _observed(check, answer, failed, trials) if device == "cpu" and not check.score else ""
         advice = f"{seen}\nLook at {check.where}" if seen else f"Look at {check.where}"
     advice = f"{closer}\n{advice}" if closer else advice
-    message = f"{check.id}: {fault.text}" + (f"\nInputs: {inputs}." if inputs else "")
-    return CheckFailed(f"{message}\n{advice}" if advice else message, fault.text, inputs, advice, found.hint)
+    said = fault.text if found.hint else fault.words
+    message = f"{check.id}: {said}" + (f"\nInputs: {inputs}." if inputs else "")
+    return CheckFailed(f"{message}\n{advice}" if advice else message, said, inputs, advice, found.hint)
 
 
 def _closer(check: Check, answer: Callable, args: tuple) -> str:

@@ -57,8 +57,7 @@ def call_fault(check: Check, answer: Callable, args: tuple, outcome: Outcome) ->
         what = f"your function stopped with {type(outcome.error).__name__}: {said(outcome.error)}"
         # A machine's arguments are not the answer's.
         hint = "" if check.machine else torch_hint(check.arguments, args, said(outcome.error))
-        told = [what, f"in {line}" if line else "", hint]
-        return Fault(Kind.STOPPED, "\n".join(filter(None, told)))
+        return Fault(Kind.STOPPED, "\n".join(filter(None, (what, f"in {line}" if line else ""))), hint)
     if outcome.touched:
         own = any(isinstance(arg, Each) for arg in args)  # a test makes its own inputs
         drawn = (

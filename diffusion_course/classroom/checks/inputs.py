@@ -21,6 +21,7 @@ from .toys import (
     ToyMixingDenoiser,
     ToyScore,
     ToyTerm,
+    ToyTokens,
     ToyVelocity,
 )
 
@@ -130,6 +131,14 @@ class Draw:
     def log_prob(self) -> ToyLogProb:
         """A small noisy classifier, log_prob(x, sigma)."""
         return ToyLogProb(self.uniform(0.5, 1.5, 3))
+
+    def token_model(self, K: int) -> ToyTokens:
+        """A small model of tokens with K values, model(x)."""
+        return ToyTokens(self.uniform(0.5, 1.5, K + 2, K))
+
+    def tokens(self, K: int, *shape: int) -> Tensor:
+        """Values of tokens, 0..K-1, int64."""
+        return torch.randint(0, K, shape, generator=self._generator, device="cpu").to(self.device)
 
     def layer(self, n: int, m: int) -> ToyLayer:
         """A small layer, (B, *S, n) -> (B, *S, m)."""

@@ -6,7 +6,7 @@ from itertools import product
 import torch
 from torch import Tensor
 
-from .compare import close
+from .compare import close, pair
 from .made_of import (
     CLOSE,
     Seen,
@@ -115,7 +115,8 @@ def _laws(seen: Sequence[Seen], subject: str) -> str:
     off = (sums - 1).abs() > CLOSE
     if not bool(off.any()):  # entries below 0
         return ""
-    return f"row {off.nonzero()[0].tolist()} of {subject} adds up to {sums[off][0]:.4g}, where every row must add up to 1."
+    row, total = off.nonzero()[0].tolist(), pair(sums[off][0].item(), 1.0)[0]
+    return f"row {row} of {subject} adds up to {total}, where every row must add up to 1."
 
 
 def _are_laws(rows: Tensor) -> bool:

@@ -14,7 +14,7 @@ from .compare import alike, dense, is_tensor, leaves_at, plain
 from .data import Check
 from .looks import LOOKS
 from .made_of import WHOLE, Seen, equal
-from .suppose import supposition
+from .suppose import LEAST_EVIDENCE, supposition
 
 LATER = "The first step is right, a later one is not: is something left over from the step before, as gradients are, or kept between calls?"
 MOST_CASES = 4  # that a supposition must explain
@@ -103,7 +103,9 @@ def kept(check: Check, tried: Sequence[Tried]) -> str:
                 continue
             if alike(late.got, value) and (_many_numbers(value) or _all_kept(check, tried, slot)):
                 return f"This is what the right function gives with {name} of an earlier call: is something kept between calls?"
-        if alike(late.got, early.want):
+        if alike(late.got, early.want) and (
+            _many_numbers(early.want) or _entries(early.want) >= LEAST_EVIDENCE
+        ):
             return "This is the result of an earlier call, with other arguments: is something kept between calls?"
     if len(tried) > 2 and tried[0].right and not any(case.right for case in tried[1:]):
         return "The first call is right, and no later one: is something kept from it?"
@@ -111,8 +113,14 @@ def kept(check: Check, tried: Sequence[Tried]) -> str:
 
 
 def _many_numbers(value: object) -> bool:
-    """Labels are few, and soon the same by chance."""
-    return not isinstance(value, Tensor) or value.is_floating_point()
+    """Labels and counts are few, and soon the same by chance."""
+    parts = value if isinstance(value, tuple) else (value,)
+    return any(not isinstance(part, Tensor) or part.is_floating_point() for part in parts)
+
+
+def _entries(value: object) -> int:
+    parts = value if isinstance(value, tuple) else (value,)
+    return sum(part.numel() for part in parts if isinstance(part, Tensor))
 
 
 def _all_kept(check: Check, tried: Sequence[Tried], slot: int) -> bool:

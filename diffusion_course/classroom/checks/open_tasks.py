@@ -73,7 +73,8 @@ def _fault(check: Check, answer: Callable) -> str:
         return f"your function stopped with {type(error).__name__}: {error}"
     parts = [line.part for line in check.rubric]
     if not isinstance(found, dict):
-        return f"your function returned {type(found).__name__}, want a dictionary with a text for each of: {', '.join(parts)}"
+        returned = "None (is the `return` missing?)" if found is None else type(found).__name__
+        return f"your function returned {returned}, want a dictionary with a text for each of: {', '.join(parts)}"
     for part in parts:
         if part not in found:
             return f"the part {part!r} is missing; the parts are {', '.join(parts)}"

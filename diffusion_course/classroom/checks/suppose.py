@@ -92,6 +92,10 @@ def supposition(
     if check.path:  # a run of a machine is dear, and two slips part at the first wrong state
         return ""
     besides = [*singles, *_afterwards(check, SCALED)]
+    if not any(
+        _floating(want) for _, want in pairs
+    ):  # of a few labels, one mistake and a change of labels give any other
+        besides = [change for change in besides if None not in change.slots]
     for mutant, change in product(check.mutants if len(seen) > 2 else (), besides):
         if all(_same(check.driven(mutant.function), [change], args, got) for args, got in (*seen, *others)):
             return f"These look like two mistakes: {mutant.hint} And {change.words}."
@@ -108,7 +112,7 @@ def _zero(got: object) -> bool:
 
 
 def _floating(want: object) -> bool:
-    return not isinstance(want, Tensor) or want.is_floating_point()
+    return any(not isinstance(part, Tensor) or part.is_floating_point() for part in _parts(want))
 
 
 def _explains(check: Check, changes: Sequence[Change], seen: Sequence[tuple[tuple, object]]) -> bool:
@@ -124,11 +128,16 @@ def _told(found: Sequence[Sequence[Change]]) -> str:
 
 
 def _by_chance(pairs: Sequence[tuple[object, object]]) -> bool:
-    """Are labels or times off that are too few to tell changes apart? One wrong float64 number is enough."""
-    whole = [(got, want) for got, want in pairs if isinstance(want, Tensor) and not want.is_floating_point()]
-    if len(whole) < len(pairs):
+    """Are labels, times or counts off that are too few to tell changes apart? One wrong float64 number is enough."""
+    if any(_floating(want) for _, want in pairs):
         return False
-    return sum(int((plain(got) != want).sum()) for got, want in whole if _numbers(got, want)) < LEAST_EVIDENCE
+    told = [(_parts(got), _parts(want)) for got, want in pairs if _numbers(got, want)]
+    off = [int((plain(g) != w).sum()) for got, want in told for g, w in zip(got, want, strict=True)]
+    return sum(off) < LEAST_EVIDENCE
+
+
+def _parts(value: Any) -> Sequence[Tensor]:
+    return value if isinstance(value, tuple | list) else (value,)
 
 
 def _numbers(got: object, want: object) -> TypeGuard[Tensor]:

@@ -1,4 +1,4 @@
-"""What torch says when it stops, in the words of the course."""
+"""What torch says when it stops, and Python of a shape, in the words of the course."""
 
 import re
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from torch import Tensor
 
 DTYPES = re.compile(r"expected (scalar type|dtype|m1 and m2)|same d(ata)?type|scalar type", re.I)
 INVALID = re.compile(r"shape '.*' is invalid for input of size")
+UNPACKED = re.compile(r"values to unpack \(expected (\d+)")
 SIZES = re.compile(r"size of tensor a \((\d+)\) must match the size of tensor b \((\d+)\)")
 
 
@@ -21,6 +22,14 @@ def torch_hint(names: Sequence[str], args: Sequence, words: str) -> str:
             "A comparison of tensors has an answer for each entry, which Python's if, and, min and max cannot take: "
             "use torch.where, torch.minimum or .clamp."
         )
+    if "bitwise_" in words and "not implemented for" in words:
+        return "& and | bind tighter than < and ==: put each comparison into brackets, (a < b) & (c < d)."
+    if re.search(r"(min|max)\(\)( iterable argument| arg)? is( an)? empty", words):
+        return "No case has passed your conditions, and each input here has an answer: do they refuse too much, or does the loop end too early?"
+    if "too large to convert to float" in words or "Numerical result out of range" in words:
+        return "Python's integers have no largest one, and floats end at 1e308: stay with integers, 2**n and not 2.0**n, and divide at the end."
+    if "Could not infer dtype of NoneType" in words:
+        return "torch.tensor was given None: a variable that no case has set, though each input here has an answer."
     if "Dimension out of range" in words:
         return (
             "An axis is named that these inputs have not: *S in a shape stands for any number of axes. Count from the first axis or from "
@@ -30,6 +39,13 @@ def torch_hint(names: Sequence[str], args: Sequence, words: str) -> str:
         return (
             "The sizes of a reshape must multiply to the number of entries. Is one size taken for another, which equals it in a square, "
             "say, but not here?"
+        )
+    if (unpacked := UNPACKED.search(words)) and any(
+        isinstance(a, Tensor) and a.ndim > int(unpacked[1]) for a in args
+    ):
+        return (
+            "If that is a shape which is taken apart: *S in a shape stands for any number of axes, and here there are more. "
+            "Name none of them: .flatten(1), [..., None] and an axis of -1 do with any number."
         )
     if SIZES.search(words):
         return _sizes_hint(dict(zip(names, args, strict=True)))

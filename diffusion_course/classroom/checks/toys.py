@@ -129,6 +129,27 @@ class ToyLogProb(Toy):
         return nn.functional.logsigmoid(summed / (1 + noise**2))
 
 
+class ToyTokens(Toy):
+    """A model of masked diffusion: logits of each token's value, from all tokens and from the place. weights: (K + 2, K)."""
+
+    NAMES = (("x", "x_t"),)
+    called = "model"
+
+    def answer(self, x: Tensor) -> Tensor:
+        """x: (B, *S) integers in 0..K, where K is the mask -> (B, *S, K). Raises TypeError in words for anything else."""
+        K = self.weights.shape[1]
+        if x.is_floating_point() or x.is_complex() or x.dtype == torch.bool:
+            raise TypeError(f"model got tokens of dtype {str(x.dtype)[6:]}; it takes integers")
+        if bool(((x < 0) | (x > K)).any()):
+            raise TypeError(
+                f"model got tokens {int(x.min())}..{int(x.max())}; it takes 0..{K}, where {K} is the mask"
+            )
+        own = self.weights[:-1][x.long()]  # (B, *S, K)
+        among = own.reshape(len(x), -1, K).mean(1).reshape(len(x), *[1] * (x.ndim - 1), K)
+        place = torch.arange(x[0].numel(), device=x.device).reshape(*x.shape[1:], 1)
+        return 2 * torch.sin(3 * own + 5 * among * self.weights[-1] + place)
+
+
 class ToyLayer(Toy):
     """A layer of a network, the same for every token: layer(x) = sin(x W + b)."""
 
@@ -296,7 +317,7 @@ TOYS = {
     for toy in (
         *(ToyEps, ToyGuess, ToyDenoiser, ToyMixingDenoiser, ToyLabelled, ToyLogProb),
         *(ToyTerm, ToyScore, ToyVelocity, ToyMixing),
-        *(ToyLayer, ToyLoud, ToyDecoder),
+        *(ToyTokens, ToyLayer, ToyLoud, ToyDecoder),
         *(ToyImage, ToyDraw, ToyMet),
     )
 }

@@ -106,8 +106,10 @@ def _unused(check: Check, answer: Callable, trial: Trial) -> Iterator[str]:
             continue
         if _may_be_bound(trial.outcome.value, [wanted(check, other) for other in others]):
             continue
-        # Several, near and far: a bound that nothing reaches makes no difference where it moves a little.
-        again = (call(check.driven(answer), fresh(other)) for other in others)
+        # Several, near and far: a bound that nothing reaches makes no difference where it moves a little, and a result may depend on a
+        # sign alone, or on one entry.
+        asked = [*others, *((*trial.args[:slot], moved, *trial.args[slot + 1 :]) for moved in _moved(value))]
+        again = (call(check.driven(answer), fresh(other)) for other in asked)
         if all(not one.error and alike(one.value, trial.outcome.value) for one in again):
             names.append(check.arguments[slot])
     if len(names) == 1:
@@ -132,6 +134,14 @@ def _may_be_bound(got: object, wants: list) -> bool:
         return False
     signs = {torch.sign(want - plain(got)).item() for want in wants if isinstance(want, Tensor)}
     return not {-1, 1} <= signs
+
+
+def _moved(value: object) -> list[Tensor]:
+    """The numbers of a tensor in other places, and with other signs where it has both."""
+    if not isinstance(value, Tensor) or not value.is_floating_point():
+        return []
+    turned = [value.roll(1, 0)] if value.ndim else []
+    return [*turned, -value] if bool((value < 0).any()) else turned
 
 
 def _others(value: object) -> list[Tensor] | list[float]:

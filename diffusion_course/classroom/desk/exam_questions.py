@@ -183,3 +183,22 @@ def lora(draw: Random) -> tuple[str, str]:
         f"{rank} ({rows} + {columns}) = {few}, of {many}: {number(100 * few / many)} %. So the adapted network begins as the one that was given; with "
         "both at zero each gradient is a product with the other, and nothing ever moves.",
     )
+
+
+@asks("14")
+def runs(draw: Random) -> tuple[str, str]:
+    tau, s, measured = drawn(draw, 0.01, 0.05, 3), drawn(draw, 0.3, 0.6), drawn(draw, 0.03, 0.2, 3)
+    n, q = draw.choice((100, 250, 500)), 4.30
+    half, least = q * root((tau**2 + s**2 / n) / 3), q * tau / root(3)
+    low, high = measured - half, measured + half
+    better = "held up" if low > 0 else "cannot be said"
+    alike = (
+        "did not hold up" if low >= 0.05 else "held up" if high < 0.05 and low > -0.05 else "cannot be said"
+    )
+    return (
+        f"Two methods are compared with three training seeds and {n} pairs of samples of each. Between runs their difference scatters by τ = {tau}, and one "
+        f"pair by s = {s}. The mean of the three is {measured}. Give its 95 % interval (Student's quantile is 4.30). Judge 'the first is better' and 'they are "
+        "alike', with a margin of 0.05. How narrow does the interval become with ever more samples, and what makes it narrower still?",
+        f"± 4.30 √((τ² + s² / n) / 3) = ± {number(half)}: {number(low)} to {number(high)}. 'Better': {better}. 'Alike': {alike}. "
+        f"No narrower than ± 4.30 τ / √3 = ± {number(least)}: more training runs, since samples of a network say nothing of the next one.",
+    )

@@ -4,7 +4,7 @@ In the notebook an answer shares its interpreter with the check, and could have 
 in as data, results come out as data, and the grader compares.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import wraps
 from pathlib import Path
@@ -14,6 +14,8 @@ from typing import Any
 from torch import Tensor
 
 from ..checks import CHECKS, Check
+from ..checks.call import fresh
+from ..checks.data import NoValue
 from ..checks.design import judged
 from ..checks.engine import cases, result_fault
 from ..ids import chapter_of, function_of
@@ -107,7 +109,9 @@ class _Run:
     def on(self, exercises: Collection[str], package: Path) -> dict[str, Verdict]:
         """One run of the plan with `package` in the place of the course's."""
         checks = {e: _asked(CHECKS[e].under(**self.plan.terms(e)), self.mistakes.get(e)) for e in exercises}
-        inputs = {e: [case for seed in self.seeds[e] for case in cases(checks[e], seed)] for e in exercises}
+        inputs = {
+            e: [case for seed in self.seeds[e] for case in cases(checks[e][0], seed)] for e in exercises
+        }
         with sandbox.workplace(self.scratch) as folder:
             out = folder / "s"
             line = sandbox.command(
@@ -116,9 +120,8 @@ class _Run:
             wall = 30 + self.limits.cell * (1 + len(exercises))
             given = _given(self.plan, inputs, self.limits.cell)
             done = processes.run(line, wall, self.limits, folder, given=given)
-            return {
-                e: self._verdict(checks[e], inputs[e], out / e, done.why or done.printed) for e in exercises
-            }
+            why = done.why or done.printed
+            return {e: self._best(checks[e], inputs[e], out / e, why) for e in exercises}
 
     def machine_fault(self) -> str:
         """Why not even an empty list of cells runs here; "" where it does."""
@@ -127,6 +130,11 @@ class _Run:
             line = sandbox.command([WORKER, str(out)], out, self.limits, self.isolation)
             done = processes.run(line, 60, self.limits, folder, given=_given(Plan(), {}, self.limits.cell))
             return done.why or (_last_line(done.printed) if done.code else "")
+
+    def _best(self, checks: Sequence[Check], inputs: list[tuple], path: Path, printed: str) -> Verdict:
+        """What one of the checks accepts, or what the first says."""
+        verdicts = [self._verdict(check, inputs, path, printed) for check in checks]
+        return next((one for one in verdicts if not one.fault), verdicts[0])
 
     def _verdict(self, check: Check, inputs: list[tuple], path: Path, printed: str) -> Verdict:
         try:
@@ -142,13 +150,16 @@ class _Run:
         return Verdict(fault, asked=asked)
 
 
-def _asked(check: Check, mistake: str | None) -> Check:
-    """A check, or the same check with a known mistake for right. Who does as the mistake does has made it, whoever says so."""
+def _asked(check: Check, mistake: str | None) -> list[Check]:
+    """A check, or the same check with each form of a known mistake for right. Who does as the mistake does has made it, whoever says so."""
     found = next((mutant for mutant in check.mutants if mutant.hint == mistake), None)
     if found is None:
-        return check
-    mutant = found.function
-    return replace(check, reference=wraps(check.reference)(lambda *args: mutant(*args)))
+        return [check]
+    return [_with_reference(check, function) for function in (found.function, *found.others)]
+
+
+def _with_reference(check: Check, function: Callable) -> Check:
+    return replace(check, reference=wraps(check.reference)(lambda *args: function(*args)))
 
 
 def _given(plan: Plan, inputs: Mapping[str, list[tuple]], seconds: int) -> bytes:
@@ -184,17 +195,30 @@ def _fault(check: Check, inputs: list[tuple], told: Any, tensors: dict[str, Tens
     if len(told["calls"]) != len(inputs):
         raise wire.NotData("another number of cases")
     for case, called in zip(inputs, told["calls"], strict=True):
-        if "error" in called:
-            name, message, line = map(str, called["error"])
-            return f"your function stopped with {Error(name, message)}" + (f"\nin {line}" if line else "")
-        evaluated = {
-            check.arguments[int(i)]: (int(samples), int(calls))
-            for i, (samples, calls) in called["evaluated"].items()
-        }
-        fault = result_fault(check, case, wire.unpack(called["value"], tensors), evaluated)
-        if fault:
+        fault = _fault_of_call(check, case, called, tensors)
+        if fault and not _leads_nowhere(check, case):
             return fault
     return ""
+
+
+def _fault_of_call(check: Check, case: tuple, called: Any, tensors: dict[str, Tensor]) -> str:
+    if "error" in called:
+        name, message, line = map(str, called["error"])
+        return f"your function stopped with {Error(name, message)}" + (f"\nin {line}" if line else "")
+    evaluated = {
+        check.arguments[int(i)]: (int(samples), int(calls))
+        for i, (samples, calls) in called["evaluated"].items()
+    }
+    return result_fault(check, case, wire.unpack(called["value"], tensors), evaluated)
+
+
+def _leads_nowhere(check: Check, case: tuple) -> bool:
+    """Is a known mistake for right, and has it no value here? Then an answer with it may do anything."""
+    try:
+        check.reference(*fresh(case))
+    except Exception as error:
+        return isinstance(error, NoValue)
+    return False
 
 
 def undefined(exercise: str, plan: Plan, errors: Mapping[int, Error]) -> str:

@@ -6,7 +6,7 @@ rows_a and rows_b hold a row for each training seed that was measured; those of 
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -16,13 +16,18 @@ from .seeds import Row, difference, mean, pairs
 
 @dataclass(frozen=True)
 class Found:
-    """value: a minus b. low, high: its 95 % interval, None where nothing tells it. seeds: of training. n: samples a row and seed."""
+    """value: a minus b. low, high: its 95 % interval, None where nothing tells it. seeds: of training. n: samples a row and seed.
+
+    p: of no difference, two-sided, by the same errors as the interval. paired: is what the noise does to both rows left out of the errors?
+    """
 
     value: float
     low: float | None
     high: float | None
     seeds: int
     n: int
+    p: float | None = None
+    paired: bool = True
 
     def __str__(self) -> str:
         span = "" if self.low is None or self.high is None else f" ({self.low:+.3g} to {self.high:+.3g})"
@@ -44,7 +49,7 @@ def distances(rows_a: Sequence[Row], rows_b: Sequence[Row]) -> Found:
     if any("frechet without each tenth" not in row for two in both for row in two):
         return numbers("frechet", rows_a, rows_b)
     found = difference(both)
-    return Found(found.value, found.low, found.high, len(both), both[0][0]["n"])
+    return Found(found.value, found.low, found.high, len(both), both[0][0]["n"], found.p)
 
 
 def numbers(name: str, rows_a: Sequence[Row], rows_b: Sequence[Row]) -> Found:
@@ -57,7 +62,7 @@ def numbers(name: str, rows_a: Sequence[Row], rows_b: Sequence[Row]) -> Found:
         errors = [row.get(f"{name} standard error") for row in (a, b)]
         return a[name] - b[name], None if None in errors else math.hypot(*map(float, filter(None, errors)))
 
-    return _over_seeds(rows_a, rows_b, of)
+    return replace(_over_seeds(rows_a, rows_b, of), paired=False)
 
 
 def log_ratios(rows_a: Sequence[Row], rows_b: Sequence[Row]) -> Found:
@@ -72,7 +77,7 @@ def _over_seeds(
     told = [of(a, b) for a, b in both]
     errors = [error for _, error in told if error is not None]
     found = mean([value for value, _ in told], errors if len(errors) == len(told) else None)
-    return Found(found.value, found.low, found.high, len(both), both[0][0]["n"])
+    return Found(found.value, found.low, found.high, len(both), both[0][0]["n"], found.p)
 
 
 def _of_marks(a: Row, b: Row) -> tuple[float, float]:

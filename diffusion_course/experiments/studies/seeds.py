@@ -32,12 +32,16 @@ GROUPS = 10  # of the jackknife
 
 @dataclass(frozen=True)
 class Mean:
-    """value: the mean over the seeds. low, high: its 95 % interval, None where nothing tells it. each: the numbers themselves."""
+    """value: the mean over the seeds. low, high: its 95 % interval, None where nothing tells it. each: the numbers themselves.
+
+    p: two-sided, of a mean of 0, the larger of the two intervals'; None where there is no interval.
+    """
 
     value: float
     low: float | None
     high: float | None
     each: list[float]
+    p: float | None = None
 
     def __str__(self) -> str:
         span = "" if self.low is None or self.high is None else f" ({self.low:.4g} to {self.high:.4g})"
@@ -58,10 +62,14 @@ def mean(values: Sequence[float], errors: Sequence[float] | None = None) -> Mean
         raise CourseError(
             f"values: got {len(values)}, and {len(errors or [])} errors, want a number for each seed"
         )
-    middle, half = math.fsum(values) / len(values), _half(values, errors)
-    if half is None:
+    middle, ways = math.fsum(values) / len(values), _ways(values, errors)
+    if not ways:
         return Mean(middle, None, None, [*values])
-    return Mean(middle, middle - half, middle + half, [*values])
+    from scipy import stats
+
+    half = max(float(stats.t.ppf(0.975, df)) * e for e, df in ways)
+    tests = [2 * float(stats.t.sf(abs(middle) / e, df)) if e else float(middle == 0) for e, df in ways]
+    return Mean(middle, middle - half, middle + half, [*values], max(tests))
 
 
 def share(rows: Sequence[Mapping[str, Any]]) -> Mean:
@@ -81,16 +89,12 @@ def difference(pairs: Sequence[tuple[Row, Row]]) -> intervals.Difference:
     alone = [intervals.difference(a, b) for a, b in pairs]
     if len(alone) == 1:
         return alone[0]
-    from scipy import stats
-
-    values = [one.value for one in alone]
     errors = [(one.high - one.low) / 2 / intervals.reach(1.0, GROUPS) for one in alone]
-    found, n = mean(values, errors), len(values)
-    ways = [(_spread(values), n - 1), (_within(errors), (GROUPS - 1) * n)]
-    tests = [
-        2 * float(stats.t.sf(abs(found.value) / e, df)) if e else float(found.value == 0) for e, df in ways
-    ]
-    return intervals.Difference(found.value, found.low or 0.0, found.high or 0.0, max(tests))
+    found = mean([one.value for one in alone], errors)
+    assert found.low is not None
+    assert found.high is not None
+    assert found.p is not None
+    return intervals.Difference(found.value, found.low, found.high, found.p)
 
 
 def mcnemar(pairs: Sequence[tuple[Row, Row]]) -> float:
@@ -140,15 +144,14 @@ def _together(keys: Sequence[str], group: list[Row]) -> Row:
     return made
 
 
-def _half(values: Sequence[float], errors: Sequence[float] | None) -> float | None:
-    from scipy import stats
-
-    n, halves = len(values), []
+def _ways(values: Sequence[float], errors: Sequence[float] | None) -> list[tuple[float, int]]:
+    """The standard errors of the mean, and their degrees of freedom: by the spread of the values, and by the samples' chance alone."""
+    n, ways = len(values), []
     if n > 1:
-        halves.append(float(stats.t.ppf(0.975, n - 1)) * _spread(values))
+        ways.append((_spread(values), n - 1))
     if errors is not None:
-        halves.append(float(stats.t.ppf(0.975, (GROUPS - 1) * n)) * _within(errors))
-    return max(halves, default=None)
+        ways.append((_within(errors), (GROUPS - 1) * n))
+    return ways
 
 
 def _spread(values: Sequence[float]) -> float:

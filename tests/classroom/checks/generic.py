@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from diffusion_course import schedules
+from diffusion_course import Noise, discrete, schedules
 from diffusion_course.classroom.checks import Check
 from diffusion_course.classroom.checks.toys import (
     Toy,
@@ -29,6 +29,7 @@ from diffusion_course.classroom.checks.toys import (
     ToyMet,
     ToyScore,
     ToyTerm,
+    ToyTokens,
     ToyVelocity,
 )
 from diffusion_course.processes import sub_vp, ve, vp
@@ -272,6 +273,8 @@ def _arguments(check: Check, number: int, generator: torch.Generator) -> tuple:
         laws = uniform(0.02, 1, 7, 3, 3)
         laws /= laws.sum(-1, keepdim=True)
         known |= {"q": laws[:3], "p": laws[3:6], "prior": laws[6, 0], "x0": number % 3}
+    if check.chapter == "11":
+        known |= _tokens(check, number, generator)
     if check.id.startswith("10-"):
         known |= _measured(check.id, number, normal, uniform, pick)
     if check.machine == "training":
@@ -301,6 +304,44 @@ def _arguments(check: Check, number: int, generator: torch.Generator) -> tuple:
         f"{check.id}: {unknown} of its arguments have no inputs here: add to `known` in {__file__} what the chapter gives"
     )
     return tuple(known[name] for name in check.arguments)
+
+
+def _tokens(check: Check, number: int, generator: torch.Generator) -> dict[str, Any]:
+    """Letters or small pictures; a posterior has the chapter's three chains, at a t that each can have."""
+
+    def uniform(*shape: int) -> Tensor:
+        return torch.rand(shape, generator=generator, dtype=torch.float64)
+
+    B, K, shape = 4, (3, 8, 38)[number % 3], ((20,), (4, 4))[number % 2]
+    x0 = torch.randint(0, K, (B, *shape), generator=generator)
+    t = float(uniform(1)) if number % 4 else 1.0
+    n = 4
+    times = torch.tensor([1.0, 0.7, 0.35, 0.1, 0.0], dtype=torch.float64)
+    gumbel = -(-uniform(n, B, *shape, K + 1).log()).log()
+    hidden = torch.where(uniform(B, *shape) < 0.6, K, x0)
+    known: dict[str, Any] = {
+        "model": ToyTokens(0.5 + uniform(K + 2, K)),
+        "x0": x0,
+        "x": hidden,
+        "x_t": hidden,
+        "K": K,
+        "u": uniform(B, *shape),
+        "t": 1 - 0.99 * uniform(B) if check.id == "11-masked_loss" else t,
+        "s": t * float(uniform(1)) if number % 3 else 0.0,
+        "g": gumbel if check.id == "11-unmask_sample" else gumbel[0],
+        "times": times,
+        "places": 8,
+    }
+    if check.id == "11-d3pm_posterior":
+        chain = (
+            discrete.uniform(5, discrete.cosine_betas(12)),
+            discrete.absorbing(5, discrete.absorbing_betas(12), mask=4),
+            discrete.gaussian(5, schedules.linear(12)),
+        )[number % 3]
+        t = (1, 12, 2 + number % 10)[number % 3 if number % 2 else 2]
+        x0 = torch.randint(0, 4, (B, *shape), generator=generator)
+        known |= {"t": t, "x0": x0, "x_t": chain.diffuse(x0, t, Noise(number)), "Q": chain.Q}
+    return known
 
 
 def _measured(id: str, number: int, normal: Callable, uniform: Callable, pick: Callable) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from diffusion_course.classroom.checks import CHECKS, TASKS, CheckFailed, check, examine
+from diffusion_course.classroom.checks.data import Mutant
 from diffusion_course.classroom.checks.engine import cases
 from diffusion_course.classroom.checks.inputs import Draw
 from diffusion_course.classroom.ids import chapter_of, function_of
@@ -53,9 +54,12 @@ def test_the_reference_passes_and_prints_one_line(exercise, capsys):
 
 
 MUTANTS = [
-    pytest.param(exercise, mutant, id=f"{exercise.id}-{i}")
+    pytest.param(
+        exercise, Mutant(mutant.hint, function), id=f"{exercise.id}-{i}" + (f"-{way}" if way else "")
+    )
     for exercise in CHECKS.values()
     for i, mutant in enumerate(exercise.mutants)
+    for way, function in enumerate((mutant.function, *mutant.others))
 ]
 
 

@@ -21,6 +21,7 @@ LEFT_OPEN = {
     "wrong__06_classifier_guidance__subtle_row_by_row": "the same numbers for the same number of evaluations",
     "wrong__03_ddpm_step__subtle_keyword_call": "the text calls the arguments by these names",
     "wrong__03_ddpm_step__subtle_times_on_cpu": "seen on a GPU alone",
+    "wrong__14_paired_table__sum_of_floats": "p of 1e-30 is told as -4e-16, which no tolerance for rounding sees",
 }
 
 

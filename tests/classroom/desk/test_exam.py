@@ -62,6 +62,9 @@ def test_solutions_by_hand():
     assert "score −ε̂ / t = -3, x̂₀ = z − t u = 0.5." in by_name["velocity"](Fixed(0.5, 1, 1))[1]
     assert "Euler 1.1, Heun 1.17, exact 1.14" in by_name["one_step"](Fixed(1, 2, 3))[1]
     assert "rounded up: 385" in by_name["how_many"](Fixed(1, 0.1))[1]
+    solved = by_name["runs"](Fixed(0.03, 0.4, 0.2, 100))[1]  # a variance of 0.0025 / 3
+    assert "= ± 0.124: 0.0759 to 0.324. 'Better': held up. 'Alike': did not hold up." in solved
+    assert "No narrower than ± 4.30 τ / √3 = ± 0.0745" in solved
 
 
 @pytest.mark.parametrize(

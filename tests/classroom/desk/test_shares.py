@@ -69,11 +69,14 @@ def test_what_a_person_marks_takes_no_shares(task):
         shares.resolved({task: {"x": 1}}, handout.exercises(handout.read(task[:2])))
 
 
+def agrees(asked, answer, case):
+    fault = result_fault(asked, case, call(asked.driven(answer), fresh(case)).value, {})
+    return not fault or recheck._leads_nowhere(asked, case)
+
+
 def looks_like(check, answer, hint):
-    asked = recheck._asked(check, hint)
-    return not any(
-        result_fault(asked, c, call(check.driven(answer), fresh(c)).value, {}) for c in cases(asked, "s")
-    )
+    drawn = cases(check, "s")
+    return any(all(agrees(asked, answer, case) for case in drawn) for asked in recheck._asked(check, hint))
 
 
 @pytest.mark.parametrize("exercise", ["01-snr", "06-cfg"])
@@ -85,6 +88,17 @@ def test_a_mistake_is_seen_from_outside_and_nothing_else_is_taken_for_it(exercis
     assert looks_like(check, check.reference, None)
     first, second = check.mutants[:2]
     assert not looks_like(check, first.function, second.hint)
+
+
+def test_a_mistake_is_seen_in_each_of_its_forms_and_where_it_finds_nothing():
+    check = CHECKS["14-verdict"]
+    forms = [(mutant.hint, form) for mutant in check.mutants for form in mutant.others]
+    assert forms
+    for hint, form in forms:
+        assert looks_like(check, form, hint), hint
+    check = CHECKS["14-cheapest_plan"]
+    for mutant in check.mutants[:6]:
+        assert looks_like(check, mutant.function, mutant.hint), mutant.hint
 
 
 def mark(verdict, said=None):

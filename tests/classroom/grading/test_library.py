@@ -185,6 +185,24 @@ def churn(x, sigma, eps, num_steps, s_churn, s_min, s_max, s_noise):
     return seen[0]
 
 
+def unmask_step(model, x_t, t, s, g, K):
+    return (dc.masked.reverse(x_t, model(x_t), t, s).log() + g).argmax(-1)
+
+
+def unmask_sample(model, x, times, g, K):
+    draws = iter(g)
+
+    def step(model, x, t, s, noise):
+        return unmask_step(model, x, t, s, next(draws), K)
+
+    return torch.stack(list(dc.unmasking.states(step, model, x, times.tolist(), dc.Noise())))
+
+
+def d3pm_posterior(x_t, x0, t, Q):
+    chain = dc.transitions._Dense(torch.full((len(Q),), 0.5), Q.double())
+    return chain.posterior(x_t, x0, t).to(Q)
+
+
 def coefficients(f, g, scale=1.0, std=1.0):
     """An SDE of these numbers at every time."""
     parts = [lambda t, v=v: torch.as_tensor(v, dtype=torch.float64) + 0 * t for v in (f, g, scale, std)]
@@ -289,6 +307,10 @@ SHORTCUTS = {
     "09-heun_step": [(lambda D, x, s, r, noise: dc.samplers.heun(D, x, s, r), "samplers.heun")],
     "09-churn": [(churn, "samplers.edm")],
     "09-edm_sampler": [(edm_sampler, "samplers.edm")],
+    "11-masked_loss": [(lambda m, x, t, u, K: dc.masked.loss(m, x, t, u, K).to(t), "masked.loss")],
+    "11-unmask_step": [(unmask_step, "masked.reverse")],
+    "11-unmask_sample": [(unmask_sample, "unmasking.states")],
+    "11-d3pm_posterior": [(d3pm_posterior, "transitions.Process.posterior")],
     "10-frechet_distance": [
         (
             lambda m, a, n, b: a.new_tensor(

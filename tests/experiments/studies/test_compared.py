@@ -50,7 +50,23 @@ def test_distances_are_those_of_the_library():
     tenths = [[5.0 + 0.1 * k for k in range(10)], [4.0 + 0.09 * k for k in range(10)]]
     a, b = (row(frechet=v[0], **{"frechet without each tenth": v}) for v in tenths)
     found, want = distances([a], [b]), intervals.difference(a, b)
-    assert (found.value, found.low, found.high) == (want.value, want.low, want.high)
+    assert (found.value, found.low, found.high, found.p) == (want.value, want.low, want.high, want.p)
+    assert found.paired
+    assert not distances([row(frechet=5.0)], [row(frechet=4.0)]).paired  # without their ten values
+
+
+def test_p_and_the_interval_agree():
+    """p is below 0.05 where 0 lies outside of the interval, of one training seed and of several."""
+    for gap, want in ((0.0, 1.0), (0.3, 0.0)):
+        a = [
+            row(s, errors=[math.exp(gap + 0.1 * ((7 * k + s) % 5 - 2)) for k in range(20)]) for s in range(3)
+        ]
+        b = [row(s, errors=[1.0] * 20) for s in range(3)]
+        for k in (1, 3):
+            found = log_ratios(a[:k], b[:k])
+            assert (found.p < 0.05) == (found.low > 0)
+            assert found.p == pytest.approx(want, abs=1e-3)
+    assert numbers("recall", [row(recall=0.8)], [row(recall=0.7)]).p is None
 
 
 def test_numbers_without_an_error_have_an_interval_from_several_seeds_alone():
