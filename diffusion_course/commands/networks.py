@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from . import completion
-from .program import JSON, PATH, TRAIN, app, as_json, examples, finite, say, tell
+from .program import JSON, PATH, TRAIN, Device, app, as_json, examples, finite, say, tell
 
 
 @app.command(
@@ -43,9 +43,7 @@ def train(
     seed: Annotated[
         int | None, typer.Option(metavar="K", help="Instead of the config's seed.", min=0, max=2**32 - 1)
     ] = None,
-    device: Annotated[
-        str | None, typer.Option(help="cpu, cuda or cuda:N. [default: cuda if there is one]")
-    ] = None,
+    device: Device = None,
     accumulate: Annotated[
         int,
         typer.Option(
@@ -177,9 +175,7 @@ def sample(
         ),
     ] = False,
     columns: Annotated[int, typer.Option(help="Samples in a row of the picture.", min=1, max=100)] = 10,
-    device: Annotated[
-        str | None, typer.Option(help="cpu, cuda or cuda:N. [default: cuda if there is one]")
-    ] = None,
+    device: Device = None,
 ) -> None:
     """Draw samples and write them as a picture or a film; a model of text prints them."""
     from ..experiments import sample_command
@@ -250,9 +246,7 @@ def fid(
     save_stats: Annotated[
         bool, typer.Option("--save-stats", help="Write the statistics of A to the .npz B; compare nothing.")
     ] = False,
-    device: Annotated[
-        str | None, typer.Option(help="cpu, cuda or cuda:N. [default: cuda if there is one]")
-    ] = None,
+    device: Device = None,
     json: JSON = False,
 ) -> None:
     """Compare two sets of pictures: FID, KID, precision, recall, density, coverage, each beside its floor.
@@ -290,9 +284,7 @@ def study(
             help="The folder to write to. [default: the package's results]", show_default=False, **PATH
         ),
     ] = None,
-    device: Annotated[
-        str | None, typer.Option(help="cpu, cuda or cuda:N. [default: cuda if there is one]")
-    ] = None,
+    device: Device = None,
     runs: Annotated[
         Path,
         typer.Option(

@@ -77,6 +77,7 @@ def examples(*lines: str) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  diffusion-course {line}" for line in lines)
 
 
+Device = Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N. [default: cuda if there is one]")]
 JSON = Annotated[bool, typer.Option("--json", help="As JSON, for a script.")]
 PATH: dict[str, Any] = {"parser": path, "metavar": "PATH"}
 GROUPS = READ, TRAIN, TEACH, WRITE = "Read the course", "Train, sample, measure", "Teach it", "Write it"
