@@ -794,7 +794,7 @@ classes = torch.arange(10, device=course.device)
 blank = unmasking.hidden(10, SIDE, SIDE, K=GREYS, device=course.device)
 drawn = {T: generate(painter.given(classes), blank, GREYS, T).cpu() for T in (1, 2, 4, 8, 16, 32)}
 widgets.slide_frames(
-    {T: plots.images(coloured(x), title=f"{T} parallel steps") for T, x in drawn.items()},
+    {T: plots.images(coloured(x), title=f"{T} parallel step{'s' * (T > 1)}") for T, x in drawn.items()},
     "steps",
     description="Ten digits, one of each class, by that many parallel steps",
     static=[{"steps": 1}, {"steps": 4}, {"steps": 32}],

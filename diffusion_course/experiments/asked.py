@@ -37,12 +37,13 @@ def asked(
         if classes:
             raise CourseError("--class: this network has no classes")
         return None, []
-    labels = class_labels(model.net, n, classes, names)
-    return labels, [names[label] if names else str(label) for label in labels.tolist()]
+    return asked_classes(model.net, n, classes, names)
 
 
-def class_labels(net: nn.Module, n: int, classes: Sequence[str], names: Sequence[str]) -> Tensor:
-    """Labels (n,) int64 of classes by number or name, in turn; all of the network's where none is named."""
+def asked_classes(
+    net: nn.Module, n: int, classes: Sequence[str], names: Sequence[str]
+) -> tuple[Tensor, list[str]]:
+    """Labels (n,) int64 of classes by number or name, in turn; all of the network's where none is named. And their names."""
     count: Any = getattr(net, "num_classes", 0)
     known = [*names[:count], *map(str, range(count))]
     for one in classes:
@@ -50,7 +51,8 @@ def class_labels(net: nn.Module, n: int, classes: Sequence[str], names: Sequence
             shown = names or [f"0..{count - 1}"]
             raise CourseError(f"--class: unknown class {one!r}{nearest(one, shown)}")
     numbers = [known.index(one) if one in names else int(one) for one in classes]
-    return torch.tensor(in_turn(numbers or list(range(count)), n))
+    labels = in_turn(numbers or list(range(count)), n)
+    return torch.tensor(labels), [names[label] if names else str(label) for label in labels]
 
 
 def in_turn(items: list[Any], n: int) -> list[Any]:

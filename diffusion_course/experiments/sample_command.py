@@ -14,7 +14,7 @@ from ..files import check_writable, write_bytes
 from ..noise import Noise
 from ..schedules import NoiseSchedule, by_name, karras, loglinear, trailing_timesteps
 from . import prose, tokens, zoo
-from .asked import asked, class_labels
+from .asked import asked, asked_classes
 from .config import Config
 from .data import describe
 from .drawing import draw_paths
@@ -121,8 +121,9 @@ def _run_tokens(
     config = zoo.config(options.weights)
     assert config is not None
     asking: unmasking.Model = model
+    named: list[str] = []
     if model.num_classes:
-        labels = class_labels(model, options.count, options.classes, _class_names(config))
+        labels, named = asked_classes(model, options.count, options.classes, _class_names(config))
         asking = model.given(labels.to(device))
     elif options.classes:
         raise CourseError("--class: this network has no classes")
@@ -139,7 +140,8 @@ def _run_tokens(
     pictures = torch.stack([tokens.pictures(state.cpu(), model.states) for state in states])
     shown = sorted({round(i * (len(states) - 1) / (len(STRIP) + 1)) for i in range(len(STRIP) + 2)})
     heads = [f"t = {times[i]:.2g}" for i in shown]
-    _write(options, pictures, heads, shown, f"{printable(options.weights)}, seed {options.seed}", [])
+    told = f"{printable(options.weights)}, seed {options.seed}"
+    _write(options, pictures, heads, shown, told, named if options.classes else [])
     say(_told(options))
 
 

@@ -184,8 +184,9 @@ def test_few_steps_make_a_short_strip(sample):
 
 
 def test_tokens_are_drawn_as_pictures_and_classes_are_asked_of_them(sample, folder):
-    result, held = sample("tokens", "--steps", "5", "--count", "3", "--class", "4")
+    result, held = sample("tokens", "--steps", "5", "--count", "3", "--class", "4,7")
     assert result.exit_code == 0, result.output
+    assert held["titles"] == ["4", "7", "4"]
     assert held["x"].shape == (3, 1, 8, 8)
     levels = torch.linspace(-1, 1, 4)
     assert (held["x"].flatten()[:, None] - levels).abs().amin(1).max() < 1e-6
