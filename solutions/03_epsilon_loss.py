@@ -42,7 +42,7 @@
 # %% [markdown]
 # ## Notation
 #
-# {{notation x0 d t beta alpha alpha_bar x_t eps eps_theta x0_hat posterior model_step snr omega v z}}
+# {{notation x0 d t beta alpha alpha_bar x_t eps eps_theta x sigma D x0_hat posterior model_step snr sigma_t omega v z}}
 #
 # Every expectation $\mathbb{E}$ below is over $x_0$ from the data, $\varepsilon \sim \mathcal{N}(0, I)$ and,
 # where it appears, $t$ uniform in $1 \dots T$.
@@ -461,13 +461,13 @@ means = torch.tensor([[-1.0, 0.0], [1.0, 0.5], [0.0, -1.0]], dtype=torch.float64
 mixture = dc.denoisers.GaussianMixture(means, stds=torch.tensor([0.1, 0.2, 0.3], dtype=torch.float64))
 exact_mixture_eps = dc.denoisers.as_eps(mixture, cosine)  # eps*(x_t, t) in closed form
 
-times = torch.tensor([50, 300, 600, 900])
+some_t = torch.tensor([50, 300, 600, 900])
 points = dc.Noise(1).randn(4, 2, dtype=torch.float64).requires_grad_()
-sigma = cosine.sigma(times)
+sigma = cosine.sigma(some_t)
 log_q = mixture.log_density(dc.gaussian.to_ve(points, sigma), sigma)  # log q(x_t) up to a constant
 score = torch.autograd.grad(log_q.sum(), points)[0]
-root = cosine.take(cosine.one_minus_alpha_bar.sqrt(), times, points)
-agree("exact noise and -sqrt(1 - alpha_bar) * score", exact_mixture_eps(points, times), -root * score, 1e-10)
+root = cosine.take(cosine.one_minus_alpha_bar.sqrt(), some_t, points)
+agree("exact noise and -sqrt(1 - alpha_bar) * score", exact_mixture_eps(points, some_t), -root * score, 1e-10)
 
 # %% [markdown]
 # ### The best possible loss is not 0
@@ -574,7 +574,7 @@ quiz.ask("03-q4")
 # | $\varepsilon_\theta$: `(B, 1, H, W)` | the output of the last convolution, plus $x_t$ times a number that depends on $t$ alone (at large $t$ the right answer is nearly $x_t$). Both start at 0: the untrained network predicts no noise, and its loss is 1 |
 #
 # A label is replaced by "no label" in 10 % of the training examples. So one network learns
-# $\varepsilon_\theta(x_t, t, y)$ for class $y$ and $\varepsilon_\theta(x_t, t)$ for all digits. Sampling can then
+# $\varepsilon_c = \varepsilon_\theta(x_t, t, y)$ for class $y$ and $\varepsilon_u = \varepsilon_\theta(x_t, t)$ for all digits. Sampling can then
 # exaggerate the difference, $\varepsilon_u + w\,(\varepsilon_c - \varepsilon_u)$ with $w = 2$: *guidance*.
 # Chapter 6 derives it. $w = 1$ is the plain conditional model.
 #
@@ -666,10 +666,12 @@ def new_network():
     return UNet(image_size=SIZE, num_classes=10, **NETWORK)
 
 
-net = new_network()
+untrained = new_network()
 x, y = train_set.images[:8], train_set.labels[:8]
-out = net(x, torch.full((8,), 500.0), y)
-print(f"{sum(p.numel() for p in net.parameters()):,} parameters; {tuple(x.shape)} -> {tuple(out.shape)}")
+out = untrained(x, torch.full((8,), 500.0), y)
+print(
+    f"{sum(p.numel() for p in untrained.parameters()):,} parameters; {tuple(x.shape)} -> {tuple(out.shape)}"
+)
 print("untrained: predicts 0 everywhere:", bool((out == 0).all()))
 
 # %% [markdown]
@@ -706,14 +708,15 @@ def new_trainer(target):
 bar = partial(tqdm, mininterval=1)  # seconds; more messages than that may pile up where nobody is looking
 HALF = RECIPE.steps // 2
 trainers = {kind: new_trainer(target) for kind, target in TARGETS.items()}
-losses = {
-    kind: [step.loss for step in itertools.islice(trainer.run(progress=bar), HALF)]
-    for kind, trainer in trainers.items()
-}
+losses = {}
+for kind, trainer in trainers.items():
+    half = itertools.islice(trainer.run(), HALF)
+    losses[kind] = [step.loss for step in bar(half, total=HALF, desc=f"{kind}, first half")]
 halfway = {kind: copy.deepcopy(trainer.ema) for kind, trainer in trainers.items()}
 
 trainer = trainers["eps"]
-losses = torch.tensor(losses["eps"] + [step.loss for step in trainer.run(progress=bar)])
+rest = bar(trainer.run(), total=RECIPE.steps - trainer.step, desc="eps, second half")
+losses = torch.tensor(losses["eps"] + [step.loss for step in rest])
 print(f"{trainer.step} steps in {trainer.seconds:.0f} s, and {HALF} of each of the two others")
 
 # %% [markdown]
@@ -777,8 +780,9 @@ plots.curves(
 #
 # The slider shows one test digit at noise level $t$: the noisy $x_t$, the true noise, the predicted noise, and
 # the clean image that the prediction implies through your `x0_from_eps`. Watch the last tile from the right end
-# of the slider to the left: first a grey blur, the average of all digits of this class, then a digit, then *the*
-# digit. Look at $\varepsilon_\theta$ at small $t$ as well: on the black background the network sees every grain
+# of the slider to the left. At the very end it shows black and white flecks: even a small error of the noise becomes large
+# when it is divided by $\sqrt{\bar\alpha_t}$, which is nearly 0 there ({{section Sampling}} clips it). Then comes a grey blur,
+# the average of all digits of this class, then a digit, then *the* digit. Look at $\varepsilon_\theta$ at small $t$ as well: on the black background the network sees every grain
 # of noise, on the strokes it cannot tell grain from ink, and predicts less.
 
 # %%
@@ -901,8 +905,9 @@ agree(
 
 # %%
 @torch.no_grad()
-def generate(eps_model, x, times, betas, noise, stop=0, step=ddpm_step):
-    """Algorithm 2 on a short schedule: from x_T = x down to x_stop. times, betas: (n,)."""
+def generate(eps_model, x, times, betas, noise, stop=0, step=None):
+    """Algorithm 2 on a short schedule: from x_T = x down to x_stop. times, betas: (n,). step: None for your ddpm_step."""
+    step = step or ddpm_step  # looked up in every call: a new ddpm_step is used at once
     where = times.to(x.device)
     for i in range(len(betas), stop, -1):
         x = step(lambda x, i: eps_model(x, where[i - 1]), x, i, noise.like(x), betas)
@@ -937,13 +942,15 @@ def start(n):
 # from the same seed.
 
 # %%
-x, y = start(10)
+ten, y = start(10)
 exact_eps = dc.denoisers.as_eps(exact.given(y), cosine)
-mine = generate(exact_eps, x, times, betas, dc.Noise(5))
+mine = generate(exact_eps, ten, times, betas, dc.Noise(5))
 
 grid = cosine.grid(times.flip(0))
-theirs = dc.sample(exact.given(y), dc.gaussian.to_ve(x, grid[0]), grid, dc.samplers.ddpm, dc.Noise(5))
-agree("your loop and the library's sampler, with the exact denoiser:", mine, theirs, 1e-8)
+exact_samples = dc.sample(
+    exact.given(y), dc.gaussian.to_ve(ten, grid[0]), grid, dc.samplers.ddpm, dc.Noise(5)
+)
+agree("your loop and the library's sampler, with the exact denoiser", mine, exact_samples, 1e-8)
 distance = torch.cdist(mine.flatten(1), exact.data.flatten(1)).min(1).values
 print("every sample is a training image to within 0.01:", bool((distance < 0.01).all()))
 
@@ -988,9 +995,9 @@ for name, step in {
     "no noise at i = 2 either": no_noise_at_2,
     "variance beta, but z = 0 at i = 1": beta_for_beta_tilde,
 }.items():
-    pictures = generate(exact_eps, x, times, betas, dc.Noise(5), step=step)
+    pictures = generate(exact_eps, ten, times, betas, dc.Noise(5), step=step)
     errors = step_errors(step)
-    print(f"{name:34} same pictures: {bool((pictures - theirs).abs().max() < 1e-8)},", end=" ")
+    print(f"{name:34} same pictures: {bool((pictures - exact_samples).abs().max() < 1e-8)},", end=" ")
     print(f"steps that differ by more than 1e-8: {int((errors > 1e-8).sum()):2} of 30")
 
 # %% [markdown]
@@ -1055,7 +1062,7 @@ plots.images(guidance_2[:40], title="Guidance 2: one class per column")
 # %%
 D = clip(dc.denoisers.Preconditioned(net, dc.denoisers.eps_param(cosine)).given(y[:10]))
 theirs = dc.sample(D, dc.gaussian.to_ve(x[:10], grid[0]), grid, dc.samplers.ddpm, dc.Noise(6))
-agree("your loop and the library's sampler, with the network:", no_guidance[:10], theirs, 1e-3)
+agree("your loop and the library's sampler, with the network", no_guidance[:10], theirs, 1e-3)
 
 # %%
 quiz.ask("03-q5")
@@ -1070,7 +1077,7 @@ quiz.ask("03-q5")
 # - **index −1**: $\bar\alpha_{t-1}$ read as `alpha_bar[t - 2]` at $t = 1$ is `alpha_bar[-1]`, the *last* entry,
 #   nearly 0, in place of $\bar\alpha_0 = 1$. Then $\tilde\beta_1 = \beta_1 (1 - 0) / (1 - \bar\alpha_1) = 1$;
 # - **time before, time after** (two slips): the network is told a neighbouring entry of the list of kept times, as
-#   when one loop counts from 0 and the other from 1. Here a neighbour is 33 of the
+#   when one loop counts from 0 and the other from 1. Here a neighbour is 34 or 35 of the
 #   1000 times away; on the full list it would be one;
 # - **no clipping** of $\hat x_0$, with the cosine schedule.
 #
@@ -1092,8 +1099,8 @@ def told(eps_model, shift):
     return model
 
 
-x, y = start(50)
-model = guided(y, 2.0)
+x, fifty_labels = start(50)
+model = guided(fifty_labels, 2.0)
 short = (1 - betas).cumprod(0)
 variance_index = betas[0] * (1 - short[-1]) / (1 - short[0])  # alpha_bar[-1] taken for alpha_bar_0
 
@@ -1109,7 +1116,7 @@ slips = {
 # %%
 # NBVAL_IGNORE_OUTPUT
 ring = F.pad(torch.zeros(SIZE - 2, SIZE - 2, dtype=torch.bool), (1, 1, 1, 1), value=True).to(course.device)
-results = {name: recognised(images, y) for name, images in slips.items()}
+results = {name: recognised(images, fifty_labels) for name, images in slips.items()}
 grain = {name: (images[..., ring] + 1).abs().mean().item() for name, images in slips.items()}
 for name, (_, _, text) in results.items():
     print(f"{name:18}  grain {grain[name]:.3f}   recognised {text}")
@@ -1217,7 +1224,7 @@ quiz.ask("03-q3")
 # next cell. What in the figure of {{section The same loss}} speaks for it?
 
 # %%
-MY_RANKING = ["eps", "x0", "v"]  # the best first: change it before you go on
+MY_RANKING = ["eps", "x0", "v"]  # these three names, the best first: change it before you go on
 
 # %% [markdown]
 # The cell draws 200 digits with each network, from the same noise at the start and in every step, with your sampler and
@@ -1226,12 +1233,12 @@ MY_RANKING = ["eps", "x0", "v"]  # the best first: change it before you go on
 # %%
 # NBVAL_IGNORE_OUTPUT
 PARAMS = {"eps": dc.denoisers.eps_param, "x0": dc.denoisers.x0_param, "v": dc.denoisers.v_param}
-x, y = start(200)
+x, wanted = start(200)
 compared = {}
 for kind, network in halfway.items():
-    D = dc.denoisers.Preconditioned(network, PARAMS[kind](cosine)).given(y)
+    D = dc.denoisers.Preconditioned(network, PARAMS[kind](cosine)).given(wanted)
     compared[kind] = generate(clipped(dc.denoisers.as_eps(D, cosine)), x, times, betas, dc.Noise(6))
-    print(f"{kind:3} after {HALF} steps: recognised {recognised(compared[kind], y)[2]}")
+    print(f"{kind:3} after {HALF} steps: recognised {recognised(compared[kind], wanted)[2]}")
 
 rows = torch.cat([images[:10] for images in compared.values()])
 plots.images(rows, title="The same noise, by networks that predict eps, x0 and v (rows)")
@@ -1288,7 +1295,7 @@ check("03-shown_better", shown_better)
 # %%
 # NBVAL_IGNORE_OUTPUT
 kinds = list(compared)
-all_marks = torch.tensor([[float(m) for m in marked(images, y)] for images in compared.values()])
+all_marks = torch.tensor([[float(m) for m in marked(images, wanted)] for images in compared.values()])
 difference, reach, shown = shown_better(all_marks, k=2.39)
 for i, j in itertools.combinations(range(3), 2):
     verdict = "open" if not (shown[i, j] or shown[j, i]) else f"{kinds[i if shown[i, j] else j]} is better"
@@ -1342,7 +1349,7 @@ widgets.slide_frames(
     "steps",
     description="Twenty digits sampled with a given number of steps",
     static=[{"steps": n} for n in (5, 10, 30, 100)],
-    labels={"steps": "T (sampling steps)"},
+    labels={"steps": "sampling steps"},
 )
 
 # %% [markdown]
@@ -1387,9 +1394,12 @@ widgets.slide_frames(
 # - Kingma, Salimans, Poole, Ho (2021). *Variational diffusion models.* The bound as a weight on the error in
 #   $x_0$, eq. 13.
 # - Ho, Salimans (2021). *Classifier-free diffusion guidance.*
+# - Robbins (1956). *An empirical Bayes approach to statistics.*
+# - Miyasawa (1961). *An empirical Bayes estimator of the mean of a normal population.*
 # - Vincent (2011). *A connection between score matching and denoising autoencoders.*
 # - Efron (2011). *Tweedie's formula and selection bias.*
 # - Ronneberger, Fischer, Brox (2015). *U-Net: convolutional networks for biomedical image segmentation.*
+# - McNemar (1947). *Note on the sampling error of the difference between correlated proportions or percentages.*
 # - Wilson (1927). *Probable inference, the law of succession, and statistical inference.*
 
 # %%

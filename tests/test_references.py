@@ -4,6 +4,7 @@ A section of the same chapter is named by its title in the source, `{{section Th
 "section 12" is refused. A section of another chapter is named with its title, `chapter 3, section 7 ("Noise, denoising")`.
 """
 
+import ast
 import re
 from pathlib import Path
 
@@ -141,3 +142,19 @@ def test_a_hint_points_at_a_section_that_is_what_it_is_called(exercise):
     for equation, section in re.findall(r"equation \((\d+)\) in section (\d+)", where):
         parts = re.split(r"(?:^|\s)## \d+\. ", read(number))
         assert f"\\tag{{{equation}}}" in parts[int(section)], f"({equation})"
+
+
+@each_chapter
+def test_no_default_argument_keeps_an_old_answer(number):
+    """A default is what it was when its function was defined: a student's second answer would never reach it."""
+    written = {cell.id.partition("-")[2] for cell in chapters.read(SOURCES[number]).exercises}
+    code = [c.source for c in chapters.read(SOURCES[number]).cells if c.cell_type == "code"]
+    for source in code:
+        for node in ast.walk(ast.parse(re.sub(r"(?m)^(\s*)[%!].*", r"\1pass", source))):
+            if isinstance(node, ast.FunctionDef | ast.Lambda):
+                names = [n for d in defaults(node.args) for n in ast.walk(d) if isinstance(n, ast.Name)]
+                assert not written & {n.id for n in names}, f"line {node.lineno} of: {source[:80]}"
+
+
+def defaults(arguments):
+    return [d for d in (*arguments.defaults, *arguments.kw_defaults) if d is not None]

@@ -254,6 +254,14 @@ TABLES = (
         "alpha_bar_t read at index t: it is alpha_bar[t - 1].",
         lambda b, ab, t: (b[t - 1], ab[min(t, len(b) - 1)], ab[t - 1]),
     ),
+    (
+        "alpha_bar_t read at index t, and alpha_bar_{t-1} right: alpha_bar_t is alpha_bar[t - 1].",
+        lambda b, ab, t: (b[t - 1], ab[min(t, len(b) - 1)], before(ab, t)),
+    ),
+    (
+        "tables read at index t where t > 1, and no noise at t = 1: beta_t is betas[t - 1], alpha_bar_t is alpha_bar[t - 1].",
+        lambda b, ab, t: (b[t], ab[t], ab[t - 1] if t > 1 else torch.ones_like(ab[0])),
+    ),
     ("betas read at index t: beta_t is betas[t - 1].", lambda b, ab, t: (b[t], ab[t - 1], before(ab, t))),
     (
         "betas read at index t - 2: beta_t is betas[t - 1].",
