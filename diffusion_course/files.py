@@ -90,4 +90,6 @@ def _beside(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
         finally:
             part.unlink(missing_ok=True)
     except (OSError, RuntimeError) as error:  # torch.save reports a full disk as RuntimeError
+        if isinstance(error.__context__, OSError):
+            error = error.__context__  # what torch.save met, in place of what it says of it
         raise CourseError(f"cannot write {path}: {(str(error).splitlines() or ['disk error'])[0]}") from None

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from .errors import CourseError
+from .errors import CourseError, shown
 
 
 def number(value: float | Tensor) -> Tensor:
@@ -31,8 +31,11 @@ def expand(value: float | Tensor, x: Tensor, name: str = "sigma") -> Tensor:
 
 
 def per_row(name: str, labels: int | Tensor, x: Tensor) -> Tensor:
-    """Labels () or (B,) as (B,) on x's device. Raises CourseError for another shape."""
-    labels = torch.as_tensor(labels, device=x.device)
+    """Labels () or (B,) as (B,) on x's device. Raises CourseError for another shape, and for what is no number."""
+    try:
+        labels = torch.as_tensor(labels, device=x.device)
+    except (TypeError, ValueError, RuntimeError):
+        raise CourseError(f"{name}: got {shown(labels)}, want a number for all samples, or (B,)") from None
     check_rows(name, labels, x)
     return labels.expand(len(x))
 

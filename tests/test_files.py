@@ -54,6 +54,16 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, failure):
     assert os.listdir(tmp_path) == ["file"]
 
 
+def test_a_full_disk_is_told_as_the_system_tells_it_and_not_as_torch_does(tmp_path):
+    def write(file):
+        try:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        except OSError:
+            raise RuntimeError("unexpected pos 64 vs 0")  # noqa: B904 - as torch.save does
+
+    assert message(write_atomically, tmp_path / "file", write).endswith("No space left on device")
+
+
 def test_the_new_file_arrives_by_a_rename(tmp_path, monkeypatch):
     """Written in full and on the disk beside the old one first: there is no moment with half a file."""
     path, calls = tmp_path / "file", []

@@ -43,6 +43,8 @@ def test_labels_become_one_for_each_row():
     x = torch.zeros(3, 2)
     assert per_row("labels", 4, x).tolist() == [4, 4, 4]
     assert per_row("labels", torch.tensor([1, 2, 3]), x).tolist() == [1, 2, 3]
+    with pytest.raises(CourseError, match=r"^labels: got 'dogs', want a number for all samples, or \(B,\)$"):
+        per_row("labels", "dogs", x)
 
 
 @given(st.lists(st.integers(1, 3), min_size=1, max_size=3).filter(lambda shape: shape != [4]))

@@ -58,7 +58,9 @@ def train(
     ] = False,
     validate_every: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Every N steps, the loss of test images, on the same noise.", min=1),
+        typer.Option(
+            metavar="N", help="Every N steps, the loss of the data's test images, on the same noise.", min=1
+        ),
     ] = None,
     sample_every: Annotated[
         int | None,
@@ -116,7 +118,7 @@ def sample(
     weights: Annotated[
         str,
         typer.Argument(
-            help="Shipped weights, e.g. mnist-flow, the path of a .safetensors file, or others' checkpoints.",
+            help="Shipped weights, e.g. mnist-flow, the folder of a run or its .safetensors file, or others' checkpoints.",
             autocompletion=completion.weights,
         ),
     ],
@@ -143,7 +145,7 @@ def sample(
     guidance: Annotated[
         float | None,
         typer.Option(
-            help="Guidance scale; 1 is none. [default: 2, where something is asked for]",
+            help="Guidance scale; 1 is none. [default: 2, or 1 where training left out no label]",
             parser=finite,
             metavar="NUMBER",
             show_default=False,
@@ -252,7 +254,8 @@ def fid(
     """Compare two sets of pictures: FID, KID, precision, recall, density, coverage, each beside its floor.
 
     A, B and C: a folder, a zip, an .npz (of pytorch-fid's statistics, or of pictures), a data set (mnist-5k, mnist-5k:test),
-    a network, from which samples are drawn: shipped weights, a .safetensors file, or others' checkpoints.
+    a network, from which samples are drawn: shipped weights, the folder of a run or its .safetensors file, or others' checkpoints.
+    A folder or zip that is compared with a network's samples (B) is cropped and scaled to their size.
     """
     from ..experiments.fid import command
 

@@ -1,14 +1,19 @@
 """What samples are asked for: classes by number or name, texts, or nothing, as each network takes it."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from torch import Tensor, nn
 
 from ..denoisers import Preconditioned
 from ..errors import CourseError, nearest
 from ..texted import Texted
+from . import zoo
+from .config import Config
+from .data import describe
 from .drawing import has_classes
 
 
@@ -53,6 +58,39 @@ def asked_classes(
     numbers = [known.index(one) if one in names else int(one) for one in classes]
     labels = in_turn(numbers or list(range(count)), n)
     return torch.tensor(labels), [names[label] if names else str(label) for label in labels]
+
+
+def class_names(weights: str) -> tuple[str, ...]:
+    """The names of the classes that a network learned, as `train` wrote them with its weights; else those of its data.
+
+    None of others' checkpoints, and of pictures that are no longer there or have other classes now. Raises CourseError as
+    `zoo.config` does.
+    """
+    made = zoo.config(weights)
+    if made is None:
+        return ()
+    with safe_open(zoo.weights_at(weights), framework="pt") as file:
+        written = file.metadata().get("classes")
+    try:
+        found = json.loads(written) if written else describe(made.data).classes
+    except (ValueError, RecursionError, CourseError):
+        return ()
+    fits = isinstance(found, list | tuple) and len(found) == getattr(made.net, "num_classes", 0)
+    return tuple(map(str, found)) if fits else ()
+
+
+def never_without(config: Config | None) -> bool:
+    """Has this network always been told the class in training? What it answers without one, guidance cannot use."""
+    return config is not None and config.label_dropout == 0
+
+
+def check_guidance(guidance: float, config: Config | None) -> None:
+    """Raise CourseError for a guidance scale that the network was not trained for. config: None of others' checkpoints."""
+    if guidance != 1 and never_without(config):
+        raise CourseError(
+            f"--guidance: got {guidance:g}; this network was trained with label_dropout 0, always with its class;"
+            " want 1, or train it with label_dropout: 0.1"
+        )
 
 
 def in_turn(items: list[Any], n: int) -> list[Any]:

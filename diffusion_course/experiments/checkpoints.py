@@ -38,9 +38,9 @@ def read(path: Path, mine: State, parameters: list[Tensor], steps: int) -> State
     if not sound:
         raise _damaged(path)
     if changed:
-        raise CourseError(f"checkpoint {path}: its run had another {told(changed)}; use a new folder")
+        raise CourseError(f"checkpoint {path}: its run had another {told(changed)}; use a new folder, --out")
     if other:
-        raise CourseError(f"checkpoint {path}: belongs to another architecture; use a new folder")
+        raise CourseError(f"checkpoint {path}: belongs to another architecture; use a new folder, --out")
     return theirs
 
 

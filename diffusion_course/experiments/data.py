@@ -107,7 +107,7 @@ def describe(name: str | Path) -> "Source":
         path = user_path(name)
         if os.path.exists(path) or isinstance(name, Path) or "/" in name or "." in name:
             return Source(None, own_pictures.find(path, True).classes, None, None)
-    raise unknown("data set", name, SOURCES)
+    raise CourseError(f"{unknown('data set', name, SOURCES)}; no folder or zip has this name either")
 
 
 def picture_root(root: str | Path | None = None) -> Path:

@@ -16,6 +16,8 @@ def network(config: Config) -> nn.Module:
     shape = config.net
     try:
         return shape.network(**{one.name: getattr(shape, one.name) for one in fields(shape)})
+    except CourseError as error:
+        raise CourseError(f"net: {error}") from None
     except (MemoryError, RuntimeError) as error:
         raise CourseError(f"net: cannot be made ({str(error).splitlines()[0][:120]})") from None
 

@@ -23,6 +23,8 @@ HELD_OUT = (
     "validation",
 )  # what people call the folder beside `train`; the first that is there counts
 
+TOLD = 10  # classes that are told by name
+
 
 @dataclass(frozen=True)
 class Found:
@@ -102,6 +104,16 @@ def read(
                 f"{printable(str(source))}: no picture of the class {printable(name)} could be read"
             )
     return pixels, labels, found.classes
+
+
+def summary(images: Tensor, labels: Tensor, classes: tuple[str, ...]) -> str:
+    """A line on a set that was read: how many pictures (N, C, size, size), their size, and each class with its number and its count."""
+    channels, size = images.shape[1:3]
+    counts = Counter(labels.tolist())
+    told = [f"{i} {name} ({counts[i]:,})" for i, name in enumerate(classes[:TOLD])]
+    more = f" and {len(classes) - TOLD} more" if len(classes) > TOLD else ""
+    kind = "grey" if channels == 1 else "in colour"
+    return f"{len(images):,} pictures, {size} x {size}, {kind}; classes: {printable(', '.join(told))}{more}"
 
 
 def _around(paths: list[tuple[str, ...]]) -> int:

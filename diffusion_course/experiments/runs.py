@@ -17,6 +17,7 @@ from torch import nn
 
 from .. import devices
 from ..denoisers import Preconditioned
+from ..errors import CourseError
 from ..files import check_writable, write_json, write_text
 from ..nets.autoencoder import Autoencoder
 from ..nets.classifier import Classifier, NoisyClassifier
@@ -25,7 +26,7 @@ from ..nets.token_transformer import TokenTransformer
 from ..samplers import edm
 from ..schedules import karras
 from ..texted import Texted
-from . import data, latents, resume, tokens, zoo
+from . import data, latents, own_pictures, resume, tokens, zoo
 from .captioned import GRAMMARS
 from .config import Config, read_config
 from .distributed import joined
@@ -98,9 +99,12 @@ def train(
     if space:
         latents.check_fit(space, net, data.describe(config.data))
     taken = space.autoencoder if space else net  # what takes the images
-    training_set = _data(taken, config.data, "train", say)
     watched = looks.validate_every and processes.main
-    held_out = _data(taken, config.data, "test", say) if watched else None
+    held_out = _held_out(taken, config.data, say) if watched else None
+    training_set = _data(taken, config.data, "train", say)
+    own = not isinstance(taken, TokenTransformer) and data.describe(config.data).read is None
+    if own:
+        say(own_pictures.summary(training_set.images, training_set.labels, training_set.classes))
     if space:
         config, training_set = _in_latents(config, space, training_set)
         held_out = held_out and replace(held_out, images=space.encode(held_out.images))
@@ -122,7 +126,7 @@ def train(
     if not processes.main:
         _trained(trainer, progress)
         return None
-    write_text(out / "config.yaml", yaml.safe_dump(config.as_dict(), sort_keys=False))
+    write_text(out / "config.yaml", yaml.safe_dump(config.as_dict(), sort_keys=False, allow_unicode=True))
     weights = out / f"{name}.safetensors"
     if trainer.step == recipe.steps and (card := _finished(weights, config)):
         processes.end()
@@ -131,7 +135,7 @@ def train(
     if trainer.step:
         say(f"resumed at step {trainer.step:,} of {recipe.steps:,}")
     _trained(trainer, progress, watch(looks, config, trainer, held_out, out, say))
-    zoo.write(weights, trainer.ema, config)
+    zoo.write(weights, trainer.ema, config, training_set.classes if own else ())
     say("trained; measuring what was written")
     shipped = zoo.read(weights, where)  # what is measured is what was written, in half precision
     card = {
@@ -158,6 +162,14 @@ def _data(net: nn.Module, name: str, split: str, say: Callable[[str], Any]) -> d
         return tokens.load(name, split, net.shape, net.states)
     size, channels = (getattr(net, key, None) for key in ("image_size", "channels"))
     return data.stream(name, split, size=size, channels=channels or 3, say=say)
+
+
+def _held_out(net: nn.Module, name: str, say: Callable[[str], Any]) -> data.Dataset:
+    """The test images, for the validation loss. Raises CourseError for data that have none."""
+    try:
+        return _data(net, name, "test", say)
+    except CourseError as error:
+        raise CourseError(f"--validate-every: {error}; or leave the option out") from None
 
 
 def _trained(trainer: Trainer, progress: Callable[[range], Iterable], look: Watch | None = None) -> None:

@@ -14,9 +14,7 @@ from ..files import check_writable, write_bytes
 from ..noise import Noise
 from ..schedules import NoiseSchedule, by_name, karras, loglinear, trailing_timesteps
 from . import prose, tokens, zoo
-from .asked import asked, asked_classes
-from .config import Config
-from .data import describe
+from .asked import asked, asked_classes, check_guidance, class_names, never_without
 from .drawing import draw_paths
 from .parts import MaskedLoss
 
@@ -88,10 +86,13 @@ def run(options: Options, say: Callable[[str], Any], tell: Callable[[str], Any])
         _run_tokens(options, device, tqdm, say)
         return
     model = zoo.load(options.weights, device)
-    wanted, heads = asked(model, options.count, options.classes, options.texts, _class_names(config))
-    guidance = options.guidance if options.guidance is not None else (1.0 if wanted is None else 2.0)
+    names = class_names(options.weights)
+    wanted, heads = asked(model, options.count, options.classes, options.texts, names)
+    guided = wanted is not None and not never_without(config)
+    guidance = options.guidance if options.guidance is not None else (2.0 if guided else 1.0)
     if wanted is None and guidance != 1:
         raise CourseError(f"--guidance: got {guidance:g}; this network has no classes, want 1")
+    check_guidance(guidance, config)
     path = draw_paths(
         model,
         options.count,
@@ -123,7 +124,7 @@ def _run_tokens(
     asking: unmasking.Model = model
     named: list[str] = []
     if model.num_classes:
-        labels, named = asked_classes(model, options.count, options.classes, _class_names(config))
+        labels, named = asked_classes(model, options.count, options.classes, class_names(options.weights))
         asking = model.given(labels.to(device))
     elif options.classes:
         raise CourseError("--class: this network has no classes")
@@ -162,14 +163,6 @@ def _write(
         short = named if all(len(name) <= 12 for name in named) else []
         figure = grids.images(states[-1], title=title, titles=short or None, columns=options.columns)
     write_bytes(options.out, pictures.to_png(figure))
-
-
-def _class_names(config: Config | None) -> tuple[str, ...]:
-    """None of others' checkpoints, and of pictures that are no longer there."""
-    try:
-        return describe(config.data).classes if config is not None else ()
-    except CourseError:
-        return ()
 
 
 def _told(options: Options) -> str:

@@ -10,6 +10,7 @@ horses = zoo.load("edm-cifar10-32x32-cond-vp").given(7)   # NVIDIA's weights, se
 import json
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ FOLDER = Path(__file__).parent.parent / "weights"
 def load(name_or_path: str | Path, device: torch.device | str = "cpu") -> Preconditioned:
     """A denoiser that is ready to sample from, in float32 and eval mode.
 
-    name_or_path: one of `names()`; a `.safetensors` file that `train` wrote; a checkpoint of NVIDIA's EDM code, by path or
+    name_or_path: one of `names()`; a `.safetensors` file that `train` wrote, or its run's folder; a checkpoint of NVIDIA's EDM code, by path or
     by the name it was released under; a network or text-to-image pipeline of diffusers, by folder or as "owner/name" on
     Hugging Face's hub. Nothing in a file is ever run.
     Raises CourseError for an unknown name, a damaged file, and for what must be fetched first: it says from where, and where to.
@@ -46,7 +47,7 @@ def load(name_or_path: str | Path, device: torch.device | str = "cpu") -> Precon
     name = str(name_or_path)
     if name in edm.RELEASED:
         return edm.load(edm.fetched(name, data_root()), device)
-    path = FOLDER / f"{name}.safetensors" if name in names() else user_path(name)
+    path = weights_at(name)
     if not os.path.exists(path) and path.name == name and not path.suffix:
         raise unknown("weights", name, [*names(), *edm.RELEASED])
     if not os.path.exists(path) and re.fullmatch(
@@ -73,8 +74,30 @@ def load(name_or_path: str | Path, device: torch.device | str = "cpu") -> Precon
 
 def config(name_or_path: str | Path) -> Config | None:
     """The config of a shipped file, or of one that `train` wrote; None of others' checkpoints. Raises CourseError for a damaged file."""
-    path = FOLDER / f"{name_or_path}.safetensors" if name_or_path in names() else Path(name_or_path)
+    path = weights_at(name_or_path)
     return _network(path)[0] if path.suffix == ".safetensors" and path.is_file() else None
+
+
+def weights_at(name_or_path: str | Path) -> Path:
+    """The file of a shipped name, or in the folder of a run; another path as it is, whether or not something is there.
+
+    Raises CourseError for a run that has no weights yet, for one that has several, and for the checkpoint of a run.
+    """
+    if name_or_path in names():
+        return FOLDER / f"{name_or_path}.safetensors"
+    path = user_path(name_or_path)
+    if path.name == "checkpoint.pt" and path.is_file():
+        raise CourseError(
+            f"weights {path}: what training goes on from; want its folder, or a .safetensors file"
+        )
+    if not (path / "config.yaml").is_file():
+        return path
+    found = sorted(path.glob("*.safetensors"))
+    if not found:
+        raise CourseError(f"run {path}: has no weights yet; the same `train` command goes on to its end")
+    if len(found) > 1:
+        raise CourseError(f"run {path}: has several weights, want one of {', '.join(p.name for p in found)}")
+    return found[0]
 
 
 def judge(data: str, device: torch.device | str = "cpu") -> Classifier:
@@ -135,8 +158,8 @@ def token_model(name_or_path: str | Path, device: torch.device | str = "cpu") ->
 
     Raises CourseError for an unknown name, and for weights of another kind.
     """
-    path = user_path(name_or_path) if Path(name_or_path).suffix else _path(str(name_or_path))
-    model = read(path, device)
+    path = weights_at(name_or_path)
+    model = read(path if path.suffix else _path(str(name_or_path)), device)
     if not isinstance(model, TokenTransformer):
         raise CourseError(f"{str(name_or_path)!r} is no model of tokens; use zoo.load(...)")
     return model
@@ -152,13 +175,11 @@ def cards() -> dict[str, dict[str, Any]]:
     return {name: json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8")) for name in names()}
 
 
-def write(path: Path, net: nn.Module, config: Config) -> None:
-    """Save a network in half precision, with the config it can be rebuilt from."""
+def write(path: Path, net: nn.Module, config: Config, classes: Sequence[str] = ()) -> None:
+    """Save a network in half precision, with the config it can be rebuilt from, and the names of classes where its data may be lost."""
     tensors = {k: v.half() if v.is_floating_point() else v for k, v in net.state_dict().items()}
-    content = save(
-        {k: v.contiguous().cpu() for k, v in tensors.items()}, {"config": json.dumps(config.as_dict())}
-    )
-    write_bytes(path, content)
+    about = {"config": json.dumps(config.as_dict())} | ({"classes": json.dumps(classes)} if classes else {})
+    write_bytes(path, save({k: v.contiguous().cpu() for k, v in tensors.items()}, about))
 
 
 def read(path: Path, device: torch.device | str = "cpu") -> nn.Module:
@@ -192,7 +213,7 @@ def _network(path: Path) -> tuple[Config, nn.Module]:
         raise CourseError(f"weights {path}: no such file") from None
     except (SafetensorError, KeyError, ValueError, OSError, RecursionError) as error:
         raise CourseError(
-            f"weights {path}: not a weights file of this course ({error}); fetch it again"
+            f"weights {path}: not a weights file of this course ({error}); fetch it or train it again"
         ) from None
     try:
         config = Config.of(card)

@@ -11,6 +11,7 @@ from PIL import Image
 
 from diffusion_course.errors import CourseError
 from diffusion_course.experiments import drawing, resume, runs, zoo
+from diffusion_course.experiments.asked import class_names
 from diffusion_course.experiments.config import Config, read_config
 from diffusion_course.schedules import NoiseSchedule, cosine
 
@@ -170,11 +171,16 @@ def test_ones_own_pictures_in_place_of_the_configs_data(config, tmp_path, holida
     said = []
     card = runs.train(str(config), tmp_path / "run", device="cpu", say=said.append, data_name=holiday)
     assert card["data"] == f"{holiday}, 6 images"
+    assert "6 pictures, 8 x 8, in colour; classes: 0 beach (3), 1 mountains (3)" in said
     assert card["command"].endswith(f" --data {holiday}")
     assert [line for line in said if line.startswith("skipped beach/x.png: ")]
     made = Config.of(card["config"])
     assert (made.data, made.net.image_size, made.net.channels, made.net.num_classes) == (holiday, 8, 3, 2)
-    shutil.rmtree(holiday)  # a checkpoint is read without its data
+    shutil.rmtree(holiday)
+    assert class_names(str(tmp_path / "run")) == (
+        "beach",
+        "mountains",
+    )  # a checkpoint is read without its data
     drawn = drawing.draw(zoo.load(str(tmp_path / "run" / "tiny.safetensors")), 4)
     assert drawn.images.shape == (4, 3, 8, 8)
     assert drawn.labels.tolist() == [0, 1, 0, 1]

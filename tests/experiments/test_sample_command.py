@@ -11,7 +11,7 @@ from diffusion_course import samplers
 from diffusion_course.cli import app
 from diffusion_course.errors import CourseError
 from diffusion_course.experiments import drawing, sample_command, zoo
-from diffusion_course.experiments.asked import asked
+from diffusion_course.experiments.asked import asked, class_names
 from diffusion_course.experiments.config import Config
 from diffusion_course.experiments.models import network
 from diffusion_course.figures import grids, pictures
@@ -22,21 +22,29 @@ NETS = {
         "model": "flow",
         "data": "digits",
         "net": {"image_size": 8, "widths": [8], "attention": [], "num_classes": 10},
+        "label_dropout": 0.1,
     },
     "plain": {
         "model": "flow",
         "data": "digits",
         "net": {"image_size": 8, "widths": [8], "attention": [], "num_classes": 0},
     },
+    "always": {
+        "model": "flow",
+        "data": "digits",
+        "net": {"image_size": 8, "widths": [8], "attention": [], "num_classes": 10},
+    },
     "clothes": {
         "model": "edm",
         "data": "fashion-mnist",
         "net": {"image_size": 8, "widths": [8], "attention": [], "num_classes": 10},
+        "label_dropout": 0.1,
     },
     "gone": {
         "model": "flow",
         "data": "no/such/pictures",
         "net": {"image_size": 8, "widths": [8], "attention": [], "num_classes": 2},
+        "label_dropout": 0.1,
     },
     "tokens": {
         "model": "masked",
@@ -245,3 +253,27 @@ def test_a_film_of_bytes_can_be_read_where_it_is_written(sample):
     assert result.exit_code == 0, result.output
     with open("deep/x.webp", "rb") as file:
         assert Image.open(io.BytesIO(file.read())).n_frames == 4
+
+
+def test_a_network_that_was_always_told_its_class_is_not_guided(sample):
+    result, held = sample("always", "--steps", "2", "--count", "2")
+    assert result.exit_code == 0, result.output
+    assert "guidance 1, seed 0" in held["title"]
+    result, _ = sample("always", "--steps", "2", "--count", "2", "--guidance", "3")
+    assert result.exit_code == 2
+    assert "--guidance: got 3; this network was trained with label_dropout 0" in result.output
+
+
+@pytest.mark.parametrize(("names", "known"), [(["x"] * 9, False), ([f"class {i}" for i in range(10)], True)])
+def test_the_names_of_classes_are_those_that_came_with_the_weights(folder, tmp_path, names, known):
+    config = Config.of(NETS["digits"] | {"data": "no/such/pictures", "recipe": {"steps": 1}})
+    path = tmp_path / "own.safetensors"
+    zoo.write(path, network(config), config, names)
+    assert class_names(str(path)) == (tuple(names) if known else ())
+
+
+def test_pictures_that_have_other_classes_now_give_no_names(folder, tmp_path):
+    config = Config.of(NETS["gone"] | {"data": "digits", "recipe": {"steps": 1}})
+    path = tmp_path / "own.safetensors"
+    zoo.write(path, network(config), config)
+    assert class_names(str(path)) == ()

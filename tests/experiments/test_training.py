@@ -385,7 +385,7 @@ def test_a_checkpoint_of_another_architecture(tmp_path):
     for other in (network(width=8), nn.Sequential(network(), nn.Identity()), nn.Linear(3, 3)):
         before = {k: v.clone() for k, v in other.state_dict().items()}
         text = message(trainer, path, steps=2, net=other)
-        assert text == f"checkpoint {path}: belongs to another architecture; use a new folder"
+        assert text == f"checkpoint {path}: belongs to another architecture; use a new folder, --out"
         assert all(
             torch.equal(before[k], v) for k, v in other.state_dict().items()
         )  # the network is as it was
@@ -395,7 +395,7 @@ def test_a_checkpoint_of_another_recipe(tmp_path):
     path = tmp_path / "checkpoint.pt"
     run(trainer(path, steps=2))
     text = message(trainer, path, steps=3, seed=7)
-    assert text == f"checkpoint {path}: its run had another seed, steps; use a new folder"
+    assert text == f"checkpoint {path}: its run had another seed, steps; use a new folder, --out"
 
 
 def test_a_checkpoint_that_is_a_folder(tmp_path):
@@ -417,7 +417,7 @@ def test_a_checkpoint_of_other_data_or_of_another_run(tmp_path):
     }
     for names, change in changes.items():
         text = message(trainer, path, steps=2, **({"about": about} | change))
-        assert text == f"checkpoint {path}: its run had another {names}; use a new folder"
+        assert text == f"checkpoint {path}: its run had another {names}; use a new folder, --out"
 
 
 ODD = (

@@ -169,3 +169,23 @@ def test_a_file_whose_config_is_none_is_one_line(tmp_path, held):
         zoo.read(path)
     assert str(caught.value).startswith(f"weights {path}: ")
     assert "\n" not in str(caught.value)
+
+
+def test_the_folder_of_a_run_stands_for_its_weights(tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "config.yaml").write_text("model: flow")
+    (run / "checkpoint.pt").write_bytes(b"x")
+    with pytest.raises(CourseError, match="has no weights yet; the same `train` command goes on to its end"):
+        zoo.load(run)
+    with pytest.raises(CourseError, match=r"checkpoint\.pt: what training goes on from; want its folder"):
+        zoo.load(run / "checkpoint.pt")
+    config = Config.of(TINY)
+    zoo.write(run / "tiny.safetensors", network(config), config)
+    assert zoo.load(run).net.num_classes == 10
+    assert zoo.config(run) == config
+    zoo.write(run / "other.safetensors", network(config), config)
+    with pytest.raises(
+        CourseError, match=r"has several weights, want one of other\.safetensors, tiny\.safetensors$"
+    ):
+        zoo.load(run)

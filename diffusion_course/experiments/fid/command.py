@@ -55,8 +55,10 @@ def run(
     device = devices.choose(options.device)
     drawing = Drawing(options.guidance, options.seed, device, tqdm)
 
-    def found(name: str, text: str, count: int | None) -> Images | Gaussian:
-        source = find(text, count, drawing, tell)
+    def found(
+        name: str, text: str, count: int | None, shape: tuple[int, int] | None = None
+    ) -> Images | Gaussian:
+        source = find(text, count, drawing, tell, shape)
         pictures = f"{source.told}, {source.count:,} pictures" if isinstance(source, Images) else "statistics"
         tell(f"{name}: {pictures}")
         return source
@@ -65,9 +67,10 @@ def run(
     if options.save_stats:
         _save(a, user_path(options.b), options, device, say)
         return
-    b = found("B", options.b, None)
+    shape = a.shape if isinstance(a, Images) else None
+    b = found("B", options.b, None, shape)
     size = a.count if isinstance(a, Images) else None
-    spare = None if options.floor is None else found("floor", options.floor, size)
+    spare = None if options.floor is None else found("floor", options.floor, size, shape)
     if isinstance(spare, Gaussian):
         raise CourseError("--floor: got statistics, want pictures")
     result = compare(a, b, _net(options, device), spare, _bar)

@@ -40,7 +40,8 @@ def judge_net(name: str, device: torch.device | str = "cpu") -> FeatureNet:
         if pixels.shape[2:] != (size, size):
             height, width = pixels.shape[2:]
             raise CourseError(
-                f"the judge of {name} looks at pictures of {size} x {size} pixels, got {height} x {width}"
+                f"the judge of {name} looks at pictures of {size} x {size} pixels, got {height} x {width};"
+                " leave out --judge for others"
             )
         return judge.features(_grey(pixels.to(device).float()) / 127.5 - 1)
 
@@ -101,7 +102,7 @@ def _downloaded() -> Path:
     if not path.is_file():
         advice = (
             f"fetch {URL} elsewhere and name the file with --weights, or take the features of a judge, "
-            "e.g. --judge mnist, which needs no download"
+            "e.g. --judge mnist for grey pictures of 28 x 28, which needs no download"
         )
         downloads.fetch(URL, path, path.stem.rsplit("-", 1)[1], advice)
     return path

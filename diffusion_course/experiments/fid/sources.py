@@ -19,9 +19,12 @@ from ...files import user_path
 from ...samplers import edm as edm_step
 from ...schedules import karras
 from .. import data, picture_files, zoo
+from ..asked import check_guidance
 from ..drawing import draw_pictures
+from ..latents import LatentDenoiser
 from ..metrics.checks import check_finite
 from ..metrics.gaussians import Gaussian, gaussian_of, read_npz
+from ..pixels import squared
 from ..released import edm
 
 BATCH = 50  # pictures at once, as pytorch-fid takes them
@@ -35,12 +38,14 @@ class Images:
 
     batches: a function that begins to read them: (B, C, H, W), uint8, C = 1 or 3; the sizes of two batches may differ.
     labels: the class of each (count,), where it is known.
+    shape: of what a network draws, its size in pixels and its channels.
     """
 
     told: str
     count: int
     batches: Callable[[], Iterator[Tensor]]
     labels: Tensor | None = None
+    shape: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,7 @@ def find(
     count: int | None = None,
     drawing: Drawing | None = None,
     say: Callable[[str], Any] = lambda line: None,
+    shape: tuple[int, int] | None = None,
 ) -> Images | Gaussian:
     """The pictures called `text`; of an `.npz` with statistics, which holds no pictures, their moments.
 
@@ -65,7 +71,8 @@ def find(
     "mnist-flow", a .safetensors or .pkl file, a folder of diffusers, "owner/name" of the hub), an .npz (statistics of
     pytorch-fid; or pictures (N, H, W, C), uint8), a folder or a zip. A folder
     that is called like a data set is "./mnist". count: so many at most, chosen at random; of a network, how many are drawn,
-    in turn of its classes. say: takes a line for each file that is skipped.
+    in turn of its classes. shape: of the network whose samples a folder or zip is compared with: its pictures are then cropped
+    and scaled to (size, channels), as they would be to train it. say: takes a line for each file that is skipped.
     Raises CourseError for a name that is none of these, and for what cannot be read.
     """
     name, _, split = text.partition(":")
@@ -80,7 +87,11 @@ def find(
         names = picture_files.names(path)
         told = f"{printable(text)}, {'folder' if path.is_dir() else 'zip'}"
         size = min(count or len(names), len(names))
-        return Images(told, size, lambda: _same_sizes(picture_files.pictures(path, say, count)))
+        if shape:
+            told += f", cropped and scaled to {shape[0]} x {shape[0]} as the samples"
+        return Images(
+            told, size, lambda: _same_sizes(_squared(picture_files.pictures(path, say, count), shape))
+        )
     if HUB.fullmatch(text):
         return _drawn(text, count or DRAWN, drawing or Drawing())
     if "/" in text or "." in text:
@@ -105,11 +116,12 @@ def _of_set(name: str, split: str, count: int | None) -> Images:
 
 
 def _is_network(text: str, path: Path) -> bool:
-    """A network by name, or by path: a file of weights, or a folder that diffusers wrote."""
+    """A network by name, or by path: a file of weights, or the folder of a run, or one that diffusers wrote."""
     if text in zoo.names() or text in edm.RELEASED or path.suffix in (".safetensors", ".pkl"):
         return True
     return any(
-        os.path.isfile(path / name) for name in ("model_index.json", "config.json", "unet/config.json")
+        os.path.isfile(path / name)
+        for name in ("model_index.json", "config.json", "unet/config.json", "config.yaml")
     )
 
 
@@ -119,6 +131,7 @@ def _drawn(text: str, count: int, how: Drawing) -> Images:
         raise CourseError(
             f"{printable(text)}: draws what a text says; save its pictures into a folder, and name that"
         )
+    check_guidance(how.guidance, zoo.config(text))
     classes: Any = getattr(model.net, "num_classes", 0)
     if not classes and how.guidance != 1:
         raise CourseError(f"--guidance: got {how.guidance:g}; {printable(text)} has no classes, want 1")
@@ -131,7 +144,11 @@ def _drawn(text: str, count: int, how: Drawing) -> Images:
         yield from _in_batches(to_bytes(made))
 
     labels = torch.arange(count) % classes if classes else None
-    return Images(f"{printable(text)}, samples at guidance {how.guidance:g}", count, batches, labels)
+    size, channels = (getattr(model.net, name, None) for name in ("image_size", "channels"))
+    shape = (size, channels) if isinstance(size, int) and channels in (1, 3) else None
+    if isinstance(model, LatentDenoiser):
+        shape = None  # the network's are those of the latents
+    return Images(f"{printable(text)}, samples at guidance {how.guidance:g}", count, batches, labels, shape)
 
 
 def _of_arrays(path: Path, count: int | None) -> Images | Gaussian:
@@ -157,6 +174,13 @@ def _rows(n: int, count: int | None) -> slice | Tensor:
 
 def _in_batches(images: Tensor) -> Iterator[Tensor]:
     yield from images.split(BATCH)
+
+
+def _squared(
+    pictures: Iterator[tuple[str, Tensor]], shape: tuple[int, int] | None
+) -> Iterator[tuple[str, Tensor]]:
+    for name, pixels in pictures:
+        yield name, squared(pixels, *shape) if shape else pixels
 
 
 def _same_sizes(pictures: Iterator[tuple[str, Tensor]]) -> Iterator[Tensor]:

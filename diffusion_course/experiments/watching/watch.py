@@ -28,7 +28,7 @@ class Every:
 class Watch:
     """Called with each `Progress` of a run of `last` steps; tells `trackers`, and writes pictures of samples into `folder`.
 
-    validation: of a network, its loss on held-out images, and how often to ask. samples: of a network, a PNG, likewise.
+    validation: of a network, its loss on held-out images, and how often to ask. samples: of a network at a step, a PNG, likewise.
     ema: the network that both look at. say: takes a line on a tracker that fails, which is then left out: a run is worth more.
     """
 
@@ -38,7 +38,7 @@ class Watch:
     trackers: Sequence[Tracker]
     say: Callable[[str], Any]
     validation: tuple[Every, Callable[[nn.Module], float]] | None = None
-    samples: tuple[Every, Callable[[nn.Module], bytes]] | None = None
+    samples: tuple[Every, Callable[[nn.Module, int], bytes]] | None = None
     losses: list[float] = field(default_factory=list)
 
     def __call__(self, done: Progress) -> None:
@@ -53,7 +53,7 @@ class Watch:
             self._tell(lambda tracker: tracker.numbers(done.step, seen | {"seconds": done.seconds}))
         if self.samples and self.samples[0].due(done.step, self.last):
             path = self.folder / f"step-{done.step:07d}.png"
-            write_bytes(path, self.samples[1](self.ema))
+            write_bytes(path, self.samples[1](self.ema, done.step))
             self._tell(lambda tracker: tracker.picture(done.step, path))
 
     def close(self) -> None:

@@ -6,14 +6,17 @@ import numpy as np
 import pytest
 import torch
 from clouds import gaussian
+from experiments.tiny import TINY
 from PIL import Image
 
 from diffusion_course import CourseError
 from diffusion_course.denoisers import Preconditioned, edm_param
-from diffusion_course.experiments import data, metrics
+from diffusion_course.experiments import data, metrics, zoo
+from diffusion_course.experiments.config import Config
 from diffusion_course.experiments.fid import sources
 from diffusion_course.experiments.fid.sources import BATCH, Drawing, Images, find, to_bytes
 from diffusion_course.experiments.metrics.gaussians import Gaussian, fitted
+from diffusion_course.experiments.models import network
 
 
 @pytest.fixture
@@ -54,6 +57,26 @@ def test_samples_written_and_read_again_are_the_same(here):
     digits = data.load("digits", "test", limit=20)
     saved(to_bytes(digits.images).expand(-1, 3, -1, -1), here / "digits-20")
     assert torch.equal(all_of(find("digits-20")), to_bytes(digits.images).expand(-1, 3, -1, -1))
+
+
+def test_a_folder_is_cropped_and_scaled_as_the_samples_are_that_it_is_compared_with(here):
+    (here / "p").mkdir()
+    for i, size in enumerate([(9, 5), (4, 6), (12, 12)]):
+        Image.new("RGB", size, "red").save(here / "p" / f"{i}.png")
+    source = find("p", shape=(4, 3))
+    assert source.told == "p, folder, cropped and scaled to 4 x 4 as the samples"
+    assert [tuple(batch.shape) for batch in source.batches()] == [(3, 3, 4, 4)]
+    assert [tuple(batch.shape) for batch in find("p", shape=(4, 1)).batches()] == [(3, 1, 4, 4)]
+
+
+def test_a_network_says_the_shape_of_its_samples_and_refuses_a_scale_it_cannot_use(here):
+    config = Config.of(TINY)
+    zoo.write(here / "tiny.safetensors", network(config), config)
+    assert find("tiny.safetensors", 2).shape == (8, 1)
+    with pytest.raises(
+        CourseError, match=r"^--guidance: got 2; this network was trained with label_dropout 0"
+    ):
+        find("tiny.safetensors", 2, Drawing(2.0))
 
 
 def test_bytes_are_the_nearest_of_256():
