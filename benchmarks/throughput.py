@@ -106,6 +106,7 @@ def _trainer_step(net: nn.Module, device: torch.device) -> Case:
     trainer = Trainer(
         net, eps_objective(SCHEDULE), images, labels, Recipe(steps=10**9, batch_size=BATCH), device
     )
+    trainer.pick_precision()
     steps = trainer.run()
 
     def case() -> None:
@@ -115,7 +116,8 @@ def _trainer_step(net: nn.Module, device: torch.device) -> Case:
 
 
 def _sampling(widths: tuple, device: torch.device) -> Comparison:
-    ours = Preconditioned(UNet(28, 1, widths, attention=(7,)).eval().to(device), eps_param(SCHEDULE))
+    net = UNet(28, 1, widths, attention=(7,)).eval().to(device, memory_format=torch.channels_last)
+    ours = Preconditioned(net, eps_param(SCHEDULE))  # its weights lie as `zoo.load` lays them
     grid = SCHEDULE.grid(uniform_timesteps(1000, STEPS))
 
     def by_us() -> None:

@@ -4,7 +4,7 @@ import itertools
 
 import torch
 
-from diffusion_course.experiments.training import amp_dtype
+from diffusion_course.experiments.precision import candidates
 from diffusion_course.nets.unet import UNet
 
 from .sides import Case, Comparison
@@ -14,7 +14,7 @@ LAYOUTS = {"NCHW": torch.contiguous_format, "channels_last": torch.channels_last
 
 
 def comparisons(device: torch.device) -> list[Comparison]:
-    half = torch.float16 if amp_dtype(device) == torch.float16 else torch.bfloat16
+    half = next((one.dtype for one in candidates(device, 4) if one.dtype), torch.bfloat16)
     net = UNet(image_size=28, patch_size=2, widths=(32, 64), num_classes=10).to(device)
     x = torch.randn(BATCH, 1, 28, 28, device=device)
     t, labels = torch.rand(BATCH, device=device), torch.randint(10, (BATCH,), device=device)
@@ -33,9 +33,4 @@ def comparisons(device: torch.device) -> list[Comparison]:
         f"{dtype or torch.float32}, {layout}".removeprefix("torch."): variant(layout, dtype)
         for layout, dtype in itertools.product(LAYOUTS, (None, half))
     }
-    notes = [f"The course picks {amp_dtype(device) or 'float32'}."]
-    return [
-        Comparison(
-            "Forward and backward of the lesson's U-Net", cases, "image", BATCH, rate=True, notes=notes
-        )
-    ]
+    return [Comparison("Forward and backward of the lesson's U-Net", cases, "image", BATCH, rate=True)]

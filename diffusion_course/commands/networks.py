@@ -56,6 +56,14 @@ def train(
         bool,
         typer.Option("--compile", help="Compile the network first (torch.compile): minutes, then faster."),
     ] = False,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DTYPE",
+            help="float32, bfloat16 or float16. Default: what is fastest here, measured at the start.",
+            autocompletion=completion.one_of("float32", "bfloat16", "float16"),
+        ),
+    ] = None,
     validate_every: Annotated[
         int | None,
         typer.Option(
@@ -87,7 +95,9 @@ def train(
 
     folder = out or Path("runs") / runs.run_name(config, seed)
     looks = Looks(validate_every, sample_every, track)
-    card = runs.train(config, folder, steps, device, bar, tell, data, seed, looks, accumulate, compiled)
+    card = runs.train(
+        config, folder, steps, device, bar, tell, data, seed, looks, accumulate, compiled, precision
+    )
     if card is None:
         return  # another of several processes speaks
     for name, value in card["metrics"].items():

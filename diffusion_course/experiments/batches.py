@@ -10,7 +10,7 @@ RESIDENT = 2**30  # bytes: images up to this size lie on the GPU, where rows are
 
 
 class Batches:
-    """Images (N, C, H, W) and labels (N,), row by row, as `device` and `layout` want them.
+    """Images (N, C, H, W) and labels (N,), row by row, on `device`, and in memory as `layout` says.
 
     images: float, or pixels in 0..255, uint8, which are scaled to [-1, 1] batch by batch. A small set is kept on a GPU;
     of a larger one, or where memory is short, each batch is sent there. Labels stay on the CPU, where losses draw.
@@ -26,6 +26,11 @@ class Batches:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @property
+    def ndim(self) -> int:
+        """Of the whole set: 4 for images."""
+        return self.images.ndim
 
     @property
     def shape(self) -> torch.Size:

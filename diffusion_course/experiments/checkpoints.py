@@ -12,10 +12,12 @@ from torch import Tensor
 
 from ..errors import CourseError
 from ..files import write_atomically
+from .precision import Precision
 from .resume import differences, told
 
 State = dict[str, Any]
-"""run: what the run was started with, by name. step, seconds. net, ema, optimizer, scaler: their state dictionaries."""
+"""run: what the run was started with, by name. step, seconds. net, ema, optimizer, scaler: their state dictionaries. precision: the
+type of its device, and the names of the `Precision` that it trained in there."""
 
 
 def write(path: Path, state: State) -> None:
@@ -88,6 +90,7 @@ def _sound(theirs: State, mine: State, parameters: list[Tensor], steps: int) -> 
         and isinstance(theirs["optimizer"], dict)
         and all(_moments_fit(parameters[i], slots) for i, slots in theirs["optimizer"]["state"].items())
         and _scaler_fits(theirs["scaler"], mine["scaler"])
+        and bool(Precision.of(*theirs["precision"][1:]))
     )
 
 

@@ -17,7 +17,7 @@ from torch import nn
 
 from .. import devices
 from ..denoisers import Preconditioned
-from ..errors import CourseError
+from ..errors import CourseError, check_known
 from ..files import check_writable, write_json, write_text
 from ..nets.autoencoder import Autoencoder
 from ..nets.classifier import Classifier, NoisyClassifier
@@ -36,6 +36,7 @@ from .latents import LatentSpace
 from .metrics import count_recognised
 from .models import network
 from .objectives import objective
+from .precision import DTYPES, usual
 from .quality import noisy_accuracy, quality, reconstruction, share
 from .text_quality import caption_accuracy, text_quality
 from .token_quality import token_quality
@@ -70,6 +71,7 @@ def train(
     looks: Looks = NO_LOOKS,
     accumulate: int = 1,
     compiled: bool = False,
+    precision: str | None = None,
 ) -> dict[str, Any] | None:
     """Train as the config `source` says, into the folder `out`; resumes what it finds there. Returns the card.
 
@@ -77,10 +79,13 @@ def train(
     progress: wraps the range of steps, e.g. tqdm. say: takes a line on where the run begins, and that it measures.
     data_name: a data set or the path of pictures, instead of the config's. seed: instead of the config's.
     looks: at what, and how often. accumulate: pieces that each process's share of a batch is computed in. compiled: by torch.compile.
+    precision: "float32", "bfloat16" or "float16", instead of what is measured to be fastest.
     Started by accelerate's launcher, several processes train together; the first alone writes; the others return None.
     Raises CourseError for a bad config, device, folder, data or checkpoint, before any step; KeyboardInterrupt, with a line
     that says at which step, when it is stopped.
     """
+    if precision is not None:
+        check_known("--precision", precision, DTYPES)
     config = read_config(source, steps, data_name)
     if seed is not None:
         config = replace(config, recipe=replace(config.recipe, seed=seed))
@@ -109,6 +114,7 @@ def train(
         config, training_set = _in_latents(config, space, training_set)
         held_out = held_out and replace(held_out, images=space.encode(held_out.images))
     about = {k: v for k, v in config.as_dict().items() if k != "recipe"} | resume.code(*NOT_TRAINING)
+    usual_here = usual(where, training_set.images.ndim)
     trainer = Trainer(
         net,
         objective(config),
@@ -121,8 +127,11 @@ def train(
         accumulate=accumulate,
         processes=processes,
         compiled=compiled,
+        precision=None if precision is None else replace(usual_here, dtype=DTYPES[precision]),
         say=aside,
     )
+    if precision is None:
+        trainer.pick_precision()
     if not processes.main:
         _trained(trainer, progress)
         return None
@@ -132,21 +141,27 @@ def train(
         processes.end()
         say(f"finished before: all {recipe.steps:,} steps are done")
         return card
-    if trainer.step:
-        say(f"resumed at step {trainer.step:,} of {recipe.steps:,}")
+    say(
+        f"resumed at step {trainer.step:,} of {recipe.steps:,}"
+        if trainer.step
+        else f"training in {trainer.precision}"
+    )
     _trained(trainer, progress, watch(looks, config, trainer, held_out, out, say))
     zoo.write(weights, trainer.ema, config, training_set.classes if own else ())
     say("trained; measuring what was written")
     shipped = zoo.read(weights, where)  # what is measured is what was written, in half precision
     card = {
         "name": name,
-        "command": " ".join(_command(source, steps, seed, data_name, accumulate, compiled, processes.count)),
+        "command": " ".join(
+            _command(source, steps, seed, data_name, accumulate, compiled, processes.count, precision)
+        ),
         "config": config.as_dict(),
         "data": f"{training_set.name}, {len(training_set):,} {'images' if training_set.classes else 'windows'}",
         "parameters": sum(w.numel() for w in trainer.ema.parameters()),
         "seed": recipe.seed,
         "steps": recipe.steps,
         "seconds": round(trainer.seconds, 1),
+        "precision": str(trainer.precision),
         "device": f"{processes.count} x " * (processes.count > 1) + devices.device_name(where),
         "torch": torch.__version__,
         "date": datetime.date.today().isoformat(),
@@ -197,6 +212,7 @@ def _command(
     accumulate: int,
     compiled: bool,
     processes: int,
+    precision: str | None,
 ) -> list[str]:
     """What to type for the same run."""
     launch = f"accelerate launch --num_processes {processes} -m diffusion_course.cli"
@@ -205,6 +221,7 @@ def _command(
     words += ["--seed", str(seed)] if seed is not None else []
     words += ["--data", shlex.quote(data_name)] if data_name else []
     words += ["--accumulate", str(accumulate)] if accumulate > 1 else []
+    words += ["--precision", precision] if precision else []
     return words + (["--compile"] if compiled else [])
 
 

@@ -66,7 +66,7 @@ def _trainer(config: Config, images: data.Dataset, where: torch.device, out: Pat
         torch.manual_seed(config.recipe.seed)
         net = network(config)
     about = {k: v for k, v in config.as_dict().items() if k != "recipe"} | resume.code("experiments/studies/")
-    return Trainer(
+    trainer = Trainer(
         net,
         objective(config),
         images.images,
@@ -76,6 +76,8 @@ def _trainer(config: Config, images: data.Dataset, where: torch.device, out: Pat
         out / "checkpoint.pt",
         about=about,
     )
+    trainer.pick_precision()
+    return trainer
 
 
 def _longer(config: Config, images: int, epochs: int, seed: int, batch_size: int | None) -> Config:

@@ -25,8 +25,10 @@ from .distributed import Processes
 from .graphs import Replayed
 from .guards import interrupt_held, memory_advice
 from .pieces import Batch, Loss, Pieces, splits
-from .precision import amp_dtype, layout
+from .precision import Precision, candidates, clock_of, fastest, usual
 from .recipe import Recipe
+
+TRIED = 32  # rows of a batch that a precision is tried with
 
 Update = Callable[["Trainer", Tensor, Tensor], float]
 """(trainer, images (B, C, H, W), labels (B,)) -> the loss, after one step of its `net`, `optimizer` and `ema`, with its `lr`, `decay`
@@ -53,7 +55,8 @@ class Trainer:
     when recipe, images, labels and `about` are those it was made with. Raises CourseError when it is damaged or of another run.
     accumulate: pieces that a batch, or a process's share of it, is computed in; the gradient is the whole batch's. Where a
     GPU's memory is full they become more, and `say` takes a line on it. processes: those that train together, see `distributed`.
-    compiled: compile the network (torch.compile) at its first call.
+    compiled: compile the network (torch.compile) at its first call. precision: default the checkpoint's, else what the device usually
+    trains in; `pick_precision` measures.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class Trainer:
         accumulate: int = 1,
         processes: Processes | None = None,
         compiled: bool = False,
+        precision: Precision | None = None,
         say: Callable[[str], Any] = lambda line: print(line, file=sys.stderr),
     ):
         if (loss is None) == (update is None):
@@ -90,16 +94,17 @@ class Trainer:
         if labels.shape != (len(images),):
             raise CourseError(f"labels: got shape {tuple(labels.shape)}, want ({len(images)},)")
         self.device = torch.device(device)
-        self.amp_dtype = amp_dtype(self.device)
-        self.layout = layout(self.device, self.amp_dtype, images.ndim)
-        self.net = net.to(self.device).to(memory_format=self.layout).train()
+        self.net = net.to(self.device).train()
         self.ema = deepcopy(net).eval().requires_grad_(False)
+        self.precision = precision or usual(self.device, images.ndim)
+        self.batches = Batches(images, labels, self.device, self.precision.layout)
+        self._adopt(self.precision)
+        self.compiled = compiled
         if compiled:
             self.net.compile()  # in place: the weights keep their names
         plain = update is None and accumulate * self.processes.count == 1 and not compiled
         self.replayed = Replayed(self.net, plain and self.device.type == "cuda", say)
         self.loss, self.update, self.recipe = loss, update, recipe
-        self.batches = Batches(images, labels, self.device, self.layout)
         # Fused: one call for all parameters. On a CPU 4 ms in place of 20, of a step of 360.
         self.optimizer = torch.optim.AdamW(
             net.parameters(),
@@ -108,8 +113,6 @@ class Trainer:
             weight_decay=recipe.weight_decay,
             fused=self.device.type in ("cpu", "cuda"),
         )
-        # float16 gradients underflow without scaling; the scaler does nothing for the other dtypes.
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.amp_dtype == torch.float16)
         self.step, self.seconds = 0, 0.0
         self.ahead: dict[int, Batch] = {}  # by its step: the next one, drawn while a GPU is busy
         self.half_done = False  # inside a step: what is in memory is then no state to resume from
@@ -119,7 +122,51 @@ class Trainer:
         data = dict(zip(("images", "labels"), checkpoints.fingerprint(images, labels), strict=True))
         self.about = {**asdict(recipe), **data, **(about or {})}
         if self.checkpoint is not None:
-            self._resume(self.checkpoint)
+            self._resume(self.checkpoint, asked=precision is not None)
+
+    def pick_precision(self) -> None:
+        """Before the first step: train in what is fastest here, see `precision.fastest`. The network stays as it is.
+
+        Several processes take what the first one measured. An update from elsewhere, and a network that is compiled, keep the usual.
+        """
+        if self.step or self.loss is None or self.compiled:
+            return
+        among, found = candidates(self.device, self.batches.ndim), None
+        if self.processes.main and len(among) > 1:
+            try:
+                found = fastest(self._trial, among, clock_of(self.device))
+            except torch.OutOfMemoryError:  # the training itself makes its batches smaller
+                found = None
+        self._adopt(self.processes.from_main(found) or self.precision)
+
+    def _trial(self, precision: Precision) -> Callable[[], Any]:
+        """A pass of a copy of the network, forward and back, over some rows of the first batch."""
+        net = deepcopy(self.net).to(memory_format=precision.layout)
+        loss, batch = self.loss, self._batch(0)
+        assert loss
+        piece = batch.piece(0, min(len(batch), TRIED))
+        images, labels = self.batches(piece.rows)
+        images = images.to(memory_format=precision.layout)
+
+        def trial() -> None:
+            with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+                with torch.autocast(self.device.type, precision.dtype, enabled=precision.dtype is not None):
+                    value = piece.value(loss, net, images, labels)
+                value.backward()
+            net.zero_grad()
+            if self.device.type == "cuda":
+                torch.cuda.synchronize(self.device)
+
+        return trial
+
+    def _adopt(self, precision: Precision) -> None:
+        """Train in a precision from here on."""
+        self.precision = precision
+        for net in (self.net, self.ema):
+            net.to(memory_format=precision.layout)
+        self.batches.layout = precision.layout
+        # float16 gradients underflow without scaling; the scaler does nothing for the other dtypes.
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision.dtype == torch.float16)
 
     def run(self, progress: Callable[[range], Iterable] = iter) -> Iterator[Progress]:
         """Train to the last step, yielding a `Progress` after each. progress: wraps the range of steps, e.g. tqdm.
@@ -203,7 +250,7 @@ class Trainer:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self._update_ema(self.decay)
-        self.replayed.after_step(self.amp_dtype)
+        self.replayed.after_step(self.precision.dtype)
         self.stopping = stopping > 0
         return value
 
@@ -218,7 +265,7 @@ class Trainer:
         piece = batch.piece(low, high)
         images, labels = self.batches(piece.rows)
         torch.manual_seed(piece.seed)
-        with torch.autocast(self.device.type, self.amp_dtype, enabled=self.amp_dtype is not None):
+        with torch.autocast(self.device.type, self.precision.dtype, enabled=self.precision.dtype is not None):
             loss = piece.value(self.loss, self.net, images, labels)
             loss = loss * (len(piece) / len(batch))
         self.scaler.scale(loss).backward()
@@ -229,7 +276,7 @@ class Trainer:
         assert self.update
         images, labels = self.batches(batch.rows)
         torch.manual_seed(batch.seed)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.amp_dtype == torch.bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision.dtype == torch.bfloat16):
             value = float(self.update(self, images, labels))
         self._finite("loss", value)
         return value
@@ -262,15 +309,20 @@ class Trainer:
             "ema": self.ema.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
+            "precision": [self.device.type, *self.precision.names()],
         }
 
-    def _resume(self, path: Path) -> None:
+    def _resume(self, path: Path, asked: bool) -> None:
+        """asked: was the precision asked for? Else a run goes on in its own, unless it was another device's."""
         mine, state = self._state(), None
         if self.processes.main and path.exists():
             state = checkpoints.read(path, mine, list(self.net.parameters()), self.recipe.steps)
         state = self.processes.from_main(state)  # another machine may not see the file
         if state is None:
             return
+        where, *names = state["precision"]
+        if not asked and where == self.device.type:
+            self._adopt(Precision.of(*names))
         self.net.load_state_dict(state["net"])
         self.ema.load_state_dict(state["ema"])
         # The file's moments; the knobs are the recipe's.

@@ -51,7 +51,7 @@ def test_the_loop_is_the_textbooks():
     for step in range(20):
         generator = torch.Generator().manual_seed(mix(mix(r.seed) + step))
         rows = torch.randint(len(PIXELS), (r.batch_size,), generator=generator)
-        images = PIXELS[rows].to(memory_format=t.layout).float() / 127.5 - 1
+        images = PIXELS[rows].to(memory_format=t.precision.layout).float() / 127.5 - 1
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(mix(mix(r.seed) + step))
             value = loss(net, images, LABELS[rows], generator)

@@ -64,7 +64,6 @@ def first_step(config, loss=None, batch_size=10, **options):
             layer.p = 0.0
     recipe = Recipe(steps=1, batch_size=batch_size, clip=1e9)
     t = Trainer(net, loss or objective(config), images, torch.arange(30) % 10, recipe, **options)
-    t.amp_dtype = None
     (progress,) = t.run()
     return t, progress.loss
 

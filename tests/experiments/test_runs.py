@@ -52,6 +52,20 @@ def test_another_seed_is_another_run_with_a_name_of_its_own(config, tmp_path):
         runs.train(str(config), tmp_path / "own", device="cpu", seed=2)
 
 
+def test_the_precision_is_told_and_can_be_asked_for(config, tmp_path):
+    said = []
+    card = runs.train(str(config), tmp_path / "own", device="cpu", say=said.append)
+    assert card["precision"] == "float32, channels_last"  # of so small a network
+    assert "training in float32, channels_last" in said
+    card = runs.train(str(config), tmp_path / "half", device="cpu", precision="bfloat16")
+    assert card["precision"] == "bfloat16, channels_last"
+    assert card["command"] == f"diffusion-course train {config} --precision bfloat16"
+    with pytest.raises(
+        CourseError, match=r"^unknown --precision 'half': .*known: bfloat16, float16, float32$"
+    ):
+        runs.train("no.yaml", tmp_path / "none", precision="half")
+
+
 def test_an_interrupted_run_goes_on_to_the_same_weights(config, tmp_path):
     runs.train(str(config), tmp_path / "whole", steps=4, device="cpu")
 
@@ -123,7 +137,8 @@ def test_a_run_says_where_it_stops_where_it_goes_on_and_that_it_is_finished(conf
 
     with pytest.raises(KeyboardInterrupt, match=r"^at step 1 of 3; the same command goes on from there$"):
         go(interrupted)
-    assert said == []
+    assert said == ["training in float32, channels_last"]
+    said.clear()
     seen = []
     card = go(lambda steps: seen.append(steps) or steps)
     assert seen == [range(1, 3)]

@@ -27,9 +27,8 @@ from oracles import exponential_average
 from torch import nn
 
 from diffusion_course import CourseError
-from diffusion_course.experiments import training
 from diffusion_course.experiments.pixels import scaled
-from diffusion_course.experiments.training import Recipe, Trainer, amp_dtype, layout
+from diffusion_course.experiments.training import Recipe, Trainer
 
 HERE = Path(__file__).parent
 
@@ -482,12 +481,10 @@ def test_moments_and_weights_that_do_not_fit_are_damage(tmp_path):
 @pytest.mark.parametrize(
     ("before", "after"), [(None, torch.float16), (torch.float16, None), (torch.float16, torch.float16)]
 )
-def test_a_run_goes_on_where_mixed_precision_is_another(tmp_path, monkeypatch, before, after):
+def test_a_run_goes_on_where_mixed_precision_is_another(tmp_path, before, after):
     """From a CPU or an A100, without a scale of gradients, to a T4, which needs one, and back."""
     path = tmp_path / "checkpoint.pt"
-    monkeypatch.setattr(training, "amp_dtype", lambda device: before)
     steps_of(trainer(path, steps=SHORT, amp=before), 5)
-    monkeypatch.setattr(training, "amp_dtype", lambda device: after)
     resumed = trainer(path, steps=SHORT, amp=after)
     assert resumed.step == 5
     assert run(resumed).step == SHORT
@@ -605,38 +602,6 @@ def test_a_bad_recipe(arguments, expected):
 
 
 # ---- devices
-
-
-@pytest.mark.parametrize("amx", [False, True])
-@pytest.mark.parametrize("avx512", [False, True])
-def test_mixed_precision_only_where_it_pays(monkeypatch, amx, avx512):
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx, raising=False)
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512, raising=False)
-    assert amp_dtype(torch.device("cpu")) == (torch.bfloat16 if amx or avx512 else None)
-    for major, expected in ((7, torch.float16), (8, torch.bfloat16), (9, torch.bfloat16)):
-        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device, major=major: (major, 5))
-        assert amp_dtype(torch.device("cuda")) == expected
-
-
-@pytest.mark.parametrize("dtype", [None, torch.bfloat16])
-def test_images_and_weights_lie_in_memory_as_is_fastest(monkeypatch, dtype):
-    monkeypatch.setattr(training, "amp_dtype", lambda device: dtype)
-    expected = torch.channels_last if dtype is None else torch.contiguous_format
-    seen = []
-
-    def watching(net, images, labels, generator):
-        seen.append(images.is_contiguous(memory_format=expected))
-        return loss(net, images, labels, generator)
-
-    t = run(trainer(loss=watching, steps=3, amp=dtype))
-    assert seen == [True] * 3
-    assert all(net[0].weight.is_contiguous(memory_format=expected) for net in (t.net, t.ema))
-
-
-def test_layouts_of_other_devices_and_data():
-    cpu, gpu = torch.device("cpu"), torch.device("cuda")
-    assert layout(gpu, torch.bfloat16, 4) == layout(gpu, None, 4) == torch.channels_last
-    assert layout(cpu, None, 2) == layout(gpu, torch.float16, 2) == torch.contiguous_format
 
 
 def test_training_in_mixed_precision_resumes_exactly_too(tmp_path):

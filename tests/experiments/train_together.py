@@ -42,9 +42,7 @@ def trainer(processes=None, checkpoint=None, accumulate=1, spoil=None, said=None
     loss = Spoilt(spoil) if spoil else objective(CONFIG)
     net = copy.deepcopy(NET)
     options = {"accumulate": accumulate, "processes": processes, "say": said or print}
-    made = Trainer(net, loss, SET.images, SET.labels, recipe, "cpu", checkpoint, 0.0, **options)
-    made.amp_dtype = None
-    return made
+    return Trainer(net, loss, SET.images, SET.labels, recipe, "cpu", checkpoint, 0.0, **options)
 
 
 def kept(t, **more):

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from diffusion_course.experiments.precision import Precision, usual
 from diffusion_course.experiments.training import Recipe, Trainer
 
 STEPS = 120
@@ -54,12 +55,13 @@ def trainer(
         "ema": 0.9,
     } | recipe
     net = network() if net is None else net
-    options = {"accumulate": accumulate} | ({} if say is None else {"say": say})
-    made = Trainer(
+    options = {
+        "accumulate": accumulate,
+        "precision": Precision(amp, usual(torch.device("cpu"), images.ndim).layout),
+    } | ({} if say is None else {"say": say})
+    return Trainer(
         net, loss, images, labels, Recipe(**recipe), "cpu", checkpoint, every, about, update, **options
     )
-    made.amp_dtype = amp
-    return made
 
 
 def run(trainer):
