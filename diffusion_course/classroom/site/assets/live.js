@@ -105,7 +105,10 @@
       if (width && formula.querySelector("svg")?.getBoundingClientRect().width + 20 > width) formula.classList.add("wide");
     }
     const wide = ".highlight pre, .output, .math, .table-wrapper, .cell_output table";
-    for (const part of document.querySelectorAll(wide)) if (part.scrollWidth > part.clientWidth) part.tabIndex = 0;
+    for (const part of document.querySelectorAll(wide)) {
+      if (part.scrollWidth > part.clientWidth) part.tabIndex = 0;
+      else part.removeAttribute("tabindex");
+    }
   };
 
   document.addEventListener("DOMContentLoaded", () => {
