@@ -214,8 +214,8 @@ check("11-masked_loss", masked_loss)
 #
 # $$\begin{aligned}
 # \mathbb{E}\Big[\frac1t \sum_{\mathcal M} -\log p\Big] &= \sum_{n=1}^{L} h_n \int_0^1 \frac1t \binom Ln t^n (1-t)^{L-n}\,\mathrm{d}t && \text{each token is hidden with the chance } t \\
-# &= \sum_{n=1}^{L} \frac{h_n}{n} && \text{a Beta integral: } \binom Ln\, \mathrm B(n, L - n + 1) = \tfrac1n \tag{2}
-# \end{aligned}$$
+# &= \sum_{n=1}^{L} \frac{h_n}{n} && \text{a Beta integral: } \binom Ln\, \mathrm B(n, L - n + 1) = \tfrac1n
+# \end{aligned} \tag{2}$$
 #
 # Without the weight each $n$ is as likely, and the mean is $\sum h_n/(L + 1)$. Two means over masked tokens are in use: over those of each sample, and over those of the whole
 # batch (`cross_entropy` with `ignore_index`). Times $L$ they tend to $L \sum h_n/(n(L + 1))$, and to $2 \sum h_n/(L + 1)$, since half of all tokens are hidden.

@@ -115,6 +115,13 @@ def test_numbered_lines_and_equations_exist(number):
 
 
 @each_chapter
+def test_a_number_stands_behind_aligned_rows(number):
+    """MathJax takes no tag inside of `aligned`: the reader would see the source of the formula."""
+    for rows in re.findall(r"\\begin\{aligned\}.*?\\end\{aligned\}", read(number), re.DOTALL):
+        assert r"\tag" not in rows, rows
+
+
+@each_chapter
 def test_quizzes_and_exercises_that_are_named_exist(number):
     text = read(number)
     for quiz in re.findall(r"\b(\d\d-q\d+)\b", text):

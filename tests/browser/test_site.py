@@ -215,6 +215,9 @@ def links(page, name, folder):
     assert Path(name).with_suffix(".ipynb").name == Path(colab).name == file
     assert (folder / name).with_name(file).exists()
     assert (folder / name).parent.joinpath(other).resolve().exists()
+    for way in page.locator("article a[href*='solutions/'][href*='#']").all():
+        file, _, place = way.get_attribute("href").partition("#")
+        assert f'id="{place}"' in (folder / name).parent.joinpath(file).read_text(), place
 
 
 def sliders(page, name):

@@ -46,6 +46,9 @@ def x0_from_eps(x_t, t, eps, alpha_bar):
 # %% tags=["check"]
 # NBVAL_CHECK_OUTPUT
 check("03-x0_from_eps", x0_from_eps)
+
+# %%
+check_all()
 """
 
 
@@ -66,7 +69,8 @@ def chapter(tmp_path):
 def run(chapter):
     """The solved edition with outputs that nobody had to compute."""
     notebook = editions.edition(chapter, "solutions")
-    seen, asked, _, check = [cell for cell in notebook.cells if cell.cell_type == "code"][1:]
+    setup, seen, asked, _, check, all_of_them = [c for c in notebook.cells if c.cell_type == "code"]
+    setup.outputs = [new_output("stream", name="stdout", text="Device: CPU")]
     picture = f'<img alt="A &amp; b" width="20" src="data:image/webp;base64,{webp("red")}">'
     seen.outputs = [
         new_output("stream", name="stdout", text="seen"),
@@ -76,15 +80,20 @@ def run(chapter):
         new_output("display_data", data={QUIZ: {"id": "01-q1"}, "text/html": "no", "text/plain": "no"})
     ]
     check.outputs = [new_output("stream", name="stdout", text="correct")]
+    all_of_them.outputs = [new_output("stream", name="stdout", text="3 of 3 points")]
     return notebook
+
+
+@pytest.fixture
+def both(chapter, run, tmp_path):
+    return {folder: pages.page(chapter, folder, run, Pictures(tmp_path), {}) for folder in pages.EDITIONS}
 
 
 def cell_of(page, words):
     return next(cell for cell in page.cells if words in cell.source)
 
 
-def test_both_editions_show_the_outputs_of_one_run_and_each_picture_is_one_file(chapter, run, tmp_path):
-    both = {folder: pages.page(chapter, folder, run, Pictures(tmp_path)) for folder in pages.EDITIONS}
+def test_both_editions_show_the_outputs_of_one_run_and_each_picture_is_one_file(both, tmp_path):
     for page in both.values():
         nbformat.validate(page)
         html = cell_of(page, 'print("seen")').outputs[1].data["text/html"]
@@ -99,12 +108,35 @@ def test_both_editions_show_the_outputs_of_one_run_and_each_picture_is_one_file(
     # What is asked stands open, without the line that asks it.
     assert cell_of(student, "quiz.ask").metadata.tags == ["remove-input"]
     assert "secret" not in nbformat.writes(student)
-    assert cell_of(student, "check(").outputs == []
     assert cell_of(both["solutions"], "check(").outputs[0].text == "correct"
+    assert cell_of(both["solutions"], "check_all(").outputs[0].text == "3 of 3 points"
+
+
+def test_a_page_tells_nobody_elses_device_or_points_and_an_exercise_leads_to_its_solution(both):
+    student, solved = both["notebooks"], both["solutions"]
+    assert "Device: CPU" not in nbformat.writes(student) + nbformat.writes(solved)
+    assert "correct" not in nbformat.writes(student)
+    assert cell_of(student, "check_all(").outputs == []
+    [output] = cell_of(student, "check(").outputs
+    place = re.search(r'href="\.\./solutions/03_small\.html#([^"]+)"', output.data["text/html"])[1]
+    assert f'<div id="{place}"></div>\n\n### Exercise 1' in "\n".join(cell.source for cell in solved.cells)
+
+
+def test_a_number_is_not_broken_and_a_text_is(chapter, run, tmp_path):
+    cells = "".join(
+        f'<td style="text-align: right">{words}</td>' for words in ("4.0e-05", "0.5 (0.4 to 0.6)")
+    )
+    cell_of(run, 'print("seen")').outputs = [
+        new_output("display_data", data={"text/html": f"<table><tr>{cells}</tr></table>"})
+    ]
+    page = pages.page(chapter, "solutions", run, Pictures(tmp_path), {})
+    html = cell_of(page, 'print("seen")').outputs[0].data["text/html"]
+    assert 'nowrap">4.0e-05<' in html
+    assert 'right">0.5 (0.4' in html
 
 
 def test_a_page_leads_to_colab_to_its_notebook_and_to_the_other_edition(chapter, run, tmp_path):
-    first = pages.page(chapter, "notebooks", run, Pictures(tmp_path)).cells[0].source
+    first = pages.page(chapter, "notebooks", run, Pictures(tmp_path), {}).cells[0].source
     assert first.startswith("# 3. A small chapter: its title goes on (to be solved)\n")
     colab, file, other = re.findall(r'href="([^"]+)"', first)
     assert colab.endswith("/notebooks/03_small.ipynb")

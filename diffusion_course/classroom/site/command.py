@@ -13,6 +13,7 @@ from ...errors import CourseError
 from ...files import write_text
 from ..build import chosen_chapters, home
 from ..editions import edition
+from ..ids import chapter_of
 from . import course_map, pages, typesetting
 from .pictures import Pictures
 from .runs import executed
@@ -40,10 +41,11 @@ def build(
         source, extra, made = Path(folder) / "source", Path(folder) / "extra", Path(folder) / "site"
         typesetting.install_parts(source)
         pictures = Pictures(source)
+        numbered = {chapter_of(chapter.name): chapter for chapter in chapters}
         for chapter in chapters:
             run, ran = executed(chapter, root, root / "build" / "site-runs", timeout)
             for name in pages.EDITIONS:
-                page = pages.page(chapter, name, run, pictures)
+                page = pages.page(chapter, name, run, pictures, numbered)
                 write_text(source / name / f"{chapter.name}.ipynb", _text(page))
                 write_text(extra / name / f"{chapter.name}.ipynb", _text(edition(chapter, name)))
             say(f"{chapter.name}: {'run' if ran else 'as it was run before'}")

@@ -83,14 +83,32 @@
     });
   };
 
+  // No line begins with the comma after a formula, or ends with the bracket before it.
+  const join = () => {
+    for (const formula of document.querySelectorAll("article span.math")) {
+      const [before, after] = [formula.previousSibling, formula.nextSibling];
+      const lead = (before?.nodeType === Node.TEXT_NODE && before.data.match(/[([“]+$/)?.[0]) || "";
+      const tail = (after?.nodeType === Node.TEXT_NODE && after.data.match(/^\S{1,8}/)?.[0]) || "";
+      if (!lead && !tail) continue;
+      const together = Object.assign(document.createElement("span"), { className: "together" });
+      formula.replaceWith(together);
+      together.append(lead, formula, tail);
+      if (lead) before.data = before.data.slice(0, -lead.length);
+      if (tail) after.data = after.data.slice(tail.length);
+    }
+  };
+
   // A formula in a line that is wider than the page scrolls in a place of its own; what scrolls sideways must be reached by keyboard too.
   const reachable = () => {
     for (const formula of document.querySelectorAll("span.math")) {
       const width = formula.closest("p, li, h1, h2, h3, h4")?.clientWidth;
-      if (width && formula.querySelector("svg")?.getBoundingClientRect().width > width) formula.classList.add("wide");
+      if (width && formula.querySelector("svg")?.getBoundingClientRect().width + 20 > width) formula.classList.add("wide");
     }
     const wide = ".highlight pre, .output, .math, .table-wrapper, .cell_output table";
-    for (const part of document.querySelectorAll(wide)) if (part.scrollWidth > part.clientWidth) part.tabIndex = 0;
+    for (const part of document.querySelectorAll(wide)) {
+      if (part.scrollWidth > part.clientWidth) part.tabIndex = 0;
+      else part.removeAttribute("tabindex");
+    }
   };
 
   document.addEventListener("DOMContentLoaded", () => {
@@ -99,6 +117,6 @@
     document.querySelectorAll("div.live").forEach(slider);
     document.querySelectorAll("form.quiz").forEach(quiz);
   });
-  window.addEventListener("load", () => (window.MathJax?.startup?.promise ?? Promise.resolve()).then(reachable));
+  window.addEventListener("load", () => (window.MathJax?.startup?.promise ?? Promise.resolve()).then(join).then(reachable));
   window.addEventListener("resize", reachable);
 })();

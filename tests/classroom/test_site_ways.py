@@ -1,0 +1,44 @@
+"""What a page says of other chapters leads there; what is another text's chapter, or no text, is left alone."""
+
+import pytest
+
+from diffusion_course.classroom import chapters
+from diffusion_course.classroom.site.ways import linked
+
+
+@pytest.fixture
+def others(tmp_path):
+    path = tmp_path / "02_bound.py"
+    path.write_text("# %% [markdown]\n# # 2. The bound\n#\n# ## 4. The posterior of $x$, in one step\n")
+    return {"02": chapters.read(path), "03": None}
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("See chapter 2.", "See [chapter 2](02_bound.ipynb)."),
+        (
+            'As chapter 2, section\n4 ("The posterior"), says',
+            'As [chapter 2, section\n4 ("The posterior")](02_bound.ipynb#4-the-posterior-of-x-in-one-step), says',
+        ),
+        ("Chapter 2's rule", "[Chapter 2](02_bound.ipynb)'s rule"),
+    ],
+)
+def test_a_chapter_that_is_named_is_linked(text, wanted, others):
+    assert linked(text, "03", others) == wanted
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "chapter 3 is this one, chapter 7 has no page",
+        "(Fleiss et al. 2003, chapter 2)",
+        "*Statistical methods*,\nchapter 2",
+        "handbook, chapter 2.5",
+        "`chapter 2`, $chapter 2$",
+        "## After chapter 2",
+        "[chapter 2](x.ipynb)",
+    ],
+)
+def test_other_words_stay_as_they_are(text, others):
+    assert linked(text, "03", others) == text
