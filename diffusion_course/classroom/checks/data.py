@@ -68,18 +68,9 @@ class Variant:
 
 
 class Case(tuple):
-    """The arguments of one case. What is right, and what each mutant does, is computed once, however many answers are asked.
-
-    done: a mutant's function -> its result, and the exception that it raised.
-    """
+    """The arguments of one case. What is right is computed once, however many answers are asked."""
 
     want: Any = None
-    done: dict[Callable, tuple[Any, Exception | None]]
-
-    def __new__(cls, args: Iterable = ()) -> "Case":
-        made = super().__new__(cls, args)
-        made.done = {}
-        return made
 
 
 @dataclass(frozen=True)

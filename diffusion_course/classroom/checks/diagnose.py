@@ -103,15 +103,42 @@ def _matches(check: Check, mutant: Mutant, trials: Sequence[Trial]) -> bool | No
 
 
 def _done(check: Check, mutant: Mutant, args: tuple) -> tuple[Any, Exception | None]:
-    """What a mutant gives for a case, or the exception that it raises. Asked once for each case that is kept: all answers that
-    are refused are held against all mutants, and half of a check's time went into asking these again."""
-    known = args.done if isinstance(args, Case) else {}
-    if mutant.function not in known:
+    """What a mutant gives for a case, or the exception that it raises; see `_Known`."""
+    known = _known.of(check) if isinstance(args, Case) else {}
+    key = (id(args), mutant.function)
+    if key not in known:
         try:
-            known[mutant.function] = asked(check.driven(mutant.function), fresh(args)), None
+            found: tuple[Any, Exception | None] = _detached(asked(check.driven(mutant.function), fresh(args))), None
         except Exception as error:  # of a mutant, which we wrote
-            known[mutant.function] = None, error.with_traceback(None)  # its frames hold what it was asked
-    return known[mutant.function]
+            found = None, error.with_traceback(None)  # its frames hold what it was asked
+        known[key] = (*found, args)
+    return known[key][:2]
+
+
+class _Known:
+    """What the mutants of one exercise did in the cases that are kept. All answers that are refused are held against all mutants, and
+    half of a check's time went into asking these again. Of the exercise that was refused last: those of all would fill gigabytes.
+
+    done: (id of a case, mutant) -> its result, its exception, and the case, whose id nobody else has as long as it is here.
+    """
+
+    def __init__(self) -> None:
+        self.id, self.done = "", dict[tuple[int, Callable], tuple[Any, Exception | None, tuple]]()
+
+    def of(self, check: Check) -> dict[tuple[int, Callable], tuple[Any, Exception | None, tuple]]:
+        if self.id != check.id:
+            self.id, self.done = check.id, {}
+        return self.done
+
+
+_known = _Known()
+
+
+def _detached(value: Any) -> Any:
+    """Without the graph that a tensor would keep."""
+    if isinstance(value, tuple | list):
+        return tuple(map(_detached, value)) if isinstance(value, tuple) else [*map(_detached, value)]
+    return value.detach() if isinstance(value, Tensor) else value
 
 
 def _nothing(value: object) -> bool:
