@@ -24,7 +24,11 @@ def chosen(words: Iterable[str] | None, names: Sequence[str]) -> list[str]:
     found = set()
     for word in words or names:
         stem = Path(word).stem
-        named = {n for n in names if stem == n or (stem.isdecimal() and stem.lstrip("0") == chapter_of(n).lstrip("0"))}
+        named = {
+            n
+            for n in names
+            if stem == n or (stem.isdecimal() and stem.lstrip("0") == chapter_of(n).lstrip("0"))
+        }
         if not named:
             raise unknown("chapter", word, names)
         found |= named

@@ -108,7 +108,10 @@ def _done(check: Check, mutant: Mutant, args: tuple) -> tuple[Any, Exception | N
     key = (id(args), mutant.function)
     if key not in known:
         try:
-            found: tuple[Any, Exception | None] = _detached(asked(check.driven(mutant.function), fresh(args))), None
+            found: tuple[Any, Exception | None] = (
+                _detached(asked(check.driven(mutant.function), fresh(args))),
+                None,
+            )
         except Exception as error:  # of a mutant, which we wrote
             found = None, error.with_traceback(None)  # its frames hold what it was asked
         known[key] = (*found, args)
