@@ -4,13 +4,12 @@ import itertools
 
 import torch
 
-from diffusion_course.experiments.precision import candidates
+from diffusion_course.experiments.precision import LAYOUTS, candidates
 from diffusion_course.nets.unet import UNet
 
 from .sides import Case, Comparison
 
 BATCH = 64
-LAYOUTS = {"NCHW": torch.contiguous_format, "channels_last": torch.channels_last}
 
 
 def comparisons(device: torch.device) -> list[Comparison]:

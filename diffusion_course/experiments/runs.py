@@ -114,7 +114,9 @@ def train(
         config, training_set = _in_latents(config, space, training_set)
         held_out = held_out and replace(held_out, images=space.encode(held_out.images))
     about = {k: v for k, v in config.as_dict().items() if k != "recipe"} | resume.code(*NOT_TRAINING)
-    usual_here = usual(where, training_set.images.ndim)
+    wanted = None
+    if precision is not None:
+        wanted = replace(usual(where, training_set.images.ndim), dtype=DTYPES[precision])
     trainer = Trainer(
         net,
         objective(config),
@@ -127,10 +129,10 @@ def train(
         accumulate=accumulate,
         processes=processes,
         compiled=compiled,
-        precision=None if precision is None else replace(usual_here, dtype=DTYPES[precision]),
+        precision=wanted,
         say=aside,
     )
-    if precision is None:
+    if wanted is None:
         trainer.pick_precision()
     if not processes.main:
         _trained(trainer, progress)

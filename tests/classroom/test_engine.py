@@ -12,7 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diffusion_course.classroom import checks
-from diffusion_course.classroom.checks import Check, CheckFailed, Mutant, NotDone, check, check_all, examine
+from diffusion_course.classroom.checks import (
+    Check,
+    CheckFailed,
+    Mutant,
+    NotDone,
+    check,
+    check_all,
+    diagnose,
+    examine,
+)
 from diffusion_course.classroom.checks.engine import cases
 from diffusion_course.classroom.checks.inputs import PLANS, Draw, column
 from diffusion_course.classroom.checks.suppose import supposition
@@ -605,3 +614,24 @@ def test_a_mutant_is_recognised_by_where_it_leaves_the_path_whatever_comes_later
 def test_a_path_with_a_state_too_few_or_in_a_list_is_told():
     assert ": one entry too few" in message(WALK, lambda x, b: walk(x, b)[1:])
     assert "make one tensor of it, as torch.stack does" in message(WALK, lambda x, b: list(walk(x, b)))
+
+
+def test_a_mutant_is_asked_once_a_case_and_one_exercises_are_kept():
+    """However many answers are refused; of all exercises it filled the memory that a submission has."""
+    asked = []
+
+    def mutant(x, t, betas):
+        asked.append(1)
+        return 3 * x
+
+    first = replace(SCALE, id="00-first", mutants=[Mutant("a 3 in place of beta_t.", mutant), *SCALE.mutants])
+    counts = []
+    for _ in range(2):
+        with pytest.raises(CheckFailed, match=r"This looks like a 3 in place of beta_t\."):
+            examine(first, lambda x, t, betas: 3 * x)
+        counts.append(len(asked))
+    assert counts[0] == counts[1] > 0
+    with pytest.raises(CheckFailed):
+        examine(SCALE, lambda x, t, betas: 5 * x)
+    assert {key[1] for key in diagnose._known.done} == {m.function for m in SCALE.mutants}
+    assert not any(getattr(value, "requires_grad", False) for value, _, _ in diagnose._known.done.values())

@@ -14,6 +14,7 @@ from diffusion_course.experiments import drawing, sample_command, zoo
 from diffusion_course.experiments.asked import asked, class_names
 from diffusion_course.experiments.config import Config
 from diffusion_course.experiments.models import network
+from diffusion_course.experiments.precision import DTYPES
 from diffusion_course.figures import grids, pictures
 from diffusion_course.schedules import NoiseSchedule, cosine, karras, loglinear, trailing_timesteps
 
@@ -246,6 +247,16 @@ def test_every_sampler_and_grid_that_the_help_names_is_known():
         context = command.make_context("sample", ["mnist-flow"], resilient_parsing=True)
         offered = [item.value for item in options[name].shell_complete(context, "")]
         assert offered == sorted(known)
+
+
+def test_every_precision_is_completed():
+    import typer
+
+    command = typer.main.get_command(app).commands["train"]
+    (option,) = (one for one in command.params if one.name == "precision")
+    context = command.make_context("train", ["mnist-flow"], resilient_parsing=True)
+    assert {item.value for item in option.shell_complete(context, "")} == set(DTYPES)
+    assert all(one in option.help for one in DTYPES)
 
 
 def test_a_film_of_bytes_can_be_read_where_it_is_written(sample):
