@@ -29,5 +29,6 @@ def linked(text: str, here: str, others: Mapping[str, Chapter]) -> str:
 
 
 def _place(heading: str) -> str:
-    """The name that MyST gives to a heading, as GitHub does."""
-    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+    """The name that MyST gives to a heading: as GitHub does, but without its formulas."""
+    words = re.sub(r"\$[^$]+\$", "", heading)
+    return re.sub(r"[^\w\- ]", "", words.lower()).replace(" ", "-")
