@@ -120,9 +120,8 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(browser, tmp_path_factory):
-    folder = Path(os.environ.get("DIFFUSION_COURSE_SITE", ""))
-    if folder == Path():
-        folder = built(tmp_path_factory.mktemp("course"))
+    whole = os.environ.get("DIFFUSION_COURSE_SITE")
+    folder = Path(whole).resolve() if whole else built(tmp_path_factory.mktemp("course"))
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield Site(folder, server.server_port, browser)
@@ -174,23 +173,21 @@ def serious(page):
     ]
 
 
-def test_every_page_works_at_a_desk(site):
+def test_every_page_works_at_a_desk(site, subtests):
     for name in site.pages:
-        page = site.open(name)
-        sound(page, name)
-        if "/" in name:
-            links(page, name, site.folder)
-            sliders(page, name)
-            films(page, name)
-            questions(page, name)
-        page.close()
+        with subtests.test(name), site.open(name) as page:
+            sound(page, name)
+            if "/" in name:
+                links(page, name, site.folder)
+                sliders(page, name)
+                films(page, name)
+                questions(page, name)
 
 
-def test_every_page_is_sound_on_a_phone_in_the_dark(site):
+def test_every_page_is_sound_on_a_phone_in_the_dark(site, subtests):
     for name in site.pages:
-        page = site.open(name, width=390, dark=True)
-        sound(page, name)
-        page.close()
+        with subtests.test(name), site.open(name, width=390, dark=True) as page:
+            sound(page, name)
 
 
 def sound(page, name):

@@ -48,6 +48,9 @@ def x0_from_eps(x_t, t, eps, alpha_bar):
 check("03-x0_from_eps", x0_from_eps)
 
 # %%
+check("01-snr", snr)
+
+# %%
 check_all()
 """
 
@@ -69,7 +72,7 @@ def chapter(tmp_path):
 def run(chapter):
     """The solved edition with outputs that nobody had to compute."""
     notebook = editions.edition(chapter, "solutions")
-    setup, seen, asked, _, check, all_of_them = [c for c in notebook.cells if c.cell_type == "code"]
+    setup, seen, asked, _, check, _, all_of_them = [c for c in notebook.cells if c.cell_type == "code"]
     setup.outputs = [new_output("stream", name="stdout", text="Device: CPU")]
     picture = f'<img alt="A &amp; b" width="20" src="data:image/webp;base64,{webp("red")}">'
     seen.outputs = [
@@ -120,6 +123,7 @@ def test_a_page_tells_nobody_elses_device_or_points_and_an_exercise_leads_to_its
     [output] = cell_of(student, "check(").outputs
     place = re.search(r'href="\.\./solutions/03_small\.html#([^"]+)"', output.data["text/html"])[1]
     assert f'<div id="{place}"></div>\n\n### Exercise 1' in "\n".join(cell.source for cell in solved.cells)
+    assert cell_of(student, "01-snr").outputs == []  # its solution is in another chapter
 
 
 def test_a_number_is_not_broken_and_a_text_is(chapter, run, tmp_path):

@@ -7,12 +7,13 @@ import re
 import matplotlib.pyplot as plt
 import pytest
 import torch
+from matplotlib.figure import Figure
 from PIL import Image
 
 from diffusion_course.errors import CourseError
 from diffusion_course.figures import plots
-from diffusion_course.figures.grids import images
-from diffusion_course.figures.pictures import as_html, join, plain_png, png, shown_width, to_png
+from diffusion_course.figures.grids import DPI, images
+from diffusion_course.figures.pictures import SHARP, as_html, join, plain_png, png, shown_width, to_png
 
 DIGITS = torch.rand(40, 1, 28, 28, generator=torch.Generator().manual_seed(0)) * 2 - 1
 
@@ -63,3 +64,17 @@ def test_html_tells_the_picture_in_words():
     told = as_html(to_png(DIGITS[:1]), 'a < b & "c"')
     assert 'alt="a &lt; b &amp; &quot;c&quot;"' in told
     assert f'width="{shown_width(to_png(DIGITS[:1]))}"' in told
+
+
+@pytest.mark.parametrize("width", [63, 98, 104, 576, 1011])
+@pytest.mark.parametrize("quick", [False, True])
+def test_a_figure_of_any_width_has_the_pixels_of_matplotlibs_own_png(width, quick):
+    """What a width in inches rounds to is Matplotlib's to say: one pixel off, and each row begins a pixel further."""
+    figure = Figure(figsize=(width / DPI, 60.4 / DPI), dpi=DPI)
+    figure.set_layout_engine("none")
+    figure.add_axes((0.1, 0.1, 0.8, 0.8)).imshow([[0, 1], [2, 3]])
+    own = io.BytesIO()
+    figure.savefig(own, format="png", dpi=(1 if quick else SHARP) * DPI)
+    wanted, got = (Image.open(data).convert("RGB") for data in (own, io.BytesIO(to_png(figure, quick))))
+    assert got.size == wanted.size
+    assert got.tobytes() == wanted.tobytes()

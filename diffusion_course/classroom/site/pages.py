@@ -57,6 +57,7 @@ def page(
     notebook = deepcopy(edition(chapter, folder))
     outputs: Outputs = {cell.id: cell.outputs for cell in run.cells if cell.cell_type == "code"}
     student = folder == "notebooks"
+    own = {exercise.id for exercise in chapter.exercises}
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = linked(cell.source, chapter_of(chapter.name), others)
@@ -65,7 +66,7 @@ def page(
     for cell in notebook.cells:
         if cell.cell_type == "code":
             _fill(cell, [] if _apart(cell, student) else outputs.get(cell.id, []), pictures, fold=student)
-            if student and (checked := CHECKED.search(cell.source)):
+            if student and (checked := CHECKED.search(cell.source)) and checked[1] in own:
                 cell.outputs = [_solution(chapter, checked[1])]
         cell.metadata.pop("course", None)
     first = notebook.cells[0]
