@@ -83,11 +83,25 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start, such as a chapter's kernel
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Files of which a selection by marks takes no test are not read: to read all takes a quarter of a minute in each process."""
+    marks = config.option.markexpr.split()
+    if collection_path.suffix != ".py" or not marks:
+        return None
+    if marks[0] in ("notebook", "browser"):
+        return f"mark.{marks[0]}" not in collection_path.read_text(encoding="utf-8") or None
+    return ("slow)" in marks and marks[0] == "not" and collection_path in _slow_files()) or None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    slow = {(ROOT / "tests" / f"{name}.py") for name in SLOW}
+    slow = _slow_files()
     for item in items:
         if item.path in slow:
             item.add_marker("slow")
+
+
+def _slow_files() -> set[Path]:
+    return {ROOT / "tests" / f"{name}.py" for name in SLOW}
 
 
 @pytest.fixture(scope="session")
