@@ -291,11 +291,11 @@ check("01-snr", snr)
 # %% [markdown]
 # ## References
 #
-# - J. Sohl-Dickstein, E. Weiss, N. Maheswaranathan, S. Ganguli (2015). *Deep Unsupervised Learning using Nonequilibrium Thermodynamics.*
-# - J. Ho, A. Jain, P. Abbeel (2020). *Denoising Diffusion Probabilistic Models.*
-# - J. Ho, T. Salimans (2021). *Classifier-Free Diffusion Guidance.*
-# - T. Karras, M. Aittala, T. Aila, S. Laine (2022). *Elucidating the Design Space of Diffusion-Based Generative Models.*
-# - Y. Lipman et al. (2023). *Flow Matching for Generative Modeling*: the straight path on which this chapter's network was trained.
-# - D. Kingma, M. Welling (2014); I. Goodfellow et al. (2014); D. Rezende, S. Mohamed (2015); Y. Song, S. Ermon (2019): the other families.
+# - J. Sohl-Dickstein, E. Weiss, N. Maheswaranathan, S. Ganguli (2015). [*Deep Unsupervised Learning using Nonequilibrium Thermodynamics.*](https://arxiv.org/abs/1503.03585)
+# - J. Ho, A. Jain, P. Abbeel (2020). [*Denoising Diffusion Probabilistic Models.*](https://arxiv.org/abs/2006.11239)
+# - J. Ho, T. Salimans (2021). [*Classifier-Free Diffusion Guidance.*](https://arxiv.org/abs/2207.12598)
+# - T. Karras, M. Aittala, T. Aila, S. Laine (2022). [*Elucidating the Design Space of Diffusion-Based Generative Models.*](https://arxiv.org/abs/2206.00364)
+# - Y. Lipman et al. (2023). [*Flow Matching for Generative Modeling*](https://arxiv.org/abs/2210.02747): the straight path on which this chapter's network was trained.
+# - [D. Kingma, M. Welling (2014)](https://arxiv.org/abs/1312.6114); [I. Goodfellow et al. (2014)](https://arxiv.org/abs/1406.2661); [D. Rezende, S. Mohamed (2015)](https://arxiv.org/abs/1505.05770); [Y. Song, S. Ermon (2019)](https://arxiv.org/abs/1907.05600): the other families.
 #
 # Next: `01_forward_process`, where noise is added and nothing is learned yet.

@@ -1308,11 +1308,11 @@ for beta in (0.01, 0.001, 0.0001):
 #
 # ## References
 #
-# - W. Feller. *On the theory of stochastic processes, with particular reference to applications.* Berkeley Symposium on Mathematical Statistics and Probability, 1949.
-# - J. Sohl-Dickstein, E. Weiss, N. Maheswaranathan, S. Ganguli. *Deep unsupervised learning using nonequilibrium thermodynamics.* ICML 2015. Section 2.
-# - J. Ho, A. Jain, P. Abbeel. *Denoising diffusion probabilistic models.* NeurIPS 2020. Sections 2 and 4.
-# - Y. Song, J. Sohl-Dickstein, D. P. Kingma, A. Kumar, S. Ermon, B. Poole. *Score-based generative modeling through stochastic differential equations.* ICLR 2021. Section 3.4, appendix C.
-# - D. P. Kingma, T. Salimans, B. Poole, J. Ho. *Variational diffusion models.* NeurIPS 2021. Section 3.1.
+# - W. Feller. [*On the theory of stochastic processes, with particular reference to applications.*](https://projecteuclid.org/ebooks/berkeley-symposium-on-mathematical-statistics-and-probability/On-the-Theory-of-Stochastic-Processes-with-Particular-Reference-to/chapter/On-the-Theory-of-Stochastic-Processes-with-Particular-Reference-to/bsmsp/1166219215) Berkeley Symposium on Mathematical Statistics and Probability, 1949.
+# - J. Sohl-Dickstein, E. Weiss, N. Maheswaranathan, S. Ganguli. [*Deep unsupervised learning using nonequilibrium thermodynamics.*](https://arxiv.org/abs/1503.03585) ICML 2015. Section 2.
+# - J. Ho, A. Jain, P. Abbeel. [*Denoising diffusion probabilistic models.*](https://arxiv.org/abs/2006.11239) NeurIPS 2020. Sections 2 and 4.
+# - Y. Song, J. Sohl-Dickstein, D. P. Kingma, A. Kumar, S. Ermon, B. Poole. [*Score-based generative modeling through stochastic differential equations.*](https://arxiv.org/abs/2011.13456) ICLR 2021. Section 3.4, appendix C.
+# - D. P. Kingma, T. Salimans, B. Poole, J. Ho. [*Variational diffusion models.*](https://arxiv.org/abs/2107.00630) NeurIPS 2021. Section 3.1.
 
 # %%
 check_all()

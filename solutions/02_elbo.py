@@ -1512,13 +1512,13 @@ print(
 #
 # ## References
 #
-# - J. Sohl-Dickstein, E. Weiss, N. Maheswaranathan, S. Ganguli (2015). *Deep unsupervised learning using nonequilibrium thermodynamics.* The bound and its decomposition.
-# - J. Ho, A. Jain, P. Abbeel (2020). *Denoising diffusion probabilistic models.* Eqs. 1–8 and 13, appendix A; section 4.3 on rate and distortion.
-# - D. Kingma, T. Salimans, B. Poole, J. Ho (2021). *Variational diffusion models.* The SNR form, eq. 13, and its continuous-time limit.
-# - A. Nichol, P. Dhariwal (2021). *Improved denoising diffusion probabilistic models.* Likelihoods, learned variances.
-# - D. Guo, S. Shamai, S. Verdú (2005). *Mutual information and minimum mean-square error in Gaussian channels.* The rate $\frac12$ mmse.
-# - F. Bao, C. Li, J. Zhu, B. Zhang (2022). *Analytic-DPM.* The optimal reverse variance.
-# - Yandex ML handbook, chapter 8.5 (in Russian). The derivations that this chapter follows.
+# - J. Sohl-Dickstein, E. Weiss, N. Maheswaranathan, S. Ganguli (2015). [*Deep unsupervised learning using nonequilibrium thermodynamics.*](https://arxiv.org/abs/1503.03585) The bound and its decomposition.
+# - J. Ho, A. Jain, P. Abbeel (2020). [*Denoising diffusion probabilistic models.*](https://arxiv.org/abs/2006.11239) Eqs. 1–8 and 13, appendix A; section 4.3 on rate and distortion.
+# - D. Kingma, T. Salimans, B. Poole, J. Ho (2021). [*Variational diffusion models.*](https://arxiv.org/abs/2107.00630) The SNR form, eq. 13, and its continuous-time limit.
+# - A. Nichol, P. Dhariwal (2021). [*Improved denoising diffusion probabilistic models.*](https://arxiv.org/abs/2102.09672) Likelihoods, learned variances.
+# - D. Guo, S. Shamai, S. Verdú (2005). [*Mutual information and minimum mean-square error in Gaussian channels.*](https://arxiv.org/abs/cs/0412108) The rate $\frac12$ mmse.
+# - F. Bao, C. Li, J. Zhu, B. Zhang (2022). [*Analytic-DPM.*](https://arxiv.org/abs/2201.06503) The optimal reverse variance.
+# - [Yandex ML handbook, chapter 8.5](https://education.yandex.ru/handbook/ml/article/diffuzionnye-modeli) (in Russian). The derivations that this chapter follows.
 
 # %%
 check_all()

@@ -1388,23 +1388,27 @@ widgets.slide_frames(
 #
 # ## References
 #
-# - Ho, Jain, Abbeel (2020). *Denoising diffusion probabilistic models.* Sections 3.2 to 3.4; eqs. 4, 5, 7, 8, 11,
-#   12, 14, 15; algorithms 1 and 2; table 1.
-# - Nichol, Dhariwal (2021). *Improved denoising diffusion probabilistic models.* Eq. 17 (cosine schedule),
-#   section 4 (fewer steps).
-# - Song, Meng, Ermon (2021). *Denoising diffusion implicit models.* Table 1 (the two variances).
-# - Salimans, Ho (2022). *Progressive distillation for fast sampling of diffusion models.* Section 4, appendix D
-#   ($v$); table 1.
-# - Kingma, Salimans, Poole, Ho (2021). *Variational diffusion models.* The bound as a weight on the error in
-#   $x_0$, eq. 13.
-# - Ho, Salimans (2021). *Classifier-free diffusion guidance.*
-# - Robbins (1956). *An empirical Bayes approach to statistics.*
+# - Ho, Jain, Abbeel (2020). [*Denoising diffusion probabilistic models.*](https://arxiv.org/abs/2006.11239) Sections 3.2
+#   to 3.4; eqs. 4, 5, 7, 8, 11, 12, 14, 15; algorithms 1 and 2; table 1.
+# - Nichol, Dhariwal (2021). [*Improved denoising diffusion probabilistic models.*](https://arxiv.org/abs/2102.09672)
+#   Eq. 17 (cosine schedule), section 4 (fewer steps).
+# - Song, Meng, Ermon (2021). [*Denoising diffusion implicit models.*](https://arxiv.org/abs/2010.02502) Table 1 (the two
+#   variances).
+# - Salimans, Ho (2022). [*Progressive distillation for fast sampling of diffusion
+#   models.*](https://arxiv.org/abs/2202.00512) Section 4, appendix D ($v$); table 1.
+# - Kingma, Salimans, Poole, Ho (2021). [*Variational diffusion models.*](https://arxiv.org/abs/2107.00630) The bound as a
+#   weight on the error in $x_0$, eq. 13.
+# - Ho, Salimans (2021). [*Classifier-free diffusion guidance.*](https://arxiv.org/abs/2207.12598)
+# - Robbins (1956). [*An empirical Bayes approach to statistics.*](https://projecteuclid.org/euclid.bsmsp/1200501653)
 # - Miyasawa (1961). *An empirical Bayes estimator of the mean of a normal population.*
-# - Vincent (2011). *A connection between score matching and denoising autoencoders.*
-# - Efron (2011). *Tweedie's formula and selection bias.*
-# - Ronneberger, Fischer, Brox (2015). *U-Net: convolutional networks for biomedical image segmentation.*
-# - McNemar (1947). *Note on the sampling error of the difference between correlated proportions or percentages.*
-# - Wilson (1927). *Probable inference, the law of succession, and statistical inference.*
+# - Vincent (2011). [*A connection between score matching and denoising autoencoders.*](https://doi.org/10.1162/NECO_a_00142)
+# - Efron (2011). [*Tweedie's formula and selection bias.*](https://doi.org/10.1198/jasa.2011.tm11181)
+# - Ronneberger, Fischer, Brox (2015). [*U-Net: convolutional networks for biomedical image
+#   segmentation.*](https://arxiv.org/abs/1505.04597)
+# - McNemar (1947). [*Note on the sampling error of the difference between correlated proportions or
+#   percentages.*](https://doi.org/10.1007/BF02295996)
+# - Wilson (1927). [*Probable inference, the law of succession, and statistical
+#   inference.*](https://doi.org/10.1080/01621459.1927.10502953)
 
 # %%
 # NBVAL_CHECK_OUTPUT

@@ -1362,20 +1362,25 @@ claim("as alpha: near 2^(-0.008 T) at t = 999", abs(power.cumprod(0)[998] / 2**-
 #
 # ## References
 #
-# - Ho, Jain, Abbeel (2020). *Denoising diffusion probabilistic models.* Section 4 (linear schedule), eqs. 3 to 5.
-# - Nichol, Dhariwal (2021). *Improved denoising diffusion probabilistic models.* Section 3.2, eq. 17 (cosine).
-# - Kingma, Salimans, Poole, Ho (2021). *Variational diffusion models.* Eq. 13, section 5.1 (invariance to the
-#   schedule).
-# - Lin, Liu, Li, Yang (2024). *Common diffusion noise schedules and sample steps are flawed.* Section 3.1 (the
-#   end of the chain).
-# - Xu, Yu, Song, Shi, Ermon, Tang (2022). *GeoDiff: a geometric diffusion model for molecular conformation
-#   generation.* The sigmoid betas are in its code.
-# - Chen (2023). *On the importance of noise scheduling for diffusion models.* Other schedules; larger images
-#   need noisier ones.
-# - Fleiss, Levin, Paik (2003). *Statistical methods for rates and proportions*, chapter 4 (sample sizes).
-# - McNemar (1947). *Note on the sampling error of the difference between correlated proportions or percentages.*
-# - Holm (1979). *A simple sequentially rejective multiple test procedure.*
-# - Wilson (1927). *Probable inference, the law of succession, and statistical inference.*
+# - Ho, Jain, Abbeel (2020). [*Denoising diffusion probabilistic models.*](https://arxiv.org/abs/2006.11239) Section 4
+#   (linear schedule), eqs. 3 to 5.
+# - Nichol, Dhariwal (2021). [*Improved denoising diffusion probabilistic models.*](https://arxiv.org/abs/2102.09672)
+#   Section 3.2, eq. 17 (cosine).
+# - Kingma, Salimans, Poole, Ho (2021). [*Variational diffusion models.*](https://arxiv.org/abs/2107.00630) Eq. 13,
+#   section 5.1 (invariance to the schedule).
+# - Lin, Liu, Li, Yang (2024). [*Common diffusion noise schedules and sample steps are
+#   flawed.*](https://arxiv.org/abs/2305.08891) Section 3.1 (the end of the chain).
+# - Xu, Yu, Song, Shi, Ermon, Tang (2022). [*GeoDiff: a geometric diffusion model for molecular conformation
+#   generation.*](https://arxiv.org/abs/2203.02923) The sigmoid betas are in its code.
+# - Chen (2023). [*On the importance of noise scheduling for diffusion models.*](https://arxiv.org/abs/2301.10972) Other
+#   schedules; larger images need noisier ones.
+# - Fleiss, Levin, Paik (2003). [*Statistical methods for rates and proportions*](https://doi.org/10.1002/0471445428),
+#   chapter 4 (sample sizes).
+# - McNemar (1947). [*Note on the sampling error of the difference between correlated proportions or
+#   percentages.*](https://doi.org/10.1007/BF02295996)
+# - Holm (1979). [*A simple sequentially rejective multiple test procedure.*](https://www.jstor.org/stable/4615733)
+# - Wilson (1927). [*Probable inference, the law of succession, and statistical
+#   inference.*](https://doi.org/10.1080/01621459.1927.10502953)
 
 # %%
 # NBVAL_CHECK_OUTPUT

@@ -1375,17 +1375,17 @@ quiz.ask("05-q6")
 #
 # ## References
 #
-# - Ho, Jain, Abbeel (2020). *Denoising diffusion probabilistic models.* Section 3.2 (two variances), eqs. 7, 13 and 14.
-# - Nichol, Dhariwal (2021). *Improved denoising diffusion probabilistic models.* Section 3.1, eqs. 15 and 16 (learned variance, hybrid loss), eq. 18 (which t to draw), eq. 19 (fewer steps).
-# - Song, Meng, Ermon (2021). *Denoising diffusion implicit models.* Table 1 (two variances against the number of steps).
-# - Bao, Li, Zhu, Zhang (2022). *Analytic-DPM: an analytic estimate of the optimal reverse variance in diffusion probabilistic models.* Theorem 1.
-# - Kingma, Salimans, Poole, Ho (2021). *Variational diffusion models.* Eq. 13.
-# - Salimans, Ho (2022). *Progressive distillation for fast sampling of diffusion models.* Section 4 (v).
-# - Choi, Lee, Shin, Kim, Kim, Yoon (2022). *Perception prioritized training of diffusion models.* Eq. 8 (P2).
-# - Karras, Aittala, Aila, Laine (2022). *Elucidating the design space of diffusion-based generative models.* Table 1.
-# - Hang, Gu, Li, Bao, Chen, Hu, Geng, Guo (2023). *Efficient diffusion training via min-SNR weighting strategy.* Section 3.4.
-# - Kingma, Gao (2023). *Understanding diffusion objectives as the ELBO with simple data augmentation.* (The family of weightings, and the sigmoid.)
-# - Karras, Aittala, Lehtinen, Hellsten, Aila, Laine (2024). *Analyzing and improving the training dynamics of diffusion models.* Section 3.1 (power-function EMA).
+# - Ho, Jain, Abbeel (2020). [*Denoising diffusion probabilistic models.*](https://arxiv.org/abs/2006.11239) Section 3.2 (two variances), eqs. 7, 13 and 14.
+# - Nichol, Dhariwal (2021). [*Improved denoising diffusion probabilistic models.*](https://arxiv.org/abs/2102.09672) Section 3.1, eqs. 15 and 16 (learned variance, hybrid loss), eq. 18 (which t to draw), eq. 19 (fewer steps).
+# - Song, Meng, Ermon (2021). [*Denoising diffusion implicit models.*](https://arxiv.org/abs/2010.02502) Table 1 (two variances against the number of steps).
+# - Bao, Li, Zhu, Zhang (2022). [*Analytic-DPM: an analytic estimate of the optimal reverse variance in diffusion probabilistic models.*](https://arxiv.org/abs/2201.06503) Theorem 1.
+# - Kingma, Salimans, Poole, Ho (2021). [*Variational diffusion models.*](https://arxiv.org/abs/2107.00630) Eq. 13.
+# - Salimans, Ho (2022). [*Progressive distillation for fast sampling of diffusion models.*](https://arxiv.org/abs/2202.00512) Section 4 (v).
+# - Choi, Lee, Shin, Kim, Kim, Yoon (2022). [*Perception prioritized training of diffusion models.*](https://arxiv.org/abs/2204.00227) Eq. 8 (P2).
+# - Karras, Aittala, Aila, Laine (2022). [*Elucidating the design space of diffusion-based generative models.*](https://arxiv.org/abs/2206.00364) Table 1.
+# - Hang, Gu, Li, Bao, Chen, Hu, Geng, Guo (2023). [*Efficient diffusion training via min-SNR weighting strategy.*](https://arxiv.org/abs/2303.09556) Section 3.4.
+# - Kingma, Gao (2023). [*Understanding diffusion objectives as the ELBO with simple data augmentation.*](https://arxiv.org/abs/2303.00848) (The family of weightings, and the sigmoid.)
+# - Karras, Aittala, Lehtinen, Hellsten, Aila, Laine (2024). [*Analyzing and improving the training dynamics of diffusion models.*](https://arxiv.org/abs/2312.02696) Section 3.1 (power-function EMA).
 
 # %%
 # NBVAL_CHECK_OUTPUT

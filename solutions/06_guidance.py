@@ -1192,22 +1192,24 @@ quiz.ask("06-q5")
 #
 # ## References
 #
-# - Dhariwal, Nichol (2021). *Diffusion models beat GANs on image synthesis.* Section 4, eq. 14, algorithms 1 and 2.
-# - Ho, Salimans (2021). *Classifier-free diffusion guidance.* Eq. 6, algorithms 1 and 2.
-# - Nichol et al. (2021). *GLIDE.* Saharia et al. (2022). *Photorealistic text-to-image diffusion models with deep
-#   language understanding* (Imagen). Both count $w$ from 1, as here.
-# - Kynkäänniemi, Karras, Laine, Lehtinen, Aila (2019). *Improved precision and recall metric for assessing
-#   generative models.*
-# - Heusel, Ramsauer, Unterthiner, Nessler, Hochreiter (2017). *GANs trained by a two time-scale update rule converge
-#   to a local Nash equilibrium.* The Fréchet distance.
-# - Kynkäänniemi, Aittala, Karras, Laine, Aila, Lehtinen (2024). *Applying guidance in a limited interval improves
-#   sample and distribution quality in diffusion models.*
-# - Karras, Aittala, Kynkäänniemi, Lehtinen, Aila, Laine (2024). *Guiding a diffusion model with a bad version of
-#   itself.*
-# - Du, Durkan, Strudel, Tenenbaum, Dieleman, Fergus, Sohl-Dickstein, Doucet, Grathwohl (2023). *Reduce, reuse, recycle:
-#   compositional generation with energy-based diffusion models and MCMC.*
-# - Holm (1979). *A simple sequentially rejective multiple test procedure.*
-# - Bradley, Nakkiran (2024). *Classifier-free guidance is a predictor-corrector.*
+# - Dhariwal, Nichol (2021). [*Diffusion models beat GANs on image synthesis.*](https://arxiv.org/abs/2105.05233)
+#   Section 4, eq. 14, algorithms 1 and 2.
+# - Ho, Salimans (2021). [*Classifier-free diffusion guidance.*](https://arxiv.org/abs/2207.12598) Eq. 6, algorithms 1 and 2.
+# - Nichol et al. (2021). [*GLIDE.*](https://arxiv.org/abs/2112.10741) Saharia et al. (2022). [*Photorealistic
+#   text-to-image diffusion models with deep language understanding*](https://arxiv.org/abs/2205.11487) (Imagen). Both
+#   count $w$ from 1, as here.
+# - Kynkäänniemi, Karras, Laine, Lehtinen, Aila (2019). [*Improved precision and recall metric for assessing
+#   generative models.*](https://arxiv.org/abs/1904.06991)
+# - Heusel, Ramsauer, Unterthiner, Nessler, Hochreiter (2017). [*GANs trained by a two time-scale update rule converge
+#   to a local Nash equilibrium.*](https://arxiv.org/abs/1706.08500) The Fréchet distance.
+# - Kynkäänniemi, Aittala, Karras, Laine, Aila, Lehtinen (2024). [*Applying guidance in a limited interval improves
+#   sample and distribution quality in diffusion models.*](https://arxiv.org/abs/2404.07724)
+# - Karras, Aittala, Kynkäänniemi, Lehtinen, Aila, Laine (2024). [*Guiding a diffusion model with a bad version of
+#   itself.*](https://arxiv.org/abs/2406.02507)
+# - Du, Durkan, Strudel, Tenenbaum, Dieleman, Fergus, Sohl-Dickstein, Doucet, Grathwohl (2023). [*Reduce, reuse, recycle:
+#   compositional generation with energy-based diffusion models and MCMC.*](https://arxiv.org/abs/2302.11552)
+# - Holm (1979). [*A simple sequentially rejective multiple test procedure.*](https://www.jstor.org/stable/4615733)
+# - Bradley, Nakkiran (2024). [*Classifier-free guidance is a predictor-corrector.*](https://arxiv.org/abs/2408.09000)
 
 # %%
 # NBVAL_CHECK_OUTPUT

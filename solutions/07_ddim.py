@@ -1607,16 +1607,19 @@ quiz.ask("07-q5")
 #
 # ## References
 #
-# - Song, Meng, Ermon (2021). *Denoising diffusion implicit models.* Eqs. 6-8, 12-14, 16; theorem 1; lemma 1; table 1;
-#   sections 4.3, 5.3, 5.4; appendices D.2, D.5.
-# - Ho, Jain, Abbeel (2020). *Denoising diffusion probabilistic models.* Eqs. 4, 7.
-# - Nichol, Dhariwal (2021). *Improved denoising diffusion probabilistic models.* Section 4.
-# - Karras, Aittala, Aila, Laine (2022). *Elucidating the design space of diffusion-based generative models.* Eqs. 1, 3.
-# - Lin, Liu, Li, Yang (2024). *Common diffusion noise schedules and sample steps are flawed.* Sections 3.2, 3.3.
-# - Holm (1979). *A simple sequentially rejective multiple test procedure.*
-# - Brock, Donahue, Simonyan (2019). *Large scale GAN training for high fidelity natural image synthesis.* Section 3.1
-#   (truncation).
-# - Shoemake (1985). *Animating rotation with quaternion curves.*
+# - Song, Meng, Ermon (2021). [*Denoising diffusion implicit models.*](https://arxiv.org/abs/2010.02502) Eqs. 6-8, 12-14,
+#   16; theorem 1; lemma 1; table 1; sections 4.3, 5.3, 5.4; appendices D.2, D.5.
+# - Ho, Jain, Abbeel (2020). [*Denoising diffusion probabilistic models.*](https://arxiv.org/abs/2006.11239) Eqs. 4, 7.
+# - Nichol, Dhariwal (2021). [*Improved denoising diffusion probabilistic models.*](https://arxiv.org/abs/2102.09672)
+#   Section 4.
+# - Karras, Aittala, Aila, Laine (2022). [*Elucidating the design space of diffusion-based generative
+#   models.*](https://arxiv.org/abs/2206.00364) Eqs. 1, 3.
+# - Lin, Liu, Li, Yang (2024). [*Common diffusion noise schedules and sample steps are
+#   flawed.*](https://arxiv.org/abs/2305.08891) Sections 3.2, 3.3.
+# - Holm (1979). [*A simple sequentially rejective multiple test procedure.*](https://www.jstor.org/stable/4615733)
+# - Brock, Donahue, Simonyan (2019). [*Large scale GAN training for high fidelity natural image
+#   synthesis.*](https://arxiv.org/abs/1809.11096) Section 3.1 (truncation).
+# - Shoemake (1985). [*Animating rotation with quaternion curves.*](https://doi.org/10.1145/325165.325242)
 
 # %%
 # NBVAL_CHECK_OUTPUT

@@ -1527,17 +1527,17 @@ quiz.ask("08-q7")
 #
 # ## References
 #
-# - Song, Sohl-Dickstein, Kingma, Kumar, Ermon, Poole (2021). *Score-based generative modeling through stochastic differential equations.* Eqs. 5, 6, 7, 9, 11, 12, 13, 29, 39, 40;
+# - Song, Sohl-Dickstein, Kingma, Kumar, Ermon, Poole (2021). [*Score-based generative modeling through stochastic differential equations.*](https://arxiv.org/abs/2011.13456) Eqs. 5, 6, 7, 9, 11, 12, 13, 29, 39, 40;
 #   algorithms 2 to 5; table 1.
-# - Anderson (1982). *Reverse-time diffusion equation models.*
-# - Vincent (2011). *A connection between score matching and denoising autoencoders.*
-# - Robbins (1956). *An empirical Bayes approach to statistics* (there attributed to Tweedie).
-# - Karras, Aittala, Aila, Laine (2022). *Elucidating the design space of diffusion-based generative models.* Eqs. 3, 6.
-# - Chen, Rubanova, Bettencourt, Duvenaud (2018). *Neural ordinary differential equations.* Theorem 1.
-# - Hutchinson (1990). *A stochastic estimator of the trace of the influence matrix for Laplacian smoothing splines.*
-# - Lipman, Chen, Ben-Hamu, Nickel, Le (2023). *Flow matching for generative modeling.* Theorems 1 and 2.
-# - Liu, Gong, Liu (2023). *Flow straight and fast: learning to generate and transfer data with rectified flow.*
-# - Theis, van den Oord, Bethge (2016). *A note on the evaluation of generative models.* Section 3.1.
+# - Anderson (1982). [*Reverse-time diffusion equation models.*](https://doi.org/10.1016/0304-4149%2882%2990051-5)
+# - Vincent (2011). [*A connection between score matching and denoising autoencoders.*](https://doi.org/10.1162/NECO_a_00142)
+# - Robbins (1956). [*An empirical Bayes approach to statistics*](https://projecteuclid.org/euclid.bsmsp/1200501653) (there attributed to Tweedie).
+# - Karras, Aittala, Aila, Laine (2022). [*Elucidating the design space of diffusion-based generative models.*](https://arxiv.org/abs/2206.00364) Eqs. 3, 6.
+# - Chen, Rubanova, Bettencourt, Duvenaud (2018). [*Neural ordinary differential equations.*](https://arxiv.org/abs/1806.07366) Theorem 1.
+# - Hutchinson (1990). [*A stochastic estimator of the trace of the influence matrix for Laplacian smoothing splines.*](https://doi.org/10.1080/03610919008812866)
+# - Lipman, Chen, Ben-Hamu, Nickel, Le (2023). [*Flow matching for generative modeling.*](https://arxiv.org/abs/2210.02747) Theorems 1 and 2.
+# - Liu, Gong, Liu (2023). [*Flow straight and fast: learning to generate and transfer data with rectified flow.*](https://arxiv.org/abs/2209.03003)
+# - Theis, van den Oord, Bethge (2016). [*A note on the evaluation of generative models.*](https://arxiv.org/abs/1511.01844) Section 3.1.
 
 # %%
 # NBVAL_CHECK_OUTPUT

@@ -1571,19 +1571,23 @@ quiz.ask("09-q4")
 #
 # ## References
 #
-# - Karras, Aittala, Aila, Laine (2022). *Elucidating the design space of diffusion-based generative models.* Eqs.
-#   1, 3, 5, 7, 8, 57; algorithms 1 and 2; table 1; table 5; appendix B.6.
-# - Song, Meng, Ermon (2021). *Denoising diffusion implicit models.* Eq. 12, appendix D.
-# - Song, Sohl-Dickstein, Kingma, Kumar, Ermon, Poole (2021). *Score-based generative modeling through stochastic
-#   differential equations.* Section 4.3.
-# - Lu, Zhou, Bao, Chen, Li, Zhu (2022). *DPM-Solver++: fast solver for guided sampling of diffusion probabilistic
-#   models.* Algorithm 2.
-# - Lipman, Chen, Ben-Hamu, Nickel, Le (2023). *Flow matching for generative modeling.*
-# - Liu, Gong, Liu (2023). *Flow straight and fast: learning to generate and transfer data with rectified flow.*
-# - Salimans, Ho (2022). *Progressive distillation for fast sampling of diffusion models.* Section 4.
-# - Ho, Jain, Abbeel (2020). *Denoising diffusion probabilistic models.*
-# - Holm (1979). *A simple sequentially rejective multiple test procedure.*
-# - Wilson (1927). *Probable inference, the law of succession, and statistical inference.*
+# - Karras, Aittala, Aila, Laine (2022). [*Elucidating the design space of diffusion-based generative
+#   models.*](https://arxiv.org/abs/2206.00364) Eqs. 1, 3, 5, 7, 8, 57; algorithms 1 and 2; table 1; table 5;
+#   appendix B.6.
+# - Song, Meng, Ermon (2021). [*Denoising diffusion implicit models.*](https://arxiv.org/abs/2010.02502) Eq. 12, appendix D.
+# - Song, Sohl-Dickstein, Kingma, Kumar, Ermon, Poole (2021). [*Score-based generative modeling through stochastic
+#   differential equations.*](https://arxiv.org/abs/2011.13456) Section 4.3.
+# - Lu, Zhou, Bao, Chen, Li, Zhu (2022). [*DPM-Solver++: fast solver for guided sampling of diffusion probabilistic
+#   models.*](https://arxiv.org/abs/2211.01095) Algorithm 2.
+# - Lipman, Chen, Ben-Hamu, Nickel, Le (2023). [*Flow matching for generative modeling.*](https://arxiv.org/abs/2210.02747)
+# - Liu, Gong, Liu (2023). [*Flow straight and fast: learning to generate and transfer data with rectified
+#   flow.*](https://arxiv.org/abs/2209.03003)
+# - Salimans, Ho (2022). [*Progressive distillation for fast sampling of diffusion
+#   models.*](https://arxiv.org/abs/2202.00512) Section 4.
+# - Ho, Jain, Abbeel (2020). [*Denoising diffusion probabilistic models.*](https://arxiv.org/abs/2006.11239)
+# - Holm (1979). [*A simple sequentially rejective multiple test procedure.*](https://www.jstor.org/stable/4615733)
+# - Wilson (1927). [*Probable inference, the law of succession, and statistical
+#   inference.*](https://doi.org/10.1080/01621459.1927.10502953)
 
 # %%
 # NBVAL_CHECK_OUTPUT

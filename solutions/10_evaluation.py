@@ -1670,27 +1670,35 @@ agree(
 #
 # ## References
 #
-# - Dowson, Landau (1982). *The Fréchet distance between multivariate normal distributions.* Eq. 4.
-# - Heusel, Ramsauer, Unterthiner, Nessler, Hochreiter (2017). *GANs trained by a two time-scale update rule converge to
-#   a local Nash equilibrium.* Eq. 6.
-# - Chong, Forsyth (2020). *Effectively unbiased FID and Inception Score and where to find them.*
-# - Bińkowski, Sutherland, Arbel, Gretton (2018). *Demystifying MMD GANs.*
-# - Gretton, Borgwardt, Rasch, Schölkopf, Smola (2012). *A kernel two-sample test.* Lemma 6, eq. 3.
-# - Kynkäänniemi, Karras, Laine, Lehtinen, Aila (2019). *Improved precision and recall metric for assessing generative
-#   models.* Eqs. 1 to 3.
-# - Naeem, Oh, Uh, Choi, Yoo (2020). *Reliable fidelity and diversity metrics for generative models.* Eqs. 3 and 4.
-# - Theis, van den Oord, Bethge (2016). *A note on the evaluation of generative models.*
-# - Wolter (2007). *Introduction to variance estimation.* Chapter 4.
-# - McNemar (1947). *Note on the sampling error of the difference between correlated proportions or percentages.*
-# - Fleiss, Levin, Paik (2003). *Statistical methods for rates and proportions.* Chapters 4 and 13.
-# - Holm (1979). *A simple sequentially rejective multiple test procedure.*
-# - Wilson (1927). *Probable inference, the law of succession, and statistical inference.*
-# - Chan, Golub, LeVeque (1983). *Algorithms for computing the sample variance: analysis and recommendations.*
-# - Ho, Salimans (2021). *Classifier-free diffusion guidance.*
-# - Kynkäänniemi, Aittala, Karras, Laine, Aila, Lehtinen (2024). *Applying guidance in a limited interval improves
-#   sample and distribution quality in diffusion models.*
-# - Karras, Aittala, Kynkäänniemi, Lehtinen, Aila, Laine (2024). *Guiding a diffusion model with a bad version of
-#   itself.*
+# - Dowson, Landau (1982). [*The Fréchet distance between multivariate normal
+#   distributions.*](https://doi.org/10.1016/0047-259X%2882%2990077-X) Eq. 4.
+# - Heusel, Ramsauer, Unterthiner, Nessler, Hochreiter (2017). [*GANs trained by a two time-scale update rule converge to
+#   a local Nash equilibrium.*](https://arxiv.org/abs/1706.08500) Eq. 6.
+# - Chong, Forsyth (2020). [*Effectively unbiased FID and Inception Score and where to find
+#   them.*](https://arxiv.org/abs/1911.07023)
+# - Bińkowski, Sutherland, Arbel, Gretton (2018). [*Demystifying MMD GANs.*](https://arxiv.org/abs/1801.01401)
+# - Gretton, Borgwardt, Rasch, Schölkopf, Smola (2012). [*A kernel two-sample
+#   test.*](https://jmlr.org/papers/v13/gretton12a.html) Lemma 6, eq. 3.
+# - Kynkäänniemi, Karras, Laine, Lehtinen, Aila (2019). [*Improved precision and recall metric for assessing generative
+#   models.*](https://arxiv.org/abs/1904.06991) Eqs. 1 to 3.
+# - Naeem, Oh, Uh, Choi, Yoo (2020). [*Reliable fidelity and diversity metrics for generative
+#   models.*](https://arxiv.org/abs/2002.09797) Eqs. 3 and 4.
+# - Theis, van den Oord, Bethge (2016). [*A note on the evaluation of generative models.*](https://arxiv.org/abs/1511.01844)
+# - Wolter (2007). [*Introduction to variance estimation.*](https://doi.org/10.1007/978-0-387-35099-8) Chapter 4.
+# - McNemar (1947). [*Note on the sampling error of the difference between correlated proportions or
+#   percentages.*](https://doi.org/10.1007/BF02295996)
+# - Fleiss, Levin, Paik (2003). [*Statistical methods for rates and proportions.*](https://doi.org/10.1002/0471445428)
+#   Chapters 4 and 13.
+# - Holm (1979). [*A simple sequentially rejective multiple test procedure.*](https://www.jstor.org/stable/4615733)
+# - Wilson (1927). [*Probable inference, the law of succession, and statistical
+#   inference.*](https://doi.org/10.1080/01621459.1927.10502953)
+# - Chan, Golub, LeVeque (1983). [*Algorithms for computing the sample variance: analysis and
+#   recommendations.*](https://doi.org/10.1080/00031305.1983.10483115)
+# - Ho, Salimans (2021). [*Classifier-free diffusion guidance.*](https://arxiv.org/abs/2207.12598)
+# - Kynkäänniemi, Aittala, Karras, Laine, Aila, Lehtinen (2024). [*Applying guidance in a limited interval improves
+#   sample and distribution quality in diffusion models.*](https://arxiv.org/abs/2404.07724)
+# - Karras, Aittala, Kynkäänniemi, Lehtinen, Aila, Laine (2024). [*Guiding a diffusion model with a bad version of
+#   itself.*](https://arxiv.org/abs/2406.02507)
 
 # %%
 # NBVAL_CHECK_OUTPUT

@@ -1143,16 +1143,16 @@ quiz.ask("11-q6")
 #
 # ## References
 #
-# - Austin, Johnson, Ho, Tarlow, van den Berg (2021). *Structured denoising diffusion models in discrete state-spaces.* Sections 3, 5, 6; eqs. 3-5;
+# - Austin, Johnson, Ho, Tarlow, van den Berg (2021). [*Structured denoising diffusion models in discrete state-spaces.*](https://arxiv.org/abs/2107.03006) Sections 3, 5, 6; eqs. 3-5;
 #   appendix A.2.
-# - Sahoo, Arriola, Schiff, Gokaslan, Marroquin, Chiu, Rush, Kuleshov (2024). *Simple and effective masked diffusion language models.* Section 3.
-# - Shi, Han, Wang, Doucet, Titsias (2024). *Simplified and generalized masked diffusion for discrete data.*
-# - Ou, Nie, Xue, Zhu, Sun, Li, Li (2025). *Your absorbing discrete diffusion secretly models the conditional distributions of clean data.*
-# - Zheng, Chen, Mao, Liu, Zhu, Zhang (2025). *Masked diffusion models are secretly time-agnostic masked models and exploit inaccurate categorical sampling.*
-# - Chang, Zhang, Jiang, Liu, Freeman (2022). *MaskGIT: masked generative image transformer.*
-# - Campbell, Benton, De Bortoli, Rainforth, Deligiannidis, Doucet (2022). *A continuous time framework for discrete denoising models.*
-# - Devlin, Chang, Lee, Toutanova (2019). *BERT: pre-training of deep bidirectional transformers for language understanding.*
-# - Uria, Murray, Larochelle (2014). *A deep and tractable density estimator.*
+# - Sahoo, Arriola, Schiff, Gokaslan, Marroquin, Chiu, Rush, Kuleshov (2024). [*Simple and effective masked diffusion language models.*](https://arxiv.org/abs/2406.07524) Section 3.
+# - Shi, Han, Wang, Doucet, Titsias (2024). [*Simplified and generalized masked diffusion for discrete data.*](https://arxiv.org/abs/2406.04329)
+# - Ou, Nie, Xue, Zhu, Sun, Li, Li (2025). [*Your absorbing discrete diffusion secretly models the conditional distributions of clean data.*](https://arxiv.org/abs/2406.03736)
+# - Zheng, Chen, Mao, Liu, Zhu, Zhang (2025). [*Masked diffusion models are secretly time-agnostic masked models and exploit inaccurate categorical sampling.*](https://arxiv.org/abs/2409.02908)
+# - Chang, Zhang, Jiang, Liu, Freeman (2022). [*MaskGIT: masked generative image transformer.*](https://arxiv.org/abs/2202.04200)
+# - Campbell, Benton, De Bortoli, Rainforth, Deligiannidis, Doucet (2022). [*A continuous time framework for discrete denoising models.*](https://arxiv.org/abs/2205.14987)
+# - Devlin, Chang, Lee, Toutanova (2019). [*BERT: pre-training of deep bidirectional transformers for language understanding.*](https://arxiv.org/abs/1810.04805)
+# - Uria, Murray, Larochelle (2014). [*A deep and tractable density estimator.*](https://arxiv.org/abs/1310.1757)
 
 # %%
 # NBVAL_CHECK_OUTPUT

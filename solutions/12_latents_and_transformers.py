@@ -1390,17 +1390,19 @@ plots.images(images, title="After a training of some seconds")
 #
 # ## References
 #
-# - Rombach, Blattmann, Lorenz, Esser, Ommer (2022). *High-resolution image synthesis with latent diffusion models.*
-#   Sections 3.1, 3.2, 4.1; appendix G.
-# - Peebles, Xie (2023). *Scalable diffusion models with transformers.* Section 3.2.
-# - Kingma, Welling (2014). *Auto-encoding variational Bayes.* Eq. 10.
-# - Vaswani, Shazeer, Parmar, Uszkoreit, Jones, Gomez, Kaiser, Polosukhin (2017). *Attention is all you need.*
-#   Sections 3.2, 3.5.
-# - Goyal, Dollár, Girshick, Noordhuis, Wesolowski, Kyrola, Tulloch, Jia, He (2017). *Accurate, large minibatch SGD:
-#   training ImageNet in 1 hour.* Section 5.1.
-# - Chen (2023). *On the importance of noise scheduling for diffusion models.*
-# - Karras, Aittala, Aila, Laine (2022). *Elucidating the design space of diffusion-based generative models.*
-# - Wilson (1927). *Probable inference, the law of succession, and statistical inference.*
+# - Rombach, Blattmann, Lorenz, Esser, Ommer (2022). [*High-resolution image synthesis with latent diffusion
+#   models.*](https://arxiv.org/abs/2112.10752) Sections 3.1, 3.2, 4.1; appendix G.
+# - Peebles, Xie (2023). [*Scalable diffusion models with transformers.*](https://arxiv.org/abs/2212.09748) Section 3.2.
+# - Kingma, Welling (2014). [*Auto-encoding variational Bayes.*](https://arxiv.org/abs/1312.6114) Eq. 10.
+# - Vaswani, Shazeer, Parmar, Uszkoreit, Jones, Gomez, Kaiser, Polosukhin (2017). [*Attention is all you
+#   need.*](https://arxiv.org/abs/1706.03762) Sections 3.2, 3.5.
+# - Goyal, Dollár, Girshick, Noordhuis, Wesolowski, Kyrola, Tulloch, Jia, He (2017). [*Accurate, large minibatch SGD:
+#   training ImageNet in 1 hour.*](https://arxiv.org/abs/1706.02677) Section 5.1.
+# - Chen (2023). [*On the importance of noise scheduling for diffusion models.*](https://arxiv.org/abs/2301.10972)
+# - Karras, Aittala, Aila, Laine (2022). [*Elucidating the design space of diffusion-based generative
+#   models.*](https://arxiv.org/abs/2206.00364)
+# - Wilson (1927). [*Probable inference, the law of succession, and statistical
+#   inference.*](https://doi.org/10.1080/01621459.1927.10502953)
 
 # %%
 # NBVAL_CHECK_OUTPUT

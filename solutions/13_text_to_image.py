@@ -1325,15 +1325,15 @@ if painter is not None:
 #
 # ## References
 #
-# - Radford, Kim, Hallacy, Ramesh, Goh, Agarwal, Sastry, Askell, Mishkin, Clark, Krueger, Sutskever (2021). *Learning transferable visual models from natural language supervision.* CLIP; fig. 3.
-# - Nichol, Dhariwal, Ramesh, Shyam, Mishkin, McGrew, Sutskever, Chen (2022). *GLIDE: towards photorealistic image generation and editing with text-guided diffusion models.*
-# - Ramesh, Dhariwal, Nichol, Chu, Chen (2022). *Hierarchical text-conditional image generation with CLIP latents.* DALL-E 2.
-# - Saharia, Chan, Saxena, Li, Whang et al. (2022). *Photorealistic text-to-image diffusion models with deep language understanding.* Imagen.
-# - Rombach, Blattmann, Lorenz, Esser, Ommer (2022). *High-resolution image synthesis with latent diffusion models.* Section 3.3.
-# - Ho, Salimans (2021). *Classifier-free diffusion guidance.*
-# - Kynkäänniemi, Karras, Laine, Lehtinen, Aila (2019). *Improved precision and recall metric for assessing generative models.*
-# - Hu, Shen, Wallis, Allen-Zhu, Li, Wang, Wang, Chen (2022). *LoRA: low-rank adaptation of large language models.* Section 4.1.
-# - Zhang, Rao, Agrawala (2023). *Adding conditional control to text-to-image diffusion models.* ControlNet; eq. 2.
+# - Radford, Kim, Hallacy, Ramesh, Goh, Agarwal, Sastry, Askell, Mishkin, Clark, Krueger, Sutskever (2021). [*Learning transferable visual models from natural language supervision.*](https://arxiv.org/abs/2103.00020) CLIP; fig. 3.
+# - Nichol, Dhariwal, Ramesh, Shyam, Mishkin, McGrew, Sutskever, Chen (2022). [*GLIDE: towards photorealistic image generation and editing with text-guided diffusion models.*](https://arxiv.org/abs/2112.10741)
+# - Ramesh, Dhariwal, Nichol, Chu, Chen (2022). [*Hierarchical text-conditional image generation with CLIP latents.*](https://arxiv.org/abs/2204.06125) DALL-E 2.
+# - Saharia, Chan, Saxena, Li, Whang et al. (2022). [*Photorealistic text-to-image diffusion models with deep language understanding.*](https://arxiv.org/abs/2205.11487) Imagen.
+# - Rombach, Blattmann, Lorenz, Esser, Ommer (2022). [*High-resolution image synthesis with latent diffusion models.*](https://arxiv.org/abs/2112.10752) Section 3.3.
+# - Ho, Salimans (2021). [*Classifier-free diffusion guidance.*](https://arxiv.org/abs/2207.12598)
+# - Kynkäänniemi, Karras, Laine, Lehtinen, Aila (2019). [*Improved precision and recall metric for assessing generative models.*](https://arxiv.org/abs/1904.06991)
+# - Hu, Shen, Wallis, Allen-Zhu, Li, Wang, Wang, Chen (2022). [*LoRA: low-rank adaptation of large language models.*](https://arxiv.org/abs/2106.09685) Section 4.1.
+# - Zhang, Rao, Agrawala (2023). [*Adding conditional control to text-to-image diffusion models.*](https://arxiv.org/abs/2302.05543) ControlNet; eq. 2.
 
 # %%
 # NBVAL_CHECK_OUTPUT

@@ -1567,16 +1567,16 @@ check("14-my_study", my_study)
 # - *Project 5: diffusion models.* Slides, 14 June 2025 (in Russian). Report 1.
 # - *Report on the project: three solvers of the ODE of a diffusion model.* 21 December 2024 (in Russian). Report 2; tables 1 to 3, sections 1.3, 3.1 and 3.2.
 # - *Report on the generation of Food-101 images.* (In Russian; code: `github.com/Professor322/genai_task`.) Report 3; figures 1 to 3.
-# - Schuirmann (1987). *A comparison of the two one-sided tests procedure and the power approach for assessing the equivalence of average bioavailability.*
-# - Altman, Bland (1995). *Absence of evidence is not evidence of absence.*
-# - Newcombe (1998). *Interval estimation for the difference between independent proportions.* Method 10.
-# - Agresti, Min (2005). *Simple improved confidence intervals for comparing matched proportions.*
-# - McNemar (1947). *Note on the sampling error of the difference between correlated proportions or percentages.*
-# - Holm (1979). *A simple sequentially rejective multiple test procedure.*
+# - Schuirmann (1987). [*A comparison of the two one-sided tests procedure and the power approach for assessing the equivalence of average bioavailability.*](https://doi.org/10.1007/BF01068419)
+# - Altman, Bland (1995). [*Absence of evidence is not evidence of absence.*](https://doi.org/10.1136/bmj.311.7003.485)
+# - Newcombe (1998). [*Interval estimation for the difference between independent proportions.*](https://doi.org/10.1002/%28SICI%291097-0258%2819980430%2917:8%3C873::AID-SIM779%3E3.0.CO;2-I) Method 10.
+# - Agresti, Min (2005). [*Simple improved confidence intervals for comparing matched proportions.*](https://doi.org/10.1002/sim.1781)
+# - McNemar (1947). [*Note on the sampling error of the difference between correlated proportions or percentages.*](https://doi.org/10.1007/BF02295996)
+# - Holm (1979). [*A simple sequentially rejective multiple test procedure.*](https://www.jstor.org/stable/4615733)
 # - Cochran (1977). *Sampling techniques.* Chapter 10.
-# - Nichol, Dhariwal (2021). *Improved denoising diffusion probabilistic models.*
-# - Song, Meng, Ermon (2021). *Denoising diffusion implicit models.* Appendix D.
-# - Karras, Aittala, Aila, Laine (2022). *Elucidating the design space of diffusion-based generative models.* Section 5, table 5.
+# - Nichol, Dhariwal (2021). [*Improved denoising diffusion probabilistic models.*](https://arxiv.org/abs/2102.09672)
+# - Song, Meng, Ermon (2021). [*Denoising diffusion implicit models.*](https://arxiv.org/abs/2010.02502) Appendix D.
+# - Karras, Aittala, Aila, Laine (2022). [*Elucidating the design space of diffusion-based generative models.*](https://arxiv.org/abs/2206.00364) Section 5, table 5.
 
 # %%
 # NBVAL_CHECK_OUTPUT
