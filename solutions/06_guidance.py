@@ -1195,7 +1195,7 @@ quiz.ask("06-q5")
 # - Dhariwal, Nichol (2021). [*Diffusion models beat GANs on image synthesis.*](https://arxiv.org/abs/2105.05233)
 #   Section 4, eq. 14, algorithms 1 and 2.
 # - Ho, Salimans (2021). [*Classifier-free diffusion guidance.*](https://arxiv.org/abs/2207.12598) Eq. 6, algorithms 1 and 2.
-# - Nichol et al. (2021). [*GLIDE.*](https://arxiv.org/abs/2112.10741) Saharia et al. (2022). [*Photorealistic
+# - Nichol et al. (2022). [*GLIDE.*](https://arxiv.org/abs/2112.10741) Saharia et al. (2022). [*Photorealistic
 #   text-to-image diffusion models with deep language understanding*](https://arxiv.org/abs/2205.11487) (Imagen). Both
 #   count $w$ from 1, as here.
 # - Kynkäänniemi, Karras, Laine, Lehtinen, Aila (2019). [*Improved precision and recall metric for assessing

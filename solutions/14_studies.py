@@ -1569,7 +1569,7 @@ check("14-my_study", my_study)
 # - *Report on the generation of Food-101 images.* (In Russian; code: `github.com/Professor322/genai_task`.) Report 3; figures 1 to 3.
 # - Schuirmann (1987). [*A comparison of the two one-sided tests procedure and the power approach for assessing the equivalence of average bioavailability.*](https://doi.org/10.1007/BF01068419)
 # - Altman, Bland (1995). [*Absence of evidence is not evidence of absence.*](https://doi.org/10.1136/bmj.311.7003.485)
-# - Newcombe (1998). [*Interval estimation for the difference between independent proportions.*](https://doi.org/10.1002/%28SICI%291097-0258%2819980430%2917:8%3C873::AID-SIM779%3E3.0.CO;2-I) Method 10.
+# - Newcombe (1998). [*Interval estimation for the difference between independent proportions: comparison of eleven methods.*](https://doi.org/10.1002/%28SICI%291097-0258%2819980430%2917:8%3C873::AID-SIM779%3E3.0.CO;2-I) Method 10.
 # - Agresti, Min (2005). [*Simple improved confidence intervals for comparing matched proportions.*](https://doi.org/10.1002/sim.1781)
 # - McNemar (1947). [*Note on the sampling error of the difference between correlated proportions or percentages.*](https://doi.org/10.1007/BF02295996)
 # - Holm (1979). [*A simple sequentially rejective multiple test procedure.*](https://www.jstor.org/stable/4615733)

@@ -37,6 +37,7 @@ def test_a_chapter_that_is_named_is_linked(text, wanted, others):
         "(Fleiss et al. 2003, chapter 2)",
         "*Statistical methods*,\nchapter 2",
         "handbook, chapter 2.5",
+        "- Wolter (2007). [*Introduction.*](https://doi.org/10.1007/978)\n  Chapter 2.",
         "`chapter 2`, $chapter 2$",
         "## After chapter 2",
         "[chapter 2](x.ipynb)",

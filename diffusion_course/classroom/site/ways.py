@@ -8,6 +8,7 @@ from ..texts import sections
 
 NAMED = re.compile(
     r"`[^`]+`|\$\$.*?\$\$|\$[^$]+\$|^#.*?$|\[[^\]]*\]\([^)]*\)|<[^>]+>"  # code, formulas, headings, links, HTML: left alone
+    r"|^- [^\n]+ \(\d{4}\)\.(?:[^\n]|\n(?=  ))*"  # an entry of the references, whose chapters are a book's
     r'|[cC]hapter\s+(?P<chapter>\d+)(?![\d.]*\d)(?:,\s+section\s+(?P<section>\d+)\s+\("[^"]+"\))?',
     re.DOTALL | re.MULTILINE,
 )
