@@ -19,6 +19,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from ..errors import CourseError
+from .canvas import BACKEND
 from .grids import DPI, montage
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def join(captions: Sequence[str], pictures: Sequence[bytes]) -> bytes:
 def _drawn(figure: Figure, scale: int) -> Image.Image:
     taken = _Taken()
     # Not as PNG: a fifth of a slider's time went there and back.
-    figure.savefig(taken, format="rgba", dpi=scale * DPI)
+    figure.savefig(taken, format="rgba", dpi=scale * DPI, backend=BACKEND)
     return Image.fromarray(taken.pixels).convert("RGB")
 
 

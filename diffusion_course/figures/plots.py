@@ -30,6 +30,7 @@ from .pictures import png
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 DASHES = ("-", "--", "-.", ":")  # a second cue beside the colour
 MARKERS = ("o", "^", "s", "D", "v", "P", "X")
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 FEW = 12  # points that are drawn as large, edged markers: they are what a picture is about
 
 
@@ -79,9 +80,9 @@ def curves(
     if logx and _apart(xs, names := [f"{value:g}" for value in xs]):
         axes.set_xticks(xs, names)
     elif logx:
-        _name_between(axes.xaxis)
+        _name_ticks(axes.xaxis)
     if logy:
-        _name_between(axes.yaxis)
+        _name_ticks(axes.yaxis)
     if len(lines) > 1 or marks:
         legend(figure)
     return figure
@@ -231,12 +232,19 @@ def _apart(xs: Array, names: list[str]) -> bool:
     return 1 < len(xs) <= 9 and bool(gaps.min() > 0.07 * gaps.sum()) and 0.01 <= xs.min() <= xs.max() < 1e5
 
 
-def _name_between(axis: Axis) -> None:
-    """Where a logarithmic axis holds one power of ten or none, numbers between them are named as well."""
+def _name_ticks(axis: Axis) -> None:
+    """Name a logarithmic axis's powers of ten; where it holds one or none, numbers between them as well."""
     low, high = np.log10(axis.get_view_interval())
     if np.floor(high) <= np.ceil(low):
         axis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
         axis.set_major_formatter("{x:g}")
+    else:
+        axis.set_major_formatter(_power)
+
+
+def _power(x: float, _: float | None = None) -> str:
+    """10⁻³ in letters: Matplotlib would read eight formulas, anew for each picture, in a quarter of a slider's time."""
+    return "10" + str(round(np.log10(x))).translate(SUPERSCRIPTS)
 
 
 def _check_log(name: str, values: Array, log: bool) -> None:

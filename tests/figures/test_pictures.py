@@ -72,7 +72,9 @@ def test_a_figure_of_any_width_has_the_pixels_of_matplotlibs_own_png(width, quic
     """What a width in inches rounds to is Matplotlib's to say: one pixel off, and each row begins a pixel further."""
     figure = Figure(figsize=(width / DPI, 60.4 / DPI), dpi=DPI)
     figure.set_layout_engine("none")
-    figure.add_axes((0.1, 0.1, 0.8, 0.8)).imshow([[0, 1], [2, 3]])
+    axes = figure.add_axes((0.1, 0.1, 0.8, 0.8))
+    axes.imshow([[0, 1], [2, 3]])
+    axes.set_title(r"$\bar\alpha_t$")
     own = io.BytesIO()
     figure.savefig(own, format="png", dpi=(1 if quick else SHARP) * DPI)
     wanted, got = (Image.open(data).convert("RGB") for data in (own, io.BytesIO(to_png(figure, quick))))
