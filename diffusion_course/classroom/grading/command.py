@@ -28,6 +28,7 @@ WARNING: the submissions run WITHOUT a sandbox: {why}.
 They can read your files and use the network; only time and memory are limited. Use the container recipe in the README,
 or pass --require-sandbox to refuse."""
 LIBRARY = ("flag", "zero", "allow")
+PATIENCE = 10  # seconds that a scheduler has to answer
 
 
 @dataclass(frozen=True)
@@ -232,6 +233,6 @@ def _cluster(options: Options) -> Any:
     except ImportError:
         raise CourseError("dask is not installed: pip install 'diffusion-course[dask]'") from None
     try:
-        return Client(options.scheduler, timeout=10)
+        return Client(options.scheduler, timeout=PATIENCE)
     except (OSError, ValueError) as error:
         raise CourseError(f"--scheduler: {options.scheduler} does not answer ({error})") from None

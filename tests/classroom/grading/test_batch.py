@@ -13,7 +13,7 @@ from planted import NAME, kinds, notebook, plant
 from typer.testing import CliRunner
 
 from diffusion_course import CourseError
-from diffusion_course.classroom.grading import batch, lock, pages, sandbox, submissions
+from diffusion_course.classroom.grading import batch, command, lock, pages, sandbox, submissions
 from diffusion_course.classroom.grading.results import Graded
 from diffusion_course.classroom.grading.rules import Rules
 from diffusion_course.classroom.grading.sandbox import Isolation
@@ -372,7 +372,8 @@ def test_without_a_sandbox_it_is_loud_and_refuses_where_one_is_required(place, t
         (["--out", "/proc/grades"], "cannot write /proc/grades"),
     ],
 )
-def test_a_bad_option_is_one_line(place, asked, sandboxed, tmp_path, words, message):
+def test_a_bad_option_is_one_line(place, asked, sandboxed, tmp_path, monkeypatch, words, message):
+    monkeypatch.setattr(command, "PATIENCE", 0.5)
     code, said = grade(place, *(["--out", tmp_path / "out"] if "--out" not in words else []), *words)
     assert code == 2
     assert f"error: {message}" in said
