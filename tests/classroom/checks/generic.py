@@ -126,18 +126,29 @@ def _on_input(reference: Callable, number: int, change: Callable) -> Callable:
     def mutant(*args: object) -> object:
         return reference(*args[:number], change(args[number]), *args[number + 1 :])
 
+    # Its answer where that needs no call: an input that the change leaves as it is gives what is right.
+    mutant.known = lambda args, want: want if _same(change(args[number]), args[number]) else None
     return mutant
 
 
 def _on_output(reference: Callable, number: int, outputs: int, change: Callable) -> Callable:
-    @wraps(reference)
-    def mutant(*args: object) -> object:
-        value = reference(*args)
+    def changed(value: object) -> object:
         if outputs == 1:
             return _changed(value, change)
         return tuple(_changed(v, change) if i == number else v for i, v in enumerate(value))
 
+    @wraps(reference)
+    def mutant(*args: object) -> object:
+        return changed(reference(*args))
+
+    mutant.known = lambda args, want: changed(want)
     return mutant
+
+
+def _same(one: object, other: object) -> bool:
+    if isinstance(one, Tensor) and isinstance(other, Tensor):
+        return one.dtype == other.dtype and torch.equal(one, other)
+    return type(one) is type(other) and isinstance(one, int | float) and one == other
 
 
 def _changed(value: Tensor, change: Callable) -> Tensor:
@@ -146,23 +157,31 @@ def _changed(value: Tensor, change: Callable) -> Tensor:
 
 def changes(check: Check, mutant: Callable) -> bool:
     """Does the mutant differ from the reference on inputs as the chapters have them, by more than rounding, or ask a model too often?"""
+    known = None if check.machine else getattr(mutant, "known", None)
     for args, want in answered(check):
-        used = copy.deepcopy(args)
-        try:
-            got = check.driven(mutant)(*used)
-        except Exception:
-            return True
-        toys = {n: a for n, a in zip(check.arguments, used, strict=True) if isinstance(a, Toy)}
-        if any(toys[n].evaluated > most(*args) for n, most in check.evaluations.items()):
-            return True
-        pairs = zip(got, want, strict=True) if isinstance(want, tuple) else [(got, want)]
-        for mine, right in pairs:
-            if mine.shape != right.shape or mine.dtype != right.dtype:
+        got = known(args, want) if known else None
+        if got is None:
+            used = copy.deepcopy(args)
+            try:
+                got = check.driven(mutant)(*used)
+            except Exception:
                 return True
-            exact = not right.is_floating_point()
-            rtol, atol = (0.0, 0.0) if exact else (1e-8, 1e-10)
-            if not torch.allclose(mine, right, rtol=rtol, atol=atol, equal_nan=True):
+            toys = {n: a for n, a in zip(check.arguments, used, strict=True) if isinstance(a, Toy)}
+            if any(toys[n].evaluated > most(*args) for n, most in check.evaluations.items()):
                 return True
+        if _differ(got, want):
+            return True
+    return False
+
+
+def _differ(got: object, want: object) -> bool:
+    pairs = zip(got, want, strict=True) if isinstance(want, tuple) else [(got, want)]
+    for mine, right in pairs:
+        if mine.shape != right.shape or mine.dtype != right.dtype:
+            return True
+        rtol, atol = (1e-8, 1e-10) if right.is_floating_point() else (0.0, 0.0)
+        if not torch.allclose(mine, right, rtol=rtol, atol=atol, equal_nan=True):
+            return True
     return False
 
 
