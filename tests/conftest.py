@@ -147,9 +147,9 @@ def run_python():
     return run
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
-    """One Chromium for all tests: two of Playwright's would not share a thread."""
+    """One Chromium for the tests of a file: two of Playwright's would not share a thread, nor may what runs an event loop of its own."""
     api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     executable = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUM)), None)
     if executable is None:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from shared import add_exercise
 
 from diffusion_course.classroom import build as building
 from diffusion_course.classroom import chapters, editions, handout
-from diffusion_course.classroom.checks import CHECKS, Check
+from diffusion_course.classroom.checks import Check
 from diffusion_course.errors import CourseError
 
 SOURCE = '''\
@@ -74,7 +75,7 @@ TWICE = Check(
 def twice():
     """The exercise of the small chapter."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(CHECKS, "01-twice", TWICE)
+        add_exercise(patch, TWICE)
         yield
 
 
@@ -169,7 +170,7 @@ def test_the_text_says_what_the_check_says(course):
 
 def test_other_points_are_other_text_in_the_same_cells(course, monkeypatch):
     before = student(course()).cells
-    monkeypatch.setitem(CHECKS, "01-twice", dataclasses.replace(TWICE, points=1, level=3))
+    add_exercise(monkeypatch, dataclasses.replace(TWICE, points=1, level=3))
     after = student(course()).cells
     assert [cell.id for cell in before] == [cell.id for cell in after]
     assert "one exercise (1 point)." in after[0].source

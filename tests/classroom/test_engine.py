@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shared import add_exercise
 
 from diffusion_course.classroom import checks
 from diffusion_course.classroom.checks import (
@@ -89,13 +90,13 @@ def test_a_right_answer_passes_by_any_formula(answer, seed):
 
 
 def test_one_fixed_line_when_all_is_right(monkeypatch, capsys):
-    monkeypatch.setitem(checks.CHECKS, "00-scale", SCALE)
+    add_exercise(monkeypatch, SCALE)
     assert check("00-scale", scale) is None
     assert capsys.readouterr().out == "00-scale: correct, 1 point\n"
 
 
 def test_an_edition_says_its_own_points(monkeypatch, capsys):
-    monkeypatch.setitem(checks.CHECKS, "00-scale", SCALE)
+    add_exercise(monkeypatch, SCALE)
     monkeypatch.setattr(checks, "_found", {})
     monkeypatch.setattr(checks, "_worth", {})
     check("00-scale", scale, points=5)
@@ -106,7 +107,7 @@ def test_an_edition_says_its_own_points(monkeypatch, capsys):
 
 @pytest.mark.parametrize("points", [0, -1, 2.0, True, "3"])
 def test_points_that_are_no_whole_number_are_refused(monkeypatch, points):
-    monkeypatch.setitem(checks.CHECKS, "00-scale", SCALE)
+    add_exercise(monkeypatch, SCALE)
     monkeypatch.setattr(checks, "_found", {})
     with pytest.raises(CourseError, match=rf"^points: got {points!r}, want an integer >= 1$"):
         check("00-scale", scale, points=points)
@@ -515,9 +516,8 @@ def test_check_all_prints_the_points_of_the_chapters_seen(monkeypatch, capsys):
     monkeypatch.setattr(checks, "_found", {})
     check_all()
     assert "No exercise has been checked yet" in capsys.readouterr().out
-    monkeypatch.setattr(
-        checks, "TASKS", {"00-scale": SCALE, "00-pair": PAIR, "00-third": PAIR, "09-far": PAIR}
-    )
+    for exercise in (SCALE, PAIR, replace(PAIR, id="00-third"), replace(PAIR, id="09-far")):
+        add_exercise(monkeypatch, exercise)
     check("00-scale", scale)
     with pytest.raises(CheckFailed):
         check("00-pair", lambda x: x)
@@ -533,8 +533,8 @@ def test_check_all_prints_the_points_of_the_chapters_seen(monkeypatch, capsys):
 
 
 def test_check_all_of_an_edition_lists_exactly_its_exercises(monkeypatch, capsys):
-    table = {"00-scale": SCALE, "00-pair": PAIR, "00-third": PAIR, "09-far": PAIR}
-    monkeypatch.setattr(checks, "TASKS", table)
+    for exercise in (SCALE, PAIR, replace(PAIR, id="00-third"), replace(PAIR, id="09-far")):
+        add_exercise(monkeypatch, exercise)
     monkeypatch.setattr(checks, "_found", {})
     monkeypatch.setattr(checks, "_worth", {})
     check("00-scale", scale, points=3)
@@ -549,8 +549,8 @@ def test_check_all_of_an_edition_lists_exactly_its_exercises(monkeypatch, capsys
         """)
     check_all({})
     assert capsys.readouterr().out == "In this edition the chapter has no exercise.\n"
-    with pytest.raises(CourseError, match="unknown exercise '00-scael': did you mean '00-scale'"):
-        check_all({"00-scael": 1})
+    with pytest.raises(CourseError, match="unknown exercise '01-snrr': did you mean '01-snr'"):
+        check_all({"01-snrr": 1})
 
 
 def test_a_notebook_needs_only_torch_to_check():

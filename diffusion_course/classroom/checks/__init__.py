@@ -5,9 +5,9 @@ Each chapter has a file chNN.py here with a list CHECKS. A new file is found by 
 
 import importlib
 import pkgutil
-from collections import ChainMap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from ...errors import CourseError, check_integer, unknown
@@ -35,15 +35,43 @@ __all__ = [
     "examine",
 ]
 
-CHECKS: dict[str, Check] = {
-    exercise.id: exercise
-    for module in pkgutil.iter_modules(__path__)
-    if module.name.startswith("ch") and module.name[2:].isdigit()
-    for exercise in importlib.import_module(f".{module.name}", __name__).CHECKS
-}
+
+class Exercises(Mapping[str, Check]):
+    """Exercise id -> its check, in the order of the chapters. The file of a chapter is read when one of its exercises is asked for."""
+
+    def __init__(self, by_hand: Mapping[str, Check] = MappingProxyType({})):
+        self.by_hand = by_hand
+        self.chapters = sorted(
+            module.name[2:]
+            for module in pkgutil.iter_modules(__path__)
+            if module.name.startswith("ch") and module.name[2:].isdigit()
+        )
+
+        self.read: dict[str, dict[str, Check]] = {}  # chapter -> its exercises
+
+    def of(self, chapter: str) -> dict[str, Check]:
+        """Those of chapter "NN"; none where there is no such chapter."""
+        if chapter in self.chapters and chapter not in self.read:
+            checks = importlib.import_module(f".ch{chapter}", __name__).CHECKS
+            by_hand = {id: check for id, check in self.by_hand.items() if chapter_of(id) == chapter}
+            self.read[chapter] = {check.id: check for check in checks} | by_hand
+        return self.read.get(chapter, {})
+
+    def __getitem__(self, id: object) -> Check:
+        found = self.of(chapter_of(id)) if isinstance(id, str) else {}
+        return found[id]  # type: ignore[index]
+
+    def __iter__(self) -> Iterator[str]:
+        return (id for chapter in self.chapters for id in self.of(chapter))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+CHECKS = Exercises()
 # Those that a person marks, and all.
 OPEN: dict[str, Check] = open_tasks.read()
-TASKS: Mapping[str, Check] = ChainMap(OPEN, CHECKS)  # in the order of the second, then of the first
+TASKS = Exercises(OPEN)
 
 RIGHT = ""
 WAITS = "waits for a person"
@@ -176,5 +204,5 @@ def check_all(points: Mapping[str, int] | None = None) -> None:
 
 def _of_the_chapters() -> dict[str, int]:
     """Exercise -> points, of every chapter in which one was checked."""
-    chapters = {chapter_of(exercise) for exercise in _found}
-    return {e: _worth.get(e, TASKS[e].points) for e in TASKS if chapter_of(e) in chapters}
+    chapters = sorted({chapter_of(exercise) for exercise in _found})
+    return {e: _worth.get(e, task.points) for chapter in chapters for e, task in TASKS.of(chapter).items()}

@@ -67,7 +67,7 @@ def look(
     run = _Run(plan, seeds, limits, isolation, scratch, mistakes)
     if not exercises:
         return {}
-    chapter = {e for e in CHECKS if chapter_of(e) in set(map(chapter_of, exercises))}
+    chapter = {e for name in set(map(chapter_of, exercises)) for e in CHECKS.of(name)}
     found = run.on(exercises, without.package(without.library(chapter), scratch))
     for e, verdict in found.items():
         others = verdict.asked - without.library([e]) - {CHECKS_NAME}

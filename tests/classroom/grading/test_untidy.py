@@ -38,6 +38,7 @@ def test_all_answers_are_found_and_right(name, shell):
     for step in plan.steps:
         if step.part == "verdict":
             check = CHECKS[step.exercise]
+            assert check.function in shell.user_ns, errors
             examine(check, shell.user_ns[check.function], "s")
             judged.append(step.exercise)
         else:

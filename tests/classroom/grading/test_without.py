@@ -48,7 +48,7 @@ def test_no_reference_and_no_mutant_is_in_it(copy):
 
 def test_the_package_itself_is_as_it_was(copy):
     assert "refuse" not in (PACKAGE / "gaussian.py").read_text()
-    assert "CHECKS: dict[str, Check]" in (PACKAGE / "classroom" / "checks" / "__init__.py").read_text()
+    assert "CHECKS = Exercises()" in (PACKAGE / "classroom" / "checks" / "__init__.py").read_text()
 
 
 def test_it_is_made_once(copy):
