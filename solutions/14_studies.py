@@ -1062,7 +1062,7 @@ print(f"of {decided} decided ones about {0.05 * decided:.1f} may be wrong by cha
 # How to read it.
 #
 # - *Report* says whose sentence it is. "2, tables" are what the tables of report 2 show, though no sentence says it.
-# - *Networks* says what a verdict is about. "One of each" is two files, or one file sampled in two ways; for the second kind, guidance and solvers, nothing more is claimed by the report
+# - *Networks* says what a verdict is about. "One of each" is two files, or one file sampled in two ways; for the second kind nothing more is claimed by the report
 #   either, but another run of the same network could still answer otherwise. "No pairs": the errors of both rows were added as if they were independent, which makes the interval wider.
 # - A verdict is on the *sentence*, not on the report's numbers: other networks, another judge, digits for CIFAR-10 and for food. "Did not hold up" means that it is not true in general.
 # - Each verdict has its own 95 %. Who picks the most striking line of the table must correct for the table (Holm), as your `paired_table` does.
