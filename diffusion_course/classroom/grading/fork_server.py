@@ -1,6 +1,6 @@
 """python fork_server.py SOCKET: a Python that has imported what every run needs, and forks for each run into a sandbox of its own.
 
-Measured with chapter 01: 2.2 s of CPU a submission, and 6.2 where its two runs are started, which import torch twice.
+Measured with chapter 01: 2.2 s of CPU a submission, and 4.6 where its two runs are started, which import torch twice.
 
 Nothing of one run reaches another. This process runs nothing of any, reads nothing of any, and knows packages alone: of the course,
 whose checks and library differ from run to run, not even a name. It lies outside of each sandbox's processes, and no process of its
