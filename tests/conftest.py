@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,19 +14,10 @@ ROOT = Path(__file__).parents[1]
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # Files that start processes, sample much, or ask a check for every mutant: `make quick` leaves them out.
 SLOW = (
-    "classroom/checks/test_all",
-    "classroom/checks/test_answers",
-    "classroom/checks/test_asked",
-    "classroom/checks/test_ch03",
-    "classroom/checks/test_ch09",
-    "classroom/checks/test_ch10",
-    "classroom/checks/test_ch12",
-    "classroom/checks/test_fuzz",
-    "classroom/checks/test_generic",
-    "classroom/checks/test_seeds",
-    "classroom/checks/test_traces",
+    "classroom/checks/test_*",
     "classroom/desk/test_merging",
     "classroom/desk/test_shares",
+    "classroom/grading/test_around",
     "classroom/grading/test_assembly",
     "classroom/grading/test_batch",
     "classroom/grading/test_bubblewrap",
@@ -49,6 +41,7 @@ SLOW = (
     "experiments/fid/test_networks",
     "experiments/released/test_edm",
     "experiments/released/test_hub",
+    "experiments/released/test_tiny",
     "experiments/studies/test_all",
     "experiments/studies/test_exact_solvers",
     "experiments/studies/test_schedules",
@@ -71,6 +64,7 @@ SLOW = (
     "nets/test_dit",
     "notebook/test_kernel",
     "notebook/test_kernelless",
+    "notebook/test_widgets",
     "test_cli",
     "test_discrete",
     "test_fuzz_cli",
@@ -113,8 +107,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("slow")
 
 
+@cache
 def _slow_files() -> set[Path]:
-    return {ROOT / "tests" / f"{name}.py" for name in SLOW}
+    return {path for name in SLOW for path in (ROOT / "tests").glob(f"{name}.py")}
 
 
 @pytest.fixture(scope="session")
