@@ -27,7 +27,7 @@ from diffusion_course.schedules import karras
 
 
 def main(
-    config: Annotated[str, typer.Option(help="A config of class-conditional images.")] = "mnist-edm",
+    config: Annotated[str, typer.Option(help="A config of class-conditional images.")] = "mnist-edm-quick",
     steps: Annotated[list[int] | None, typer.Option(help="Steps of a run. Default: 300 and 820.")] = None,
     batch: Annotated[int, typer.Option(min=1, help="Images a step.")] = 128,
     seeds: Annotated[int, typer.Option(min=1, help="Training runs for each number of steps.")] = 3,
