@@ -553,6 +553,24 @@ def test_check_all_of_an_edition_lists_exactly_its_exercises(monkeypatch, capsys
         check_all({"01-snrr": 1})
 
 
+def test_a_chapter_that_is_read_late_is_as_it_would_have_been_early():
+    """Its checks are made when one is asked for, and by then a notebook may have changed what torch makes of a tensor."""
+    program = (
+        "import torch\n"
+        "from diffusion_course.classroom.checks import CHECKS, examine\n"
+        "torch.set_default_dtype(torch.float64), torch.set_default_device('meta'), torch.manual_seed(3)\n"
+        "before = torch.get_rng_state()\n"
+        "with torch.inference_mode():\n"
+        "    assert len(list(CHECKS)) > 60\n"
+        "assert torch.equal(torch.get_rng_state(), before) and torch.get_default_dtype() == torch.float64\n"
+        "torch.set_default_dtype(torch.float32), torch.set_default_device('cpu')\n"
+        "for name in ('02-bound', '05-hybrid_loss', '12-dit_block'):\n"
+        "    examine(CHECKS[name], CHECKS[name].reference)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
 def test_a_notebook_needs_only_torch_to_check():
     program = (
         "import sys, diffusion_course.classroom\n"

@@ -10,12 +10,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import torch
+
 from ...errors import CourseError, check_integer, unknown
 from .. import progress
 from ..ids import chapter_of
 from ..terms import Marks, reached
 from ..wording import in_points
 from . import open_tasks
+from .call import isolated
 from .data import Check, CheckFailed, Mutant, NotDone, Variant
 from .engine import appraisal, examine
 from .stale import slip, unchanged
@@ -52,7 +55,8 @@ class Exercises(Mapping[str, Check]):
     def of(self, chapter: str) -> dict[str, Check]:
         """Those of chapter "NN"; none where there is no such chapter."""
         if chapter in self.chapters and chapter not in self.read:
-            checks = importlib.import_module(f".ch{chapter}", __name__).CHECKS
+            with isolated(), torch.device("cpu"):  # a notebook may have changed torch's defaults by now
+                checks = importlib.import_module(f".ch{chapter}", __name__).CHECKS
             by_hand = {id: check for id, check in self.by_hand.items() if chapter_of(id) == chapter}
             self.read[chapter] = {check.id: check for check in checks} | by_hand
         return self.read.get(chapter, {})
