@@ -61,9 +61,10 @@ class Exercises(Mapping[str, Check]):
             self.read[chapter] = {check.id: check for check in checks} | by_hand
         return self.read.get(chapter, {})
 
-    def __getitem__(self, id: object) -> Check:
-        found = self.of(chapter_of(id)) if isinstance(id, str) else {}
-        return found[id]  # type: ignore[index]
+    def __getitem__(self, id: str) -> Check:
+        if not isinstance(id, str):  # a notebook may ask for anything
+            raise KeyError(id)
+        return self.of(chapter_of(id))[id]
 
     def __iter__(self) -> Iterator[str]:
         return (id for chapter in self.chapters for id in self.of(chapter))
