@@ -49,7 +49,6 @@ class Exercises(Mapping[str, Check]):
             for module in pkgutil.iter_modules(__path__)
             if module.name.startswith("ch") and module.name[2:].isdigit()
         )
-
         self.read: dict[str, dict[str, Check]] = {}  # chapter -> its exercises
 
     def of(self, chapter: str) -> dict[str, Check]:
