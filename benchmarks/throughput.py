@@ -116,20 +116,25 @@ def _trainer_step(net: nn.Module, device: torch.device) -> Case:
 
 
 def _sampling(widths: tuple, device: torch.device) -> Comparison:
-    net = UNet(28, 1, widths, attention=(7,)).eval().to(device, memory_format=torch.channels_last)
-    ours = Preconditioned(net, eps_param(SCHEDULE))  # its weights lie as `zoo.load` lays them
-    grid = SCHEDULE.grid(uniform_timesteps(1000, STEPS))
-
-    def by_us() -> None:
-        start = grid[0] * Noise(0).randn(DRAWN, 1, 28, 28, device=device)
-        sample(ours, start, grid, ddim(0.0)).clamp(-1, 1).cpu()
-
+    net, patches = UNet(28, 1, widths, attention=(7,)), UNet(28, 1, widths[1:], attention=(7,), patch_size=2)
     cases: dict[str, Case] = {}
     if peer("diffusers"):
         cases["diffusers, DDIMPipeline"] = _pipeline(widths, device)
-    cases["the course"] = by_us
-    title = f"{DRAWN} samples in {STEPS} DDIM steps, {_millions(ours)} M parameters, float32"
+    cases["the course"] = _drawn(net, device)
+    cases[f"the same, 2 x 2 patches ({_millions(patches)} M)"] = _drawn(patches, device)
+    title = f"{DRAWN} samples in {STEPS} DDIM steps, {_millions(net)} M parameters, float32"
     return Comparison(title, cases, "sample", DRAWN, rate=True, notes=missing("diffusers"))
+
+
+def _drawn(net: nn.Module, device: torch.device) -> Case:
+    net.eval().to(device, memory_format=torch.channels_last)  # its weights lie as `zoo.load` lays them
+    D, grid = Preconditioned(net, eps_param(SCHEDULE)), SCHEDULE.grid(uniform_timesteps(1000, STEPS))
+
+    def case() -> None:
+        start = grid[0] * Noise(0).randn(DRAWN, 1, 28, 28, device=device)
+        sample(D, start, grid, ddim(0.0)).clamp(-1, 1).cpu()
+
+    return case
 
 
 def _pipeline(widths: tuple, device: torch.device) -> Case:
