@@ -13,6 +13,8 @@ import torch
 from ...errors import CourseError
 from .seeds import Row, difference, mean, pairs
 
+Rows = Sequence[Row]
+
 
 @dataclass(frozen=True)
 class Found:
@@ -50,6 +52,21 @@ def distances(rows_a: Sequence[Row], rows_b: Sequence[Row]) -> Found:
         return numbers("frechet", rows_a, rows_b)
     found = difference(both)
     return Found(found.value, found.low, found.high, len(both), both[0][0]["n"], found.p)
+
+
+def change_of_distances(after: tuple[Rows, Rows], before: tuple[Rows, Rows]) -> Found:
+    """How far the difference of distances, a minus b, moved: that of the rows `after` minus that of the rows `before`.
+
+    All four began with the same noise, in each seed, so the jackknife leaves the same tenth out of all.
+    """
+    return distances(*([_gap(a, b) for a, b in pairs(*two)] for two in (after, before)))
+
+
+def _gap(a: Row, b: Row) -> Row:
+    """The difference of two rows as a row."""
+    tenths = "frechet without each tenth"
+    apart = [x - y for x, y in zip(a[tenths], b[tenths], strict=True)]
+    return {**b, "frechet": a["frechet"] - b["frechet"], tenths: apart}
 
 
 def numbers(name: str, rows_a: Sequence[Row], rows_b: Sequence[Row]) -> Found:

@@ -7,7 +7,13 @@ import torch
 
 from diffusion_course import CourseError
 from diffusion_course.experiments import intervals
-from diffusion_course.experiments.studies.compared import distances, log_ratios, numbers, shares
+from diffusion_course.experiments.studies.compared import (
+    change_of_distances,
+    distances,
+    log_ratios,
+    numbers,
+    shares,
+)
 
 
 def row(seed=0, **more):
@@ -53,6 +59,32 @@ def test_distances_are_those_of_the_library():
     assert (found.value, found.low, found.high, found.p) == (want.value, want.low, want.high, want.p)
     assert found.paired
     assert not distances([row(frechet=5.0)], [row(frechet=4.0)]).paired  # without their ten values
+
+
+def test_a_change_of_distances_leaves_out_what_the_four_rows_have_in_common():
+    def rows(*values):
+        """Rows of three seeds; the samples' chance moves the four rows of a seed and tenth alike, and that of each row a little."""
+        made = []
+        for seed in range(3):
+            tenths = [
+                [v + torch.sin(torch.tensor(7.0 * k + seed)).item() + 0.001 * (k * j % 3) for k in range(10)]
+                for j, v in enumerate(values)
+            ]
+            made.append(
+                [
+                    row(seed, frechet=v + 0.01 * seed * j, **{"frechet without each tenth": t})
+                    for j, (v, t) in enumerate(zip(values, tenths, strict=True))
+                ]
+            )
+        return [list(of_one) for of_one in zip(*made, strict=True)]
+
+    a, b, c, d = rows(5.0, 3.0, 9.0, 4.0)
+    one, three = (change_of_distances((a[:n], b[:n]), (c[:n], d[:n])) for n in (1, 3))
+    assert one.value == pytest.approx((5 - 3) - (9 - 4))
+    assert one.high - one.low < 0.02  # each row alone scatters by about 0.7 times nine tenths
+    assert three.value == pytest.approx(-3 + 0.01 * (0 - 1 - 2 + 3), abs=1e-9)
+    assert (three.seeds, three.paired) == (3, True)
+    assert change_of_distances((a, b), (a, b)).value == 0
 
 
 def test_p_and_the_interval_agree():
