@@ -279,7 +279,7 @@ check("01-snr", snr)
 # %% [markdown]
 # ## 6. The notation of the course
 #
-# One symbol means one thing in all chapters. This is the whole table, to come back to; each chapter begins with its part of it.
+# Nearly every symbol means one thing in all chapters; where two meanings could not be avoided, the table has both. This is the whole table, to come back to; each chapter begins with its part of it.
 # An index is part of a symbol: $t$ counts the steps of the forward process, from clean data upwards, and $i$ the levels of a
 # sampler's grid, from noise downwards. Letters that are not in the table, such as $s$ or $a$, are local: a chapter says what
 # they are where it uses them.

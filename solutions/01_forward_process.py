@@ -1023,7 +1023,7 @@ quiz.ask("01-q3")
 # coordinates; those of the sections above are called **variance-preserving (VP)**. It is one process, seen
 # through two pairs of glasses. In VE coordinates there is a single number per step, the noise level
 # $\sigma_t$, and no $\bar\alpha_t$. That makes samplers simple, and the library's denoisers and samplers use
-# them throughout: a denoiser is a function $D(x, \sigma)$. Chapters 1 to 4 and 7 write their formulas in VP
+# them throughout: a denoiser is a function $D(x, \sigma)$. Chapters 1 to 5 and 7 write their formulas in VP
 # coordinates, chapters 6 and 9 in VE. The bridge is `dc.gaussian.to_ve` and `to_vp`.
 
 # %%

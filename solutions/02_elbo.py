@@ -838,7 +838,7 @@ claim("no term but the sum has become 0", terms.min() > 0.01)
 # $p(x_{1:3}\mid x_0) = p(x_1\mid x_0)\,p(x_2\mid x_1)\,p(x_3\mid x_2)$: a Markov chain is one in both directions, and one $q$ serves all $x_0$. Each factor is Bayes' rule for neighbours, $p(x_t\mid x_{t-1}) = p(x_{t-1}\mid x_t)\,p(x_t)/p(x_{t-1})$, with $p(x_{t-1}) = \sum_{x_t}p(x_t)\,p(x_{t-1}\mid x_t)$.
 #
 # The terms do not vanish, they only add up to the truth: $L_T$ is what $x_0$ still says about $x_3$ under the model. And why does nobody choose $q$ like that? It takes $p(x_t)$, the integral (6) that a network cannot do; whoever could, would need no bound. A diffusion model goes the other way: it keeps a $q$ that is easy to sample, and moves $p$ towards
-# $q(x_{t-1}\mid x_t)$, that of $q$ with the data drawn at random. Here, with three states, such a $p$ would fit exactly and close the gap as well. With Gaussian steps it cannot, and {{section The bound against the truth}} measures what is left.
+# $q(x_{t-1}\mid x_t)$, that of $q$ with the data drawn at random. Here, with three states, such a $p$, with $q(x_3)$ for its prior, would fit exactly and close the gap as well. With Gaussian steps it cannot, and {{section The bound against the truth}} measures what is left.
 
 # %% [markdown]
 # ## 6. Plug in a denoiser

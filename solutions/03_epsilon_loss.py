@@ -741,7 +741,7 @@ plots.curves(
 
 # %% [markdown]
 # Most of the fall happens in the first steps, and then the curve is nearly flat. Do the samples still improve? This
-# curve cannot say: it averages over all noise levels, and jumps from batch to batch. Where it is better and where worse than each, only a plot against $t$ tells. It uses *test*
+# curve cannot say: it averages over all noise levels, and jumps from batch to batch. Where the network is better and where it is worse than each of its two references, only a plot against $t$ tells. It uses *test*
 # images, which the network has not seen.
 
 # %%
@@ -1073,7 +1073,7 @@ quiz.ask("03-q5")
 # Five slips in four kinds, all easy to make. None raises an error. All pictures below start from the same noise as
 # the right ones.
 #
-# - **noise on the last step**: $s_t^2 = \beta_t$, without the rule "$z = 0$ at $t = 1$";
+# - **noise on the last step**: noise of variance $\beta_1$ is added at $t = 1$ as well, without the rule "$z = 0$ at $t = 1$";
 # - **index −1**: $\bar\alpha_{t-1}$ read as `alpha_bar[t - 2]` at $t = 1$ is `alpha_bar[-1]`, the *last* entry,
 #   nearly 0, in place of $\bar\alpha_0 = 1$. Then $\tilde\beta_1 = \beta_1 (1 - 0) / (1 - \bar\alpha_1) = 1$;
 # - **time before, time after** (two slips): the network is told a neighbouring entry of the list of kept times, as
@@ -1153,8 +1153,8 @@ claim(
 
 # %%
 def last_noise(eps_model, x_t, t, z, betas):
-    mean = ddpm_step(eps_model, x_t, t, torch.zeros_like(z), betas)
-    return mean + betas[t - 1].sqrt() * z
+    added = betas[0].sqrt() * z if t == 1 else 0
+    return ddpm_step(eps_model, x_t, t, z, betas) + added
 
 
 def index_minus_1(eps_model, x_t, t, z, betas):
@@ -1323,7 +1323,7 @@ claim("the network that predicts v is shown to be better than both others", show
 #   here how far two seeds lie apart;
 # - one learning rate served all three, and it had been chosen for $\varepsilon$; and after a few hundred steps a ranking is one of
 #   beginnings;
-# - target and weight changed together. To part them, train $x_0$ with the weight $\mathrm{SNR}(t) + 1$: by the table of
+# - target and weight changed together. To part them, train $x_0$ with the weight $\mathrm{SNR}(t) + 1$: by the formulas of
 #   {{section The same loss}} its loss is then that of $v$, and what differs is the output alone;
 # - the judge looks at legibility.
 #

@@ -139,8 +139,8 @@ claim("and half-way up, at t/T = 0.6, still by more than 5 %", ratios["25 steps"
 #
 # ## 2. A variance between two bounds
 #
-# So let the network answer the variance. Nichol & Dhariwal (2021, section 3.1) found that it cannot do so freely: $\beta_t$ runs over
-# orders of magnitude. Yet the right value lies between $\tilde\beta_t$ and $\beta_t$. So the network answers a number $v$ for each
+# So let the network answer the variance. Nichol & Dhariwal (2021, section 3.1) found that this is hard to do directly, even as a
+# logarithm: the reasonable range, from $\tilde\beta_t$ to $\beta_t$, is very narrow. So the network answers a number $v$ for each
 # coordinate, which says *where* between them, on a logarithmic scale:
 #
 # $$s_t^2 = \exp\big(f \ln \beta_t + (1 - f) \ln \tilde\beta_t\big), \qquad f = \frac{v + 1}{2}. \tag{3}$$
@@ -322,7 +322,7 @@ agree(
 # **The stop-gradient.** Inside $L_\text{vlb}$ the mean $\mu_\theta$ counts as a constant. The bound then trains $v$ alone, and $\varepsilon_\theta$ learns from $L_\text{simple}$ alone. In torch: `.detach()`.
 #
 # **The factor.** A batch holds one random $t$ for each image. Its mean of $L_{t-1}$ estimates $L_\text{vlb}/T$, so the bound is $T$ times that, and $0.001\,T = T/1000$ is what stands in
-# their code. For $T = 1000$ it is 1, so code with neither, no 0.001 and no $T$, is right there. With $T = 4000$ it gives the variance a quarter of its weight.
+# their code. For $T = 1000$ it is 1, so code with neither, no 0.001 and no $T$, is right there. With $T = 4000$ such code gives the variance a quarter of its weight.
 #
 # **The units.** $L_\text{simple}$, the mean of $(\varepsilon - \varepsilon_\theta)^2$ (Ho et al. 2020, eq. 14), is a *mean* over coordinates. In their code the bound is bits per coordinate as well, $L_{t-1} / (d \ln 2)$. Who adds up nats multiplies the second term by
 # $d \ln 2$, for MNIST by more than 500.

@@ -1647,7 +1647,7 @@ plots.filmstrip(
 )
 
 # %% [markdown]
-# Both ends return the real digits. In between the network draws digits, or pieces of digits, of other classes: a 3 between 0 and 8, a 1
+# The ends return the real digits, but for the bow of the 5. In between the network draws digits, or pieces of digits, of other classes: a 3 between 0 and 8, a 1
 # between 7 and 3. A walk through the latents is not a blend of two images.
 
 # %%
@@ -1688,7 +1688,7 @@ quiz.ask("07-q5")
 # - Karras, Aittala, Aila, Laine (2022). [*Elucidating the design space of diffusion-based generative
 #   models.*](https://arxiv.org/abs/2206.00364) Eqs. 1, 3.
 # - Lin, Liu, Li, Yang (2024). [*Common diffusion noise schedules and sample steps are
-#   flawed.*](https://arxiv.org/abs/2305.08891) Sections 3.2, 3.3.
+#   flawed.*](https://arxiv.org/abs/2305.08891) Section 3.3.
 # - Holm (1979). [*A simple sequentially rejective multiple test procedure.*](https://www.jstor.org/stable/4615733)
 # - Brock, Donahue, Simonyan (2019). [*Large scale GAN training for high fidelity natural image
 #   synthesis.*](https://arxiv.org/abs/1809.11096) Section 3.1 (truncation).

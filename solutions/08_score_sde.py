@@ -267,7 +267,7 @@ agree("C, the loss that the exact score has", apart, [C] * 3, 1e-6)
 # The gradients agree; the losses differ by $C$, always the same. So a denoising loss does not go to 0, and its height says little by
 # itself: the exact score has the loss $C$.
 #
-# **The zero-loss test.** With one exception: if the data are a single point, $x_0$ is known, the target has no variance and $C = 0$. Then
+# **The zero-loss test.** There is one exception: if the data are a single point, $x_0$ is known, the target has no variance and $C = 0$. Then
 # the loss of the exact score is 0 to rounding, whatever the schedule and the weight. So give your loss the exact score of a point: if the result is not 0, there is a slip in it, such as
 # a wrong sign, a forgotten $b$, another time in the network than in the noise. The cell tries the test, and these three. (It tests the loss, not the training: a trained network is
 # not exact, and the smallest slip of the table has a loss that would pass for one of training.)

@@ -85,7 +85,7 @@ linear = dc.NoiseSchedule.from_betas(dc.schedules.linear(1000))  # Ho et al. 202
 #
 # $$\begin{aligned}
 # -\nabla \cdot (v\, p) &= \sigma\, \nabla \cdot \nabla p && \Delta = \nabla \cdot \nabla \\
-# v\,p &= -\sigma \nabla p && \text{one solution: equal what stands behind } \nabla\cdot \\
+# v\,p &= -\sigma \nabla p && \text{one solution: set equal what stands behind } \nabla\cdot \\
 # v &= -\sigma \nabla \log p(x; \sigma) && \nabla p / p = \nabla \log p \\
 # &= -\sigma\, \frac{D(x, \sigma) - x}{\sigma^2} && \text{Tweedie: } \nabla \log p = (D - x)/\sigma^2 \text{ (Karras et al. 2022, eq. 3)}
 # \end{aligned}$$
@@ -665,7 +665,7 @@ for name, step in {"Euler": dc.samplers.euler, "Heun": heun_step}.items():
 # \end{aligned}$$
 #
 # With $\bar D = D(x, \sigma)$ this is Euler (and DDIM): *exact if the denoiser's answer does not change*. 2M
-# continues the change of the last step in $-\ln\sigma = \lambda/2$, up to the middle of this one: $\bar D = D +
+# continues the change of the last step in $-\ln\sigma$, up to the middle of this one: $\bar D = D +
 # \frac{1}{2r}(D - D_\text{last})$, where $r$ is the length of the last step over that of this one. The first and
 # the last step are Euler's.
 
@@ -808,7 +808,7 @@ for rho, count, (name, step) in itertools.product(
 def errors_along(rho=7.0, steps=16):
     found = {name: along[rho, steps, name] for name in ("Euler", "Heun")}
     final = ", ".join(f"{name} {error:.4f}" for name, (_, error) in found.items())
-    figure = plots.curves(
+    return plots.curves(
         karras_sigmas(steps, rho=rho)[:-2],
         {name: errors for name, (errors, _) in found.items()},
         title=f"Error of each step, final: {final}",
@@ -816,10 +816,9 @@ def errors_along(rho=7.0, steps=16):
         ylabel="error of the step (log scale)",
         logx=True,
         logy=True,
+        xlim=(1e-3, 100),
         ylim=(1e-6, 10),
     )
-    figure.axes[0].set_xlim(1e-3, 100)
-    return figure
 
 
 widgets.slide(
@@ -948,8 +947,8 @@ plots.curves(
 # **In which variable should steps be equal?** 2M is exact where $D$ is constant, and continues its change linearly in
 # $\ln\sigma$. So $\ln\sigma$ is its natural clock, and equal steps there, $\rho \to \infty$, are the first guess.
 #
-# **Where is a step too long?** Measure it. The error of a step of length $h$ (in $\ln\sigma$) of a second-order solver is
-# about $c\,h^3$, and $c$ depends on the place. The errors are equal if there are $\propto c^{1/3}$ = error$^{1/3}/h$ steps per
+# **Where is a step too long?** Measure it. The error of a step of length $\ell$ (in $\ln\sigma$) of a second-order solver is
+# about $c\,\ell^3$, and $c$ depends on the place. The errors are equal if there are $\propto c^{1/3}$ = error$^{1/3}/\ell$ steps per
 # unit of $\ln\sigma$. Move the nodes half of the way to such a grid, measure again, move again. The cell does it, and
 # sets it beside luck: the best of 100 grids in which each node of Karras's grid is moved by a random factor.
 
@@ -1507,7 +1506,7 @@ show_table(
 # %% [markdown]
 # First the sound grids. The error falls like $1/n$, as Euler's must. For the network, 20 steps give a median error
 # of 0.04 (uniform) to 0.06 (Karras), and 50 steps 0.014 to 0.022; one grey level of 8 bits is 0.008. Which grid is
-# best depends on the denoiser: for the exact one the quadratic grid and then Karras's, by a factor of up to 4; for
+# best depends on the denoiser: for the exact one, from 10 to 250 steps, the quadratic grid and then Karras's, by a factor of up to 4; for
 # the network the uniform one, by a factor of at most 1.6. (With 1000 steps, uniform and quadratic are the same grid: all
 # times.) So the spacing of a *sound* grid is not the culprit.
 #

@@ -901,8 +901,8 @@ claim(
 # (A clean set leaves such a range once in twenty times, so one or two of the 35 cells may have their star by chance.)
 #
 # No measure sees everything. The recognised share looks at one image at a time, so it is blind to what is wrong with
-# the *set* (of the copies it says something by accident: one misread digit counts ten times). Fréchet sees most, and
-# does not say what it sees. Precision and recall say more, read together: missing classes cost recall, inverted digits
+# the *set* (of the copies it says something by accident: one misread digit counts ten times). Fréchet notices four of the five, as KID, precision,
+# recall and density do, and does not say what it sees. Precision and recall say more, read together: missing classes cost recall, inverted digits
 # cost precision, blur and copies cost both. And copying beats the distance: to Fréchet a memorised set is as good
 # as real. (KID's range of clean sets is so narrow that little is needed to leave it.) A value that is *too good*, such
 # as a precision of 1, is a sign of copies; the test for it is the distance of each sample to its nearest training

@@ -76,7 +76,7 @@ one = dc.Noise(0, per_sample=False)
 # $$x_t^i = \begin{cases} x_0^i & \text{if } c_i < \alpha(t) \quad \text{(visible)} \\ \mathsf m & \text{otherwise (hidden)} \end{cases} \qquad \text{(Sahoo et al. 2024, section 3)}$$
 #
 # where $\alpha(t)$ falls from 1 at $t = 0$ to 0 at $t = 1$. So a token is visible with the chance $\alpha(t)$. We take $\alpha(t) = 1 - t$:
-# a share $t$ is hidden at $t$. The coins do not look at the tokens, and each token is thrown for alone. With one set of coins for all times a
+# a share $t$ is hidden at $t$. The coins do not look at the tokens, and a coin is thrown for each token by itself. With one set of coins for all times a
 # token that is hidden stays hidden, as in a chain.
 #
 # The cell hides a picture and a sentence. The pictures are MNIST digits of 14 x 14 pixels in 8 grey levels, a pixel a token. The sentences are the
@@ -257,7 +257,7 @@ claim("a batch's mean lies above it, by more than half a nat", mean_of_batch > c
 
 # %% [markdown]
 # With the weight, the exact network reaches the entropy to rounding: (1) is a bound *without slack*, unlike the bound of chapter 2 with few steps. Two of the others are below
-# the entropy. No model can have a $-\log p$ below it, so **they are no bounds**: numbers of this kind cannot be compared with perplexities, and "3.20 nats" is not better than 5.68. The
+# the entropy. No model has a *mean* of $-\log p$ below it, so **they are no bounds**: numbers of this kind cannot be compared with perplexities, and "3.20 nats" is not better than 5.68. The
 # mean of a sample, times $L$, is always $L/(L+1)$ of (2): one row in $L + 1$ has nothing hidden, and counts 0. That of a batch is another sum, in which early and late times count otherwise. As a loss to *train* with, each of them has the same best network, since every weight above
 # 0 asks for the same $p(x_0^i \mid x_t)$. They differ in which $t$ a network that is not perfect cares for.
 #
@@ -575,7 +575,7 @@ claim("odd places, then even ones cost more than 0.5", price_of(plans["odd place
 # %% [markdown]
 # ## 6. Which token first?
 #
-# Steps that show tokens by coins are what the model was trained for. But nothing forbids to choose *where* to show next. With one token a step, four orders:
+# Steps that show tokens by coins are what the model was trained for. But nothing forbids choosing *where* to show next. With one token a step, four orders:
 #
 # - **random**: any hidden token;
 # - **left to right**, as a language model writes;
@@ -833,7 +833,6 @@ show_table(
     caption="Ten digits are few: mind the intervals",
 )
 claim("more ink stands alone in digits of one step than in those of 32", alone(drawn[1]) > alone(drawn[32]))
-claim("more digits of 32 steps are read than of one", recognised(drawn[32]) > recognised(drawn[1]))
 
 # %% [markdown]
 # ### Infilling a picture, and orders

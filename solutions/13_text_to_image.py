@@ -992,7 +992,7 @@ quiz.ask("13-q4")
 #
 # $$\frac{\partial \mathcal L}{\partial Z} = \Big(\frac{\partial \mathcal L}{\partial Z(h)}\Big)^{\!\top} h, \qquad \frac{\partial \mathcal L}{\partial h} = \frac{\partial \mathcal L}{\partial Z(h)}\, Z.$$
 #
-# The first one has no factor $Z$. Its factors are $h$, here what the copy answers, and the slope at the layer's answer, which is not zero while the loss can still fall. So $Z_2$ moves in the first step. What lies *behind* a layer of zeros gets nothing, by
+# The first one has no factor $Z$. Its factors are $h$, here what the copy answers, and the slope at the layer's answer, which is not zero while the loss can still fall. So $Z_2$ moves in the first step. What lies *before* a layer of zeros, and feeds it, gets nothing, by
 # the second formula: $\theta_c$ and $Z_1$ wait for one step. Put two layers of zeros in series, and each waits for the other: the input of the second is zero, and the gradient that reaches the first is zero. They never learn.
 #
 # ### Exercise {{13-control_block}}

@@ -51,7 +51,11 @@ def distance(k: float, schedule: str, n: int = EVALUATIONS) -> float:
 
 @cache
 def _distance(k: float, schedule: str, n: int) -> float:
-    sigmas = grid(schedule, n) / k
+    return distance_of(grid(schedule, n) / k)
+
+
+def distance_of(sigmas: Tensor) -> float:
+    """`distance` of any grid (N + 1,) of noise levels in units of k, which ends in 0."""
     found = sample(exact(), sigmas[0] * _unit(), sigmas, dpmpp_2m())
     return (found - _limit()).square().mean((1, 2, 3)).sqrt().log().mean().exp().item()
 

@@ -43,6 +43,7 @@ def curves(
     ylabel: str,
     logx: bool = False,
     logy: bool = False,
+    xlim: tuple[float, float] | None = None,
     ylim: tuple[float, float] | None = None,
     marks: Mapping[str, float] | None = None,
     intervals: Mapping[str, Any] | None = None,
@@ -75,6 +76,8 @@ def curves(
         axes.axvline(at, linestyle=dash, color="0.4", label=label)
     axes.set(xscale="log" if logx else "linear", yscale="log" if logy else "linear")
     axes.minorticks_off()
+    if xlim is not None:
+        axes.set_xlim(*xlim)
     if ylim is not None:
         axes.set_ylim(*ylim)
     if logx and _apart(xs, names := [f"{value:g}" for value in xs]):

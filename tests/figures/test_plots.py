@@ -186,6 +186,15 @@ def test_bars_with_names_of_two_lines_keep_their_axis_label_inside():
     assert figure.axes[0].xaxis.label.get_window_extent().y0 >= 0
 
 
+def test_a_logarithmic_axis_that_is_longer_than_its_line_has_powers_of_ten():
+    axes = plots.curves([6.12345, 50.5432], {"a": [1, 2]}, logx=True, xlim=(1e-3, 100), **WORDS).axes[0]
+    axes.figure.canvas.draw()
+    assert axes.get_xlim() == (1e-3, 100)
+    names = [label.get_text() for label in axes.get_xticklabels()]
+    assert {"10⁻³", "10⁰", "10²"} <= set(names)
+    assert len(names) < 10
+
+
 def test_a_short_logarithmic_axis_has_numbers_to_read():
     short = plots.curves([1, 2, 3], {"a": [0.9, 1.2, 1.9]}, logy=True, **WORDS).axes[0]
     low, high = short.get_ylim()

@@ -43,29 +43,20 @@ def small(monkeypatch):
     """The shipped flow network in the place of all eps networks, and no full data set."""
     flow = zoo.load("mnist-flow")
     monkeypatch.setattr(zoo, "load", lambda name, device="cpu": flow)
-    score = dict.fromkeys((*study.DISTANCE, "recognised", "each"), 0.0)
-    monkeypatch.setattr(study, "quality", lambda images, *rest: score | {"frechet": float(len(images))})
     return flow
 
 
-def test_a_row_of_samples_is_judged_whole_and_its_first_apart(small, monkeypatch):
-    setting = {"data": "mnist", "schedule": "linear", "steps": 2, "n": 24, "seed": 3}
-    row = study.measure_samples(setting, Lab())
-    assert (
-        row["frechet"] == row[study.FIRST]["frechet"] == row[study.FIRST]["n"] == 24
-    )  # fewer than 100 were drawn
-    monkeypatch.setattr(study, "FEW", 20)
+def test_the_judge_is_shown_the_samples_of_the_row_s_own_grid_and_noise(small, monkeypatch):
     seen = []
-    monkeypatch.setattr(
-        study, "quality", lambda *given: seen.append(given) or dict.fromkeys(study.DISTANCE, 0.0)
+    monkeypatch.setattr(study, "quality", lambda *given: seen.append(given) or {"frechet": 1.0})
+    row = study.measure_samples(
+        {"data": "mnist", "schedule": "linear", "steps": 2, "n": 24, "seed": 3}, Lab()
     )
-    row = study.measure_samples(setting, Lab())
-    assert row[study.FIRST]["n"] == 20
     want = draw(small, 24, sigmas=study.strided_grid("linear", 2), step=ddpm, seed=3)
-    for images, labels, *_ in seen:
-        torch.testing.assert_close(images, want.images[: len(images)])
-        assert torch.equal(labels, want.labels[: len(images)])
-    assert sorted(len(one[0]) for one in seen) == [20, 24]
+    ((images, labels, *_),) = seen
+    torch.testing.assert_close(images, want.images)
+    assert torch.equal(labels, want.labels)
+    assert row == {"frechet": 1.0}
 
 
 def test_a_row_of_losses_uses_each_image_s_own_label(small, few_digits, monkeypatch):
