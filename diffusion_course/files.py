@@ -60,9 +60,10 @@ def check_writable(path: Path) -> None:
 
 
 @contextmanager
-def alone(path: Path) -> Iterator[None]:
+def alone(path: Path, taken: str | None = None) -> Iterator[None]:
     """Of several processes that come here with the same lock file, one at a time; the others wait until it is done or dead.
 
+    taken: do not wait, but raise this as a CourseError.
     The file, whose folder is made, stays: only a hold on it counts, which ends with its process. Raises OSError where it cannot be made.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,7 +73,12 @@ def alone(path: Path) -> Iterator[None]:
         except ImportError:  # Windows: there two that write at once disturb each other
             yield
             return
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (fcntl.LOCK_NB if taken else 0))
+        except BlockingIOError:
+            raise CourseError(taken or "") from None
+        except OSError:  # a file system without locks, as some that come over a network: as on Windows
+            pass
         yield
 
 

@@ -52,6 +52,7 @@
 
 # %%
 import copy
+import itertools
 import math
 
 import torch
@@ -627,7 +628,7 @@ plots.curves(
 def in_ten(sigmas, some):
     """The grid with some of its steps cut in ten, evenly in ln sigma. The last one goes to 0.001 so, and then to 0."""
     parts = [sigmas[:1]]
-    for i, (high, low) in enumerate(zip(sigmas[:-1], sigmas[1:], strict=True)):
+    for i, (high, low) in enumerate(itertools.pairwise(sigmas)):
         end = low if low > 0 else high.clamp(max=2e-3) / 2
         cut = torch.logspace(high.log10(), end.log10(), 11, dtype=torch.float64)[1:]
         parts += [cut if i in some else low[None]] + ([low[None]] if i in some and low == 0 else [])

@@ -2,6 +2,7 @@
 
 import io
 import math
+import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -61,6 +62,9 @@ def _loaded(path: Path) -> State:
     except OSError as error:
         raise CourseError(f"checkpoint {path}: cannot be read ({error.strerror})") from None
     try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:  # torch reads past a flipped bit
+            if archive.testzip():
+                raise _damaged(path)
         return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception:  # torch.load raises many kinds for a damaged file, and its advice is to trust it
         raise _damaged(path) from None

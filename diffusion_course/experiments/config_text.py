@@ -1,5 +1,6 @@
 """How a config is written, in YAML files and on cards, and read: text to parts, and back."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -93,7 +94,7 @@ def load(path: Path) -> object:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML in which no key stands twice: the first would be lost in silence."""
+    """YAML in which no key stands twice, the first would be lost in silence; and in which 1e-3 is a number, as in YAML 1.2."""
 
     aliases = 0
 
@@ -115,6 +116,11 @@ class _Loader(yaml.SafeLoader):
                     raise CourseError(f"key {shown(name.value)} stands twice (line {line})")
                 seen.add(name.value)
         return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+)
 
 
 def read(mapping: object) -> dict[str, Any]:

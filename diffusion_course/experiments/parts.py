@@ -37,12 +37,25 @@ def integer(low: int, high: int = 4096) -> Check:
     return lambda name, value: check_integer(name, value, low, high)
 
 
+LARGEST = 1e6
+"""Of a knob: with its square and a few factors it still is a number of float32."""
+
+
 def positive(name: str, value: object) -> None:
-    check_number(name, value, lambda v: 0 < v < float("inf"), "> 0")
+    check_number(name, value, lambda v: 0 < v <= LARGEST, f"above 0, up to {LARGEST:g}")
 
 
 def not_negative(name: str, value: object) -> None:
-    check_number(name, value, lambda v: 0 <= v < float("inf"), ">= 0")
+    check_number(name, value, lambda v: 0 <= v <= LARGEST, f"in 0..{LARGEST:g}")
+
+
+def log_mean(name: str, value: object) -> None:
+    """Of log sigma. With `log_std`, sigma^2 stays within float32 for six standard deviations."""
+    check_number(name, value, lambda v: -10 <= v <= 10, "in -10..10")
+
+
+def log_std(name: str, value: object) -> None:
+    check_number(name, value, lambda v: 0 < v <= 5, "above 0, up to 5")
 
 
 def below_one(name: str, value: object) -> None:
@@ -72,6 +85,8 @@ def switch(name: str, value: object) -> None:
 
 # ---- the beta schedule
 
+MOST_SIGMA = 1e15  # its square, and a few factors, are numbers of float32
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -90,7 +105,12 @@ class Schedule:
             check_number(name, value)
         defaults = {name: one.default for name, one in known.items() if name != "T"}
         object.__setattr__(self, "knobs", {**defaults, **self.knobs})
-        self.made()
+        last = float(self.made().sigmas[-1])
+        if not last <= MOST_SIGMA:
+            knobs = ", ".join(f"{name} {value:g}" for name, value in self.knobs.items())
+            raise CourseError(
+                f"T {self.T}, {knobs}: the last sigma is {last:.2g}, want at most {MOST_SIGMA:g}; take fewer steps or smaller betas"
+            )
 
     def made(self) -> NoiseSchedule:
         """The table. Raises CourseError for knobs that give a beta outside (0, 1)."""
@@ -144,8 +164,8 @@ class LogNormal(Part):
     """log sigma ~ N(mean, std^2) (Karras et al. 2022, table 1)."""
 
     kind = "log-normal"
-    mean: float = key(check_number, P_MEAN)
-    std: float = key(positive, P_STD)
+    mean: float = key(log_mean, P_MEAN)
+    std: float = key(log_std, P_STD)
 
 
 @dataclass(frozen=True)
@@ -153,8 +173,8 @@ class LogitNormal(Part):
     """logit t ~ N(mean, std^2) on the straight path, t = sigma / (1 + sigma) (Esser et al. 2024)."""
 
     kind = "logit-normal"
-    mean: float = key(check_number, 0.0)
-    std: float = key(positive, 1.0)
+    mean: float = key(log_mean, 0.0)
+    std: float = key(log_std, 1.0)
 
 
 @dataclass(frozen=True)

@@ -32,11 +32,11 @@ class Recipe:
             value = getattr(self, name)
             check_integer(name, value, low)
             check_integer(name, value, low, high)
-        # A config file's 2e-3 is text to YAML (2.0e-3 is a number), so the type is worth a look.
-        check_number("lr", self.lr, lambda v: 0 < v < math.inf, "> 0")
+        check_number("lr", self.lr, lambda v: 0 < v <= 100, "above 0, up to 100")
         check_number("decay", self.decay, lambda v: 0 < v <= 1, "in 0..1, above 0")
         check_number("clip", self.clip, lambda v: v > 0, "> 0")
-        check_number("weight_decay", self.weight_decay, lambda v: 0 <= v < math.inf, ">= 0")
+        # AdamW takes lr * weight_decay of a weight away in each step.
+        check_number("weight_decay", self.weight_decay, lambda v: 0 <= v <= 1 / self.lr, "in 0..1 / lr")
         check_number("ema", self.ema, lambda v: 0 <= v < 1, "in 0..1, below 1")
 
     def lr_at(self, step: int) -> float:

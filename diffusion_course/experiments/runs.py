@@ -7,6 +7,7 @@ import datetime
 import json
 import shlex
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from torch import nn
 from .. import devices
 from ..denoisers import Preconditioned
 from ..errors import CourseError, check_known
-from ..files import check_writable, write_json, write_text
+from ..files import alone, check_writable, write_json, write_text
 from ..nets.autoencoder import Autoencoder
 from ..nets.classifier import Classifier, NoisyClassifier
 from ..nets.clip import ImageTextModel
@@ -81,7 +82,7 @@ def train(
     looks: at what, and how often. accumulate: pieces that each process's share of a batch is computed in. compiled: by torch.compile.
     precision: "float32", "bfloat16" or "float16", instead of what is measured to be fastest.
     Started by accelerate's launcher, several processes train together; the first alone writes; the others return None.
-    Raises CourseError for a bad config, device, folder, data or checkpoint, before any step; KeyboardInterrupt, with a line
+    Raises CourseError for a bad config, device, folder (one where another run writes, too), data or checkpoint, before any step; KeyboardInterrupt, with a line
     that says at which step, when it is stopped.
     """
     if precision is not None:
@@ -100,77 +101,79 @@ def train(
         net = network(config)
     if processes.main:
         check_writable(out / "checkpoint.pt")
-    space = zoo.latent_space(config.latents, where) if config.latents else None
-    if space:
-        latents.check_fit(space, net, data.describe(config.data))
-    taken = space.autoencoder if space else net  # what takes the images
-    watched = looks.validate_every and processes.main
-    held_out = _held_out(taken, config.data, say) if watched else None
-    training_set = _data(taken, config.data, "train", say)
-    own = not isinstance(taken, TokenTransformer) and data.describe(config.data).read is None
-    if own:
-        say(own_pictures.summary(training_set.images, training_set.labels, training_set.classes))
-    if space:
-        config, training_set = _in_latents(config, space, training_set)
-        held_out = held_out and replace(held_out, images=space.encode(held_out.images))
-    about = {k: v for k, v in config.as_dict().items() if k != "recipe"} | resume.code(*NOT_TRAINING)
-    wanted = None
-    if precision is not None:
-        wanted = replace(usual(where, training_set.images.ndim), dtype=DTYPES[precision])
-    trainer = Trainer(
-        net,
-        objective(config),
-        training_set.images,
-        training_set.labels,
-        recipe,
-        where,
-        out / "checkpoint.pt",
-        about=about,
-        accumulate=accumulate,
-        processes=processes,
-        compiled=compiled,
-        precision=wanted,
-        say=aside,
-    )
-    if wanted is None:
-        trainer.pick_precision()
-    if not processes.main:
-        _trained(trainer, progress)
-        return None
-    write_text(out / "config.yaml", yaml.safe_dump(config.as_dict(), sort_keys=False, allow_unicode=True))
-    weights = out / f"{name}.safetensors"
-    if trainer.step == recipe.steps and (card := _finished(weights, config)):
-        processes.end()
-        say(f"finished before: all {recipe.steps:,} steps are done")
+    busy = f"--out {out}: another run is writing there; wait for its end, or take another folder"
+    with alone(out / ".lock", taken=busy) if processes.main else nullcontext():
+        space = zoo.latent_space(config.latents, where) if config.latents else None
+        if space:
+            latents.check_fit(space, net, data.describe(config.data))
+        taken = space.autoencoder if space else net  # what takes the images
+        watched = looks.validate_every and processes.main
+        held_out = _held_out(taken, config.data, say) if watched else None
+        training_set = _data(taken, config.data, "train", say)
+        own = not isinstance(taken, TokenTransformer) and data.describe(config.data).read is None
+        if own:
+            say(own_pictures.summary(training_set.images, training_set.labels, training_set.classes))
+        if space:
+            config, training_set = _in_latents(config, space, training_set)
+            held_out = held_out and replace(held_out, images=space.encode(held_out.images))
+        about = {k: v for k, v in config.as_dict().items() if k != "recipe"} | resume.code(*NOT_TRAINING)
+        wanted = None
+        if precision is not None:
+            wanted = replace(usual(where, training_set.images.ndim), dtype=DTYPES[precision])
+        trainer = Trainer(
+            net,
+            objective(config),
+            training_set.images,
+            training_set.labels,
+            recipe,
+            where,
+            out / "checkpoint.pt",
+            about=about,
+            accumulate=accumulate,
+            processes=processes,
+            compiled=compiled,
+            precision=wanted,
+            say=aside,
+        )
+        if wanted is None:
+            trainer.pick_precision()
+        if not processes.main:
+            _trained(trainer, progress)
+            return None
+        write_text(out / "config.yaml", yaml.safe_dump(config.as_dict(), sort_keys=False, allow_unicode=True))
+        weights = out / f"{name}.safetensors"
+        if trainer.step == recipe.steps and (card := _finished(weights, config)):
+            processes.end()
+            say(f"finished before: all {recipe.steps:,} steps are done")
+            return card
+        say(
+            f"resumed at step {trainer.step:,} of {recipe.steps:,}"
+            if trainer.step
+            else f"training in {trainer.precision}"
+        )
+        _trained(trainer, progress, watch(looks, config, trainer, held_out, out, say))
+        zoo.write(weights, trainer.ema, config, training_set.classes if own else ())
+        say("trained; measuring what was written")
+        shipped = zoo.read(weights, where)  # what is measured is what was written, in half precision
+        card = {
+            "name": name,
+            "command": " ".join(
+                _command(source, steps, seed, data_name, accumulate, compiled, processes.count, precision)
+            ),
+            "config": config.as_dict(),
+            "data": f"{training_set.name}, {len(training_set):,} {'images' if training_set.classes else 'windows'}",
+            "parameters": sum(w.numel() for w in trainer.ema.parameters()),
+            "seed": recipe.seed,
+            "steps": recipe.steps,
+            "seconds": round(trainer.seconds, 1),
+            "precision": str(trainer.precision),
+            "device": f"{processes.count} x " * (processes.count > 1) + devices.device_name(where),
+            "torch": torch.__version__,
+            "date": datetime.date.today().isoformat(),
+            "metrics": measure(shipped, config.data, where, read_config(source).data),
+        }
+        write_json(weights.with_suffix(".json"), card, indent=2)
         return card
-    say(
-        f"resumed at step {trainer.step:,} of {recipe.steps:,}"
-        if trainer.step
-        else f"training in {trainer.precision}"
-    )
-    _trained(trainer, progress, watch(looks, config, trainer, held_out, out, say))
-    zoo.write(weights, trainer.ema, config, training_set.classes if own else ())
-    say("trained; measuring what was written")
-    shipped = zoo.read(weights, where)  # what is measured is what was written, in half precision
-    card = {
-        "name": name,
-        "command": " ".join(
-            _command(source, steps, seed, data_name, accumulate, compiled, processes.count, precision)
-        ),
-        "config": config.as_dict(),
-        "data": f"{training_set.name}, {len(training_set):,} {'images' if training_set.classes else 'windows'}",
-        "parameters": sum(w.numel() for w in trainer.ema.parameters()),
-        "seed": recipe.seed,
-        "steps": recipe.steps,
-        "seconds": round(trainer.seconds, 1),
-        "precision": str(trainer.precision),
-        "device": f"{processes.count} x " * (processes.count > 1) + devices.device_name(where),
-        "torch": torch.__version__,
-        "date": datetime.date.today().isoformat(),
-        "metrics": measure(shipped, config.data, where, read_config(source).data),
-    }
-    write_json(weights.with_suffix(".json"), card, indent=2)
-    return card
 
 
 def _data(net: nn.Module, name: str, split: str, say: Callable[[str], Any]) -> data.Dataset:

@@ -10,14 +10,15 @@ horses = zoo.load("edm-cifar10-32x32-cond-vp").given(7)   # NVIDIA's weights, se
 import json
 import os
 import re
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import nn
+from torch import Tensor, nn
 
 from ..denoisers import Preconditioned
 from ..errors import CourseError, check_known, unknown
@@ -177,9 +178,11 @@ def cards() -> dict[str, dict[str, Any]]:
 
 def write(path: Path, net: nn.Module, config: Config, classes: Sequence[str] = ()) -> None:
     """Save a network in half precision, with the config it can be rebuilt from, and the names of classes where its data may be lost."""
-    tensors = {k: v.half() if v.is_floating_point() else v for k, v in net.state_dict().items()}
-    about = {"config": json.dumps(config.as_dict())} | ({"classes": json.dumps(classes)} if classes else {})
-    write_bytes(path, save({k: v.contiguous().cpu() for k, v in tensors.items()}, about))
+    tensors = {
+        k: (v.half() if v.is_floating_point() else v).contiguous().cpu() for k, v in net.state_dict().items()
+    }
+    about = {"config": json.dumps(config.as_dict()), "crc32": _checksum(tensors)}
+    write_bytes(path, save(tensors, about | ({"classes": json.dumps(classes)} if classes else {})))
 
 
 def read(path: Path, device: torch.device | str = "cpu") -> nn.Module:
@@ -209,6 +212,8 @@ def _network(path: Path) -> tuple[Config, nn.Module]:
             card = json.loads((file.metadata() or {})["config"])
             names = file.keys()  # safe_open is no dict: it cannot be iterated
             tensors = {name: file.get_tensor(name) for name in names}
+            if file.metadata().get("crc32", made := _checksum(tensors)) != made:
+                raise ValueError("a checksum does not fit: it was damaged on its way")
     except FileNotFoundError:
         raise CourseError(f"weights {path}: no such file") from None
     except (SafetensorError, KeyError, ValueError, OSError, RecursionError) as error:
@@ -227,6 +232,15 @@ def _network(path: Path) -> tuple[Config, nn.Module]:
     except RuntimeError:
         raise CourseError(f"weights {path}: belongs to another architecture than its config says") from None
     return config, net
+
+
+def _checksum(tensors: Mapping[str, Tensor]) -> str:
+    """Of names and numbers: safetensors has none of its own. Files of before have none either."""
+    crc = 0
+    for name in sorted(tensors):
+        crc = zlib.crc32(name.encode(), crc)
+        crc = zlib.crc32(tensors[name].reshape(-1).view(torch.uint8).numpy().data, crc)
+    return f"{crc:08x}"
 
 
 def _path(name: str) -> Path:

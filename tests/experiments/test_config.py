@@ -172,13 +172,30 @@ def test_a_key_that_is_mistyped_is_named_with_the_nearest(tmp_path, base, part):
         ({"label_dropout": 10}, "label_dropout: got 10, want a number in 0..1"),
         ({"label_dropout": "0.1"}, "label_dropout: got '0.1', want a number in 0..1"),
         ({"edm": {"sigma_data": 0.5}}, "edm: the model is 'flow'"),
-        ({"model": "edm", "edm": {"sigma_data": "x"}}, "edm: sigma_data: got 'x', want a number > 0"),
+        ({"model": "edm", "edm": {"sigma_data": "x"}}, "edm: sigma_data: got 'x', want a number above 0"),
         ({"model": ["flow"]}, "unknown model ['flow']"),
         ({"data": ["digits"]}, "unknown data set ['digits']"),
         ({"recipe": None}, "recipe: got None, want lines like 'key: value'"),
         ({"recipe": {"batch_size": 4}}, "recipe: lacks the key 'steps'"),
         ({"recipe": {"steps": 10**12}}, "steps: got 1000000000000, want an integer in 1..1000000000"),
         ({"recipe": {"steps": 2, "seed": 2**32}}, "seed: got 4294967296"),
+        (
+            {"recipe": {"steps": 2, "weight_decay": 1e30}},
+            "weight_decay: got 1e+30, want a number in 0..1 / lr",
+        ),
+        (
+            {"loss": {"kind": "min-snr", "gamma": 1e300}},
+            "loss: gamma: got 1e+300, want a number above 0, up to 1e+06",
+        ),
+        (
+            {"model": "edm", "edm": {"sigma_data": 1e300}},
+            "edm: sigma_data: got 1e+300, want a number above 0",
+        ),
+        ({"noise": {"kind": "log-normal", "mean": 100}}, "noise: mean: got 100, want a number in -10..10"),
+        (
+            {"model": "eps-linear", "schedule": {"kind": "linear", "beta_min": 0.5, "beta_max": 0.1}},
+            "schedule: T 1000, beta_min 0.5, beta_max 0.1: the last sigma is ",
+        ),
     ],
 )
 def test_what_would_go_wrong_later_or_silently(tmp_path, change, told):
@@ -217,6 +234,14 @@ def test_a_file_that_is_no_config(tmp_path, text):
 )
 def test_a_key_that_stands_twice_is_told_with_its_line(tmp_path, text, told):
     assert refusal(tmp_path, text).startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("written", "value"), [("1e-3", 0.001), ("1.5E2", 150.0), (".5e-1", 0.05), ("1.e-2", 0.01), ("+1e0", 1.0)]
+)
+def test_a_number_may_be_written_as_in_yaml_1_2(tmp_path, written, value):
+    text = yaml.safe_dump(TINY | {"recipe": {"steps": 2, "weight_decay": "here"}}).replace("here", written)
+    assert read(tmp_path, text).recipe.weight_decay == value
 
 
 def test_aliases_that_unfold_to_gigabytes_are_not_unfolded(tmp_path):

@@ -13,6 +13,7 @@ from diffusion_course.errors import CourseError
 from diffusion_course.experiments import drawing, resume, runs, zoo
 from diffusion_course.experiments.asked import class_names
 from diffusion_course.experiments.config import Config, read_config
+from diffusion_course.files import alone
 from diffusion_course.schedules import NoiseSchedule, cosine
 
 
@@ -250,6 +251,16 @@ def test_folder_and_device_are_looked_at_before_the_data(config, tmp_path, monke
     monkeypatch.setattr(runs.data, "stream", lambda *args, **kwargs: pytest.fail("the data were read"))
     with pytest.raises(CourseError, match=told):
         runs.train(str(config), tmp_path / out, device=device)
+
+
+def test_two_runs_do_not_write_into_one_folder(config, tmp_path):
+    with (
+        alone(tmp_path / "run" / ".lock"),
+        pytest.raises(CourseError, match=r"--out .*run: another run is writing there"),
+    ):
+        runs.train(str(config), tmp_path / "run", device="cpu")
+    assert not (tmp_path / "run" / "config.yaml").exists()
+    assert runs.train(str(config), tmp_path / "run", device="cpu")
 
 
 def test_a_network_without_classes_is_trained_and_not_judged(tmp_path, monkeypatch):

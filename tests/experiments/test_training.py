@@ -366,6 +366,33 @@ def test_a_damaged_checkpoint_is_one_line(tmp_path, kind):
     assert text == f"checkpoint {path}: damaged, or no checkpoint of this course; delete it to start afresh"
 
 
+def test_a_flipped_bit_anywhere_is_told_or_changes_nothing(tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    run(trainer(path, steps=2))
+    whole, mine = path.read_bytes(), trainer(path, steps=2)._state()
+    refused = 0
+    for place in range(37, len(whole), len(whole) // 60):
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << place % 8
+        path.write_bytes(flipped)
+        theirs = state_or_message(path)
+        if isinstance(theirs, str):
+            assert theirs.startswith(f"checkpoint {path}: damaged")
+            refused += 1
+            continue
+        for part in ("net", "ema"):
+            torch.testing.assert_close(theirs[part], mine[part], rtol=0, atol=0)
+        assert str(theirs["optimizer"]) == str(mine["optimizer"])
+    assert refused > 10
+
+
+def state_or_message(path):
+    try:
+        return trainer(path, steps=2)._state()
+    except CourseError as error:
+        return str(error)
+
+
 def test_a_checkpoint_that_would_run_code_does_not(tmp_path):
     path, trap = tmp_path / "checkpoint.pt", tmp_path / "trap"
 
@@ -587,13 +614,13 @@ def test_a_full_gpu_is_met_with_advice():
         ({"batch_size": True}, "batch_size: got True, want an integer >= 1"),
         ({"warmup": -1}, "warmup: got -1, want an integer >= 0"),
         ({"seed": -1}, "seed: got -1, want an integer >= 0"),
-        ({"lr": 0.0}, "lr: got 0.0, want a number > 0"),
-        ({"lr": "2e-3"}, "lr: got '2e-3', want a number > 0"),
-        ({"lr": math.nan}, "lr: got nan, want a number > 0"),
+        ({"lr": 0.0}, "lr: got 0.0, want a number above 0, up to 100"),
+        ({"lr": "2e-3"}, "lr: got '2e-3', want a number above 0, up to 100"),
+        ({"lr": math.nan}, "lr: got nan, want a number above 0, up to 100"),
         ({"decay": 0}, "decay: got 0, want a number in 0..1, above 0"),
         ({"decay": 1.5}, "decay: got 1.5, want a number in 0..1, above 0"),
         ({"clip": 0}, "clip: got 0, want a number > 0"),
-        ({"weight_decay": -0.1}, "weight_decay: got -0.1, want a number >= 0"),
+        ({"weight_decay": -0.1}, "weight_decay: got -0.1, want a number in 0..1 / lr"),
         ({"ema": 1.0}, "ema: got 1.0, want a number in 0..1, below 1"),
     ],
 )

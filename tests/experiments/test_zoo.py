@@ -86,6 +86,17 @@ def test_a_file_comes_back_as_it_was_written(tmp_path):
         torch.testing.assert_close(back.net.state_dict()[name], tensor, atol=1e-3, rtol=1e-3)
 
 
+def test_a_flipped_bit_in_the_numbers_is_told(tmp_path):
+    path = tmp_path / "a.safetensors"
+    zoo.write(path, network(Config.of(TINY)), Config.of(TINY))
+    whole = path.read_bytes()
+    begin = 8 + int.from_bytes(whole[:8], "little")
+    for place in range(begin, len(whole), (len(whole) - begin) // 40):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+        with pytest.raises(CourseError, match=r"a\.safetensors: .*checksum does not fit"):
+            zoo.read(path)
+
+
 def test_bad_files_are_one_line(tmp_path):
     path = tmp_path / "a.safetensors"
     other = Config.of(TINY | {"net": TINY["net"] | {"widths": [16, 16]}})

@@ -103,6 +103,16 @@ def part(folder: Path, cls: Any) -> Any:
     wrong = [*told["missing_keys"], *told["mismatched_keys"]]
     if wrong:  # diffusers would leave random numbers in their place
         raise CourseError(f"weights {folder}: no weights for {shown(wrong[0])}, and {len(wrong) - 1} more")
+    extra = told["unexpected_keys"]
+    if (
+        extra and cls.__name__ in NETWORKS
+    ):  # of a larger network than the config's, which would answer something else
+        raise CourseError(
+            f"weights {folder}: config.json describes no {shown(extra[0])}, and {len(extra) - 1} more that the file holds"
+        )
+    for name, weight in made.state_dict().items():
+        if not bool(weight.isfinite().all()):
+            raise CourseError(f"weights {folder}: {shown(name)} holds NaN or infinity")
     return made.float()
 
 
@@ -128,6 +138,8 @@ def _param(folder: Path) -> Param:
             raise TypeError
         scheduler = kind.from_config(config)
         alpha_bar, predicts = scheduler.alphas_cumprod.double().clone(), scheduler.config.prediction_type
+        if not len(alpha_bar):
+            raise ValueError
     except Exception:  # no such class, or one of another kind: flows, VE, codebooks
         got = shown(config.get("_class_name"))
         raise CourseError(f"weights {path}: {got} is no scheduler with a table of alpha_bar") from None

@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from diffusion_course import CourseError, Noise, gaussian, sample, samplers
@@ -162,6 +163,13 @@ def edit(path, **changes):
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
+def spoil(path):
+    """One number of one weight is NaN."""
+    weights = load_file(path)
+    weights["conv_in.weight"].view(-1)[3] = torch.nan
+    save_file(weights, path)
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -174,7 +182,13 @@ def edit(path, **changes):
         ),
         (lambda f: edit(f / "config.json", block_out_channels=[16, 24]), "cannot be read|no weights for"),
         (lambda f: edit(f / "config.json", layers_per_block=2), "no weights for '.*', and [0-9]+ more"),
+        (
+            lambda f: edit(f / "config.json", layers_per_block=-1),
+            "describes no '.*', and [0-9]+ more that the file",
+        ),
         (lambda f: edit(f / "config.json", down_block_types=["os.system"]), "cannot be read"),
+        (lambda f: spoil(f / "diffusion_pytorch_model.safetensors"), "holds NaN or infinity"),
+        (lambda f: edit(f / "scheduler_config.json", num_train_timesteps=0), "is no scheduler with a table"),
         (lambda f: (f / "diffusion_pytorch_model.safetensors").write_bytes(b"x" * 99), "cannot be read"),
         (lambda f: (f / "diffusion_pytorch_model.safetensors").unlink(), "cannot be read"),
         (
