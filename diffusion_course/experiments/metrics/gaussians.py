@@ -102,7 +102,7 @@ def frechet(a: Tensor, b: Tensor) -> float:
     """Fréchet distance of two Gaussians fitted to features (N, d) and (M, d), >= 0. See `frechet_distance`.
 
     It is biased: it falls as N grows, so compare at equal N. In other features it is on another scale.
-    Raises CourseError unless both are finite, (N, d) with one d, and N, M >= 2.
+    Raises CourseError unless both are floating point, finite, within ±1e20, (N, d) with one d, and N, M >= 2.
     """
     check_features(("a", "b"), a, b, least=2)
     return frechet_distance(fitted(a), fitted(b))
