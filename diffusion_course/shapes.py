@@ -63,10 +63,13 @@ def at_least_single(x: Tensor) -> Tensor:
 
 
 def check_float(name: str, x: Tensor) -> None:
-    """Raise CourseError unless x holds real floating-point numbers: in integers a result would be cut off."""
-    if not isinstance(x, Tensor) or not x.is_floating_point():
-        got = f"dtype {x.dtype}" if isinstance(x, Tensor) else type(x).__name__
-        raise CourseError(f"{name}: got {got}, want floating point; convert with {name}.float()")
+    """Raise CourseError unless x is a tensor of real floating-point numbers: in integers a result would be cut off."""
+    if not isinstance(x, Tensor):
+        raise CourseError(
+            f"{name}: got {type(x).__name__}, want a tensor; convert with torch.as_tensor({name})"
+        )
+    if not x.is_floating_point():
+        raise CourseError(f"{name}: got dtype {x.dtype}, want floating point; convert with {name}.float()")
 
 
 def positive(name: str, value: float | Tensor) -> Tensor:

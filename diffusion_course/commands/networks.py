@@ -242,7 +242,7 @@ def fid(
     count: Annotated[
         int | None,
         typer.Option(
-            help="Pictures of A at most, at random; how many samples are drawn. [default: all; 2000]",
+            help="Pictures of A at most, at random; samples that a network draws, A or B. [default: all; 2000]",
             min=2,
             max=10**9,
             show_default=False,
@@ -265,7 +265,7 @@ def fid(
 
     A, B and C: a folder, a zip, an .npz (of pytorch-fid's statistics, or of pictures), a data set (mnist-5k, mnist-5k:test),
     a network, from which samples are drawn: shipped weights, the folder of a run or its .safetensors file, or others' checkpoints.
-    A folder or zip that is compared with a network's samples (B) is cropped and scaled to their size.
+    A folder or zip that is compared with a network's samples or a data set is cropped and scaled to their size.
     """
     from ..experiments.fid import command
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from ..errors import CourseError
+from ..errors import CourseError, check_number, shown
 from .metrics import leave_out, scatter
 
 Key = TypeVar("Key")
@@ -91,10 +91,13 @@ def mcnemar(a: str, b: str) -> float:
     """p of two samplers being recognised equally often, from their marks "0" and "1" for the same noise: McNemar's exact test.
 
     Only the samples that one sampler got right and the other wrong tell: are they split as a fair coin would?
-    Raises CourseError unless there are as many marks of a as of b.
+    Raises CourseError for what is no string of marks, and unless there are as many of a as of b.
     """
     from scipy import stats
 
+    for name, marks in (("a", a), ("b", b)):
+        if not isinstance(marks, str) or not set(marks) <= {"0", "1"}:
+            raise CourseError(f'{name}: got {shown(marks)}, want a string of marks "0" and "1"')
     if len(a) != len(b):
         raise CourseError(f"a, b: got {len(a)} and {len(b)} marks, want as many")
     split = [(x, y) for x, y in zip(a, b, strict=True) if x != y]
@@ -104,7 +107,12 @@ def mcnemar(a: str, b: str) -> float:
 
 
 def holm(p: Mapping[Key, float]) -> dict[Key, float]:
-    """The p values of several tests, corrected for their number (Holm 1979): below 0.05 means 5 % for all together."""
+    """The p values of several tests, corrected for their number (Holm 1979): below 0.05 means 5 % for all together.
+
+    Raises CourseError for what is no number in 0..1: NaN has no place in their order, and would change the others.
+    """
+    for key, value in p.items():
+        check_number(f"p of {shown(key)}", value, lambda v: 0 <= v <= 1, "in 0..1")
     corrected: dict[Key, float] = {}
     least = 0.0
     for rank, key in enumerate(sorted(p, key=lambda key: p[key])):

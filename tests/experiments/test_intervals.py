@@ -108,6 +108,23 @@ def test_mcnemar_needs_pairs():
         intervals.mcnemar("101", "10")
 
 
+@pytest.mark.parametrize(
+    ("bad", "told"), [("0a", "'0a'"), ([1, 0], "[1, 0]"), ("1 ", "'1 '"), (None, "None")]
+)
+def test_what_is_no_string_of_marks_is_told(bad, told):
+    for name, pair in (("a", (bad, "01")), ("b", ("01", bad))):
+        with pytest.raises(CourseError) as caught:
+            intervals.mcnemar(*pair)
+        assert str(caught.value) == f'{name}: got {told}, want a string of marks "0" and "1"'
+
+
+@pytest.mark.parametrize("bad", [float("nan"), -1, 2, float("inf"), "0.1", None, True])
+def test_what_is_no_p_value_is_told(bad):
+    for values in ({"one": bad, "two": 0.03}, {"two": 0.03, "one": bad}):
+        with pytest.raises(CourseError, match=r"^p of 'one': got .*, want a number in 0\.\.1$"):
+            intervals.holm(values)
+
+
 def test_holm_by_hand():
     assert intervals.holm({"a": 0.01, "b": 0.04, "c": 0.03}) == pytest.approx(
         {"a": 0.03, "b": 0.06, "c": 0.06}

@@ -16,7 +16,7 @@ from ..metrics.gaussians import Gaussian, write_statistics
 from .compare import compare
 from .networks import FeatureNet, inception_net, judge_net
 from .seen import look
-from .sources import BATCH, Drawing, Images, find
+from .sources import BATCH, DRAWN, Drawing, Images, find
 
 
 @dataclass(frozen=True)
@@ -53,35 +53,44 @@ def run(
             "--judge: has features of its own; leave out --dims and --weights, which are Inception's"
         )
     device = devices.choose(options.device)
-    drawing = Drawing(options.guidance, options.seed, device, tqdm)
-
-    def found(
-        name: str, text: str, count: int | None, shape: tuple[int, int] | None = None
-    ) -> Images | Gaussian:
-        source = find(text, count, drawing, tell, shape)
-        pictures = f"{source.told}, {source.count:,} pictures" if isinstance(source, Images) else "statistics"
-        tell(f"{name}: {pictures}")
-        return source
-
-    a = found("A", options.a, options.count)
+    drawing = Drawing(options.guidance, options.seed, device, tqdm, options.count or DRAWN)
+    a = find(options.a, options.count, drawing, tell)
     if options.save_stats:
+        tell(_told("A", a))
         _save(a, user_path(options.b), options, device, say)
         return
-    shape = a.shape if isinstance(a, Images) else None
-    b = found("B", options.b, None, shape)
+    b = find(options.b, None, drawing, tell)
     size = a.count if isinstance(a, Images) else None
-    spare = None if options.floor is None else found("floor", options.floor, size, shape)
+    spare = None if options.floor is None else find(options.floor, size, drawing, tell)
     if isinstance(spare, Gaussian):
         raise CourseError("--floor: got statistics, want pictures")
+    # Pictures of one's own may have any size; a data set and samples have theirs.
+    shape = next((side.shape for side in (a, b) if isinstance(side, Images) and side.shape), None)
+    a, b = _as(shape, a), _as(shape, b)
+    spare = spare.scaled(*shape) if spare and shape else spare
+    for name, side in (("A", a), ("B", b), ("floor", spare)):
+        if side is not None:
+            tell(_told(name, side))
     result = compare(a, b, _net(options, device), spare, _bar)
     if give is not None:
         give(asdict(result))
     else:
         for number in result.numbers:
             say(str(number))
+        if result.compared is not None:
+            say(result.compared)
         say(result.floor)
     for warning in result.warnings:
         tell(warning)
+
+
+def _as(shape: tuple[int, int] | None, side: Images | Gaussian) -> Images | Gaussian:
+    return side.scaled(*shape) if shape and isinstance(side, Images) else side
+
+
+def _told(name: str, side: Images | Gaussian) -> str:
+    pictures = f"{side.told}, {side.count:,} pictures" if isinstance(side, Images) else "statistics"
+    return f"{name}: {pictures}"
 
 
 def _net(options: Options, device: torch.device) -> FeatureNet:

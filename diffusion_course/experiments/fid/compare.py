@@ -38,10 +38,12 @@ class Number:
 class Comparison:
     """numbers: the distance first, then, where there are pictures on both sides, KID and what neighbours tell.
 
-    floor: what the floor was measured on. warnings: where the distance means little.
+    compared: how many pictures of each side these latter are of. floor: what the floor was measured on. warnings: where the
+    distance means little.
     """
 
     numbers: list[Number]
+    compared: str | None
     floor: str
     warnings: list[str]
 
@@ -68,11 +70,15 @@ def compare(
     value = frechet_distance(moments_a, moments_b)
     part, rest, told = _for_floor(real, moments_b, spare, net, progress)
     floor = frechet_distance(part.gaussian(), rest) if part and rest else None
-    numbers = [Number(net.distance, value, _interval(value, made, moments_b), floor)]
+    numbers, compared = [Number(net.distance, value, _interval(value, made, moments_b), floor)], None
     if made and real and min(made.n, real.n) >= SMALLEST:
         enough = part is not None and part.n >= SMALLEST // 2
-        numbers += _pairs(made.features(), real, part.features() if part and enough else None)
-    return Comparison(numbers, told, _warnings(net.dims, {"A": moments_a.n, "B": moments_b.n}))
+        pairs, compared = _pairs(made.features(), real, part.features() if part and enough else None)
+        numbers += pairs
+    sides = {"A": made, "B": real, "the floor": part if spare else None}
+    warnings = _sizes({name: seen for name, seen in sides.items() if seen is not None})
+    warnings += _warnings(net.dims, {"A": moments_a.n, "B": moments_b.n})
+    return Comparison(numbers, compared, told, warnings)
 
 
 def _tenths(count: int) -> Tensor:
@@ -115,7 +121,9 @@ def _for_floor(
         return seen, moments_b, f"floor: {seen.n:,} pictures of {spare.told}, against B"
     if real is None:
         return None, None, "floor: unknown, since B holds no pictures; name other real ones with --floor"
-    part, rest = (Seen([group], [kept]) for group, kept in zip(real.groups, real.kept, strict=True))
+    part, rest = (
+        Seen([group], [kept], real.size) for group, kept in zip(real.groups, real.kept, strict=True)
+    )
     if min(part.n, rest.n) < 2:
         return None, None, "floor: unknown, since B has too few pictures to be split"
     return part, rest.gaussian(), f"floor: {part.n:,} pictures of B, against its other {rest.n:,}"
@@ -130,10 +138,10 @@ def _interval(value: float, made: Seen | None, moments_b: Gaussian) -> tuple[flo
     return intervals.around(value, scatter(torch.tensor(left_out, dtype=torch.float64)), TENTHS)
 
 
-def _pairs(made: Tensor, real: Seen, part: Tensor | None) -> list[Number]:
-    """KID, and what neighbours tell, of the features that were kept; neighbours at equal numbers."""
-    rest = real.kept[1]
-    value, error = kid_with_error(made, torch.cat(real.kept), TENTHS)
+def _pairs(made: Tensor, real: Seen, part: Tensor | None) -> tuple[list[Number], str]:
+    """KID, and what neighbours tell, of the features that were kept; neighbours at equal numbers. And a line that says of how many."""
+    rest, both = real.kept[1], torch.cat(real.kept)
+    value, error = kid_with_error(made, both, TENTHS)
     half = intervals.reach(error, TENTHS)
     numbers = [Number("KID", value, (value - half, value + half), None if part is None else kid(part, rest))]
     n = min(len(x) for x in (made, rest, part) if x is not None)
@@ -141,12 +149,31 @@ def _pairs(made: Tensor, real: Seen, part: Tensor | None) -> list[Number]:
     assert values is not None
     for name, value in values.items():
         numbers.append(Number(name, value, None, None if floors is None else floors[name]))
-    return numbers
+    compared = (
+        f"compared: KID, {len(made):,} pictures of A with {len(both):,} of B; {', '.join(values)}, {n:,} with {n:,}, "
+        "at random and without the floor's, since they depend on the number"
+    )
+    return numbers, compared
 
 
 def _neighbours(real: Tensor, made: Tensor) -> dict[str, float]:
     names = ("precision", "recall", "density", "coverage")
     return dict(zip(names, (*precision_recall(real, made), *density_coverage(real, made)), strict=True))
+
+
+def _sizes(sides: dict[str, Seen]) -> list[str]:
+    """Where pictures have another size than those of the first side: a network of one size sees what scaling does to them."""
+    size_of = {
+        name: "several sizes" if seen.size is None else "{} x {} pixels".format(*seen.size)
+        for name, seen in sides.items()
+    }
+    names = [*size_of]
+    return [
+        f"warning: {names[0]} has pictures of {size_of[names[0]]}, {name} of {size_of[name]}: the distance measures this too, "
+        "for the network scales all to its own size; bring them to one size first"
+        for name in names[1:]
+        if size_of[name] != size_of[names[0]]
+    ]
 
 
 def _warnings(dims: int, counts: dict[str, int | None]) -> list[str]:

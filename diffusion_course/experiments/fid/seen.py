@@ -19,10 +19,14 @@ Progress = Callable[[Iterable[Any], Images], Iterable[Any]]
 
 @dataclass(frozen=True)
 class Seen:
-    """groups: the moments of each group. kept: of each group the features (K, d) of some, at random, in random order."""
+    """groups: the moments of each group. kept: of each group the features (K, d) of some, at random, in random order.
+
+    size: (H, W) of all pictures, None where they have several.
+    """
 
     groups: list[Moments]
     kept: list[Tensor]
+    size: tuple[int, int] | None = None
 
     @property
     def n(self) -> int:
@@ -49,7 +53,7 @@ def look(images: Images, net: FeatureNet, group: Tensor, groups: int, progress: 
     moments = [Moments(net.dims) for _ in range(groups)]
     kept: list[list[Tensor]] = [[torch.zeros(0, net.dims)] for _ in range(groups)]
     keep = _some(group, KEPT // groups)
-    n, first, differ = 0, None, False
+    n, first, differ, sizes = 0, None, False, set()
     for pixels in progress(images.batches(), images):
         first = pixels[0] if first is None else first
         differ = differ or pixels[0].shape != first.shape or bool((pixels != first).any())
@@ -60,13 +64,16 @@ def look(images: Images, net: FeatureNet, group: Tensor, groups: int, progress: 
             moments[g].add(features[group[rows] == g])
             kept[g].append(features[(group[rows] == g) & keep[rows]])
         n += len(pixels)
+        sizes.add((pixels.shape[2], pixels.shape[3]))
     if n < 2:
         raise CourseError(
             f"{images.told}: got {n} picture{'' if n == 1 else 's'}, want at least 2, better thousands"
         )
     if not differ:
         raise CourseError(f"{images.told}: all {n} pictures are the same; a distance needs some that differ")
-    return Seen(moments, [mixed(torch.cat(features)) for features in kept])
+    return Seen(
+        moments, [mixed(torch.cat(features)) for features in kept], sizes.pop() if len(sizes) == 1 else None
+    )
 
 
 def mixed(rows: Tensor) -> Tensor:

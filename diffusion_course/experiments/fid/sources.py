@@ -6,7 +6,7 @@ What comes out has 8 bits a channel, as a file would have, so that saved samples
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,8 @@ class Images:
 
     batches: a function that begins to read them: (B, C, H, W), uint8, C = 1 or 3; the sizes of two batches may differ.
     labels: the class of each (count,), where it is known.
-    shape: of what a network draws, its size in pixels and its channels.
+    shape: of a data set, and of what a network draws: size in pixels, and channels; None of other pictures.
+    rescaled: a function of (size, channels) that reads the same pictures cropped and scaled; only of a folder or zip.
     """
 
     told: str
@@ -46,16 +47,25 @@ class Images:
     batches: Callable[[], Iterator[Tensor]]
     labels: Tensor | None = None
     shape: tuple[int, int] | None = None
+    rescaled: Callable[[int, int], Iterator[Tensor]] | None = None
+
+    def scaled(self, size: int, channels: int) -> "Images":
+        """The pictures of a folder or zip, cropped and scaled as they would be to train a network; others as they are."""
+        if self.rescaled is None:
+            return self
+        told = f"{self.told}, cropped and scaled to {size} x {size} as the others"
+        return replace(self, told=told, batches=partial(self.rescaled, size, channels), rescaled=None)
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """How a network draws: guidance scale (1: none), seed of the noise, device, and what wraps its batches, e.g. tqdm."""
+    """How a network draws: guidance scale (1: none), seed of the noise, device, what wraps its batches, e.g. tqdm, how many."""
 
     guidance: float = 1.0
     seed: int = 0
     device: torch.device | str = "cpu"
     progress: Callable[[Iterable], Iterable] = iter
+    count: int = DRAWN
 
 
 def find(
@@ -63,37 +73,38 @@ def find(
     count: int | None = None,
     drawing: Drawing | None = None,
     say: Callable[[str], Any] = lambda line: None,
-    shape: tuple[int, int] | None = None,
 ) -> Images | Gaussian:
     """The pictures called `text`; of an `.npz` with statistics, which holds no pictures, their moments.
 
     text: a data set ("mnist-5k" is its training split, "mnist-5k:test" the other), a network (all that `zoo.load` reads:
     "mnist-flow", a .safetensors or .pkl file, a folder of diffusers, "owner/name" of the hub), an .npz (statistics of
     pytorch-fid; or pictures (N, H, W, C), uint8), a folder or a zip. A folder
-    that is called like a data set is "./mnist". count: so many at most, chosen at random; of a network, how many are drawn,
-    in turn of its classes. shape: of the network whose samples a folder or zip is compared with: its pictures are then cropped
-    and scaled to (size, channels), as they would be to train it. say: takes a line for each file that is skipped.
+    that is called like a data set is "./mnist". count: so many at most, chosen at random; of a network, how many are drawn in
+    place of the drawing's own count, in turn of its classes. say: takes a line for each file that is skipped.
     Raises CourseError for a name that is none of these, and for what cannot be read.
     """
     name, _, split = text.partition(":")
     if name in data.SOURCES and split in ("", "train", "test"):
         return _of_set(name, split or "train", count)
     path = user_path(text)
+    drawing = drawing or Drawing()
     if _is_network(text, path):
-        return _drawn(text, count or DRAWN, drawing or Drawing())
+        return _drawn(text, count or drawing.count, drawing)
     if text.endswith(".npz"):
         return _of_arrays(path, count)
     if os.path.exists(path):
         names = picture_files.names(path)
         told = f"{printable(text)}, {'folder' if path.is_dir() else 'zip'}"
         size = min(count or len(names), len(names))
-        if shape:
-            told += f", cropped and scaled to {shape[0]} x {shape[0]} as the samples"
+        read = partial(picture_files.pictures, path, say, count)
         return Images(
-            told, size, lambda: _same_sizes(_squared(picture_files.pictures(path, say, count), shape))
+            told,
+            size,
+            lambda: _same_sizes(pixels for _, pixels in read()),
+            rescaled=lambda *shape: _same_sizes(squared(pixels, *shape) for _, pixels in read()),
         )
     if HUB.fullmatch(text):
-        return _drawn(text, count or DRAWN, drawing or Drawing())
+        return _drawn(text, count or drawing.count, drawing)
     if "/" in text or "." in text:
         raise CourseError(f"{printable(text)}: no such folder, zip, .npz, .safetensors or .pkl file")
     raise unknown("pictures (no file either)", text, [*data.SOURCES, *zoo.names(), *edm.RELEASED])
@@ -110,8 +121,9 @@ def _of_set(name: str, split: str, count: int | None) -> Images:
     rows = _rows(len(whole), count)
     images = whole.images[rows]
     pixels = images if images.dtype == torch.uint8 else to_bytes(images)
+    shape = pixels.shape[3], pixels.shape[1]
     return Images(
-        f"{name} ({split}), data set", len(pixels), partial(_in_batches, pixels), whole.labels[rows]
+        f"{name} ({split}), data set", len(pixels), partial(_in_batches, pixels), whole.labels[rows], shape
     )
 
 
@@ -144,10 +156,10 @@ def _drawn(text: str, count: int, how: Drawing) -> Images:
         yield from _in_batches(to_bytes(made))
 
     labels = torch.arange(count) % classes if classes else None
-    size, channels = (getattr(model.net, name, None) for name in ("image_size", "channels"))
+    # A network of latents says their size; that of the pictures, the autoencoder.
+    drawn_by = model.space.autoencoder if isinstance(model, LatentDenoiser) else model.net
+    size, channels = (getattr(drawn_by, name, None) for name in ("image_size", "channels"))
     shape = (size, channels) if isinstance(size, int) and channels in (1, 3) else None
-    if isinstance(model, LatentDenoiser):
-        shape = None  # the network's are those of the latents
     return Images(f"{printable(text)}, samples at guidance {how.guidance:g}", count, batches, labels, shape)
 
 
@@ -176,17 +188,10 @@ def _in_batches(images: Tensor) -> Iterator[Tensor]:
     yield from images.split(BATCH)
 
 
-def _squared(
-    pictures: Iterator[tuple[str, Tensor]], shape: tuple[int, int] | None
-) -> Iterator[tuple[str, Tensor]]:
-    for name, pixels in pictures:
-        yield name, squared(pixels, *shape) if shape else pixels
-
-
-def _same_sizes(pictures: Iterator[tuple[str, Tensor]]) -> Iterator[Tensor]:
+def _same_sizes(pictures: Iterator[Tensor]) -> Iterator[Tensor]:
     """Batches of pictures that follow one another and have one size."""
     batch: list[Tensor] = []
-    for _, pixels in pictures:
+    for pixels in pictures:
         if batch and (len(batch) == BATCH or pixels.shape != batch[0].shape):
             yield torch.stack(batch)
             batch = []

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ...errors import CourseError, printable
 from ...files import write_atomically
-from .checks import check_features, check_finite
+from .checks import LARGEST, check_features, check_size
 
 # What NumPy and zipfile raise for a file that is damaged, encrypted, of another kind, or claims to be huge.
 BROKEN = (
@@ -102,7 +102,7 @@ def frechet(a: Tensor, b: Tensor) -> float:
     """Fréchet distance of two Gaussians fitted to features (N, d) and (M, d), >= 0. See `frechet_distance`.
 
     It is biased: it falls as N grows, so compare at equal N. In other features it is on another scale.
-    Raises CourseError unless both are finite, (N, d) with one d, and N, M >= 2.
+    Raises CourseError unless both are floating point, finite, within ±1e20, (N, d) with one d, and N, M >= 2.
     """
     check_features(("a", "b"), a, b, least=2)
     return frechet_distance(fitted(a), fitted(b))
@@ -153,9 +153,12 @@ def gaussian_of(name: str, mu: np.ndarray, sigma: np.ndarray) -> Gaussian:
     if sigma.dtype.kind not in "fiu":
         raise CourseError(f"{name}: sigma holds {sigma.dtype}, want numbers")
     mean, covariance = torch.from_numpy(mu.astype(np.float64)), torch.from_numpy(sigma.astype(np.float64))
-    check_finite(f"{name}: mu", mean)
-    check_finite(f"{name}: sigma", covariance)
+    check_size(f"{name}: mu", mean)
+    check_size(f"{name}: sigma", covariance, LARGEST**2)
     largest = covariance.abs().max().item()
-    if (covariance - covariance.T).abs().max().item() > 1e-6 * largest or covariance.diagonal().min() < 0:
-        raise CourseError(f"{name}: sigma is no covariance: want it symmetric, with a diagonal >= 0")
-    return Gaussian(mean, (covariance + covariance.T) / 2)
+    symmetric = (covariance + covariance.T) / 2
+    # Rounded to float32, a covariance moves its eigenvalues by at most 6e-8 of its Frobenius norm, which is below its trace.
+    negative = torch.linalg.eigvalsh(symmetric)[0] < -1e-6 * symmetric.trace()
+    if (covariance - covariance.T).abs().max().item() > 1e-6 * largest or bool(negative):
+        raise CourseError(f"{name}: sigma is no covariance: want it symmetric, with eigenvalues >= 0")
+    return Gaussian(mean, symmetric)

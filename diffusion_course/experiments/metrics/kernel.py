@@ -14,7 +14,8 @@ def kid(a: Tensor, b: Tensor) -> float:
     """Unbiased squared maximum mean discrepancy of features (N, d), (M, d) (Binkowski et al. 2018; Gretton et al. 2012, eq. 3).
 
     The kernel is (x . y / d + 1)^3. Its mean over samples is the true value for every N and M, so it may be negative, where
-    the truth is near 0, and numbers of different N compare. Raises CourseError unless both are finite, of one d, and N, M >= 2.
+    the truth is near 0, and numbers of different N compare. Raises CourseError unless both are floating point, finite, within ±1e20,
+    of one d, and N, M >= 2.
     """
     check_features(("a", "b"), a, b, least=2)
     return _Sums(a, b, torch.zeros(len(a)).long(), torch.zeros(len(b)).long(), groups=1).value()

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from diffusion_course import CourseError, cli
 from diffusion_course.experiments import intervals, metrics
-from diffusion_course.experiments.fid import command, seen
+from diffusion_course.experiments.fid import command, seen, sources
 from diffusion_course.experiments.fid import compare as comparison
 from diffusion_course.experiments.fid.compare import compare
 from diffusion_course.experiments.fid.networks import FeatureNet
@@ -52,6 +52,10 @@ def test_the_numbers_are_the_metrics_of_the_features():
     assert half == pytest.approx(intervals.reach(metrics.kid_with_error(x, y)[1]), rel=0.5)
     assert all(number.floor is not None for number in found.numbers)
     assert found.floor == "floor: 45 pictures of B, against its other 45"
+    assert found.compared == (
+        "compared: KID, 60 pictures of A with 90 of B; precision, recall, density, coverage, 45 with 45, "
+        "at random and without the floor's, since they depend on the number"
+    )
 
 
 def test_real_pictures_score_as_their_floor_and_others_do_not():
@@ -97,6 +101,10 @@ def test_spare_pictures_are_the_floor():
     assert found.numbers[0].floor == pytest.approx(metrics.frechet(features(spare), features(b)), rel=1e-9)
     assert found.numbers[1].floor == pytest.approx(metrics.kid(features(spare), features(b)), rel=1e-9)
     assert found.floor == "floor: 60 pictures of spare, against B"
+    assert (
+        "KID, 60 pictures of A with 90 of B; precision, recall, density, coverage, 60 with 60,"
+        in found.compared
+    )
 
 
 def test_statistics_stand_in_for_pictures():
@@ -105,6 +113,7 @@ def test_statistics_stand_in_for_pictures():
     x, y = fitted(features(a)), fitted(features(b))
     found = compare(a, y, NET)
     assert [number.name for number in found.numbers] == ["distance"]
+    assert found.compared is None
     assert found.numbers[0].value == pytest.approx(whole.value, rel=1e-9)
     assert found.numbers[0].interval == pytest.approx(whole.interval, rel=1e-9)
     assert found.numbers[0].floor is None
@@ -139,6 +148,23 @@ def test_few_pictures_have_a_distance_and_a_warning():
         "warning: B has 9 pictures, an",
     ]
     assert compare(images(2, 0), images(2, 1), NET).numbers[0].floor is None
+
+
+def test_pictures_of_other_sizes_have_a_warning():
+    """Inception brings all to one size, and sees what that does to them."""
+    net = FeatureNet("distance", 6, lambda pixels: pixels.flatten(1)[:, :6].float() / 100)
+    one, other = images(600, 0), images(600, 1, size=5)
+    both = [*images(300, 2).batches(), *images(300, 3, size=5).batches()]
+    mixed = Images("mixed", 600, lambda: iter(both))
+    for b, size in ((other, "2 x 5 pixels"), (mixed, "several sizes")):
+        (line,) = compare(one, b, net).warnings
+        assert line.startswith(f"warning: A has pictures of 2 x 3 pixels, B of {size}: ")
+    floor = compare(one, one, net, other).warnings
+    assert [line.split(":")[1] for line in floor] == [
+        " A has pictures of 2 x 3 pixels, the floor of 2 x 5 pixels"
+    ]
+    for a, b in ((one, one), (mixed, mixed), (one, fitted(features(one)))):
+        assert not compare(a, b, net).warnings
 
 
 def constant(n, value=7.0):
@@ -203,7 +229,7 @@ def test_the_command_says_what_pytorch_fid_says(here, monkeypatch):
     assert name == "FID in 64 dimensions (on another scale than the usual 2048)"
     assert float(value.split()[0]) == pytest.approx(want, rel=1e-3)
     lines = [line.split(":")[0] for line in done.stdout.splitlines()[1:]]
-    assert lines == ["KID", "precision", "recall", "density", "coverage", "floor"]
+    assert lines == ["KID", "precision", "recall", "density", "coverage", "compared", "floor"]
     assert done.stderr.count("warning: ") == 2
     assert "A: a, folder, 20 pictures" in done.stderr
 
@@ -228,6 +254,33 @@ def test_the_judge_needs_no_weights_and_no_network():
     done = run("mnist-5k:test", "mnist-5k:test", "--judge", "mnist", "--count", "30")
     assert done.exit_code == 0, done.output
     assert done.stdout.startswith("Fréchet distance in the features of mnist-judge: ")
+
+
+def test_the_count_is_also_that_of_samples_that_b_draws(here, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        sources,
+        "draw_pictures",
+        lambda model, n, *rest: drawn.append(n) or torch.rand(n, 1, 28, 28) * 2 - 1,
+    )
+    done = run("a", "mnist-flow", "--judge", "mnist", "--count", "15")
+    assert done.exit_code == 0, done.output
+    assert drawn == [15]
+
+
+@pytest.mark.parametrize(
+    "words", [("a", "digits:test"), ("digits:test", "a"), ("a", "b", "--floor", "digits")]
+)
+def test_a_folder_is_brought_to_the_size_of_what_it_is_compared_with(here, monkeypatch, words):
+    """On either side; two folders stay as they are, whatever the floor is."""
+    net = FeatureNet("distance", 6, lambda pixels: pixels.flatten(1)[:, 20:26].float() / 100)
+    monkeypatch.setattr(command, "_net", lambda *_: net)
+    done = run(*words, "--count", "20")
+    assert done.exit_code == 0, done.output
+    assert ("a, folder, cropped and scaled to 8 x 8 as the others, 20 pictures" in done.stderr) == (
+        "b" not in words
+    )
+    assert ("of 16 x 16 pixels, the floor of 8 x 8" in done.stderr) == ("b" in words)
 
 
 @pytest.mark.parametrize(("option", "value"), [("--dims", "64"), ("--weights", "w.pth")])

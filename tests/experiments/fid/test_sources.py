@@ -59,20 +59,21 @@ def test_samples_written_and_read_again_are_the_same(here):
     assert torch.equal(all_of(find("digits-20")), to_bytes(digits.images).expand(-1, 3, -1, -1))
 
 
-def test_a_folder_is_cropped_and_scaled_as_the_samples_are_that_it_is_compared_with(here):
+def test_a_folder_is_cropped_and_scaled_as_what_it_is_compared_with(here):
     (here / "p").mkdir()
     for i, size in enumerate([(9, 5), (4, 6), (12, 12)]):
         Image.new("RGB", size, "red").save(here / "p" / f"{i}.png")
-    source = find("p", shape=(4, 3))
-    assert source.told == "p, folder, cropped and scaled to 4 x 4 as the samples"
+    source = find("p").scaled(4, 3)
+    assert source.told == "p, folder, cropped and scaled to 4 x 4 as the others"
     assert [tuple(batch.shape) for batch in source.batches()] == [(3, 3, 4, 4)]
-    assert [tuple(batch.shape) for batch in find("p", shape=(4, 1)).batches()] == [(3, 1, 4, 4)]
+    assert [tuple(batch.shape) for batch in find("p").scaled(4, 1).batches()] == [(3, 1, 4, 4)]
 
 
 def test_a_network_says_the_shape_of_its_samples_and_refuses_a_scale_it_cannot_use(here):
     config = Config.of(TINY)
     zoo.write(here / "tiny.safetensors", network(config), config)
-    assert find("tiny.safetensors", 2).shape == (8, 1)
+    assert find("tiny.safetensors", 2).shape == find("digits").shape == (8, 1)
+    assert find("mnist-latent-dit", 2).shape == (28, 1)  # the latents are 7 x 7
     with pytest.raises(
         CourseError, match=r"^--guidance: got 2; this network was trained with label_dropout 0"
     ):
@@ -131,6 +132,7 @@ def test_a_network_draws_as_many_as_are_wanted(monkeypatch):
     assert all_of(source).unique().tolist() == [128]
     assert made == [(3, 2.0, 5)]
     assert find("mnist-flow").count == sources.DRAWN
+    assert find("mnist-flow", drawing=Drawing(count=7)).count == 7
 
 
 class Elsewhere(torch.nn.Module):

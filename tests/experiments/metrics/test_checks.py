@@ -35,6 +35,41 @@ def test_what_is_not_finite_is_told_and_not_judged(bad):
             call()
 
 
+PAIRS = (
+    (metrics.frechet, "a", "b"),
+    (metrics.kid, "a", "b"),
+    (metrics.kid_with_error, "a", "b"),
+    (metrics.precision_recall, "real", "made"),
+    (metrics.density_coverage, "real", "made"),
+)
+
+
+@pytest.mark.parametrize(("measure", "first", "second"), PAIRS)
+def test_all_metrics_take_and_refuse_the_same_features(measure, first, second):
+    x, y = gaussian(30, 0), gaussian(30, 1)
+    single = measure(x.float(), y)
+    assert single == measure(x.float().double(), y)
+    assert measure(y, x.float()) == measure(y, x.float().double())
+    for bad, told in (
+        ((100 * x).long(), "got dtype torch.int64, want floating point"),
+        (x.numpy(), "got ndarray, want a tensor"),
+        (x.tolist(), "got list, want a tensor"),
+        (1e200 * x, "holds numbers beyond 1e+20"),
+    ):
+        for name, pair in ((first, (bad, y)), (second, (y, bad))):
+            with pytest.raises(CourseError, match=f"^{name}: ") as caught:
+                measure(*pair)
+            assert told in str(caught.value)
+            assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("measure", "first", "second"), PAIRS)
+@pytest.mark.parametrize("scale", [1e-20, 1.0, 1e19])
+def test_features_of_any_size_up_to_the_limit_give_numbers(measure, first, second, scale):
+    found = measure(scale * gaussian(30, 0), scale * gaussian(30, 1))
+    assert all(math.isfinite(value) for value in (found if isinstance(found, tuple) else (found,)))
+
+
 @pytest.mark.parametrize(
     ("call", "told"),
     [

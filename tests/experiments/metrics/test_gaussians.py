@@ -175,6 +175,9 @@ EYE = np.eye(3)
         (npz(mu=np.zeros(3), sigma=np.full((3, 3), np.inf)), "hold NaN"),
         (npz(mu=np.zeros(3), sigma=np.triu(np.ones((3, 3)))), "no covariance"),
         (npz(mu=np.zeros(3), sigma=-EYE), "no covariance"),
+        (npz(mu=np.zeros(3), sigma=2 * np.ones((3, 3)) - EYE), "no covariance"),
+        (npz(mu=np.zeros(3), sigma=1e308 * EYE), "sigma: holds numbers beyond 1e+40"),
+        (npz(mu=np.full(3, 1e200), sigma=EYE), "mu: holds numbers beyond 1e+20"),
     ],
 )
 def test_a_file_of_another_kind_is_told(tmp_path, content, told):
@@ -185,6 +188,18 @@ def test_a_file_of_another_kind_is_told(tmp_path, content, told):
     assert str(caught.value).startswith(str(path))
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@given(seed=st.integers(0, 100), dims=st.integers(2, 60), n=st.integers(2, 60), power=st.integers(-12, 12))
+@settings(max_examples=25, deadline=None)
+def test_covariances_of_any_features_are_read(tmp_path_factory, dtype, seed, dims, n, power):
+    """Of fewer features than dimensions, rounding makes eigenvalues that are 0 slightly negative."""
+    a = fitted(10.0**power * gaussian(n, seed, dims=dims) @ gaussian(dims, seed + 1, dims=dims))
+    path = tmp_path_factory.getbasetemp() / "any.npz"
+    np.savez(path, mu=a.mean.numpy().astype(dtype), sigma=a.covariance.numpy().astype(dtype))
+    found = metrics.read_statistics(path)
+    assert metrics.frechet_distance(found, a) <= 1e-2 * a.covariance.trace().item()
 
 
 def test_a_missing_file_is_told(tmp_path):

@@ -74,6 +74,26 @@ def test_neighbours_stay_when_all_is_turned_moved_and_scaled(seed, scale):
     assert metrics.density_coverage(*moved) == metrics.density_coverage(real, made)
 
 
+@pytest.mark.parametrize(("dtype", "far"), [(torch.float32, 2**20), (torch.float64, 2**40)])
+@given(seed=st.integers(0, 500), part=st.sampled_from([0.0, 2**-10, -1.0]), power=st.integers(-40, 20))
+@settings(max_examples=20, deadline=None)
+def test_features_far_from_0_keep_their_digits(dtype, far, seed, part, power):
+    """So many points that distances are computed by products, whose digits cancel; in steps of 1/8, which no shift here rounds."""
+    real, made = ((8 * gaussian(n, seed + n, dims=64)).round() / 8 for n in (60, 50))
+    moved = [((x + part * far) * 2.0**power).to(dtype) for x in (real, made)]
+    for measure in (metrics.precision_recall, metrics.density_coverage):
+        assert measure(*moved) == measure(real, made)
+
+
+@given(seed=st.integers(0, 500), n=st.integers(30, 90))
+@settings(max_examples=20, deadline=None)
+def test_a_point_as_far_as_the_neighbour_is_inside(seed, n):
+    """Each point of a set lies in its own ball and is, for those around it, the neighbour that says how far the ball reaches."""
+    points = gaussian(n, seed, dims=64)
+    assert metrics.precision_recall(points, points.flip(0)) == (1.0, 1.0)
+    assert metrics.density_coverage(points, points.flip(0), k=5) == (6 / 5, 1.0)
+
+
 def test_rows_in_memory_do_not_change_the_answer(monkeypatch):
     real, made = gaussian(24, 0), gaussian(20, 1, shift=0.5)
     whole = metrics.precision_recall(real, made), metrics.density_coverage(real, made)
