@@ -30,6 +30,7 @@ FORMATS = (
     "TIFF",
     "WEBP",
 )  # no format that another program would be started for
+READING = 2  # counts what `decoded` gives for the same file: a higher one makes everybody's caches anew
 MOST_BYTES = 2**29  # of one file of a zip, which may unpack to a thousand times its size
 
 
@@ -101,7 +102,9 @@ def decoded(content: bytes) -> Tensor:
             if picture.mode == "F":
                 raise ValueError("its pixels are floating-point numbers of no known range")
             if picture.mode.startswith("I"):  # 16 bits a pixel; Pillow's own conversion cuts them off at 255
-                sixteen = np.asarray(picture).astype(np.float64).clip(0, 65535)
+                sixteen = np.asarray(picture).astype(np.float64)
+                if sixteen.min() < 0 or sixteen.max() > 65535:
+                    raise ValueError("its pixels are integers beyond 16 bits, of no known range")
                 picture = Image.fromarray((sixteen / 257).round().astype(np.uint8))
             if "A" in picture.mode or "a" in picture.mode or "transparency" in picture.info:
                 picture = picture.convert("RGBA")
@@ -110,7 +113,8 @@ def decoded(content: bytes) -> Tensor:
 
 
 def state(source: Path, chosen: Sequence[str]) -> str:
-    """A digest that changes when the pictures do: of their names and sizes, and times (in a folder) or checksums (in a zip)."""
+    """A digest that changes when the pictures do, or how they are decoded: of their names and sizes, and times (in a folder) or
+    checksums (in a zip)."""
     if source.is_dir():
         stats = ((source / name).stat() for name in chosen)
         held = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in zip(chosen, stats, strict=True)]
@@ -118,7 +122,7 @@ def state(source: Path, chosen: Sequence[str]) -> str:
         with zipfile.ZipFile(source) as archive:
             infos = map(archive.getinfo, chosen)
             held = [(name, info.file_size, info.CRC) for name, info in zip(chosen, infos, strict=True)]
-    return hashlib.sha256(repr(held).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return hashlib.sha256(repr((READING, held)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 @contextmanager

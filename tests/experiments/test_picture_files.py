@@ -162,6 +162,16 @@ def test_floating_point_pixels_are_refused():
         decoded(content(Image.fromarray(np.zeros((2, 2), dtype=np.float32)), "TIFF"))
 
 
+@pytest.mark.parametrize("beyond", [-1, 65536, 10**6])
+def test_integers_beyond_16_bits_are_refused(beyond):
+    """Cut off at 16 bits, a picture with values up to a million would be white."""
+    values = np.array([[0, 30_000], [65535, 0]], dtype=np.int32)
+    assert decoded(content(Image.fromarray(values), "TIFF"))[0].tolist() == [[0, 117], [255, 0]]
+    values[1, 1] = beyond
+    with pytest.raises(ValueError, match="no known range"):
+        decoded(content(Image.fromarray(values), "TIFF"))
+
+
 def test_a_program_is_never_started_for_a_format():
     """EPS would be handed to Ghostscript."""
     with pytest.raises(OSError, match="cannot identify"):
