@@ -43,15 +43,16 @@ def food101_64(train: bool, root: Path, say: Say) -> tuple[Tensor, Tensor, tuple
     """
     split = "train" if train else "test"
     cache = root / "food101-64" / split
+    images = _folder(root) / "images"
     journal, listed = picture_cache.finished(cache, split, SHAPE), _noted(cache)
     if journal is not None and listed is not None and journal["total"] == len(listed):
         picture_cache.tell_skipped(journal, listed, say)
-        pixels, rows = picture_cache.kept(cache, journal)
+        pixels, rows = picture_cache.kept(cache, journal, images)
     else:
         listed = _listed(split, root)
         _check_there(listed, root)
         _note(cache, listed)
-        pixels, rows = picture_cache.cached(cache, split, _folder(root) / "images", listed, SHAPE, say)
+        pixels, rows = picture_cache.cached(cache, split, images, listed, SHAPE, say)
     classes = tuple(sorted({_class(name) for name in listed}))
     return pixels, torch.tensor([classes.index(_class(listed[i])) for i in rows]), classes
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..errors import CourseError, printable
 from ..files import alone, write_json
-from .picture_files import decoded, opened
+from .picture_files import decoded, none_read, opened, reason
 from .pixels import squared
 
 Say = Callable[[str], Any]
@@ -51,7 +51,7 @@ def cached(
         ) from None
     if small := len(journal["enlarged"]):
         say(f"{small} of {len(names)} pictures are smaller than {shape[1]} pixels, and were enlarged")
-    return kept(folder, journal)
+    return kept(folder, journal, source)
 
 
 def finished(folder: Path, key: str, shape: tuple[int, int, int]) -> dict[str, Any] | None:
@@ -65,11 +65,11 @@ def finished(folder: Path, key: str, shape: tuple[int, int, int]) -> dict[str, A
         return None
 
 
-def kept(folder: Path, journal: dict[str, Any]) -> tuple[Tensor, list[int]]:
-    """The pictures of a complete cache, and which of the names they are. Raises CourseError where none could be read."""
+def kept(folder: Path, journal: dict[str, Any], source: Path) -> tuple[Tensor, list[int]]:
+    """The pictures of a complete cache, and which of the names they are. Raises CourseError where none of `source` could be read."""
     rows = [i for i in range(journal["total"]) if str(i) not in journal["skipped"]]
     if not rows:
-        raise CourseError(f"none of the {journal['total']} pictures could be read")
+        raise none_read(source, journal["total"])
     size = len(rows) * _bytes(journal)
     pixels = torch.from_file(str(folder / "pixels.u8"), shared=False, size=size, dtype=torch.uint8)
     return pixels.view(-1, *journal["shape"]), rows
@@ -124,7 +124,7 @@ def _read(read: Callable[[str], bytes], name: str, size: int, channels: int) -> 
         picture = decoded(read(name))
         return squared(picture, size, channels), ENLARGED if min(picture.shape[1:]) < size else ""
     except Exception as error:  # a decoder may stumble over damaged bytes in any way
-        return None, printable((str(error).splitlines() or [type(error).__name__])[0])
+        return None, reason(error)
 
 
 def _note(folder: Path, journal: dict[str, Any], file: Any) -> None:

@@ -8,6 +8,7 @@ import os
 import random
 import warnings
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
@@ -78,13 +79,30 @@ def pictures(
             try:
                 pixels = decoded(read(name))
             except Exception as error:  # a decoder may stumble over damaged bytes in any way
-                reason = (str(error).splitlines() or [type(error).__name__])[0]
-                skipped(f"skipped {printable(name)}: {printable(reason)}")
+                skipped(f"skipped {printable(name)}: {reason(error)}")
                 continue
             whole += 1
             yield name, pixels
     if not whole:
-        raise CourseError(f"{_told(source)}: none of its {len(chosen)} pictures could be read")
+        raise none_read(source, len(chosen))
+
+
+def reason(error: Exception) -> str:
+    """Why a picture could not be read, in plain words: what follows its name in a line."""
+    from PIL import UnidentifiedImageError
+
+    if isinstance(error, UnidentifiedImageError):  # whose own words name the address of a buffer
+        return "is no picture that can be read"
+    if isinstance(error, (zipfile.BadZipFile, zlib.error)):
+        return "is damaged in the zip"
+    if isinstance(error, OSError) and error.strerror:
+        return printable(error.strerror)
+    return printable((str(error).splitlines() or [type(error).__name__])[0])
+
+
+def none_read(source: Path, count: int) -> CourseError:
+    """The error for a folder or zip of which nothing is left."""
+    return CourseError(f"{_told(source)}: none of its {count} pictures could be read")
 
 
 def decoded(content: bytes) -> Tensor:
@@ -145,6 +163,8 @@ def opened(source: Path) -> Iterator[tuple[list[str], Callable[[str], bytes]]]:
         def read(name: str) -> bytes:
             if files[name].file_size > MOST_BYTES:
                 raise ValueError(f"unpacks to {files[name].file_size:,} bytes")
+            if files[name].flag_bits & 1:
+                raise ValueError("is encrypted; unpack the zip, or make one without a password")
             return archive.read(files[name])
 
         yield sorted(filter(_is_picture, files)), read

@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 from diffusion_course import CourseError
-from diffusion_course.experiments import data, own_pictures, picture_cache
+from diffusion_course.experiments import data, own_pictures, picture_cache, picture_files
 from diffusion_course.experiments.picture_files import decoded
 
 CIFAR_ZIP = Path("CIFAR10") / "cifar10-jpeg.zip"
@@ -178,12 +178,14 @@ def test_what_is_no_picture_of_a_class_is_told_and_skipped(put):
         ({}, "holds no picture"),
         ({"cats/": b"", "dogs/": b""}, "holds no picture"),
         ({"notes.txt": b"x"}, "holds no picture"),
-        ({"cats/1.png": b"x"}, "none of the 1 pictures could be read"),
+        ({"cats/1.png": b"x"}, ": none of its 1 pictures could be read"),
         ({"cats/1.png": b"x", "dogs/1.png": content()}, "no picture of the class cats could be read"),
     ],
 )
 def test_sets_that_are_none(put, files, told):
-    assert told in message(read, put(files))
+    source = put(files)
+    assert told in (got := message(read, source))
+    assert got.startswith(f"{source}: ")
 
 
 def test_bad_arguments(put, tmp_path):
@@ -215,6 +217,14 @@ def test_pictures_are_decoded_once_and_again_when_they_change(put, monkeypatch):
     assert len(count) == 28
     assert not torch.equal(changed.images[0], first.images[0])
     assert torch.equal(changed.images[1:], first.images[1:])
+
+
+def test_pictures_are_decoded_again_when_decoding_has_changed(put, cache, monkeypatch):
+    source = put(PICTURES)
+    for _ in range(2):
+        read(source)
+        monkeypatch.setattr(picture_files, "READING", picture_files.READING + 1)
+    assert len(list(cache.iterdir())) == 2
 
 
 def test_what_the_caller_changes_does_not_reach_the_cache(put):

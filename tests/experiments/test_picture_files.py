@@ -1,8 +1,10 @@
 """Pictures of every mode in folders and zips; what is damaged is told by name, and the rest is read."""
 
+import errno
 import io
 import os
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -122,6 +124,37 @@ def test_a_file_of_a_zip_that_unpacks_to_too_much_is_left_out(tmp_path, monkeypa
     found, skipped = read(tmp_path / "p.zip")
     assert [*found] == ["x.png"]
     assert skipped == ["skipped bomb.png: unpacks to 1,000,000 bytes"]
+
+
+def test_why_a_file_is_skipped_is_told_in_plain_words(tmp_path):
+    with zipfile.ZipFile(tmp_path / "p.zip", "w") as archive:
+        for name in ("broken.png", "locked.png", "x.png"):
+            archive.writestr(name, png())
+        archive.writestr("text.jpg", b"no picture")
+    held = bytearray((tmp_path / "p.zip").read_bytes())
+    held[held.index(png())] ^= 1  # a byte of the first file
+    entry = held.rindex(b"PK\1\2", 0, held.rindex(b"locked.png"))
+    held[entry + 8] |= 1  # the flag of an encrypted one
+    (tmp_path / "p.zip").write_bytes(held)
+    assert read(tmp_path / "p.zip")[1] == [
+        "skipped broken.png: is damaged in the zip",
+        "skipped locked.png: is encrypted; unpack the zip, or make one without a password",
+        "skipped text.jpg: is no picture that can be read",
+    ]
+
+
+def test_what_the_disk_says_is_told_without_its_number_and_path(tmp_path, monkeypatch):
+    (tmp_path / "x.png").write_bytes(png())
+    (tmp_path / "shut.png").write_bytes(png())
+    whole = Path.read_bytes
+
+    def reading(path):
+        if path.name == "shut.png":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return whole(path)
+
+    monkeypatch.setattr(Path, "read_bytes", reading)
+    assert read(tmp_path)[1] == ["skipped shut.png: Permission denied"]
 
 
 # ---- modes
