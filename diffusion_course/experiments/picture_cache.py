@@ -16,6 +16,7 @@ from torch import Tensor
 from ..errors import CourseError, printable
 from ..files import alone, write_json
 from .picture_files import decoded, none_read, opened, reason
+from .picture_names import tell
 from .pixels import squared
 
 Say = Callable[[str], Any]
@@ -23,7 +24,6 @@ Say = Callable[[str], Any]
 
 EVERY = 500  # pictures after which the bytes go to the disk and are noted
 ENLARGED = "enlarged"
-TOLD = 10  # damaged pictures that are told one by one when the cache is read again
 
 
 def cached(
@@ -135,11 +135,7 @@ def _note(folder: Path, journal: dict[str, Any], file: Any) -> None:
 
 def tell_skipped(journal: dict[str, Any], names: Sequence[str], say: Say) -> None:
     """Tell which pictures could not be read, when the cache was filled."""
-    skipped = journal["skipped"]
-    for i, reason in list(skipped.items())[:TOLD]:
-        say(f"skipped {printable(names[int(i)])}: {reason}")
-    if len(skipped) > TOLD:
-        say(f"skipped {len(skipped) - TOLD} more")
+    tell([f"{printable(names[int(i)])}: {why}" for i, why in journal["skipped"].items()], say)
 
 
 def _rows(journal: dict[str, Any]) -> int:

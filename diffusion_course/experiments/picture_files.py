@@ -4,7 +4,6 @@ for name, pixels in pictures(Path("holiday.zip"), skipped=print): ...     # pixe
 """
 
 import hashlib
-import os
 import random
 import warnings
 import zipfile
@@ -20,8 +19,8 @@ import torch
 from torch import Tensor
 
 from ..errors import CourseError, printable
+from .picture_names import SUFFIXES, Listing, in_folder, in_zip, tell
 
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 FORMATS = (
     "BMP",
     "GIF",
@@ -35,31 +34,26 @@ READING = 2  # counts what `decoded` gives for the same file: a higher one makes
 MOST_BYTES = 2**29  # of one file of a zip, which may unpack to a thousand times its size
 
 
-def names(source: Path) -> list[str]:
+def names(source: Path, skipped: Callable[[str], Any] = lambda line: None) -> list[str]:
     """The pictures in a folder or zip, and in the folders below, by name: "cats/1.jpg", ..., sorted. They are not read.
 
-    Hidden files and folders, and what macOS adds to a zip, are no pictures. Raises CourseError where there is no such folder
-    or zip, it cannot be read, or it holds no picture.
+    Hidden files and folders, and what macOS adds to a zip, are no pictures. Links that cannot be followed, and names that lead out
+    of a zip, are told to `skipped`. Raises CourseError where there is no such folder or zip, it cannot be read, or it holds no picture.
     """
-    with opened(source) as (found, _):
-        if not found:
-            raise CourseError(
-                f"{_told(source)}: holds no picture; want files that end in {', '.join(SUFFIXES)}"
-            )
-        return found
+    with opened(source) as (listing, _):
+        left_out = listing.left_out
+        if not listing.pictures:
+            more = f" (and {len(left_out) - 1} more left out)" if len(left_out) > 1 else ""
+            why = f"{left_out[0]}{more}" if left_out else f"want files that end in {', '.join(SUFFIXES)}"
+            raise CourseError(f"{_told(source)}: holds no picture; {why}")
+        tell(left_out, skipped)
+        return listing.pictures
 
 
 def folders(source: Path) -> list[str]:
-    """The folders in a folder or zip, and those below, by name; hidden ones are none. With a zip, those that it lists."""
-    if source.is_dir():
-        found = []
-        for place, inner, _ in os.walk(source):
-            inner[:] = [name for name in inner if not _hidden(name)]
-            found += [(Path(place) / name).relative_to(source).as_posix() for name in inner]
-        return sorted(found)
-    with zipfile.ZipFile(source) as archive:
-        listed = [info.filename.rstrip("/") for info in archive.infolist() if info.is_dir()]
-    return sorted(name for name in listed if not any(map(_hidden, name.split("/"))))
+    """The folders in a folder or zip, and those below, by name; hidden ones and links are none. With a zip, those that it lists."""
+    with opened(source) as (listing, _):
+        return listing.folders
 
 
 def pictures(
@@ -70,7 +64,7 @@ def pictures(
     What cannot be read is left out, and told to `skipped` in a line with its name and the reason. count: so many at most,
     chosen at random by the seed. Raises CourseError as `names` does, and at the end where no picture could be read.
     """
-    chosen = names(source)
+    chosen = names(source, skipped)
     if count is not None and count < len(chosen):
         chosen = sorted(random.Random(seed).sample(chosen, count))
     whole = 0
@@ -138,16 +132,16 @@ def state(source: Path, chosen: Sequence[str]) -> str:
         held = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in zip(chosen, stats, strict=True)]
     else:
         with zipfile.ZipFile(source) as archive:
-            infos = map(archive.getinfo, chosen)
-            held = [(name, info.file_size, info.CRC) for name, info in zip(chosen, infos, strict=True)]
+            entries = in_zip(archive)[1]
+            held = [(name, entries[name].file_size, entries[name].CRC) for name in chosen]
     return hashlib.sha256(repr((READING, held)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 @contextmanager
-def opened(source: Path) -> Iterator[tuple[list[str], Callable[[str], bytes]]]:
-    """The names of the pictures in a folder or zip, sorted, and a function that reads one. Raises CourseError as `names` does."""
+def opened(source: Path) -> Iterator[tuple[Listing, Callable[[str], bytes]]]:
+    """What a folder or zip lists, and a function that reads a file of it. Raises CourseError where there is none, or it cannot be read."""
     if source.is_dir():
-        yield _in_folder(source), lambda name: (source / name).read_bytes()
+        yield in_folder(source), lambda name: (source / name).read_bytes()
         return
     try:
         archive = zipfile.ZipFile(source)
@@ -158,38 +152,17 @@ def opened(source: Path) -> Iterator[tuple[list[str], Callable[[str], bytes]]]:
             f"{_told(source)}: neither a folder nor a zip that can be read ({printable(str(error))})"
         ) from None
     with archive:
-        files = {info.filename: info for info in archive.infolist() if not info.is_dir()}
+        listing, entries = in_zip(archive)
 
         def read(name: str) -> bytes:
-            if files[name].file_size > MOST_BYTES:
-                raise ValueError(f"unpacks to {files[name].file_size:,} bytes")
-            if files[name].flag_bits & 1:
+            info = entries[name]
+            if info.file_size > MOST_BYTES:
+                raise ValueError(f"unpacks to {info.file_size:,} bytes")
+            if info.flag_bits & 1:
                 raise ValueError("is encrypted; unpack the zip, or make one without a password")
-            return archive.read(files[name])
+            return archive.read(info)
 
-        yield sorted(filter(_is_picture, files)), read
-
-
-def _in_folder(folder: Path) -> list[str]:
-    def tell(error: OSError) -> None:
-        raise CourseError(f"{_told(folder)}: cannot be read ({error.strerror})")
-
-    found = []
-    for place, inner, files in os.walk(folder, onerror=tell):
-        inner[:] = [name for name in inner if not name.startswith(".")]
-        paths = (Path(place) / name for name in files)
-        found += [
-            path.relative_to(folder).as_posix() for path in paths if path.is_file()
-        ]  # no pipes, no devices
-    return sorted(filter(_is_picture, found))
-
-
-def _is_picture(name: str) -> bool:
-    return name.lower().endswith(SUFFIXES) and not any(map(_hidden, name.split("/")))
-
-
-def _hidden(part: str) -> bool:
-    return part.startswith(".") or part == "__MACOSX"
+        yield listing, read
 
 
 def _told(source: Path) -> str:

@@ -173,6 +173,38 @@ def test_what_is_no_picture_of_a_class_is_told_and_skipped(put):
 
 
 @pytest.mark.parametrize(
+    ("listed", "left_out"),
+    [
+        (["./a/0.png", "./a/1.png", "./b/0.png"], []),
+        (["a\\0.png", "a\\1.png", "b\\0.png"], []),
+        (["train\\a\\0.png", "train\\a\\1.png", "train\\b\\0.png", "test\\a\\0.png", "test\\b\\0.png"], []),
+        (["a/0.png", "a/1.png", "b/0.png", "/etc/x.png", "../../evil/x.png"], ["../../evil/x", "/etc/x"]),
+    ],
+)
+def test_how_a_zip_names_its_files_makes_no_class(tmp_path, listed, left_out):
+    with zipfile.ZipFile(tmp_path / "odd.zip", "w") as archive:
+        for name in listed:
+            archive.writestr(name, content())
+    found, said = read(str(tmp_path / "odd.zip"))
+    assert found.classes == ("a", "b")
+    assert found.labels.tolist() == [0, 0, 1]
+    assert [line.split(".png: ")[0] for line in said] == [f"skipped {name}" for name in left_out]
+
+
+def test_class_folders_that_are_links_are_told_as_such(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "1.png").write_bytes(content())
+    (tmp_path / "pictures" / "cats").mkdir(parents=True)
+    (tmp_path / "pictures" / "links").symlink_to(tmp_path / "elsewhere")
+    told = "links: is a link to a folder, and is not followed; copy that folder to its place"
+    assert message(read, str(tmp_path / "pictures")).endswith(f"pictures: holds no picture; {told}")
+    (tmp_path / "pictures" / "cats" / "1.png").write_bytes(content())
+    found, said = read(str(tmp_path / "pictures"))
+    assert found.classes == ("cats",)
+    assert said == [f"skipped {told}"]
+
+
+@pytest.mark.parametrize(
     ("files", "told"),
     [
         ({}, "holds no picture"),

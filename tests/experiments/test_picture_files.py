@@ -157,6 +157,71 @@ def test_what_the_disk_says_is_told_without_its_number_and_path(tmp_path, monkey
     assert read(tmp_path)[1] == ["skipped shut.png: Permission denied"]
 
 
+# ---- names in zips, and links in folders
+
+
+def zip_of(path, listed):
+    """A zip that lists names as they stand here, whatever the system's separator is."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in listed:
+            info = zipfile.ZipInfo("x")
+            info.filename = name
+            archive.writestr(info, png(len(name)))
+    return path
+
+
+def test_names_in_a_zip_are_read_as_a_system_would_unpack_them(tmp_path):
+    source = zip_of(tmp_path / "p.zip", ["./b/2.png", "train\\a\\1.png", ".\\c//./3.png", "empty\\", "./"])
+    found, skipped = read(source)
+    assert [*found] == ["b/2.png", "c/3.png", "train/a/1.png"]
+    assert torch.equal(found["b/2.png"], decoded(png(len("./b/2.png"))))
+    assert skipped == []
+    assert picture_files.folders(source) == ["empty"]
+
+
+def test_names_that_lead_out_of_a_zip_are_told_and_left_out(tmp_path):
+    out = ["/etc/x.png", "../../evil/x.png", "a/../x.png", "C:\\x.png", "\\\\server\\x.png"]
+    others = ["/etc/passwd", "../.git/x.png"]
+    why = "leads out of the zip; name it by folders inside"
+    source = zip_of(tmp_path / "p.zip", ["a/0.png", *out, *others])
+    found, skipped = read(source)
+    assert [*found] == ["a/0.png"]
+    assert skipped == sorted(f"skipped {name.replace(chr(92), '/')}: {why}" for name in out)
+    with pytest.raises(CourseError) as caught:
+        names(zip_of(tmp_path / "out.zip", out))
+    assert str(caught.value).endswith(
+        f"out.zip: holds no picture; ../../evil/x.png: {why} (and 4 more left out)"
+    )
+
+
+def test_links_are_followed_to_files_and_told_where_that_cannot_be(tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "x.png").write_bytes(png())
+    folder = tmp_path / "p"
+    (folder / "a").mkdir(parents=True)
+    (folder / "a" / "more").symlink_to(tmp_path / "there")
+    (folder / "a" / "lost.png").symlink_to(tmp_path / "nowhere.png")
+    (folder / "a" / ".hidden").symlink_to(tmp_path / "there")
+    with pytest.raises(CourseError) as caught:
+        names(folder)
+    lost = "a/lost.png: is a link that leads to no file"
+    more = "a/more: is a link to a folder, and is not followed; copy that folder to its place"
+    assert str(caught.value) == f"{folder}: holds no picture; {lost} (and 1 more left out)"
+    (folder / "a" / "1.png").symlink_to(tmp_path / "there" / "x.png")
+    found, skipped = read(folder)
+    assert [*found] == ["a/1.png"]
+    assert skipped == [f"skipped {lost}", f"skipped {more}"]
+    assert picture_files.folders(folder) == ["a"]
+
+
+def test_of_many_that_are_left_out_the_first_are_told(tmp_path):
+    zip_of(tmp_path / "p.zip", ["a/0.png", *(f"../{i:02}.png" for i in range(30))])
+    _, skipped = read(tmp_path / "p.zip")
+    assert len(skipped) == 11
+    assert skipped[9].startswith("skipped ../09.png: ")
+    assert skipped[10] == "skipped 20 more"
+
+
 # ---- modes
 
 GREY = np.arange(0, 240, 12, dtype=np.uint8).reshape(4, 5)
