@@ -94,6 +94,11 @@ def reason(error: Exception) -> str:
     return printable((str(error).splitlines() or [type(error).__name__])[0])
 
 
+def passing(error: Exception) -> bool:
+    """Whether the same file may well be read another time: the system failed, not the decoder, whose errors have no number."""
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno is not None)
+
+
 def none_read(source: Path, count: int) -> CourseError:
     """The error for a folder or zip of which nothing is left."""
     return CourseError(f"{_told(source)}: none of its {count} pictures could be read")
@@ -135,6 +140,21 @@ def state(source: Path, chosen: Sequence[str]) -> str:
             entries = in_zip(archive)[1]
             held = [(name, entries[name].file_size, entries[name].CRC) for name in chosen]
     return hashlib.sha256(repr((READING, held)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def stamp(source: Path, name: str) -> str | None:
+    """A text that changes when a picture that could not be read may be whole: with its file (in a zip, the zip), and with Pillow.
+
+    The time of the last change to the inode is in it, which copies that keep a file's own time, and new permissions, move too. None
+    where there is no file to look at.
+    """
+    from PIL import __version__
+
+    try:
+        held = (source / name if source.is_dir() else source).stat()
+    except OSError:
+        return None
+    return f"{held.st_size} {held.st_mtime_ns} {held.st_ctime_ns} Pillow {__version__}"
 
 
 @contextmanager

@@ -55,7 +55,7 @@ def in_folder(folder: Path) -> Listing:
                 if os.path.islink(path):
                     left_out[name] = "is a link that leads to no file"
                 elif _is_picture(name):
-                    left_out[name] = error.strerror
+                    left_out[name] = str(error.strerror)
     return _listing(pictures, folders, left_out)
 
 
