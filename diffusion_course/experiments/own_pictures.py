@@ -39,11 +39,11 @@ def find(source: Path, train: bool, say: Say = lambda line: None) -> Found:
     """The pictures of one split; they are not read.
 
     A folder around all is looked through, and so are `train` and `test` (or `val`) below it; without them every picture is for training.
-    Pictures outside of the class folders are left out and told to `say`. Raises CourseError as `picture_files.names` does, for a
+    Pictures outside of the class folders are left out and told to `say`, as is what `picture_files.names` tells. Raises CourseError as `picture_files.names` does, for a
     split that is not there, and for a class that only one of the splits has.
     """
     told = printable(str(source))
-    paths = {name: tuple(name.split("/")) for name in picture_files.names(source)}
+    paths = {name: tuple(name.split("/")) for name in picture_files.names(source, say)}
     around = _around(list(paths.values()))
     below = {name: parts[around:] for name, parts in paths.items()}
     folders = {parts[0] for parts in below.values() if len(parts) > 1}

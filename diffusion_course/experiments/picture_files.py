@@ -4,10 +4,10 @@ for name, pixels in pictures(Path("holiday.zip"), skipped=print): ...     # pixe
 """
 
 import hashlib
-import os
 import random
 import warnings
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from ..errors import CourseError, printable
+from .picture_names import SUFFIXES, Listing, in_folder, in_zip, tell
 
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 FORMATS = (
     "BMP",
     "GIF",
@@ -30,34 +30,30 @@ FORMATS = (
     "TIFF",
     "WEBP",
 )  # no format that another program would be started for
+READING = 2  # counts what `decoded` gives for the same file: a higher one makes everybody's caches anew
 MOST_BYTES = 2**29  # of one file of a zip, which may unpack to a thousand times its size
 
 
-def names(source: Path) -> list[str]:
+def names(source: Path, skipped: Callable[[str], Any] = lambda line: None) -> list[str]:
     """The pictures in a folder or zip, and in the folders below, by name: "cats/1.jpg", ..., sorted. They are not read.
 
-    Hidden files and folders, and what macOS adds to a zip, are no pictures. Raises CourseError where there is no such folder
-    or zip, it cannot be read, or it holds no picture.
+    Hidden files and folders, and what macOS adds to a zip, are no pictures. Links that cannot be followed, and names that lead out
+    of a zip, are told to `skipped`. Raises CourseError where there is no such folder or zip, it cannot be read, or it holds no picture.
     """
-    with opened(source) as (found, _):
-        if not found:
-            raise CourseError(
-                f"{_told(source)}: holds no picture; want files that end in {', '.join(SUFFIXES)}"
-            )
-        return found
+    with opened(source) as (listing, _):
+        left_out = listing.left_out
+        if not listing.pictures:
+            more = f" (and {len(left_out) - 1} more left out)" if len(left_out) > 1 else ""
+            why = f"{left_out[0]}{more}" if left_out else f"want files that end in {', '.join(SUFFIXES)}"
+            raise CourseError(f"{_told(source)}: holds no picture; {why}")
+        tell(left_out, skipped)
+        return listing.pictures
 
 
 def folders(source: Path) -> list[str]:
-    """The folders in a folder or zip, and those below, by name; hidden ones are none. With a zip, those that it lists."""
-    if source.is_dir():
-        found = []
-        for place, inner, _ in os.walk(source):
-            inner[:] = [name for name in inner if not _hidden(name)]
-            found += [(Path(place) / name).relative_to(source).as_posix() for name in inner]
-        return sorted(found)
-    with zipfile.ZipFile(source) as archive:
-        listed = [info.filename.rstrip("/") for info in archive.infolist() if info.is_dir()]
-    return sorted(name for name in listed if not any(map(_hidden, name.split("/"))))
+    """The folders in a folder or zip, and those below, by name; hidden ones and links are none. With a zip, those that it lists."""
+    with opened(source) as (listing, _):
+        return listing.folders
 
 
 def pictures(
@@ -68,7 +64,7 @@ def pictures(
     What cannot be read is left out, and told to `skipped` in a line with its name and the reason. count: so many at most,
     chosen at random by the seed. Raises CourseError as `names` does, and at the end where no picture could be read.
     """
-    chosen = names(source)
+    chosen = names(source, skipped)
     if count is not None and count < len(chosen):
         chosen = sorted(random.Random(seed).sample(chosen, count))
     whole = 0
@@ -77,13 +73,35 @@ def pictures(
             try:
                 pixels = decoded(read(name))
             except Exception as error:  # a decoder may stumble over damaged bytes in any way
-                reason = (str(error).splitlines() or [type(error).__name__])[0]
-                skipped(f"skipped {printable(name)}: {printable(reason)}")
+                skipped(f"skipped {printable(name)}: {reason(error)}")
                 continue
             whole += 1
             yield name, pixels
     if not whole:
-        raise CourseError(f"{_told(source)}: none of its {len(chosen)} pictures could be read")
+        raise none_read(source, len(chosen))
+
+
+def reason(error: Exception) -> str:
+    """Why a picture could not be read, in plain words: what follows its name in a line."""
+    from PIL import UnidentifiedImageError
+
+    if isinstance(error, UnidentifiedImageError):  # whose own words name the address of a buffer
+        return "is no picture that can be read"
+    if isinstance(error, (zipfile.BadZipFile, zlib.error)):
+        return "is damaged in the zip"
+    if isinstance(error, OSError) and error.strerror:
+        return printable(error.strerror)
+    return printable((str(error).splitlines() or [type(error).__name__])[0])
+
+
+def passing(error: Exception) -> bool:
+    """Whether the same file may well be read another time: the system failed, not the decoder, whose errors have no number."""
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno is not None)
+
+
+def none_read(source: Path, count: int) -> CourseError:
+    """The error for a folder or zip of which nothing is left."""
+    return CourseError(f"{_told(source)}: none of its {count} pictures could be read")
 
 
 def decoded(content: bytes) -> Tensor:
@@ -101,7 +119,9 @@ def decoded(content: bytes) -> Tensor:
             if picture.mode == "F":
                 raise ValueError("its pixels are floating-point numbers of no known range")
             if picture.mode.startswith("I"):  # 16 bits a pixel; Pillow's own conversion cuts them off at 255
-                sixteen = np.asarray(picture).astype(np.float64).clip(0, 65535)
+                sixteen = np.asarray(picture).astype(np.float64)
+                if sixteen.min() < 0 or sixteen.max() > 65535:
+                    raise ValueError("its pixels are integers beyond 16 bits, of no known range")
                 picture = Image.fromarray((sixteen / 257).round().astype(np.uint8))
             if "A" in picture.mode or "a" in picture.mode or "transparency" in picture.info:
                 picture = picture.convert("RGBA")
@@ -110,22 +130,38 @@ def decoded(content: bytes) -> Tensor:
 
 
 def state(source: Path, chosen: Sequence[str]) -> str:
-    """A digest that changes when the pictures do: of their names and sizes, and times (in a folder) or checksums (in a zip)."""
+    """A digest that changes when the pictures do, or how they are decoded: of their names and sizes, and times (in a folder) or
+    checksums (in a zip)."""
     if source.is_dir():
         stats = ((source / name).stat() for name in chosen)
         held = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in zip(chosen, stats, strict=True)]
     else:
         with zipfile.ZipFile(source) as archive:
-            infos = map(archive.getinfo, chosen)
-            held = [(name, info.file_size, info.CRC) for name, info in zip(chosen, infos, strict=True)]
-    return hashlib.sha256(repr(held).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+            entries = in_zip(archive)[1]
+            held = [(name, entries[name].file_size, entries[name].CRC) for name in chosen]
+    return hashlib.sha256(repr((READING, held)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def stamp(source: Path, name: str) -> str | None:
+    """A text that changes when a picture that could not be read may be whole: with its file (in a zip, the zip), and with Pillow.
+
+    The time of the last change to the inode is in it, which copies that keep a file's own time, and new permissions, move too. None
+    where there is no file to look at.
+    """
+    from PIL import __version__
+
+    try:
+        held = (source / name if source.is_dir() else source).stat()
+    except OSError:
+        return None
+    return f"{held.st_size} {held.st_mtime_ns} {held.st_ctime_ns} Pillow {__version__}"
 
 
 @contextmanager
-def opened(source: Path) -> Iterator[tuple[list[str], Callable[[str], bytes]]]:
-    """The names of the pictures in a folder or zip, sorted, and a function that reads one. Raises CourseError as `names` does."""
+def opened(source: Path) -> Iterator[tuple[Listing, Callable[[str], bytes]]]:
+    """What a folder or zip lists, and a function that reads a file of it. Raises CourseError where there is none, or it cannot be read."""
     if source.is_dir():
-        yield _in_folder(source), lambda name: (source / name).read_bytes()
+        yield in_folder(source), lambda name: (source / name).read_bytes()
         return
     try:
         archive = zipfile.ZipFile(source)
@@ -136,36 +172,17 @@ def opened(source: Path) -> Iterator[tuple[list[str], Callable[[str], bytes]]]:
             f"{_told(source)}: neither a folder nor a zip that can be read ({printable(str(error))})"
         ) from None
     with archive:
-        files = {info.filename: info for info in archive.infolist() if not info.is_dir()}
+        listing, entries = in_zip(archive)
 
         def read(name: str) -> bytes:
-            if files[name].file_size > MOST_BYTES:
-                raise ValueError(f"unpacks to {files[name].file_size:,} bytes")
-            return archive.read(files[name])
+            info = entries[name]
+            if info.file_size > MOST_BYTES:
+                raise ValueError(f"unpacks to {info.file_size:,} bytes")
+            if info.flag_bits & 1:
+                raise ValueError("is encrypted; unpack the zip, or make one without a password")
+            return archive.read(info)
 
-        yield sorted(filter(_is_picture, files)), read
-
-
-def _in_folder(folder: Path) -> list[str]:
-    def tell(error: OSError) -> None:
-        raise CourseError(f"{_told(folder)}: cannot be read ({error.strerror})")
-
-    found = []
-    for place, inner, files in os.walk(folder, onerror=tell):
-        inner[:] = [name for name in inner if not name.startswith(".")]
-        paths = (Path(place) / name for name in files)
-        found += [
-            path.relative_to(folder).as_posix() for path in paths if path.is_file()
-        ]  # no pipes, no devices
-    return sorted(filter(_is_picture, found))
-
-
-def _is_picture(name: str) -> bool:
-    return name.lower().endswith(SUFFIXES) and not any(map(_hidden, name.split("/")))
-
-
-def _hidden(part: str) -> bool:
-    return part.startswith(".") or part == "__MACOSX"
+        yield listing, read
 
 
 def _told(source: Path) -> str:

@@ -115,6 +115,29 @@ def test_damaged_pictures_are_told_and_skipped(tmp_path):
         assert said[0].startswith("skipped pizza/1.jpg: ")
 
 
+def test_a_damaged_picture_is_read_once_it_is_whole(tmp_path):
+    path = tree(tmp_path) / "food-101" / "images" / "pizza" / "1.jpg"
+    path.write_bytes(path.read_bytes()[:300])
+    read(tmp_path)
+    path.write_bytes(jpeg("pizza/1"))
+    found, said = read(tmp_path)
+    assert found.labels.tolist() == LABELS["train"]
+    assert torch.equal(found.images[1], squared(decoded(jpeg("pizza/1")), 64, 3))
+    assert said == []
+
+
+def test_what_is_shrunk_without_a_damaged_picture_needs_the_others_no_more(tmp_path):
+    path = tree(tmp_path) / "food-101" / "images" / "pizza" / "1.jpg"
+    path.write_bytes(path.read_bytes()[:300])
+    first, told = read(tmp_path)
+    shutil.rmtree(path.parent)
+    assert len(read(tmp_path)[0]) == len(first)
+    shutil.rmtree(tmp_path / "food-101")
+    found, said = read(tmp_path)
+    assert torch.equal(found.images, first.images)
+    assert len(said) == len(told) == 1
+
+
 def test_a_stop_is_gone_on_from(tmp_path, monkeypatch):
     expected = read(tree(tmp_path / "whole"))[0].images
     root, asked = tree(tmp_path / "parts"), []

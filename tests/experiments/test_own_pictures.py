@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import re
 import resource
 import shutil
 import signal
@@ -17,7 +18,7 @@ import torch
 from PIL import Image
 
 from diffusion_course import CourseError
-from diffusion_course.experiments import data, own_pictures, picture_cache
+from diffusion_course.experiments import data, own_pictures, picture_cache, picture_files
 from diffusion_course.experiments.picture_files import decoded
 
 CIFAR_ZIP = Path("CIFAR10") / "cifar10-jpeg.zip"
@@ -173,17 +174,51 @@ def test_what_is_no_picture_of_a_class_is_told_and_skipped(put):
 
 
 @pytest.mark.parametrize(
+    ("listed", "left_out"),
+    [
+        (["./a/0.png", "./a/1.png", "./b/0.png"], []),
+        (["a\\0.png", "a\\1.png", "b\\0.png"], []),
+        (["train\\a\\0.png", "train\\a\\1.png", "train\\b\\0.png", "test\\a\\0.png", "test\\b\\0.png"], []),
+        (["a/0.png", "a/1.png", "b/0.png", "/etc/x.png", "../../evil/x.png"], ["../../evil/x", "/etc/x"]),
+    ],
+)
+def test_how_a_zip_names_its_files_makes_no_class(tmp_path, listed, left_out):
+    with zipfile.ZipFile(tmp_path / "odd.zip", "w") as archive:
+        for name in listed:
+            archive.writestr(name, content())
+    found, said = read(str(tmp_path / "odd.zip"))
+    assert found.classes == ("a", "b")
+    assert found.labels.tolist() == [0, 0, 1]
+    assert [line.split(".png: ")[0] for line in said] == [f"skipped {name}" for name in left_out]
+
+
+def test_class_folders_that_are_links_are_told_as_such(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "1.png").write_bytes(content())
+    (tmp_path / "pictures" / "cats").mkdir(parents=True)
+    (tmp_path / "pictures" / "links").symlink_to(tmp_path / "elsewhere")
+    told = "links: is a link to a folder, and is not followed; copy that folder to its place"
+    assert message(read, str(tmp_path / "pictures")).endswith(f"pictures: holds no picture; {told}")
+    (tmp_path / "pictures" / "cats" / "1.png").write_bytes(content())
+    found, said = read(str(tmp_path / "pictures"))
+    assert found.classes == ("cats",)
+    assert said == [f"skipped {told}"]
+
+
+@pytest.mark.parametrize(
     ("files", "told"),
     [
         ({}, "holds no picture"),
         ({"cats/": b"", "dogs/": b""}, "holds no picture"),
         ({"notes.txt": b"x"}, "holds no picture"),
-        ({"cats/1.png": b"x"}, "none of the 1 pictures could be read"),
+        ({"cats/1.png": b"x"}, ": none of its 1 pictures could be read"),
         ({"cats/1.png": b"x", "dogs/1.png": content()}, "no picture of the class cats could be read"),
     ],
 )
 def test_sets_that_are_none(put, files, told):
-    assert told in message(read, put(files))
+    source = put(files)
+    assert told in (got := message(read, source))
+    assert got.startswith(f"{source}: ")
 
 
 def test_bad_arguments(put, tmp_path):
@@ -215,6 +250,14 @@ def test_pictures_are_decoded_once_and_again_when_they_change(put, monkeypatch):
     assert len(count) == 28
     assert not torch.equal(changed.images[0], first.images[0])
     assert torch.equal(changed.images[1:], first.images[1:])
+
+
+def test_pictures_are_decoded_again_when_decoding_has_changed(put, cache, monkeypatch):
+    source = put(PICTURES)
+    for _ in range(2):
+        read(source)
+        monkeypatch.setattr(picture_files, "READING", picture_files.READING + 1)
+    assert len(list(cache.iterdir())) == 2
 
 
 def test_what_the_caller_changes_does_not_reach_the_cache(put):
@@ -274,6 +317,135 @@ def test_a_stop_at_any_picture_is_gone_on_from(put, monkeypatch, cache, stop, at
     assert torch.equal(found.images, expected)
     assert found.labels.shape == (35,)
     assert count == 40 - at
+
+
+def flip(source, names):
+    """Break some files by a byte, or mend them by the same: their sizes, times in a folder and checksums in a zip stay."""
+    for name in names:
+        path, at, times = Path(source), 0, None
+        if path.is_dir():
+            path /= name
+            times = (path.stat().st_atime_ns, path.stat().st_mtime_ns)
+        else:
+            with zipfile.ZipFile(path) as archive:
+                at = archive.getinfo(name).header_offset + 30 + len(name)
+        held = bytearray(path.read_bytes())
+        held[at] ^= 1
+        path.write_bytes(held)
+        if times:
+            os.utime(path, ns=times)
+
+
+BROKEN = [f"cats/{i:03}.png" for i in (1, 6, 7, 20, 39)]
+
+
+@pytest.mark.parametrize("at", [None, 0, 7, 25])
+@pytest.mark.parametrize("mended", [BROKEN, BROKEN[:1], BROKEN[1:4], BROKEN[-1:]])
+def test_what_was_skipped_is_read_once_it_is_whole(put, monkeypatch, cache, at, mended):
+    source = put(MANY)
+    flip(source, BROKEN)
+    with monkeypatch.context() as patch:
+        if at is None:
+            before = read(source)[0].images
+        else:  # a cache made half
+            patch.setattr(picture_cache, "_read", stopped_at(at, Stop()))
+            with pytest.raises(Stop):
+                read(source)
+    kept = None if at is not None else before.clone()
+    flip(source, mended)
+    found, said = read(source)
+    assert len(found.images) == len(found.labels) == 30 + len(mended)
+    assert not [line for line in said for name in mended if name in line]
+    assert at is not None or torch.equal(before, kept)  # who has mapped the old ones still trains on them
+    with monkeypatch.context() as patch:
+        patch.setattr(picture_cache, "decoded", lambda inside: pytest.fail("decoded again"))
+        assert torch.equal(read(source)[0].images, found.images)
+    shutil.rmtree(cache)
+    assert torch.equal(read(source)[0].images, found.images)
+
+
+def test_what_is_damaged_is_not_read_again_while_nothing_changes(put, monkeypatch):
+    source = put(MANY)
+    _, told = read(source)
+    monkeypatch.setattr(picture_cache, "_read", lambda *args: pytest.fail("read again"))
+    assert read(source)[1] == told
+
+
+def test_what_the_disk_would_not_give_is_asked_for_at_each_run(tmp_path, monkeypatch):
+    for name, inside in PICTURES.items():
+        (tmp_path / "p" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "p" / name).write_bytes(inside)
+    whole = Path.read_bytes
+
+    def failing(path):
+        if path.name == "2.jpg":
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return whole(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", failing)
+        for _ in range(2):
+            assert read(str(tmp_path / "p"))[1] == ["skipped cats/2.jpg: Input/output error"]
+    found, said = read(str(tmp_path / "p"))
+    assert (len(found), said) == (7, [])
+
+
+def test_a_zip_is_not_judged_by_another_with_the_same_pictures(tmp_path):
+    for name in ("locked.zip", "sound.zip"):
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            for one, inside in PICTURES.items():
+                archive.writestr(one, inside)
+    held = bytearray((tmp_path / "locked.zip").read_bytes())
+    for entry in re.finditer(b"PK\1\2", bytes(held)):
+        held[entry.start() + 8] |= 1  # the flag of an encrypted one
+    (tmp_path / "locked.zip").write_bytes(held)
+    assert message(read, str(tmp_path / "locked.zip")).endswith(
+        "locked.zip: none of its 7 pictures could be read"
+    )
+    found, said = read(str(tmp_path / "sound.zip"))
+    assert (len(found), said) == (7, [])
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_a_stop_while_reading_again_loses_nothing(put, monkeypatch, at):
+    source = put(MANY)
+    flip(source, BROKEN)
+    before = read(source)[0].images.clone()
+    flip(source, BROKEN)
+    with monkeypatch.context() as patch:
+        patch.setattr(picture_cache, "_read", stopped_at(at, Stop()))
+        with pytest.raises(Stop):
+            read(source)
+    flip(source, BROKEN)
+    assert torch.equal(read(source)[0].images, before)
+    flip(source, BROKEN)
+    assert len(read(source)[0]) == 35
+
+
+@pytest.mark.parametrize("renamed", [0, 1, 2])
+@pytest.mark.parametrize("after", [False, True])
+def test_a_stop_while_the_mended_set_takes_its_place_makes_no_wrong_one(
+    put, monkeypatch, cache, renamed, after
+):
+    source, replace, done = put(MANY), os.replace, []
+    expected = read(source)[0].images.clone()
+    shutil.rmtree(cache)
+    flip(source, BROKEN)
+    read(source)
+    flip(source, BROKEN)
+
+    def stopping(*paths):
+        if after or len(done) < renamed:
+            replace(*paths)
+        done.append(paths)
+        if len(done) > renamed:
+            raise Stop
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", stopping)
+        with pytest.raises(Stop):
+            read(source)
+    assert torch.equal(read(source)[0].images, expected)
 
 
 def test_a_disk_that_is_really_full_leaves_what_was_noted(put, monkeypatch, cache):

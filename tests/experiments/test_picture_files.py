@@ -1,8 +1,10 @@
 """Pictures of every mode in folders and zips; what is damaged is told by name, and the rest is read."""
 
+import errno
 import io
 import os
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -124,6 +126,102 @@ def test_a_file_of_a_zip_that_unpacks_to_too_much_is_left_out(tmp_path, monkeypa
     assert skipped == ["skipped bomb.png: unpacks to 1,000,000 bytes"]
 
 
+def test_why_a_file_is_skipped_is_told_in_plain_words(tmp_path):
+    with zipfile.ZipFile(tmp_path / "p.zip", "w") as archive:
+        for name in ("broken.png", "locked.png", "x.png"):
+            archive.writestr(name, png())
+        archive.writestr("text.jpg", b"no picture")
+    held = bytearray((tmp_path / "p.zip").read_bytes())
+    held[held.index(png())] ^= 1  # a byte of the first file
+    entry = held.rindex(b"PK\1\2", 0, held.rindex(b"locked.png"))
+    held[entry + 8] |= 1  # the flag of an encrypted one
+    (tmp_path / "p.zip").write_bytes(held)
+    assert read(tmp_path / "p.zip")[1] == [
+        "skipped broken.png: is damaged in the zip",
+        "skipped locked.png: is encrypted; unpack the zip, or make one without a password",
+        "skipped text.jpg: is no picture that can be read",
+    ]
+
+
+def test_what_the_disk_says_is_told_without_its_number_and_path(tmp_path, monkeypatch):
+    (tmp_path / "x.png").write_bytes(png())
+    (tmp_path / "shut.png").write_bytes(png())
+    whole = Path.read_bytes
+
+    def reading(path):
+        if path.name == "shut.png":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return whole(path)
+
+    monkeypatch.setattr(Path, "read_bytes", reading)
+    assert read(tmp_path)[1] == ["skipped shut.png: Permission denied"]
+
+
+# ---- names in zips, and links in folders
+
+
+def zip_of(path, listed):
+    """A zip that lists names as they stand here, whatever the system's separator is."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in listed:
+            info = zipfile.ZipInfo("x")
+            info.filename = name
+            archive.writestr(info, png(len(name)))
+    return path
+
+
+def test_names_in_a_zip_are_read_as_a_system_would_unpack_them(tmp_path):
+    source = zip_of(tmp_path / "p.zip", ["./b/2.png", "train\\a\\1.png", ".\\c//./3.png", "empty\\", "./"])
+    found, skipped = read(source)
+    assert [*found] == ["b/2.png", "c/3.png", "train/a/1.png"]
+    assert torch.equal(found["b/2.png"], decoded(png(len("./b/2.png"))))
+    assert skipped == []
+    assert picture_files.folders(source) == ["empty"]
+
+
+def test_names_that_lead_out_of_a_zip_are_told_and_left_out(tmp_path):
+    out = ["/etc/x.png", "../../evil/x.png", "a/../x.png", "C:\\x.png", "\\\\server\\x.png"]
+    others = ["/etc/passwd", "../.git/x.png"]
+    why = "leads out of the zip; name it by folders inside"
+    source = zip_of(tmp_path / "p.zip", ["a/0.png", *out, *others])
+    found, skipped = read(source)
+    assert [*found] == ["a/0.png"]
+    assert skipped == sorted(f"skipped {name.replace(chr(92), '/')}: {why}" for name in out)
+    with pytest.raises(CourseError) as caught:
+        names(zip_of(tmp_path / "out.zip", out))
+    assert str(caught.value).endswith(
+        f"out.zip: holds no picture; ../../evil/x.png: {why} (and 4 more left out)"
+    )
+
+
+def test_links_are_followed_to_files_and_told_where_that_cannot_be(tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "x.png").write_bytes(png())
+    folder = tmp_path / "p"
+    (folder / "a").mkdir(parents=True)
+    (folder / "a" / "more").symlink_to(tmp_path / "there")
+    (folder / "a" / "lost.png").symlink_to(tmp_path / "nowhere.png")
+    (folder / "a" / ".hidden").symlink_to(tmp_path / "there")
+    with pytest.raises(CourseError) as caught:
+        names(folder)
+    lost = "a/lost.png: is a link that leads to no file"
+    more = "a/more: is a link to a folder, and is not followed; copy that folder to its place"
+    assert str(caught.value) == f"{folder}: holds no picture; {lost} (and 1 more left out)"
+    (folder / "a" / "1.png").symlink_to(tmp_path / "there" / "x.png")
+    found, skipped = read(folder)
+    assert [*found] == ["a/1.png"]
+    assert skipped == [f"skipped {lost}", f"skipped {more}"]
+    assert picture_files.folders(folder) == ["a"]
+
+
+def test_of_many_that_are_left_out_the_first_are_told(tmp_path):
+    zip_of(tmp_path / "p.zip", ["a/0.png", *(f"../{i:02}.png" for i in range(30))])
+    _, skipped = read(tmp_path / "p.zip")
+    assert len(skipped) == 11
+    assert skipped[9].startswith("skipped ../09.png: ")
+    assert skipped[10] == "skipped 20 more"
+
+
 # ---- modes
 
 GREY = np.arange(0, 240, 12, dtype=np.uint8).reshape(4, 5)
@@ -160,6 +258,16 @@ def test_a_photograph_stands_as_its_note_says():
 def test_floating_point_pixels_are_refused():
     with pytest.raises(ValueError, match="no known range"):
         decoded(content(Image.fromarray(np.zeros((2, 2), dtype=np.float32)), "TIFF"))
+
+
+@pytest.mark.parametrize("beyond", [-1, 65536, 10**6])
+def test_integers_beyond_16_bits_are_refused(beyond):
+    """Cut off at 16 bits, a picture with values up to a million would be white."""
+    values = np.array([[0, 30_000], [65535, 0]], dtype=np.int32)
+    assert decoded(content(Image.fromarray(values), "TIFF"))[0].tolist() == [[0, 117], [255, 0]]
+    values[1, 1] = beyond
+    with pytest.raises(ValueError, match="no known range"):
+        decoded(content(Image.fromarray(values), "TIFF"))
 
 
 def test_a_program_is_never_started_for_a_format():
