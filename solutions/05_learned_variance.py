@@ -1069,7 +1069,7 @@ quiz.ask("05-q5")
 # **Predict, then run.** For each of `eps`, `x0`, `v`, `min-SNR` and the bound: is half of the loss at $t$ below 100, between 100 and 800, or above 800?
 
 # %%
-filed = studies.load("loss-per-t").one(data="mnist", schedule="linear")
+filed = studies.load("loss-per-t").shipped().one(data="mnist", schedule="linear")
 linear = dc.NoiseSchedule.from_betas(dc.schedules.linear(T))
 at = torch.tensor(filed["t"], dtype=f64)
 logs = torch.tensor(filed["loss"], dtype=f64).log()

@@ -94,7 +94,7 @@ def neglected(p: Tensor, simple: Tensor, bound: Tensor) -> str:
 @cache
 def measured() -> tuple[Tensor, Tensor]:
     """The terms of L_simple and of the bound at t = 1..1000, of the network `mnist-eps-linear`, between the measured times."""
-    row = studies.load("loss-per-t").one(data="mnist", schedule="linear")
+    row = studies.load("loss-per-t").shipped().one(data="mnist", schedule="linear")
     at, logs = (
         torch.tensor(row["t"], dtype=torch.float64),
         torch.tensor(row["loss"], dtype=torch.float64).log(),
