@@ -188,7 +188,10 @@ def test_an_autoencoder_that_was_trained_again_is_told(folder, tmp_path):
         ({"latents": "nowhere.safetensors"}, r"^latents: weights nowhere\.safetensors: no such file$"),
         ({"latents": 3}, r"latents: got 3, want lines like"),
         ({"latents": {"scale": 2}}, r"latents: lacks the key 'autoencoder'"),
-        ({"latents": {"autoencoder": "a", "scale": 0}}, r"latents: scale: got 0, want a number above 0, up to 1e\+06"),
+        (
+            {"latents": {"autoencoder": "a", "scale": 0}},
+            r"latents: scale: got 0, want a number above 0, up to 1e\+06",
+        ),
         ({"latents": {"autoencoder": ""}}, r"latents: autoencoder: got '', want text"),
         (
             {"latents": {"autoencoder": "a", "sclae": 1}},
