@@ -78,8 +78,12 @@ def alone(path: Path, taken: str | None = None) -> Iterator[None]:
         except BlockingIOError:
             raise CourseError(taken or "") from None
         except OSError:  # a file system without locks, as some that come over a network: as on Windows
-            pass
-        yield
+            yield
+            return
+        try:
+            yield
+        finally:
+            fcntl.flock(file, fcntl.LOCK_UN)  # a process that was forked meanwhile has the file open, too
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from diffusion_course import CourseError
-from diffusion_course.files import check_writable, user_path, write_atomically, write_text
+from diffusion_course.files import alone, check_writable, user_path, write_atomically, write_text
 
 
 def message(call, *args):
@@ -166,3 +166,27 @@ def test_a_tilde_is_the_home_folder_though_no_shell_said_so(monkeypatch):
     assert user_path("a~/x") == Path("a~/x")
     for odd in ("", "a\0b", "~nobody-of-this-name/x"):
         assert message(user_path, odd).startswith("path")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_hold_ends_with_its_block_though_a_child_lives_on(tmp_path):
+    reads, writes = os.pipe()
+    with alone(tmp_path / "lock", taken="taken"):
+        child = os.fork()
+        if not child:
+            os.close(writes)
+            os.read(reads, 1)  # until the parent closes its end
+            os._exit(0)
+    with alone(tmp_path / "lock", taken="taken"):
+        pass
+    os.close(writes)
+    os.waitpid(child, 0)
+
+
+def test_a_hold_that_is_taken_is_told(tmp_path):
+    with (
+        alone(tmp_path / "lock"),
+        pytest.raises(CourseError, match="taken"),
+        alone(tmp_path / "lock", taken="taken"),
+    ):
+        pass

@@ -16,6 +16,9 @@ from ..files import write_atomically
 from .precision import Precision
 from .resume import differences, told
 
+DOS_FOLDER = 0x10
+"""The bit by which torch's reader takes an entry for a folder: it then leaves that tensor as memory happened to be."""
+
 State = dict[str, Any]
 """run: what the run was started with, by name. step, seconds. net, ema, optimizer, scaler: their state dictionaries. precision: the
 type of its device, and the names of the `Precision` that it trained in there."""
@@ -63,7 +66,8 @@ def _loaded(path: Path) -> State:
         raise CourseError(f"checkpoint {path}: cannot be read ({error.strerror})") from None
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:  # torch reads past a flipped bit
-            if archive.testzip():
+            folders = any(info.external_attr & DOS_FOLDER for info in archive.infolist())
+            if archive.testzip() or folders:
                 raise _damaged(path)
         return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception:  # torch.load raises many kinds for a damaged file, and its advice is to trust it

@@ -118,9 +118,16 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def _with_exponent(loader: yaml.Loader, node: Any) -> float | int:
+    """1e-3; a whole number as such, so that 1e5 counts steps."""
+    value = float(loader.construct_scalar(node))
+    return int(value) if abs(value) < 1e15 and value.is_integer() else value
+
+
 _Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+    "!exponent", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
 )
+_Loader.add_constructor("!exponent", _with_exponent)
 
 
 def read(mapping: object) -> dict[str, Any]:
@@ -136,7 +143,10 @@ def read(mapping: object) -> dict[str, Any]:
             held["schedule"]
         )  # else it is the model's, whose other parts were replaced
     if not isinstance(held["data"], str) or not held["data"]:
-        raise CourseError(f"unknown data set {shown(held['data'])}: want a name, or the path of pictures")
+        quoted = " in quotes" if isinstance(held["data"], int | float) else ""
+        raise CourseError(
+            f"unknown data set {shown(held['data'])}: want a name, or the path of pictures{quoted}"
+        )
     if "latents" in held:
         made["latents"] = _latents(held["latents"])
     rest = {"label_dropout": held["label_dropout"]} if "label_dropout" in held else {}

@@ -6,6 +6,7 @@ shares, `difference` rows of tables, and `paired` any number of features. Who ma
 samples, and none that of training: a second training run of the same network may differ by more.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -109,13 +110,24 @@ def mcnemar(a: str, b: str) -> float:
 def holm(p: Mapping[Key, float]) -> dict[Key, float]:
     """The p values of several tests, corrected for their number (Holm 1979): below 0.05 means 5 % for all together.
 
-    Raises CourseError for what is no number in 0..1: NaN has no place in their order, and would change the others.
+    Each may be what `float` takes. Raises CourseError for what is no number in 0..1 (but for rounding): NaN has no place in their
+    order, and would change the others.
     """
-    for key, value in p.items():
-        check_number(f"p of {shown(key)}", value, lambda v: 0 <= v <= 1, "in 0..1")
+    values = {key: _probability(f"p of {shown(key)}", value) for key, value in p.items()}
     corrected: dict[Key, float] = {}
     least = 0.0
-    for rank, key in enumerate(sorted(p, key=lambda key: p[key])):
-        least = max(least, min(1.0, (len(p) - rank) * p[key]))
+    for rank, key in enumerate(sorted(values, key=lambda key: values[key])):
+        least = max(least, min(1.0, (len(values) - rank) * values[key]))
         corrected[key] = least
     return {key: corrected[key] for key in p}
+
+
+def _probability(name: str, value: Any) -> float:
+    try:
+        number = math.nan if isinstance(value, str | bytes | bool) else float(value)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        number = math.nan
+    if math.isnan(number):
+        raise CourseError(f"{name}: got {shown(value)}, want a number in 0..1")
+    check_number(name, number, lambda v: -1e-9 <= v <= 1 + 1e-9, "in 0..1")
+    return min(max(number, 0.0), 1.0)

@@ -49,6 +49,10 @@ def not_negative(name: str, value: object) -> None:
     check_number(name, value, lambda v: 0 <= v <= LARGEST, f"in 0..{LARGEST:g}")
 
 
+def exponent(name: str, value: object) -> None:
+    check_number(name, value, lambda v: 0 <= v <= 10, "in 0..10")
+
+
 def log_mean(name: str, value: object) -> None:
     """Of log sigma. With `log_std`, sigma^2 stays within float32 for six standard deviations."""
     check_number(name, value, lambda v: -10 <= v <= 10, "in -10..10")
@@ -257,7 +261,7 @@ class P2Loss(Part):
 
     kind = "p2"
     k: float = key(positive, 1.0)
-    gamma: float = key(positive, 1.0)
+    gamma: float = key(exponent, 1.0)
 
 
 @dataclass(frozen=True)

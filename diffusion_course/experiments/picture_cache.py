@@ -117,6 +117,8 @@ def _mend(folder: Path, journal: dict[str, Any], source: Path, names: Sequence[s
     ]
     if not due:
         return
+    for left in folder.glob("mended.u8.*.part"):  # of a process that was killed: here is one at a time
+        left.unlink()
     with opened(source) as (_, read), TemporaryFile(dir=folder) as fresh:
         bar = tqdm(due, "skipped pictures", unit="", delay=2, mininterval=1)
         whole = {i for i in bar if _take(journal, i, source, names[i], read, fresh)}

@@ -72,6 +72,8 @@ def in_zip(archive: zipfile.ZipFile) -> tuple[Listing, dict[str, zipfile.ZipInfo
             if _is_picture(written):
                 left_out[written] = "leads out of the zip; name it by folders inside"
         elif not written.endswith("/"):
+            if name in entries and _is_picture(name):
+                left_out[f"{name} (an earlier one)"] = "stands in the zip again; the last one counts"
             entries[name] = info
         elif name:
             folders.append(name)

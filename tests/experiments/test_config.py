@@ -191,6 +191,7 @@ def test_a_key_that_is_mistyped_is_named_with_the_nearest(tmp_path, base, part):
             {"model": "edm", "edm": {"sigma_data": 1e300}},
             "edm: sigma_data: got 1e+300, want a number above 0",
         ),
+        ({"loss": {"kind": "p2", "gamma": 1e6}}, "loss: gamma: got 1000000.0, want a number in 0..10"),
         ({"noise": {"kind": "log-normal", "mean": 100}}, "noise: mean: got 100, want a number in -10..10"),
         (
             {"model": "eps-linear", "schedule": {"kind": "linear", "beta_min": 0.5, "beta_max": 0.1}},
@@ -234,6 +235,13 @@ def test_a_file_that_is_no_config(tmp_path, text):
 )
 def test_a_key_that_stands_twice_is_told_with_its_line(tmp_path, text, told):
     assert refusal(tmp_path, text).startswith(told)
+
+
+def test_steps_may_be_counted_in_powers_of_ten(tmp_path):
+    made = read(tmp_path, yaml.safe_dump(TINY | {"recipe": {"steps": "here"}}).replace("here", "1e5"))
+    assert made.recipe.steps == 100_000
+    told = refusal(tmp_path, yaml.safe_dump(TINY | {"data": "here"}).replace("here", "1e5"))
+    assert told == "unknown data set 100000: want a name, or the path of pictures in quotes"
 
 
 @pytest.mark.parametrize(

@@ -141,3 +141,8 @@ def test_holm_lies_between_no_correction_and_bonferronis(values):
         assert value <= corrected[k] <= min(1.0, len(p) * value) + 1e-15
     by_size = sorted(p, key=p.get)
     assert [corrected[k] for k in by_size] == sorted(corrected.values())
+
+
+def test_p_values_may_be_any_numbers_and_off_by_rounding():
+    p = {"a": torch.tensor(0.01, dtype=torch.float64), ("b", 2): 1 + 3e-16, "c": -1e-17}
+    assert intervals.holm(p) == {"a": 0.02, ("b", 2): 1.0, "c": 0.0}

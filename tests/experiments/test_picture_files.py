@@ -194,6 +194,17 @@ def test_names_that_lead_out_of_a_zip_are_told_and_left_out(tmp_path):
     )
 
 
+def test_names_that_become_one_are_told(tmp_path):
+    source = tmp_path / "p.zip"
+    with zipfile.ZipFile(source, "w") as archive:
+        for name, shade in (("a/0.png", 1), ("./a/0.png", 2), ("a\\0.png", 3), ("b/1.png", 4)):
+            archive.writestr(name, png(shade))
+    found, skipped = read(source)
+    assert [*found] == ["a/0.png", "b/1.png"]
+    assert torch.equal(found["a/0.png"], decoded(png(3)))
+    assert skipped == ["skipped a/0.png (an earlier one): stands in the zip again; the last one counts"]
+
+
 def test_links_are_followed_to_files_and_told_where_that_cannot_be(tmp_path):
     (tmp_path / "there").mkdir()
     (tmp_path / "there" / "x.png").write_bytes(png())

@@ -386,6 +386,16 @@ def test_a_flipped_bit_anywhere_is_told_or_changes_nothing(tmp_path):
     assert refused > 10
 
 
+def test_an_entry_that_torch_would_take_for_a_folder_is_damage(tmp_path):
+    """It would be left unread: weights as memory happened to be."""
+    path = tmp_path / "checkpoint.pt"
+    run(trainer(path, steps=2))
+    whole = path.read_bytes()
+    entry = whole.rindex(b"PK\x01\x02", 0, whole.rindex(b"data/7"))
+    path.write_bytes(whole[: entry + 38] + bytes([whole[entry + 38] | 0x10]) + whole[entry + 39 :])
+    assert "damaged" in message(trainer, path, steps=2)
+
+
 def state_or_message(path):
     try:
         return trainer(path, steps=2)._state()

@@ -38,7 +38,7 @@ class Number:
 class Comparison:
     """numbers: the distance first, then, where there are pictures on both sides, KID and what neighbours tell.
 
-    compared: how many pictures of each side these latter are of. floor: what the floor was measured on. warnings: where the
+    compared: how many pictures of each side these latter are of, or why there are none. floor: what the floor was measured on. warnings: where the
     distance means little.
     """
 
@@ -75,6 +75,8 @@ def compare(
         enough = part is not None and part.n >= SMALLEST // 2
         pairs, compared = _pairs(made.features(), real, part.features() if part and enough else None)
         numbers += pairs
+    elif made and real:
+        compared = f"no KID, precision, recall, density, coverage: they take at least {SMALLEST} pictures on each side"
     sides = {"A": made, "B": real, "the floor": part if spare else None}
     warnings = _sizes({name: seen for name, seen in sides.items() if seen is not None})
     warnings += _warnings(net.dims, {"A": moments_a.n, "B": moments_b.n})

@@ -107,6 +107,15 @@ def test_spare_pictures_are_the_floor():
     )
 
 
+def test_few_pictures_have_a_distance_alone_and_a_line_that_says_so():
+    found = compare(images(12, 0), images(90, 1), NET)
+    assert [number.name for number in found.numbers] == ["distance"]
+    assert (
+        found.compared
+        == "no KID, precision, recall, density, coverage: they take at least 20 pictures on each side"
+    )
+
+
 def test_statistics_stand_in_for_pictures():
     a, b = images(60, 0, shift=20), images(90, 1)
     whole = compare(a, b, NET).numbers[0]
