@@ -1,5 +1,6 @@
 """A design has no right answer but bounds and a score, and the score has marks: points are given from each of them on."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -62,8 +63,18 @@ def score_of(check: Check, args: tuple, value: Tensor) -> float:
 def as_design(value: object) -> object:
     """What was returned; a list of numbers as a tensor, which it may be as well."""
     if isinstance(value, tuple | list) and value and all(type(v) in (int, float) for v in value):
-        return torch.tensor(value)
+        try:
+            return torch.tensor(value)
+        except (ValueError, OverflowError, RuntimeError):  # an integer of more than 64 bits
+            return torch.tensor([_as_float(v) for v in value], dtype=torch.float64)
     return value
+
+
+def _as_float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def list_fault(name: str, value: object, like: Tensor, entry: str = "") -> Fault | None:

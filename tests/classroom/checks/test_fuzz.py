@@ -156,6 +156,14 @@ def test_an_answer_that_returns_drawn_values(exercise, value):
     refused(exercise, _answer(exercise, lambda args: value))
 
 
+@pytest.mark.parametrize(
+    "exercise", ["01-forward_chain", "04-even_betas", "06-guidance_scales", "12-best_stds"]
+)
+@pytest.mark.parametrize("value", [(0, 2**63), [2**64, 1.0, 2], [10**400, -(10**400), 1], [1, 2, 2**63]])
+def test_an_answer_that_returns_integers_beyond_64_bits(exercise, value):
+    refused(exercise, _answer(exercise, lambda args: value))
+
+
 def test_a_right_value_that_only_sometimes_comes_is_refused():
     calls = iter(range(10**6))
     check = CHECKS["01-snr"]
