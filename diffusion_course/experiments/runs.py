@@ -7,7 +7,7 @@ import datetime
 import json
 import shlex
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -101,8 +101,7 @@ def train(
         net = network(config)
     if processes.main:
         check_writable(out / "checkpoint.pt")
-    busy = f"--out {out}: another run is writing there; wait for its end, or take another folder"
-    with alone(out / ".lock", taken=busy) if processes.main else nullcontext():
+    with alone_in(out) if processes.main else nullcontext():
         space = zoo.latent_space(config.latents, where) if config.latents else None
         if space:
             latents.check_fit(space, net, data.describe(config.data))
@@ -174,6 +173,12 @@ def train(
         }
         write_json(weights.with_suffix(".json"), card, indent=2)
         return card
+
+
+def alone_in(out: Path) -> AbstractContextManager[None]:
+    """Held by the one run that writes to a folder. Raises CourseError where another holds it."""
+    busy = f"--out {out}: another run is writing there; wait for its end, or take another folder"
+    return alone(out / ".lock", taken=busy)
 
 
 def _data(net: nn.Module, name: str, split: str, say: Callable[[str], Any]) -> data.Dataset:

@@ -20,6 +20,7 @@ from . import data, resume, zoo
 from .config import Config, read_config
 from .models import network
 from .objectives import objective
+from .runs import alone_in
 from .training import Trainer
 
 EPOCHS = (1, 3, 10, 25)
@@ -37,7 +38,7 @@ def train(
     """Train the config `name` to the last of the epochs, and write NAME-01-epochs.safetensors and so on into `out`; resumes.
 
     The recipe is the config's, with as many steps as the epochs take: its learning rate falls towards the end of the last one.
-    batch_size: instead of the recipe's. Raises CourseError as `runs.train` does, and for epochs that do not rise.
+    batch_size: instead of the recipe's. Raises CourseError as `runs.train` does, for a folder where another run writes, too, and for epochs that do not rise.
     """
     for one in epochs:
         check_integer("epochs", one, 1)
@@ -48,16 +49,17 @@ def train(
     config = _longer(config, len(images), epochs[-1], seed, batch_size)
     paths = {one: out / f"{Path(name).stem}-{one:02d}-epochs.safetensors" for one in epochs}
     check_writable(out / "checkpoint.pt")
-    trainer = _trainer(config, images, where, out)
-    at = {_steps(one, len(images), config.recipe.batch_size): one for one in epochs}
-    lost = [paths[one] for step, one in at.items() if step <= trainer.step and not paths[one].is_file()]
-    if lost:
-        raise CourseError(
-            f"{lost[0]}: is not there, and the run is past it; delete {out / 'checkpoint.pt'} to start afresh"
-        )
-    for _ in trainer.run(progress):
-        if trainer.step in at:
-            zoo.write(paths[at[trainer.step]], trainer.ema, config)
+    with alone_in(out):
+        trainer = _trainer(config, images, where, out)
+        at = {_steps(one, len(images), config.recipe.batch_size): one for one in epochs}
+        lost = [paths[one] for step, one in at.items() if step <= trainer.step and not paths[one].is_file()]
+        if lost:
+            raise CourseError(
+                f"{lost[0]}: is not there, and the run is past it; delete {out / 'checkpoint.pt'} to start afresh"
+            )
+        for _ in trainer.run(progress):
+            if trainer.step in at:
+                zoo.write(paths[at[trainer.step]], trainer.ema, config)
     return list(paths.values())
 
 

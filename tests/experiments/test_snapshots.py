@@ -9,6 +9,7 @@ from experiments.tiny import TINY
 
 from diffusion_course import CourseError
 from diffusion_course.experiments import data, snapshots, zoo
+from diffusion_course.experiments.runs import alone_in
 
 
 @pytest.fixture
@@ -59,3 +60,9 @@ def test_epochs_rise(config, tmp_path, epochs):
 def test_the_command_says_what_is_wrong_in_a_line(capsys, tmp_path):
     with pytest.raises(SystemExit, match="error: unknown config 'mnist-emd'"):
         snapshots.main(["mnist-emd", "--out", str(tmp_path)])
+
+
+def test_two_runs_do_not_write_into_one_folder(config, tmp_path):
+    with alone_in(tmp_path), pytest.raises(CourseError, match="another run is writing there"):
+        snapshots.train(config, tmp_path, [1], device="cpu")
+    assert snapshots.train(config, tmp_path, [1], device="cpu")
