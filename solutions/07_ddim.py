@@ -56,6 +56,7 @@ from diffusion_course.classroom import check, check_all
 from diffusion_course.classroom.suspects import line_up
 from diffusion_course.experiments import data, intervals, metrics, studies, zoo
 from diffusion_course.experiments.studies import ddim as study
+from diffusion_course.experiments.studies.compared import run_by_run
 from diffusion_course.experiments.studies.shown import (
     show_differences,
     show_differences_over_seeds,
@@ -1084,19 +1085,8 @@ for row in table.where(eta=0.0):
     if (times := row["timesteps"]) != "uniform":
         by_times |= over_runs(row["model"], row["steps"], f"{times} minus uniform", timesteps=times)
 
-
-def moved(pairs, words=""):
-    """The differences of the distances, run by run, of those pairs whose name holds the words."""
-    return [
-        a["frechet"] - b["frechet"]
-        for name, (one, other) in pairs.items()
-        if words in name
-        for a, b in zip(one, other, strict=True)
-    ]
-
-
 found, p = show_differences_over_seeds(by_eta)
-claim("eta = 1 is the nearer one in every row of every run", max(moved(by_eta)) < 0)
+claim("eta = 1 is the nearer one in every row of every run", max(run_by_run(by_eta)) < 0)
 claim(
     "each of the ten intervals is below 0, and after the correction two of the differences are certain",
     all(d.high < 0 for d in found.values()) and sum(v < 0.05 for v in p.values()) == 2,
@@ -1110,13 +1100,20 @@ claim(
 show_differences_over_seeds(by_times)
 claim(
     "in every run trailing times are nearer than uniform ones at 5 steps, and leading ones further on the cosine network",
-    max(moved(by_times, "5 steps, trailing")) < 0
-    and min(moved(by_times, "cosine, 5 steps, leading") + moved(by_times, "cosine, 10 steps, leading")) > 0,
+    max(run_by_run(by_times, "5 steps, trailing")) < 0
+    and min(
+        run_by_run(by_times, "cosine, 5 steps, leading") + run_by_run(by_times, "cosine, 10 steps, leading")
+    )
+    > 0,
 )
 claim(
     "quadratic times are further in every run on the cosine network, and at 5 steps on the linear one not in all",
-    min(moved(by_times, "cosine, 5 steps, quadratic") + moved(by_times, "cosine, 10 steps, quadratic")) > 0
-    and min(moved(by_times, "linear, 5 steps, quadratic")) < 0,
+    min(
+        run_by_run(by_times, "cosine, 5 steps, quadratic")
+        + run_by_run(by_times, "cosine, 10 steps, quadratic")
+    )
+    > 0
+    and min(run_by_run(by_times, "linear, 5 steps, quadratic")) < 0,
 )
 
 # %% [markdown]

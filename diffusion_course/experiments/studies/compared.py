@@ -5,7 +5,7 @@ rows_a and rows_b hold a row for each training seed that was measured; those of 
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -60,6 +60,17 @@ def change_of_distances(after: tuple[Rows, Rows], before: tuple[Rows, Rows]) -> 
     All four began with the same noise, in each seed, so the jackknife leaves the same tenth out of all.
     """
     return distances(*([_gap(a, b) for a, b in pairs(*two)] for two in (after, before)))
+
+
+def run_by_run(pairs_of_rows: Mapping[str, tuple[Rows, Rows]], words: str = "") -> list[float]:
+    """Distance of row a minus that of row b, each training run alone, of every name -> (rows a, rows b) whose name holds the words.
+
+    For statements that hold "in every run", or not. Raises CourseError where no name holds the words.
+    """
+    chosen = [two for name, two in pairs_of_rows.items() if words in name]
+    if not chosen:
+        raise CourseError(f"words: got {words!r}, which is in none of {', '.join(pairs_of_rows)}")
+    return [a["frechet"] - b["frechet"] for two in chosen for a, b in pairs(*two)]
 
 
 def _gap(a: Row, b: Row) -> Row:

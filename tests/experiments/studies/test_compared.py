@@ -12,6 +12,7 @@ from diffusion_course.experiments.studies.compared import (
     distances,
     log_ratios,
     numbers,
+    run_by_run,
     shares,
 )
 
@@ -121,3 +122,13 @@ def test_errors_are_compared_as_ratios():
     found = log_ratios([a], [b])
     assert found.value == pytest.approx(math.log(2))
     assert found.high - found.low < 1e-9
+
+
+def test_run_by_run_pairs_the_seeds_and_picks_by_name():
+    a = [row(seed, frechet=1.0 + seed) for seed in (0, 1, 2)]
+    b = [row(seed, frechet=3.0) for seed in (2, 0)]  # seed 1 is missing, and the order is another
+    pairs = {"a minus b": (a, b), "b minus a": (b, a)}
+    assert run_by_run(pairs, "a minus") == [-2.0, 0.0]
+    assert run_by_run(pairs) == [-2.0, 0.0, 0.0, 2.0]
+    with pytest.raises(CourseError, match="'c minus', which is in none of a minus b, b minus a"):
+        run_by_run(pairs, "c minus")
