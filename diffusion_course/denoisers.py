@@ -11,7 +11,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from .errors import CourseError
+from .errors import CourseError, shown
 from .exact import DatasetDenoiser, GaussianMixture, blurred
 from .gaussian import to_ve, to_vp
 from .parametrisations import (
@@ -55,7 +55,11 @@ __all__ = [
 
 
 class Denoiser(Protocol):
-    """D(x, sigma) -> estimate of x_0, of x's shape. x: (B, *S) in VE coordinates; sigma: () or (B,)."""
+    """D(x, sigma) -> estimate of x_0, of x's shape. x: (B, *S) in VE coordinates; sigma: () or (B,).
+
+    The loops of `samplers` pass sigma as a 0-d float64 tensor on the CPU, which multiplies a tensor of any dtype on any
+    device. A network that wants it for each sample takes `sigma.expand(len(x)).to(x)`.
+    """
 
     def __call__(self, x: Tensor, sigma: Tensor, /) -> Tensor: ...
 
@@ -72,24 +76,30 @@ class Preconditioned(nn.Module):
     """
 
     def __init__(self, net: nn.Module, param: Param):
+        """Raises CourseError for a net that is no module, or a param that is none."""
         super().__init__()
+        if not isinstance(net, nn.Module):
+            raise CourseError(f"net: got {type(net).__name__}, want a torch.nn.Module")
+        if not isinstance(param, Param):
+            raise CourseError(f"param: got {shown(param)}, want a Param, such as edm_param()")
         self.net = net
         self.param = param
 
     def forward(self, x: Tensor, sigma: Tensor | float, labels: Tensor | None = None) -> Tensor:
         """x: (B, *S); sigma: () or (B,), > 0; labels: (B,) or None. Returns x_0's estimate in x's shape and dtype.
 
-        Raises CourseError for another x or sigma, or when the network answers in another shape.
+        Raises CourseError for another x or sigma, or when the network answers in another shape. One that also learned
+        variances answers 2C channels for x's C, these last; they are left out here.
         """
         sigma = at_least_single(positive("sigma", sigma))
         p = self.param
         # The sampler's state may be float64; the network keeps the dtype it was trained in.
         net_dtype = next((w.dtype for w in self.net.parameters()), x.dtype)
         net_input = (expand(p.c_in(sigma), x) * x).to(net_dtype)
-        c_noise = moved(p.c_noise(sigma), x.device).to(net_dtype).expand(len(x))
+        c_noise = moved(number(p.c_noise(sigma)), x.device).to(net_dtype).expand(len(x))
         F = self.net(net_input, c_noise) if labels is None else self.net(net_input, c_noise, labels)
-        if isinstance(F, Tensor) and F.ndim == x.ndim:
-            F = F[:, : x.shape[1]]  # a network that also answers variances has 2C channels, these last
+        if isinstance(F, Tensor) and F.ndim == x.ndim > 1 and F.shape[1] == 2 * x.shape[1]:
+            F = F[:, : x.shape[1]]
         check_answer("net(x, c_noise)", F, x)
         return expand(p.c_skip(sigma), x) * x + expand(p.c_out(sigma), x) * F.to(x.dtype)
 

@@ -14,9 +14,9 @@ from torch import Tensor
 from .denoisers import Denoiser
 from .errors import CourseError
 from .gaussian import diffuse, posterior_mean_variance
-from .noise import NoiseSource
+from .noise import NoiseSource, source
 from .schedules import NoiseSchedule
-from .shapes import moved, number, per_sample, same
+from .shapes import at_least_single, moved, number, per_sample, same, squared_error
 
 Transition = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """p(x_{t-1} | x_t): (x_t, t) -> mean and log-variance in x_t coordinates, each broadcasting to x_t; t is (B,)."""
@@ -64,15 +64,17 @@ def discretized_gaussian_log_likelihood(x: Tensor, mean: Tensor | float, log_sca
 
 def gaussian_nll(x: Tensor, mean: Tensor, variance: Tensor | float) -> Tensor:
     """-log N(x; mean, variance I), summed over the event axes: (B,), in nats."""
-    variance = number(variance).to(x)
-    return per_sample(0.5 * ((x - mean) ** 2 / variance + (2 * math.pi * variance).log()))
+    error = squared_error(x, mean)
+    variance = number(variance).to(error)
+    return per_sample(0.5 * (error / variance + (2 * math.pi * variance).log()))
 
 
 def prior_kl(x0: Tensor, schedule: NoiseSchedule) -> Tensor:
     """L_T = KL(q(x_T | x_0) || N(0, I)) of each sample (Ho et al. 2020, eq. 5): (B,), in nats."""
     T = schedule.T - 1
     variance = schedule.one_minus_alpha_bar[T]
-    return per_sample(normal_kl(schedule.alpha_bar[T].sqrt() * x0, variance.log(), 0.0, 0.0))
+    mean = schedule.alpha_bar[T].sqrt() * at_least_single(x0)
+    return per_sample(normal_kl(mean, variance.log(), 0.0, 0.0))
 
 
 def kl_term(x0: Tensor, x0_hat: Tensor, t: int | Tensor, schedule: NoiseSchedule) -> Tensor:
@@ -87,7 +89,8 @@ def kl_term(x0: Tensor, x0_hat: Tensor, t: int | Tensor, schedule: NoiseSchedule
         raise CourseError("t: got 1, want 2..T: the term of t = 1 is the decoder's -log p(x_0 | x_1)")
     previous = torch.cat([torch.full((1,), math.inf, dtype=torch.float64), schedule.snr[:-1]])
     weight = 0.5 * (previous - schedule.snr)
-    return per_sample(schedule.take(weight, t, x0) * (x0 - x0_hat) ** 2)
+    error = squared_error(x0, x0_hat)
+    return per_sample(schedule.take(weight, t, error) * error)
 
 
 def gaussian_decoder(variance: float | Tensor) -> Decoder:
@@ -127,7 +130,7 @@ def vlb_terms(
     D: denoiser in VE coordinates. x0: (B, *S). decoder: `gaussian_decoder(...)` or `pixel_decoder(...)`.
     Calls D once for each t = 1..T. The expectation over x_t is estimated by the single draw, without bias.
     """
-    kl = []
+    kl, noise = [], source(noise)
     for t in range(1, schedule.T + 1):
         sigma = schedule.sigma(t)
         x0_hat = D(x0 + sigma * noise.like(x0), sigma)
@@ -147,7 +150,8 @@ def transition_term(
     KL(q(x_{t-1} | x_t, x_0) || p) for t > 1; -log p(x_0 | x_1) for t = 1, with the discretised Gaussian of 8-bit pixels
     in [-1, 1]. x0, x_t: (B, *S); t: (B,) in 1..T. The two kinds may be mixed in one batch (Nichol & Dhariwal 2021, eqs. 4-8).
     """
-    mean, log_variance = (value.expand_as(x0) for value in transition(x_t, t))
+    mean, log_variance = (at_least_single(value).expand_as(x0) for value in transition(x_t, t))
+    x0, x_t = at_least_single(x0), at_least_single(x_t)
     true_mean, _ = posterior_mean_variance(x0, x_t, t, schedule)
     true_log_variance = schedule.take(posterior_log_variance(schedule), t, x0)
     kl = per_sample(normal_kl(true_mean, true_log_variance, mean, log_variance))
@@ -172,7 +176,7 @@ def transition_terms(
 
     Like `vlb_terms`, with `transition_term` in place of a denoiser and a decoder. x0: (B, *S), 8-bit pixels in [-1, 1].
     """
-    terms = []
+    terms, noise = [], source(noise)
     for step in range(1, schedule.T + 1):
         t = torch.full((len(x0),), step, device=x0.device)
         x_t = diffuse(x0, t, noise.like(x0), schedule)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .errors import CourseError, check_integer
 from .noise import Noise
-from .shapes import at_least_single, check_batch, expand, number, per_row, positive
+from .shapes import at_least_single, check_batch, check_float, expand, number, per_row, positive
 
 KEPT = (
     2**29
@@ -28,6 +28,7 @@ class DatasetDenoiser:
     """
 
     def __init__(self, data: Tensor, labels: Tensor | None = None, chunk: int = 4096):
+        check_float("data", data)
         if data.ndim < 2 or len(data) == 0:
             raise CourseError(f"data: got shape {tuple(data.shape)}, want (N, *S) with N >= 1")
         if not bool(torch.isfinite(data).all()):

@@ -8,11 +8,11 @@ from torch.nn import functional as F
 
 from .denoisers import Denoiser, EpsModel, Param, edm_param, halves
 from .elbo import Transition, bits_per_dim, kl_term, normal_kl, posterior_log_variance, transition_term
-from .errors import CourseError
+from .errors import CourseError, shown
 from .gaussian import diffuse, posterior_mean_variance, to_ve, x0_from_eps
 from .parametrisations import P_MEAN, P_STD, SIGMA_DATA
 from .schedules import NoiseSchedule
-from .shapes import at_least_single, expand, same
+from .shapes import at_least_single, expand, number, same, squared_error
 
 
 def eps_loss(
@@ -26,12 +26,15 @@ def eps_loss(
     """L_simple = mean ||eps - eps_theta(x_t, t)||^2 (Ho et al. 2020, eq. 14), a scalar.
 
     x0, eps: (B, *S); t: (B,) in 1..T. weight: a number for each t, shape (T,), e.g. `bound_weights`; None is 1.
-    Raises CourseError when the model's answer has another shape.
+    Raises CourseError when the model's answer, or weight, has another shape.
     """
+    if weight is not None and (not isinstance(weight, Tensor) or weight.shape != (schedule.T,)):
+        got = tuple(weight.shape) if isinstance(weight, Tensor) else shown(weight)
+        raise CourseError(f"weight: got {got}, want a tensor with a number for each t, shape ({schedule.T},)")
     predicted = eps_model(diffuse(x0, t, eps, schedule), t)
     same("eps", eps, "eps_model(x_t, t)", predicted)
-    error = (eps - predicted).square()
-    return error.mean() if weight is None else (schedule.take(weight, t, x0) * error).mean()
+    error = squared_error(eps, predicted)
+    return error.mean() if weight is None else (schedule.take(weight, t, error) * error).mean()
 
 
 def bound_weights(schedule: NoiseSchedule, variance: Tensor) -> Tensor:
@@ -45,18 +48,26 @@ def bound_weights(schedule: NoiseSchedule, variance: Tensor) -> Tensor:
 
 
 def denoising_loss(
-    D: Denoiser, x0: Tensor, sigma: Tensor, eps: Tensor, weight: Callable[[Tensor], Tensor] = torch.ones_like
+    D: Denoiser,
+    x0: Tensor,
+    sigma: Tensor | float,
+    eps: Tensor,
+    weight: Callable[[Tensor], Tensor] = torch.ones_like,
 ) -> Tensor:
     """mean weight(sigma) ||D(x_0 + sigma eps, sigma) - x_0||^2 (Karras et al. 2022, eq. 2), a scalar.
 
     x0, eps: (B, *S); sigma: () or (B,). Common weights stand below: `eps_weight` is L_simple; `unit_weight(param)` is the
-    plain squared error of the network's own output. Raises CourseError when D's answer has another shape.
+    plain squared error of the network's own output. Raises CourseError when D's answer has another shape, and for a weight
+    that is no function of sigma.
     """
     same("x0", x0, "eps", eps)
+    if not callable(weight):
+        raise CourseError(f"weight: got {shown(weight)}, want a function of sigma, such as eps_weight")
+    sigma = number(sigma)
     x0_hat = D(x0 + expand(sigma, x0) * eps, sigma)
     same("x0", x0, "D(x, sigma)", x0_hat)
-    error = x0_hat - x0
-    return (expand(weight(sigma), x0) * error.square()).mean()
+    error = squared_error(x0_hat, x0)
+    return (expand(weight(at_least_single(sigma)), error, "weight(sigma)") * error).mean()
 
 
 def unit_weight(param: Param) -> Callable[[Tensor], Tensor]:
@@ -216,7 +227,7 @@ def autoencoder_loss(
     that a pixel has around the decoded image (Kingma & Welling 2014, eq. 10). beta = 0 leaves the squared error alone.
     """
     same("x", x, "decoded", decoded)
-    error = (x - decoded).square().mean()
+    error = squared_error(x, decoded).mean()
     if beta == 0:
         return error
     kl = normal_kl(at_least_single(mean), at_least_single(log_variance), 0.0, 0.0)

@@ -6,7 +6,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from .errors import CourseError, check_integer
+from .errors import CourseError, check_integer, check_number, shown
 from .shapes import append_dims, at_least_single, check_float, same
 
 Size = int | Sequence[int]
@@ -18,12 +18,30 @@ class NoiseSource(Protocol):
     def like(self, x: Tensor) -> Tensor: ...
 
 
+class NoNoise:
+    """Stands in for noise=None: a step that does draw is told what to pass."""
+
+    def like(self, x: Tensor) -> Tensor:
+        raise CourseError("noise: got None, but this step draws noise; pass noise=Noise(seed)")
+
+
+def source(noise: NoiseSource | None) -> NoiseSource:
+    """What a loop draws from: noise itself, `NoNoise` for None. Raises CourseError for a seed, a generator or a function."""
+    if noise is None:
+        return NoNoise()
+    if not callable(getattr(noise, "like", None)):
+        raise CourseError(f"noise: got {shown(noise)}, want Noise(seed), or an object with .like(x)")
+    return noise
+
+
 class Noise:
     """Seeded N(0, I) noise.
 
     Row i of a batch has a stream of its own, so sample i is the same whatever the batch size
     (`torch.randn(8)` is not a prefix of `torch.randn(32)` under one seed). Numbers are drawn in float32
     on the CPU and then moved, so the CPU and a GPU see the same noise.
+
+    Two objects of one seed give the same numbers. For a start x_T and the noise on the way take one object for both, or two seeds.
 
     seed: integer >= 0.
     per_sample: False draws each batch from a single stream. That is much faster for 100,000 points in the
@@ -38,14 +56,13 @@ class Noise:
         self._streams: list[torch.Generator] = []
 
     def randn(
-        self, *shape: int, device: torch.device | str | None = None, dtype: torch.dtype = torch.float32
+        self, *size: Size, device: torch.device | str | None = None, dtype: torch.dtype = torch.float32
     ) -> Tensor:
-        """Standard normal noise of the given shape; the first axis counts the samples.
+        """Standard normal noise of the given shape, in numbers or as one sequence; the first axis counts the samples.
 
         Raises CourseError for a shape that is none, or a dtype of integers.
         """
-        for n in shape:
-            check_integer("shape", n, 0)
+        shape = _shape(*size)
         if not dtype.is_floating_point:
             raise CourseError(f"dtype: got {dtype}, want floating point; noise would be cut off to integers")
         if not self.per_sample:
@@ -99,6 +116,10 @@ class Draws:
         uniform = torch.rand(_shape(*size), generator=self._normal, dtype=torch.float64)
         return torch.special.ndtri(uniform.clamp(min=2**-54)).float().to(self.device, self.dtype)
 
+    def like(self, x: Tensor) -> Tensor:
+        """Standard normal numbers with x's shape, dtype and device, as every source of noise gives them."""
+        return self.randn(x.shape).to(x)
+
     def rand(self, *size: Size) -> Tensor:
         """Numbers in [0, 1), uniform."""
         uniform = torch.rand(_shape(*size), generator=self._chances, dtype=torch.float32)
@@ -106,8 +127,11 @@ class Draws:
 
 
 def _shape(*size: Size) -> list[int]:
-    """A shape as torch's functions take it: numbers, or one sequence of them."""
-    return [int(n) for part in size for n in (part if isinstance(part, Sequence) else (part,))]
+    """A shape as torch's functions take it: numbers, or one sequence of them. Raises CourseError for what is no such number."""
+    shape = [n for part in size for n in (part if isinstance(part, Sequence) else (part,))]
+    for n in shape:
+        check_integer("shape", n, 0)
+    return [int(n) for n in shape]
 
 
 def mix(n: int) -> int:
@@ -137,8 +161,7 @@ def slerp(a: Tensor, b: Tensor, s: float) -> Tensor:
     for name, x in (("a", a), ("b", b)):
         check_float(name, x)
     same("a", a, "b", b)
-    if not 0 <= s <= 1:
-        raise CourseError(f"s: got {s}, want a number in 0..1")
+    check_number("s", s, lambda s: 0 <= s <= 1, "in 0..1")
     # From sine and cosine together: arccos alone loses half of the digits near 0, and meets 1 + 1e-16.
     flat = (at_least_single(x).flatten(1) for x in (a, b))
     u, v = (x / x.norm(dim=1, keepdim=True).clamp(min=1e-30) for x in flat)

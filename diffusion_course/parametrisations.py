@@ -21,7 +21,7 @@ P_MEAN, P_STD = -1.2, 1.2
 
 @dataclass(frozen=True)
 class Param:
-    """A parametrisation: what the network sees, and what its output means. Each entry maps sigma to a number."""
+    """A parametrisation: what the network sees, and what its output means. Each entry maps sigma, () or (B,), to its shape, or to a number."""
 
     c_skip: Callable[[Tensor], Tensor]
     c_out: Callable[[Tensor], Tensor]

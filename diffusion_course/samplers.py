@@ -1,22 +1,26 @@
 """From noise to data: one-step functions, and the one loop that runs any of them.
 
 A step is a function step(D, x, sigma, sigma_next, noise) -> x_next, in VE coordinates. Write your own and pass it
-to the same loop. A step that remembers has a method `begin()`, which the loop calls: it returns the step for one run.
+to the same loop. A step that has to know of its run has a method `begin(num_steps)`, which the loop calls: it returns the
+step for one run. A function around such a step takes part in one run alone: make a new one for the next.
+
+The loops compute without gradients. Where those are wanted, as for a search over x_T, the loop is two lines:
+`for sigma, sigma_next in itertools.pairwise(sigmas): x = step(D, x, sigma, sigma_next, noise)`.
 """
 
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from inspect import signature
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from inspect import Signature, signature
+from typing import Any, NamedTuple, get_origin
 
 import torch
 from torch import Tensor
 
 from .denoisers import Denoiser
-from .errors import CourseError, check_integer
-from .noise import NoiseSource
+from .errors import CourseError, check_integer, check_number, shown
+from .noise import NoiseSource, source
 from .shapes import at_least_single, check_answer, check_state, in_dtype
 
 Step = Callable[[Denoiser, Tensor, Tensor, Tensor, Any], Tensor]
@@ -37,7 +41,7 @@ def ddpm(D: Denoiser, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: Noise
     """
     x0 = D(x, sigma)
     ratio = (sigma_next / sigma) ** 2
-    return x0 + ratio * (x - x0) + sigma_next * (1 - ratio).sqrt() * noise.like(x)
+    return x0 + ratio * (x - x0) + sigma_next * (1 - ratio) ** 0.5 * noise.like(x)
 
 
 def ddpm_large(D: Denoiser, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: NoiseSource) -> Tensor:
@@ -60,7 +64,7 @@ def posterior_variance(x: Tensor, sigma: Tensor, sigma_next: Tensor) -> Tensor:
 def forward_variance(x: Tensor, sigma: Tensor, sigma_next: Tensor) -> Tensor:
     """beta of the step ("fixed large"); 0 on the last."""
     variance = (1 + sigma_next**2) * (sigma**2 - sigma_next**2) / (1 + sigma**2)
-    return variance if sigma_next > 0 else torch.zeros_like(variance)
+    return variance if sigma_next > 0 else 0 * variance
 
 
 def learned_variance(fraction: Callable[[Tensor, Tensor], Tensor]) -> Variance:
@@ -87,7 +91,7 @@ def ancestral(variance: Variance) -> Step:
     def step(D: Denoiser, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: NoiseSource) -> Tensor:
         x0 = D(x, sigma)
         ratio = (sigma_next / sigma) ** 2
-        std = variance(x, sigma, sigma_next).sqrt()
+        std = variance(x, sigma, sigma_next) ** 0.5
         return x0 + ratio * (x - x0) + std * noise.like(x)
 
     return step
@@ -103,16 +107,15 @@ def ddim(eta: float = 0.0) -> Step:
 
     eta: 0..1. Raises CourseError outside.
     """
-    if not 0 <= eta <= 1:
-        raise CourseError(f"eta: got {eta}, want a number in 0..1")
+    check_number("eta", eta, lambda eta: 0 <= eta <= 1, "in 0..1")
 
     def step(D: Denoiser, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: NoiseSource) -> Tensor:
         x0 = D(x, sigma)
         eps = (x - x0) / sigma
         if eta == 0:
             return x0 + sigma_next * eps
-        fresh = eta * sigma_next * (1 - (sigma_next / sigma) ** 2).sqrt()
-        return x0 + (sigma_next**2 - fresh**2).sqrt() * eps + fresh * noise.like(x)
+        fresh = eta * sigma_next * (1 - (sigma_next / sigma) ** 2) ** 0.5
+        return x0 + (sigma_next**2 - fresh**2) ** 0.5 * eps + fresh * noise.like(x)
 
     return step
 
@@ -133,27 +136,54 @@ def heun(
 
 
 def edm(
-    s_churn: float = 0.0, s_min: float = 0.0, s_max: float = math.inf, s_noise: float = 1.0, *, num_steps: int
-) -> Step:
+    s_churn: float = 0.0,
+    s_min: float = 0.0,
+    s_max: float = math.inf,
+    s_noise: float = 1.0,
+    *,
+    num_steps: int | None = None,
+) -> "Edm":
     """The stochastic sampler of Karras et al. 2022, algorithm 2: add a little noise ("churn"), then a Heun step.
 
     Within [s_min, s_max] sigma rises to sigma (1 + gamma), gamma = min(s_churn / num_steps, sqrt(2) - 1), by fresh
-    noise of scale s_noise; s_churn = 0 is `heun`. num_steps: the grid's number of steps. Draws once on every step,
-    as the reference code does. Raises CourseError for a negative s_churn, s_min or s_noise, or num_steps < 1.
+    noise of scale s_noise; s_churn = 0 is `heun`. num_steps: the grid's number of steps, which the loop knows and fills in; give
+    it where you call the step yourself, or run a part of a grid. Draws once on every step, as the reference code does.
+    Raises CourseError for a negative s_churn, s_min or s_noise, s_max < s_min, or num_steps < 1.
     """
     for name, value in (("s_churn", s_churn), ("s_min", s_min), ("s_noise", s_noise)):
-        if not value >= 0:
-            raise CourseError(f"{name}: got {value}, want a number >= 0")
-    check_integer("num_steps", num_steps, 1)
-    churn = min(s_churn / num_steps, math.sqrt(2) - 1)
+        check_number(name, value, lambda v: v >= 0, ">= 0")
+    check_number("s_max", s_max, lambda v: v >= s_min, f">= s_min = {s_min:g}")
+    if num_steps is not None:
+        check_integer("num_steps", num_steps, 1)
+    return Edm(s_churn, s_min, s_max, s_noise, num_steps)
 
-    def step(D: Denoiser, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: NoiseSource) -> Tensor:
-        gamma = churn if s_min <= sigma <= s_max else 0.0
+
+@dataclass(frozen=True)
+class Edm:
+    """The step of `edm`, which see."""
+
+    s_churn: float
+    s_min: float
+    s_max: float
+    s_noise: float
+    num_steps: int | None
+
+    def begin(self, num_steps: int) -> "Edm":
+        """The step for a run of so many, unless another number was asked for."""
+        return self if self.num_steps is not None else replace(self, num_steps=num_steps)
+
+    def __call__(
+        self, D: Denoiser, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: NoiseSource
+    ) -> Tensor:
+        if self.num_steps is None:
+            raise CourseError(
+                "num_steps: edm() knows it from a loop's grid; outside one pass edm(..., num_steps=N)"
+            )
+        churn = min(self.s_churn / self.num_steps, math.sqrt(2) - 1)
+        gamma = churn if self.s_min <= sigma <= self.s_max else 0.0
         sigma_hat = sigma * (1 + gamma)
-        x_hat = x + (sigma_hat**2 - sigma**2).sqrt() * s_noise * noise.like(x)
+        x_hat = x + (sigma_hat**2 - sigma**2) ** 0.5 * self.s_noise * noise.like(x)
         return heun(D, x_hat, sigma_hat, sigma_next)
-
-    return step
 
 
 def dpmpp_2m() -> "DPMpp2M":
@@ -161,19 +191,19 @@ def dpmpp_2m() -> "DPMpp2M":
 
     With lambda = -log(sigma) and r the ratio of the last step in lambda to this one, D is replaced by
     D + (D - D_last) / (2 r). The first step, and the last (sigma_next = 0), are first order. The step remembers the
-    last answer, for one run: every loop calls its `begin()` and goes on with what that returns.
+    last answer, for one run: every loop calls its `begin` and goes on with what that returns.
     """
     return DPMpp2M()
 
 
 class DPMpp2M:
-    """The step of `dpmpp_2m`: what it remembers belongs to one run, which the loop begins with `begin()`."""
+    """The step of `dpmpp_2m`: what it remembers belongs to one run, which the loop begins with `begin`."""
 
     def __init__(self) -> None:
         self.last: tuple[Tensor, Tensor, Tensor] | None = None  # the last call's x_0, sigma and sigma_next
 
-    def begin(self) -> "DPMpp2M":
-        """The step for a new run: one that remembers nothing."""
+    def begin(self, num_steps: int | None = None) -> "DPMpp2M":
+        """The step for a new run, of any number of steps: one that remembers nothing."""
         return DPMpp2M()
 
     def __call__(
@@ -294,7 +324,7 @@ def states(
 
     D: denoiser. x: (B, *S), the initial state at sigmas[0], that is sigmas[0] * noise in VE coordinates.
     sigmas: (N+1,), strictly decreasing, ending in 0. step: see the module's top. noise: needed by stochastic
-    steps. progress: wraps the iterable of steps, e.g. tqdm.
+    steps. No gradients are kept. progress: wraps the iterable of steps, e.g. tqdm.
     An x of half precision is sampled in float32 (step after step, rounding would carry the samples away from the data):
     D sees x's dtype, and so does who reads the states.
     Raises CourseError for a bad grid, x or step, a missing noise, an answer of D in another shape, or NaN (the step and
@@ -305,10 +335,10 @@ def states(
     dtype, x = x.dtype, at_least_single(x)
     advice = "look at the denoiser's output there, or start from a smaller sigma"
     counted, watch = _Counted(D, dtype), Watch("sampling", "sigma", sigmas, advice)
-    noise = NoNoise() if noise is None else noise
-    check_step(step, counted, x, sigmas[0], sigmas[1], noise)
+    noise = source(noise)
+    check_step(step, "D, x, sigma, sigma_next, noise")
     if hasattr(step, "begin"):
-        step = step.begin()
+        step = step.begin(len(sigmas) - 1)
     grid = sigmas.unbind()  # once: picking a number out of a tensor takes as long as a small addition
     for i in progress(range(len(grid) - 1)):
         spent = counted.nfe
@@ -322,19 +352,31 @@ def states(
     yield State(x, grid[-1], x, counted.nfe)
 
 
-def check_step(step: Callable, *arguments: object) -> None:
-    """Raise CourseError unless `step` takes these arguments: a function that makes steps is not a step."""
+def check_step(step: Callable, arguments: str) -> None:
+    """Raise CourseError unless `step` takes these arguments, "D, x, ...": a function that makes steps is not a step."""
     if not callable(step):
         raise CourseError(f"step: got {type(step).__name__}, want a function such as samplers.heun")
     name = getattr(step, "__name__", type(step).__name__)
     try:
-        signature(step).bind(*arguments)
-    except TypeError:
-        raise CourseError(
-            f"step: got {name}, which makes steps; pass {name}(), or a function of a step's {len(arguments)} arguments"
-        ) from None
+        takes = signature(step)
     except ValueError:  # what is written in C has no signature
-        pass
+        return
+    if _fits(takes, len(arguments.split(", "))):
+        return
+    makes_steps = _fits(takes, 0) or get_origin(takes.return_annotation) is Callable
+    made = f", or a step that it makes: {name}({'' if _fits(takes, 0) else '...'})" if makes_steps else ""
+    raise CourseError(
+        f"step: got {name}({', '.join(takes.parameters)}), want a function of ({arguments}){made}"
+    )
+
+
+def _fits(takes: Signature, arguments: int) -> bool:
+    """Can a function with this signature be called with so many?"""
+    try:
+        takes.bind(*range(arguments))
+    except TypeError:
+        return False
+    return True
 
 
 class _Counted:
@@ -395,16 +437,12 @@ class Watch:
         )
 
 
-class NoNoise:
-    """Stands in for noise=None: a step that does draw is told what to pass."""
-
-    def like(self, x: Tensor) -> Tensor:
-        raise CourseError("noise: got None, but this step draws noise; pass noise=Noise(seed)")
-
-
 def _check_grid(sigmas: Tensor) -> Tensor:
     # On the CPU: 0-d float64 tensors there combine with tensors on any device, without changing their dtype.
-    sigmas = torch.as_tensor(sigmas, dtype=torch.float64).cpu()
+    try:
+        sigmas = torch.as_tensor(sigmas, dtype=torch.float64).cpu()
+    except (TypeError, ValueError, RuntimeError):
+        raise CourseError(f"sigmas: got {shown(sigmas)}, want a grid such as karras(18)") from None
     if sigmas.ndim != 1 or len(sigmas) < 2:
         raise CourseError(f"sigmas: got shape {tuple(sigmas.shape)}, want (N+1,) with N >= 1")
     rises = ~(sigmas.diff() < 0)

@@ -10,7 +10,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from .errors import CourseError, check_integer, unknown
+from .errors import CourseError, check_integer, check_number, unknown
 from .shapes import append_dims, check_float, check_rows, positive
 
 
@@ -30,14 +30,18 @@ class NoiseSchedule:
 
         Raises CourseError for another shape, NaN, or a value outside (0, 1).
         """
-        betas = torch.as_tensor(betas, dtype=torch.float64).detach().cpu()
+        return cls(betas)
+
+    def __post_init__(self) -> None:
+        """The checks of `from_betas`, for whoever calls the class itself."""
+        betas = torch.as_tensor(self.betas, dtype=torch.float64).detach().cpu()
         if betas.ndim != 1 or len(betas) == 0:
             raise CourseError(f"betas: got shape {tuple(betas.shape)}, want (T,) with T >= 1")
         bad = ~((betas > 0) & (betas < 1))
         if bad.any():
             t = int(bad.nonzero()[0]) + 1
             raise CourseError(f"betas: beta_{t} = {betas[t - 1].item():g} is not inside (0, 1)")
-        return cls(betas)
+        object.__setattr__(self, "betas", betas)  # frozen
 
     @property
     def T(self) -> int:
@@ -100,9 +104,11 @@ class NoiseSchedule:
     def take(self, table: Tensor, t: int | Tensor, x: Tensor) -> Tensor:
         """table[t - 1], shaped (B, 1, ..., 1) to multiply x of shape (B, *S), in x's dtype and on its device.
 
-        t: integer, or tensor of shape () or (B,), in 1..T. Raises CourseError for another t.
+        t: integer, or tensor of shape () or (B,), in 1..T. Raises CourseError for another t or table.
         """
         t = self.check(t)
+        if table.shape != (self.T,):
+            raise CourseError(f"table: got shape {tuple(table.shape)}, want ({self.T},)")
         check_float("x", x)
         check_rows("t", t, x, one=True)
         return append_dims(table[t - 1], x).to(x)
@@ -177,8 +183,9 @@ def quadratic(T: int, beta_min: float = 1e-4, beta_max: float = 0.02) -> Tensor:
 
 
 def sigmoid(T: int, beta_min: float = 1e-4, beta_max: float = 0.02, steepness: float = 6.0) -> Tensor:
-    """Betas that climb along a logistic curve sampled on [-steepness, steepness], shape (T,), float64."""
+    """Betas that climb along a logistic curve sampled on [-steepness, steepness], shape (T,), float64. steepness: > 0."""
     _check_betas(T, beta_min, beta_max)
+    check_number("steepness", steepness, lambda s: 0 < s < math.inf, "> 0")
     ramp = torch.linspace(-steepness, steepness, T, dtype=torch.float64).sigmoid()
     return beta_min + (beta_max - beta_min) * ramp
 
@@ -187,8 +194,11 @@ def cosine(T: int, s: float = 0.008, max_beta: float = 0.999) -> Tensor:
     """Betas of the cosine schedule, shape (T,), float64 (Nichol & Dhariwal 2021, eq. 17).
 
     alpha_bar_t = f(t) / f(0) with f(t) = cos^2((t/T + s) / (1 + s) * pi / 2); beta_t is clipped at max_beta.
+    s: >= 0. max_beta: in (0, 1). Raises CourseError for others.
     """
     check_integer("T", T, 1)
+    check_number("s", s, lambda s: 0 <= s < math.inf, ">= 0")
+    check_number("max_beta", max_beta, lambda beta: 0 < beta < 1, "in (0, 1)")
     steps = torch.arange(T + 1, dtype=torch.float64) / T
     f = torch.cos((steps + s) / (1 + s) * math.pi / 2) ** 2
     return (1 - f[1:] / f[:-1]).clamp(max=max_beta)

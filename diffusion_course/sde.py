@@ -18,9 +18,9 @@ from torch import Tensor
 
 from .denoisers import Denoiser
 from .errors import CourseError, check_integer
-from .noise import NoiseSource
+from .noise import NoiseSource, source
 from .processes import SDE, check_time, sub_vp, ve, vp
-from .samplers import NoNoise, Watch, check_step
+from .samplers import Watch, check_step
 from .shapes import at_least_single, check_answer, check_state, expand, per_sample
 
 __all__ = [
@@ -198,8 +198,8 @@ def states(
     times = _check_times(times)
     check_state(x, least=2)
     dtype, x = x.dtype, at_least_single(x)
-    score, noise = _checked(score, dtype), NoNoise() if noise is None else noise
-    check_step(step, score, sde, x, times[0], times[1], noise)
+    score, noise = _checked(score, dtype), source(noise)
+    check_step(step, "score, sde, x, t, t_next, noise")
     watch = Watch("sampling", "t", times, "look at the score there, or take more steps")
     yield x.to(dtype), times[0]
     for i in progress(range(len(times) - 1)):

@@ -23,9 +23,10 @@ def expand(value: float | Tensor, x: Tensor, name: str = "sigma") -> Tensor:
     a (B,) value takes x's dtype and device. Raises CourseError, naming it, for another shape, and for an x of integers.
     """
     check_float("x", x)
-    if not isinstance(value, Tensor | float | int):
-        raise CourseError(f"{name}: got {value!r}, want a number, or one for each of {len(x)}")
-    value = number(value)
+    try:
+        value = number(value)
+    except (TypeError, ValueError, RuntimeError):
+        raise CourseError(f"{name}: got {shown(value)}, want a number, or one for each of {len(x)}") from None
     check_rows(name, value, x)
     return value if value.ndim == 0 else append_dims(value, x).to(x)
 
@@ -60,6 +61,11 @@ def in_dtype(x: Tensor, dtype: torch.dtype) -> Tensor:
 def at_least_single(x: Tensor) -> Tensor:
     """x in float32 if it is of half precision, else x itself: what a computation over many steps or terms needs."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def squared_error(a: Tensor, b: Tensor) -> Tensor:
+    """(a - b)^2, never in half precision: there the weight of a loss, or a sum over pixels, soon passes the largest number."""
+    return (at_least_single(a) - at_least_single(b)).square()
 
 
 def check_float(name: str, x: Tensor) -> None:
@@ -106,7 +112,10 @@ def check_batch(name: str, x: Tensor, *event: int) -> None:
 
 
 def same(name_a: str, a: Tensor, name_b: str, b: Tensor) -> None:
-    """Raise CourseError unless two tensors agree in shape and device."""
+    """Raise CourseError unless these are two tensors that agree in shape and device."""
+    for name, x in ((name_a, a), (name_b, b)):
+        if not isinstance(x, Tensor):
+            raise CourseError(f"{name}: got {type(x).__name__}, want a tensor")
     if a.shape != b.shape:
         raise CourseError(
             f"{name_b}: got shape {tuple(b.shape)}, want {tuple(a.shape)}, the shape of {name_a}"

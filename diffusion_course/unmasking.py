@@ -15,7 +15,7 @@ from torch import Tensor
 
 from .errors import CourseError, check_integer
 from .masked import LINEAR, MaskSchedule, Model, logits_of, reverse
-from .noise import NoiseSource
+from .noise import NoiseSource, source
 from .transitions import draw
 
 Step = Callable[[Model, Tensor, float, float, NoiseSource], Tensor]
@@ -119,6 +119,7 @@ def states(
         raise CourseError(f"times: got {grid[:5]}, want at least two, falling from at most 1 to 0")
     if x.dtype != torch.int64:
         raise CourseError(f"x: got dtype {x.dtype}, want int64 tokens, the mask where one is to be drawn")
+    noise = source(noise)
     yield x
     for t, s in progress(list(pairwise(grid))):
         x = step(model, x, t, s, noise)

@@ -5,7 +5,7 @@ import torch
 from shared import Net, close, draws
 from test_samplers import STEPS
 
-from diffusion_course import NoiseSchedule, gaussian, samplers, schedules, sde
+from diffusion_course import NoiseSchedule, elbo, gaussian, losses, samplers, schedules, sde
 from diffusion_course.denoisers import DatasetDenoiser, GaussianMixture, Preconditioned, edm_param
 from diffusion_course.guidance import cfg, classifier, clip, dynamic_threshold
 from diffusion_course.noise import Noise, slerp
@@ -75,6 +75,34 @@ def test_denoisers_and_wrappers_answer_as_in_float32(sigma, dtype):
             got, want = E(x, s), E(x.float(), s)
             assert got.dtype == dtype, name
             close(got.double(), want.double(), 0.05)
+
+
+@HALF
+@pytest.mark.parametrize("sigma", [0.002, 0.0035, 1.0, 80.0])
+@pytest.mark.parametrize("weight", [losses.eps_weight, losses.v_weight, losses.unit_weight(edm_param())])
+def test_weights_of_losses_do_not_overflow(weight, sigma, dtype):
+    x0, s = draws(8, 2).to(dtype), torch.full((8,), sigma, dtype=dtype)
+    model = lambda x, s: x0 + 1  # noqa: E731
+    got = losses.denoising_loss(model, x0, s, draws(8, 2).to(dtype), weight)
+    wide = lambda x, s: x0.float() + 1  # noqa: E731
+    wanted = losses.denoising_loss(wide, x0.float(), s.float(), draws(8, 2), weight)
+    assert got.dtype == torch.float32
+    close(got / wanted, torch.ones(()), 0.02)
+
+
+@HALF
+def test_sums_of_squares_do_not_overflow(dtype):
+    schedule = NoiseSchedule.from_betas(schedules.linear(1000))
+    x, far = draws(4, 784).to(dtype), (300 * draws(4, 784, seed=1)).to(dtype)
+    t = torch.tensor([2, 10, 500, 1000])
+    for of in (
+        lambda a, b: elbo.gaussian_nll(a, b, 0.001),
+        lambda a, b: elbo.kl_term(a, b, t, schedule),
+        lambda a, b: losses.eps_loss(lambda x_t, t: b, a, t, a, schedule),
+        lambda a, b: losses.eps_loss(lambda x_t, t: b, a, t, a, schedule, torch.full((1000,), 1e3)),
+        lambda a, b: elbo.prior_kl(b, schedule),
+    ):
+        close(of(x, far) / of(x.float(), far.float()), torch.ones(()), 0.02)
 
 
 def test_log_densities_of_half_precision_are_those_of_float32():

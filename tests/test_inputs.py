@@ -6,12 +6,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shared import F64, Net, draws, mixture
+from shared import F64, Net, close, draws, mixture
 
-from diffusion_course import CourseError, NoiseSchedule, gaussian, samplers, schedules, sde
+from diffusion_course import CourseError, NoiseSchedule, elbo, gaussian, losses, samplers, schedules, sde
 from diffusion_course.denoisers import (
     DatasetDenoiser,
     GaussianMixture,
+    Param,
     Preconditioned,
     as_eps,
     edm_param,
@@ -205,8 +206,133 @@ FACTORIES = {
 
 @pytest.mark.parametrize("name", FACTORIES)
 def test_what_makes_a_step_is_no_step(name):
-    with pytest.raises(CourseError, match=rf"^step: got {name}, which makes steps; pass {name}\(\), or "):
+    makes = FACTORIES[name] is not schedules.karras
+    with pytest.raises(
+        CourseError, match=rf"^step: got {name}\(.*\), want a function of \(D, x, sigma, "
+    ) as told:
         sample(M, X, schedules.karras(3), FACTORIES[name], Noise(0))
+    assert (f"or a step that it makes: {name}(" in str(told.value)) == makes
+
+
+def test_a_step_of_too_few_arguments_is_not_taken_for_a_maker():
+    with pytest.raises(CourseError) as told:
+        sample(M, X, schedules.karras(3), lambda D, x, sigma, sigma_next: x)
+    assert str(told.value) == (
+        "step: got <lambda>(D, x, sigma, sigma_next), want a function of (D, x, sigma, sigma_next, noise)"
+    )
+
+
+@pytest.mark.parametrize("noise", [torch.Generator(), torch.randn_like, 0])
+def test_noise_is_an_object_with_like(noise):
+    schedule = NoiseSchedule.from_betas(schedules.linear(4))
+    for run in (
+        lambda: sample(M, X, schedules.karras(3), samplers.ddpm, noise),
+        lambda: sde.sample(sde.as_score(M, sde.vp()), sde.vp(), X, sde.times(3), noise=noise),
+        lambda: elbo.vlb_terms(M, X, schedule, noise, elbo.gaussian_decoder(0.1)),
+    ):
+        with pytest.raises(
+            CourseError, match=r"^noise: got .*, want Noise\(seed\), or an object with .like\(x\)$"
+        ):
+            run()
+
+
+def test_a_grid_that_is_none():
+    for grid in (None, "karras", lambda n: n):
+        with pytest.raises(CourseError, match=r"^sigmas: got .*, want a grid such as karras\(18\)$"):
+            sample(M, X, grid)
+
+
+def test_numbers_of_numpy_and_lists_serve_as_sigma():
+    sigma = torch.linspace(0.5, 2, len(X))
+    wanted = M(X, sigma)
+    for sigmas in (sigma.tolist(), sigma.numpy()):
+        close(M(X, sigmas), wanted, 1e-6)
+    close(M(X, sigma.numpy()[0]), M(X, 0.5), 1e-6)
+    for given in ("1", None, [[1.0]] * len(X)):
+        with pytest.raises(CourseError, match=r"^sigma: got "):
+            M(X, given)
+
+
+def test_arrays_are_named_where_a_tensor_is_wanted():
+    with pytest.raises(CourseError, match=r"^(x0|data): got ndarray, want a tensor"):
+        losses.edm_loss(M, X.numpy(), torch.zeros(len(X)), X)
+    with pytest.raises(CourseError, match=r"^data: got (ndarray|list), want a tensor"):
+        DatasetDenoiser(X.numpy())
+    with pytest.raises(CourseError, match=r"^s: got tensor.*want a number in 0..1"):
+        slerp(X, X, torch.full((len(X),), 0.5))
+
+
+@pytest.mark.parametrize("knobs", [{"s": -1}, {"s": math.nan}, {"max_beta": -1}, {"max_beta": 1.5}])
+def test_knobs_of_the_cosine_schedule(knobs):
+    with pytest.raises(CourseError, match=rf"^{next(iter(knobs))}: got "):
+        schedules.cosine(5, **knobs)
+
+
+@pytest.mark.parametrize("steepness", [0, -1.0, math.nan, math.inf])
+def test_steepness_of_the_sigmoid_schedule(steepness):
+    with pytest.raises(CourseError, match=r"^steepness: got .*want a number > 0"):
+        schedules.sigmoid(5, steepness=steepness)
+
+
+def test_the_class_of_schedules_checks_as_its_maker_does():
+    for betas in ([2.0, 3.0], [], [math.nan], [[0.1]]):
+        with pytest.raises(CourseError, match=r"^betas: "):
+            NoiseSchedule(torch.tensor(betas))
+    assert NoiseSchedule([0.1, 0.2]).betas.dtype == torch.float64
+    assert NoiseSchedule(torch.tensor([0.1, 0.2])).sigmas.dtype == torch.float64
+
+
+@pytest.mark.parametrize("channels", [1, 3, 9, 64])
+def test_a_network_answers_c_channels_or_2c(channels):
+    class Wide(torch.nn.Module):
+        def __init__(self, n):
+            super().__init__()
+            self.layer = torch.nn.Linear(3, n)
+
+        def forward(self, x, c_noise):
+            return self.layer(x)
+
+    x = torch.randn(5, 3)
+    if channels in (3, 6):
+        assert Preconditioned(Wide(channels), edm_param())(x, 1.0).shape == x.shape
+    else:
+        with pytest.raises(CourseError, match=rf"^net\(x, c_noise\): returned \(5, {channels}\), want"):
+            Preconditioned(Wide(channels), edm_param())(x, 1.0)
+    assert Preconditioned(Wide(6), edm_param())(x, 1.0).shape == x.shape
+
+
+def test_what_a_preconditioned_denoiser_is_made_of():
+    with pytest.raises(CourseError, match=r"^net: got function, want a torch.nn.Module$"):
+        Preconditioned(lambda x, c: x, edm_param())
+    with pytest.raises(
+        CourseError, match=r"^param: got <function edm_param.*want a Param, such as edm_param\(\)$"
+    ):
+        Preconditioned(torch.nn.Identity(), edm_param)
+
+
+def test_entries_of_a_parametrisation_may_be_numbers():
+    class Zero(torch.nn.Module):
+        def forward(self, x, c_noise):
+            assert c_noise.shape == (len(x),)
+            return torch.zeros_like(x)
+
+    plain = Param(lambda s: 1.0, lambda s: 1, lambda s: 1.0, lambda s: 0.0)
+    close(Preconditioned(Zero(), plain)(X, 2.0), X, 0)
+
+
+def test_weights_of_the_losses():
+    schedule = NoiseSchedule.from_betas(schedules.linear(10))
+    t, model = torch.full((len(X),), 3), lambda x, t: x
+    for weight in (torch.ones(100), torch.ones(3), torch.ones(10, 1), 0.5, [1.0] * 10):
+        with pytest.raises(CourseError, match=r"^weight: got .*, want a tensor .* shape \(10,\)$"):
+            losses.eps_loss(model, X, t, X, schedule, weight)
+    with pytest.raises(CourseError, match=r"^table: got shape \(100,\), want \(10,\)$"):
+        schedule.take(torch.ones(100), 3, X)
+    with pytest.raises(CourseError, match=r"^weight: got 0.5, want a function of sigma, such as eps_weight$"):
+        losses.denoising_loss(M, X, 1.0, X, 0.5)
+    close(
+        losses.denoising_loss(M, X, 2.0, X), losses.denoising_loss(M, X, torch.full((len(X),), 2.0), X), 1e-6
+    )
 
 
 @pytest.mark.parametrize("step", ["heun", None, 3])
@@ -218,7 +344,8 @@ def test_what_cannot_be_called_is_no_step(step):
 def test_steps_of_the_reverse_sde():
     process, score = sde.vp(), sde.as_score(M, sde.vp())
     with pytest.raises(
-        CourseError, match=r"^step: got predictor_corrector, which makes steps; pass predictor_corrector\(\)"
+        CourseError,
+        match=r"^step: got predictor_corrector\(.*\), want .*\(score, sde, .*: predictor_corrector\(\)$",
     ):
         sde.sample(score, process, X, sde.times(3), sde.predictor_corrector, Noise(0))
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shared import close
 
 from diffusion_course import CourseError, Draws, Noise
 from diffusion_course.noise import mix, slerp
@@ -146,6 +147,16 @@ def test_draws_come_in_the_dtype_that_was_asked_for(dtype):
     assert (draws.randn(2, 3).dtype, draws.rand(()).dtype, draws.rand(()).shape) == (dtype, dtype, ())
     assert draws.randint(0, 2, [2, 3]).dtype == torch.int64
     assert torch.equal(Draws(1).randn(torch.Size([2, 3])).to(dtype), Draws(1, dtype=dtype).randn(2, 3))
+
+
+def test_a_shape_is_numbers_or_one_sequence_of_them():
+    for make in (lambda: Noise(3), lambda: Draws(3)):
+        close(make().randn((2, 3)), make().randn(2, 3), 0)
+        close(make().randn([2, 3]), make().randn(2, 3), 0)
+        assert make().like(torch.ones(2, 3, dtype=torch.float64)).dtype == torch.float64
+        for bad in ((2, -1), (2.5,), ("2",), ((2, None),)):
+            with pytest.raises(CourseError, match=r"^shape: got .*want an integer >= 0$"):
+                make().randn(*bad)
 
 
 def test_draws_leave_the_global_generator_alone():

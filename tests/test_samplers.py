@@ -46,7 +46,7 @@ STEPS = {
 }
 # The steps that draw nothing solve the ODE, each with this order.
 ORDERS = {"euler": 1, "ddim(0)": 1, "heun": 2, "dpmpp_2m": 2}
-REMEMBERS = [name for name, step in STEPS.items() if hasattr(step, "begin")]
+REMEMBERS = [name for name, step in STEPS.items() if isinstance(step, samplers.DPMpp2M)]
 MIXTURE = GaussianMixture(
     Noise(7).randn(3, 2, dtype=F64), torch.tensor([0.1, 0.5, 0.3]), torch.tensor([1.0, 2.0, 1.0])
 )
@@ -441,7 +441,9 @@ def test_eta_outside(eta):
 
 
 def test_ddim_without_its_call_is_named():
-    with pytest.raises(CourseError, match=r"^step: got ddim, which makes steps; pass ddim\(\)"):
+    with pytest.raises(
+        CourseError, match=r"^step: got ddim\(eta\), want a function of \(D, x, .*: ddim\(\)$"
+    ):
         samplers.sample(lambda x, sigma: x, torch.zeros(1, 2), torch.tensor([1.0, 0.0]), samplers.ddim)
 
 
@@ -476,7 +478,7 @@ def test_dpmpp_2m_is_the_textbook_loop_and_begins_anew_on_each_run():
 
 def begun(step):
     """What a loop runs: a step with memory begins anew for each run."""
-    return step.begin() if hasattr(step, "begin") else step
+    return step.begin() if isinstance(step, samplers.DPMpp2M) else step
 
 
 @pytest.mark.parametrize("name", REMEMBERS)
@@ -548,3 +550,43 @@ def test_edm_knobs_outside(knobs):
         samplers.edm(**knobs, num_steps=4)
     with pytest.raises(CourseError, match=r"^num_steps: got 0"):
         samplers.edm(num_steps=0)
+
+
+@pytest.mark.parametrize("s_max", [math.nan, 0.5])
+def test_an_empty_range_of_churn_is_told(s_max):
+    with pytest.raises(CourseError, match=r"^s_max: got .*want a number >= s_min = 1$"):
+        samplers.edm(20.0, s_min=1.0, s_max=s_max)
+
+
+def test_edm_counts_the_steps_of_its_grid_unless_it_is_told_another_number():
+    for n in (5, 9):
+        grid, start = schedules.karras(n), 80 * draws(4, 2)
+        counts = {
+            m: sample(MIXTURE, start, grid, samplers.edm(3.0, num_steps=m), Noise(1))
+            for m in (None, n, 2 * n)
+        }
+        close(counts[None], counts[n], 0)
+        assert not torch.allclose(counts[None], counts[2 * n])
+    with pytest.raises(
+        CourseError, match=r"^num_steps: edm\(\) knows it from a loop's grid; outside one pass"
+    ):
+        samplers.edm()(MIXTURE, start, grid[0], grid[1], Noise(0))
+
+
+@pytest.mark.parametrize("name", [name for name in STEPS if name not in REMEMBERS])
+def test_a_step_by_hand_takes_plain_numbers(name):
+    x = 3 * draws(4, 2)
+    for sigma, sigma_next in ((3.0, 1.0), (1.0, 0.0)):
+        as_tensors = (torch.tensor(s, dtype=torch.float64) for s in (sigma, sigma_next))
+        wanted = STEPS[name](MIXTURE, x, *as_tensors, Noise(0))
+        close(STEPS[name](MIXTURE, x, sigma, sigma_next, Noise(0)), wanted, 1e-6)
+
+
+def test_gradients_through_a_loop_of_two_lines():
+    x = (3 * draws(4, 2)).requires_grad_()
+    y = x
+    for sigma, sigma_next in itertools.pairwise(schedules.karras(6, sigma_max=3.0)):
+        y = samplers.heun(MIXTURE, y, sigma, sigma_next)
+    y.sum().backward()
+    assert x.grad.abs().sum() > 0
+    assert not sample(MIXTURE, x, schedules.karras(6, sigma_max=3.0)).requires_grad

@@ -367,7 +367,7 @@ SCORE = sde.as_score(MIXTURE, SDES["vp"])
         (lambda: sde.sample(SCORE, SDES["vp"], X[0], sde.times(3)), "x: got shape (2,)"),
         (
             lambda: sde.sample(SCORE, SDES["vp"], X, sde.times(3), sde.predictor_corrector),
-            "pass predictor_corrector()",
+            "a step that it makes: predictor_corrector()",
         ),
         (
             lambda: sde.sample(lambda x, t: x[:1], SDES["vp"], X, sde.times(3), noise=Noise(0)),
