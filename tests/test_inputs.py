@@ -248,9 +248,9 @@ def test_numbers_of_numpy_and_lists_serve_as_sigma():
     for sigmas in (sigma.tolist(), sigma.numpy()):
         close(M(X, sigmas), wanted, 1e-6)
     close(M(X, sigma.numpy()[0]), M(X, 0.5), 1e-6)
-    for given in ("1", None, [[1.0]] * len(X)):
+    for bad in ("1", None, [[1.0]] * len(X)):
         with pytest.raises(CourseError, match=r"^sigma: got "):
-            M(X, given)
+            M(X, bad)
 
 
 def test_arrays_are_named_where_a_tensor_is_wanted():
