@@ -17,6 +17,7 @@ DOCUMENTS = [
     "CONTRIBUTING.md",
     "docs/instructors.md",
     "docs/chapters.md",
+    "docs/library.md",
     "docs/grading/github-classroom.yml",
     "docs/grading/Dockerfile",
 ]
