@@ -10,6 +10,7 @@ import yaml
 from typer.testing import CliRunner
 
 from diffusion_course.cli import app
+from diffusion_course.experiments.config_text import MODELS
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [
@@ -73,3 +74,9 @@ def test_every_chapter_is_in_the_readmes_table():
 def test_a_file_that_a_document_links_to_is_there(name):
     for target in re.findall(r"\]\(([^)#:]+)\)", (ROOT / name).read_text(encoding="utf-8")):
         assert ((ROOT / name).parent / target).exists(), target
+
+
+def test_the_readme_names_every_model_of_a_config():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    listed = re.search(r"One of your own has a model \((.*?)\)", text, re.DOTALL)[1]
+    assert set(re.findall(r"`([\w-]+)`", listed)) == set(MODELS)
