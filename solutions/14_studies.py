@@ -46,6 +46,7 @@
 # {{section How to plan a study}} is another thing, the spread of one sample.)
 
 # %%
+import itertools
 import math
 import subprocess
 import sys
@@ -916,7 +917,7 @@ if churn:
         ["recognised", "frechet"],
         "one run of mnist-edm, looked at four times; 300 digits a row",
     )
-    ages, lines, verdicts = sorted({row["epochs"] for row in churn.rows}), [], []
+    ages, lines, verdicts, gains, ratios = sorted({row["epochs"] for row in churn.rows}), [], [], [], []
     for without, with_noise in (("euler", "eta 1"), ("heun", "churn")):
         for n in (40, 80):
             gain = [
@@ -925,13 +926,37 @@ if churn:
             ]
             change = compared.change_of_distances(gain[-1], gain[0])
             verdicts.append(said(change, (-INF, 0)))
-            each = (str(compared.distances(*two)) for two in gain)
-            lines.append((f"{without} minus {with_noise}", n, *each, str(change), verdicts[-1]))
+            gains.append([compared.distances(*two) for two in gain])
+            ratios.append([a[0]["frechet"] / b[0]["frechet"] for a, b in gain])
+            lines.append(
+                (f"{without} minus {with_noise}", n, *map(str, gains[-1]), str(change), verdicts[-1])
+            )
     show_table(
         ["gain", "evaluations", *(f"{age} epochs" for age in ages), "last minus first", "it falls"],
         lines,
         "the gain of fresh noise in Fréchet distance (95 %)",
     )
+    show_table(
+        ["distance without / with", "evaluations", *(f"{age} epochs" for age in ages)],
+        [(*line[:2], *(f"{r:.1f}" for r in row)) for line, row in zip(lines, ratios, strict=True)],
+    )
+    claim(
+        "each of the four gains falls from look to look",
+        all(later.value < earlier.value for four in gains for earlier, later in itertools.pairwise(four)),
+    )
+    claim("that it falls from 1 epoch to 25 holds up for all four", set(verdicts) == {"held up"})
+    claim(
+        "after 25 epochs no gain can be told from 0", all(four[-1].low < 0 < four[-1].high for four in gains)
+    )
+    print(f"the floor of 300 real digits: {churn.rows[0]['floor']:.2f}")
+
+# %% [markdown]
+# On this run the finding holds. After 1 epoch fresh noise takes 1.8 to 3.2 off the distance, after 25 epochs 0.2 to 0.3, and that cannot be told
+# from 0 with 300 digits. Every gain falls from look to look, and each change from the first look to the last is below 0, beyond the chance of the samples.
+#
+# What falls is a difference. As a *factor* fresh noise helps the better network no less: without it the distance is 1.4 to 1.9 times as large after 1
+# epoch, and 1.6 to 2.3 times after 25. There the distances with fresh noise, 0.25 to 0.38, are close to the floor of 0.22, so no sampler has much left to
+# gain. Whether noise "pays less" depends on the scale on which one asks. And it is one training run.
 
 # %%
 quiz.ask("14-q3")
@@ -1236,6 +1261,9 @@ if churn:
             ]
         },
     )
+    over = [rows[e]["frechet"] / rows[e]["floor"] for e in epochs]
+    print("times its floor:", ", ".join(f"{value:.3g}" for value in over))
+    claim("the distance falls at every look", over == sorted(over, reverse=True))
 else:
     figure = None
     print(
@@ -1245,6 +1273,9 @@ else:
 figure
 
 # %% [markdown]
+# The distance falls at every look: 30 times its floor after 1 epoch, then 11, 4.7, and 2.6 after 25. From 10 epochs to 25 it falls by nearly a half
+# again, though the intervals of 300 digits overlap there. So the short recipe's 2.6 epochs stop far from what this network can do.
+#
 # ## 7. How to plan a study
 #
 # What the three reports lack is not effort. It is decided before the first run:
