@@ -90,16 +90,8 @@ class NoiseSchedule:
         return self.betas * self.one_minus_alpha_bar_prev / self.one_minus_alpha_bar
 
     def check(self, t: int | Tensor) -> Tensor:
-        """t as an int64 CPU tensor of shape () or (B,). Raises CourseError unless every t is an integer in 1..T."""
-        t = torch.as_tensor(t).detach().cpu()
-        if t.is_floating_point() or t.is_complex() or t.dtype == torch.bool:
-            raise CourseError(f"t: got dtype {t.dtype}, want integers in 1..{self.T}")
-        outside = (t < 1) | (t > self.T)
-        if outside.any():
-            got = int(t[outside].flatten()[0]) if t.ndim else int(t)
-            hint = " (t = 0 is clean data)" if got == 0 else ""
-            raise CourseError(f"t: got {got}, want integers in 1..{self.T}{hint}")
-        return t.long()
+        """`checked_times` of this schedule."""
+        return checked_times(t, self.T)
 
     def take(self, table: Tensor, t: int | Tensor, x: Tensor) -> Tensor:
         """table[t - 1], shaped (B, 1, ..., 1) to multiply x of shape (B, *S), in x's dtype and on its device.
@@ -166,6 +158,19 @@ class NoiseSchedule:
         return timesteps
 
 
+def checked_times(t: int | Tensor, T: int) -> Tensor:
+    """t as an int64 CPU tensor of shape () or (B,). Raises CourseError unless every t is an integer in 1..T."""
+    t = torch.as_tensor(t).detach().cpu()
+    if t.is_floating_point() or t.is_complex() or t.dtype == torch.bool:
+        raise CourseError(f"t: got dtype {t.dtype}, want integers in 1..{T}")
+    outside = (t < 1) | (t > T)
+    if outside.any():
+        got = int(t[outside].flatten()[0]) if t.ndim else int(t)
+        hint = " (t = 0 is clean data)" if got == 0 else ""
+        raise CourseError(f"t: got {got}, want integers in 1..{T}{hint}")
+    return t.long()
+
+
 def linear(T: int, beta_min: float = 1e-4, beta_max: float = 0.02) -> Tensor:
     """Linear betas, shape (T,), float64 (Ho et al. 2020, section 4). The default ends suit T = 1000.
 
@@ -194,11 +199,11 @@ def cosine(T: int, s: float = 0.008, max_beta: float = 0.999) -> Tensor:
     """Betas of the cosine schedule, shape (T,), float64 (Nichol & Dhariwal 2021, eq. 17).
 
     alpha_bar_t = f(t) / f(0) with f(t) = cos^2((t/T + s) / (1 + s) * pi / 2); beta_t is clipped at max_beta.
-    s: >= 0. max_beta: in (0, 1). Raises CourseError for others.
+    s: >= 0. max_beta: in (0, 1]. Raises CourseError for others.
     """
     check_integer("T", T, 1)
     check_number("s", s, lambda s: 0 <= s < math.inf, ">= 0")
-    check_number("max_beta", max_beta, lambda beta: 0 < beta < 1, "in (0, 1)")
+    check_number("max_beta", max_beta, lambda beta: 0 < beta <= 1, "in (0, 1]")
     steps = torch.arange(T + 1, dtype=torch.float64) / T
     f = torch.cos((steps + s) / (1 + s) * math.pi / 2) ** 2
     return (1 - f[1:] / f[:-1]).clamp(max=max_beta)

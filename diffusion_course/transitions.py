@@ -14,7 +14,7 @@ from torch.nn.functional import one_hot
 
 from .errors import CourseError, check_integer
 from .noise import NoiseSource
-from .schedules import NoiseSchedule
+from .schedules import checked_times
 from .shapes import append_dims, check_rows
 
 
@@ -121,7 +121,7 @@ class Process(ABC):
         return x0.double()
 
     def _time(self, t: int | Tensor, x: Tensor) -> Tensor:
-        times = NoiseSchedule(self.betas).check(t)
+        times = checked_times(t, len(self.betas))
         check_rows("t", times, x, one=True)
         return times.reshape(()) if times.numel() == 1 else times
 

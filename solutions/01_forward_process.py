@@ -479,7 +479,7 @@ print("shape", tuple(weighted.shape), "- first pixel of each image:", weighted[:
 def diffuse(x0, t, eps, alpha_bar):
     """Return x_t, made from x_0 in one jump.
 
-    x0: (B, *S), clean data; *S is any number of axes, for example (1, 28, 28) or (2,).
+    x0: (B, *S), clean data; *S is any number of axes, for example (1, 28, 28), (2,) or none.
     t: (B,), integers in 1..T, one time for each sample.
     eps: (B, *S), standard normal noise.
     alpha_bar: (T,), alpha_bar_1 .. alpha_bar_T.

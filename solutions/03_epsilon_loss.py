@@ -197,7 +197,7 @@ plots.curves(
 def x0_from_eps(x_t, t, eps, alpha_bar):
     """The x_0 that the noise eps implies (Ho et al. 2020, eq. 15).
 
-    x_t, eps: (B, *S), where *S is any number of axes. t: (B,), integers in 1..T.
+    x_t, eps: (B, *S), where *S is any number of axes, or none. t: (B,), integers in 1..T.
     alpha_bar: (T,), alpha_bar_1..alpha_bar_T. Returns (B, *S).
     """
     ### BEGIN SOLUTION

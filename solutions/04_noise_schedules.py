@@ -304,7 +304,7 @@ print(f"small angle: pi / 2000 = {math.pi / 2000:.5f}")
 def sigmoid_betas(u, beta_min, beta_max, steepness):
     """Betas that climb from about beta_min to about beta_max along a sigmoid (code of Xu et al. 2022).
 
-    u: (T,), from 0 at the first step to 1 at the last. The others are Python numbers. Returns (T,).
+    u: (T,), from 0 at the first step to 1 at the last, in steps of any length. The others are Python numbers. Returns (T,).
     """
     ### BEGIN SOLUTION
     z = steepness * (2 * u - 1)

@@ -553,7 +553,7 @@ agree("(9), line 3: the density backwards", drift_back + lam**2 * g**2 / 2 * cur
 def reverse_sde_step(score, x, t, t_next, f, g, lam, z):
     """One step of the family (9) from t to t_next < t.
 
-    score: score(x, t) -> (B, *S), for x: (B, *S) and t: (). x: (B, *S), the state at t.
+    score: called once, as score(x, t) -> (B, *S), for x: (B, *S) and t: (). x: (B, *S), the state at t.
     t, t_next: tensors (), 0 <= t_next < t <= 1. f, g: the numbers f(t) and g(t), tensors ().
     lam: a number >= 0; 0 is the ODE, 1 the reverse SDE. z: fresh noise N(0, I), (B, *S).
     Returns the state at t_next, (B, *S); where t_next is 0 no noise is added.

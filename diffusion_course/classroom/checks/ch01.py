@@ -24,7 +24,7 @@ from .ch01_slips import (
     squeezed,
 )
 from .data import Check, Mutant
-from .inputs import Draw, column
+from .inputs import LARGE_BETA, Draw, column
 
 
 def alpha_bar_from_betas(betas: Tensor) -> Tensor:
@@ -42,6 +42,7 @@ def tables(d: Draw) -> Iterator[tuple[str, tuple]]:
     yield "linear schedule, 1500 steps", (d.linear(1500),)
     yield "one step", (d.uniform(0.1, 0.9, 1),)
     yield "two steps", (d.uniform(1e-8, 1e-7, 2),)
+    yield LARGE_BETA, (d.betas_with_a_large_one(),)
 
 
 ALPHA_BAR_FROM_BETAS = Check(

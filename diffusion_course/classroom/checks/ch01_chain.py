@@ -8,7 +8,7 @@ from torch import Tensor
 
 from .ch01_slips import after, altered, in_float32
 from .data import Check, Mutant
-from .inputs import Draw
+from .inputs import LARGE_BETA, Draw
 
 
 def forward_chain(x0: Tensor, betas: Tensor, noise: Tensor) -> Tensor:
@@ -40,6 +40,7 @@ def chains(d: Draw) -> Iterator[tuple[str, tuple]]:
     for words, T in {"one step": 1, "two steps": 2}.items():
         x0, noise = draws(d, T, 3, 1, 2, 2)
         yield words, (x0, d.uniform(0.1, 0.9, T), noise)
+    yield LARGE_BETA, (d.wide(2, 3), d.betas_with_a_large_one(), d.wide(5, 2, 3))
 
 
 def slip(hint: str, step: Callable) -> Mutant:
@@ -219,5 +220,6 @@ FORWARD_CHAIN = Check(
     "(Ho et al. 2020, eq. 2), and the states are x_0 to x_T.",
     outputs=("states",),
     path="x_{}",
+    recording=False,  # nothing is trained through a chain of given noise
     mutants=[*STEPS, *NUMBERED, *STATES],
 )

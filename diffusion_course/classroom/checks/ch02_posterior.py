@@ -8,7 +8,7 @@ from torch import Tensor
 from ... import schedules
 from .ch01_slips import SMALL, after, altered, in_float32, shapes
 from .data import Check, Mutant
-from .inputs import Draw, column
+from .inputs import LARGE_BETA, Draw, column
 
 
 def posterior_mean_variance(x0: Tensor, x_t: Tensor, t: Tensor, betas: Tensor) -> tuple[Tensor, Tensor]:
@@ -81,6 +81,10 @@ def posteriors(d: Draw) -> Iterator[tuple[str, tuple]]:
             yield name, (d.wide(6, *shape), d.wide(6, *shape), d.times(), betas)
         for one in d.times().split(1):
             yield f"{name}, one sample", (d.normal(1, 3), d.normal(1, 3), one, betas)
+    yield (
+        LARGE_BETA,
+        (d.wide(4, 3), d.wide(4, 3), torch.arange(2, 6, device=d.device), d.betas_with_a_large_one()),
+    )
 
 
 POSTERIOR_MEAN_VARIANCE = Check(

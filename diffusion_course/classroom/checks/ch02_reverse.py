@@ -20,7 +20,7 @@ from .ch02_walk import (
     walk,
 )
 from .data import Check, Mutant
-from .inputs import Draw
+from .inputs import LARGE_BETA, Draw
 from .weights import Named, Run, Scripted, first_wrong
 
 
@@ -30,6 +30,7 @@ def chains(d: Draw) -> Iterator[tuple[str, tuple]]:
         yield f"{name} schedule, 30 steps", (d.guess(), d.wide(2, 3), betas, d.wide(30, 2, 3))
     for words, T in {"one step": 1, "two steps": 2}.items():
         yield words, (d.guess(), d.wide(3, 1, 2, 2), d.uniform(0.1, 0.9, T), d.wide(T, 3, 1, 2, 2))
+    yield LARGE_BETA, (d.guess(), d.wide(2, 3), d.betas_with_a_large_one(), d.wide(5, 2, 3))
 
 
 def kept_above(least: float) -> Callable[[int, Tables], Tensor]:
@@ -190,5 +191,6 @@ REVERSE_CHAIN = Check(
     same_dtype=True,
     measured=measured,
     evaluations={"guess": lambda guess, x_T, betas, noise: len(betas) * len(x_T)},
+    calls={"guess": lambda guess, x_T, betas, noise: len(betas)},
     mutants=[*ASKED, *MEANS, *SPREADS, *NOISES, *LOOPS, *STATES],
 )

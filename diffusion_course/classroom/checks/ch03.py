@@ -13,6 +13,7 @@ from .ch03_reading import SHOWN_BETTER
 from .ch03_training import TRAINING_STEP
 from .data import Check, Mutant
 from .inputs import Draw
+from .toys import ToyEps
 
 
 def ddpm_step(eps_model: EpsModel, x_t: Tensor, t: int, z: Tensor, betas: Tensor) -> Tensor:
@@ -292,6 +293,7 @@ def steps(d: Draw) -> Iterator[tuple[str, tuple]]:
         for t in d.times().tolist():
             yield name, (d.eps_model(), d.normal(2, 3), t, d.wide(2, 3), betas)
     yield "images", (d.eps_model(), d.wide(2, 1, 28, 28), 4, d.wide(2, 1, 28, 28), d.linear())
+    yield "large predictions", (ToyEps(d.uniform(8, 9, 3)), d.wide(4, 3), 500, d.wide(4, 3), d.linear())
 
 
 DDPM_STEP = Check(
@@ -303,6 +305,7 @@ DDPM_STEP = Check(
     inputs=lambda d: (d.eps_model(), d.x(), d.step(), d.x(), d.betas()),
     fixed=steps,
     evaluations={"eps_model": lambda m, x, *rest: len(x)},
+    calls={"eps_model": lambda *args: 1},
     where="Algorithm 2 in section 9 of this notebook: x_{t-1} = (x_t - beta_t / sqrt(1 - alpha_bar_t) eps) / sqrt(alpha_t) "
     "+ s_t z, with s_t^2 = beta-tilde_t = beta_t (1 - alpha_bar_{t-1}) / (1 - alpha_bar_t) "
     "(Ho et al. 2020, algorithm 2 and eq. 7).",

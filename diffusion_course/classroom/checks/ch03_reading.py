@@ -103,6 +103,13 @@ def measurements(d: Draw) -> Iterator[tuple[str, tuple]]:
     yield "nearly the same marks, where pairs tell more than shares", (torch.stack([shared, better]), 2.0)
     easy = torch.tensor([[1.0, 1, 1, 1], [0, 0, 0, 1]], dtype=d.dtype, device=d.device)
     yield "an interval that reaches beyond 1", (easy, 2.0)
+    apart = torch.tensor([[1.0, 0], [0, 1]], dtype=d.dtype, device=d.device)
+    yield "a reach above 1", (apart, 2.0)
+    yield "five standard errors", (drawn(d, 3, 100), 5.0)
+    gain = better - shared
+    errors_away = gain.mean() / (gain.std(correction=0) / len(gain) ** 0.5)
+    for words, factor in (("just above 0", 0.996), ("just below 0", 1.004)):
+        yield f"an interval that ends {words}", (torch.stack([shared, better]), factor * errors_away.item())
     yield "one sample", (torch.tensor([[1.0], [0.0]], dtype=d.dtype, device=d.device), 0.645)
 
 

@@ -46,6 +46,7 @@ def climbs(d: Draw) -> Iterator[tuple[str, tuple]]:
     ):
         yield f"beta from {low} to {high}, steepness {steepness}", (u, low, high, steepness)
     yield "one step", (d.ladder(0, 0, 1), 1e-4, 0.02, 6.0)
+    yield "u that are not evenly spaced", (d.ladder(0, 1, 20) ** 2, 1e-4, 0.02, 6.0)
 
 
 SIGMOID_BETAS = Check(

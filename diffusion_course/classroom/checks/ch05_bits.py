@@ -122,6 +122,7 @@ BITS_PER_DIM = Check(
     inputs=random_case,
     fixed=edges,
     evaluations={"term": lambda term, x0, t, *rest: t.numel()},
+    recording=False,  # it is evaluated, not trained through
     where='(8) in section 5 of this notebook ("Bits per dimension, from a few draws"): b_i = (L_T + T times the mean of its terms) / (d ln 2), '
     "their mean, and 1.96 times their standard deviation over sqrt(n).",
     outputs=("bits per dimension", "half of the interval"),

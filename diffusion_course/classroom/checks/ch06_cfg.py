@@ -65,6 +65,7 @@ def guided_scales(d: Draw) -> Iterator[tuple[str, tuple]]:
             f"sigma = {sigma}",
             (d.labelled(), sigma * d.normal(4, 1, 2, 2), d.uniform(sigma, sigma), y, 2.5, 10),
         )
+    yield "w = 40", (d.labelled(), d.normal(4, 3), d.uniform(0.3, 2.0), y, 40.0, 10)
     yield "1000 classes", (d.labelled(), d.normal(4, 3), d.uniform(0.3, 2.0), 111 * y, 2.5, 1000)
     yield "one sample", (d.labelled(), d.normal(1, 3), d.uniform(0.3, 2.0), y[:1], 3, 10)
 

@@ -101,6 +101,10 @@ CLASSIFIER_GUIDANCE = Check(
     ),
     fixed=guided_levels,
     evaluations={"D": lambda D, log_prob, x, *rest: len(x), "log_prob": lambda D, log_prob, x, *rest: len(x)},
+    calls={
+        "D": lambda *args: 1,
+        "log_prob": lambda D, log_prob, x, sigma, scale: range(2) if scale == 0 else 1,
+    },
     where='the formula in section 2 of this notebook ("Classifier guidance"): D + scale sigma^2 grad_x log p(y | x; sigma), '
     "the gradient by torch.autograd.grad (Dhariwal & Nichol 2021, algorithm 2, as a denoiser).",
     outputs=("x0",),

@@ -76,7 +76,7 @@ def low_recall(scales: Tensor, sigmas: Tensor, top: float = TOP, std: float = tw
 
 def _guided(scales: Tensor, sigmas: Tensor) -> str:
     """Where these scales guide, in words."""
-    above = sigmas[scales > 1]
+    above = sigmas[scales > (1.01 if bool((scales > 1.01).any()) else 1)]  # 1 + 1e-8 is no guidance
     below = (
         f"; {int((scales < 1).sum())} scales are below 1, where the label counts for less: w = 1 is no guidance"
         * bool((scales < 1).any())

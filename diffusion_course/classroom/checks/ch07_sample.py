@@ -196,6 +196,7 @@ DDIM_SAMPLE = Check(
     inputs=case,
     fixed=runs,
     evaluations={"eps_model": lambda m, x, times, *rest: len(x) * len(times)},
+    calls={"eps_model": lambda m, x, times, *rest: len(times)},
     where='section 4 of this notebook ("The step"): state k is made from state k - 1 by the step '
     "t = times[k - 1] -> t_prev = times[k], and the last goes to 0 (Song et al. 2021, eq. 12).",
     outputs=("states",),

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ...denoisers import Denoiser
+from ...noise import Noise
 from .ch09_karras import karras_sigmas
 from .data import Check, Mutant
 from .inputs import Draw
@@ -90,6 +91,10 @@ def sampling_steps(d: Draw) -> Iterator[tuple[str, tuple]]:
     for share in (0.999, 0.97, 0.9):
         yield "a short step", (d.denoiser(), d.wide(2, 3), d.uniform(2, 2), d.uniform(2, 2) * share, None)
     yield "one image", (d.denoiser(), d.wide(1, 1, 4, 4), d.uniform(2, 2), d.uniform(0.25, 0.25), None)
+    yield (
+        "a loop that has noise to give",
+        (d.denoiser(), d.wide(2, 3), d.uniform(2, 2), d.uniform(0.25, 0.25), Noise(0)),
+    )
 
 
 def calls_of_heun(D: Denoiser, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: object) -> int:
@@ -105,6 +110,7 @@ HEUN_STEP = Check(
     inputs=lambda d: (d.denoiser(), d.x(), *two_sigmas(d), None),
     fixed=sampling_steps,
     evaluations={"D": calls_of_heun},
+    calls={"D": lambda D, x, sigma, sigma_next, noise: 1 if sigma_next == 0 else 2},
     where="the four lines in section 5 of this notebook (\"Heun's method\"): x + (sigma_next - sigma) (slope + slope') / 2, "
     "with slope = (x - D(x, sigma)) / sigma and slope' the same at the end of the Euler step; "
     "Euler alone where sigma_next = 0 (Karras et al. 2022, algorithm 1).",
@@ -126,6 +132,13 @@ HEUN_STEP = Check(
                 lambda D, x, s, r, d, end, c=c: x + (r - s) * (d + (end - D(end, r)) / (r + c)) / 2,
             )
             for c in (1e-3, 1e-4, 1e-5, 1e-6, 1e-8)
+        ),
+        # the unused argument
+        Mutant(
+            "noise that is added where the loop has some to give: Heun's step draws none, leave the argument unused.",
+            lambda D, x, s, r, noise=None: (
+                heun_step(D, x, s, r) + (0 if noise is None else 0.1 * noise.like(x))
+            ),
         ),
         # the last step
         Mutant(

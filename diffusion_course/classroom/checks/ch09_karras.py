@@ -50,9 +50,10 @@ def grids(d: Draw) -> Iterator[tuple[str, tuple]]:
     """The paper's grid and its neighbours: few and many steps, rho from 1 to 20, other ends."""
     for n in (2, 3, 6, 18, 256, 1200):
         yield f"n = {n}", (n, 0.002, 80.0, 7.0)
-    for rho in (1, 3, 7, 20.0):
+    for rho in (1, 3, 7, 20.0, 1e4):
         yield f"rho = {rho}", (12, 0.002, 80.0, rho)
     yield "other ends", (10, 0.03, 14, 7)
+    yield "a large first sigma", (10, 0.002, 1000.0, 7.0)
     yield "the ends of the linear schedule", (10, 0.01, 157.4, 7.0)
 
 

@@ -237,7 +237,7 @@ KID = Check(
         # the sum of the three
         slip("a factor 2 that is missing before the pairs between the sets.", add=lambda aa, bb, ab: aa + bb - ab),
         slip("a plus before the pairs between the sets: they are taken away.", add=lambda aa, bb, ab: aa + bb + 2 * ab),
-        slip("the opposite sign: two sets that differ have a KID above 0.", add=lambda aa, bb, ab: 2 * ab - aa - bb),
+        slip("the opposite sign: two sets that are far apart have a KID above 0.", add=lambda aa, bb, ab: 2 * ab - aa - bb),
         slip("the pairs within b left out.", add=lambda aa, bb, ab: aa - 2 * ab),
         slip("the pairs within a left out.", add=lambda aa, bb, ab: bb - 2 * ab),
         slip("the mean within the sets, minus the mean between them: that is half of it.", add=lambda aa, bb, ab: (aa + bb) / 2 - ab),

@@ -85,6 +85,7 @@ def pilots(d: Draw) -> Iterator[tuple[str, tuple]]:
     """As the chapter has them, and where a formula by heart shows: a power of a half, a strict level, a difference that is small or whole."""
     yield "two samplers of digits", (*pilot(d, 100, 2, 9, 85), 0.05, 0.8)
     yield "a power of a half", (*pilot(d, 90, 12, 3, 40), 0.05, 0.5)
+    yield "a power below a half", (*pilot(d, 90, 12, 3, 40), 0.05, 0.2)
     yield "a strict level", (*pilot(d, 80, 9, 2, 30), 0.0007, 0.9)
     yield "a level for many comparisons", (*pilot(d, 300, 4, 21, 260), 0.05 / 7, 0.8)
     yield "a small difference, of many", (*pilot(d, 5000, 101, 93, 4000), 0.05, 0.8149)

@@ -188,6 +188,7 @@ UNMASK_SAMPLE = Check(
     inputs=inputs,
     fixed=runs,
     evaluations={"model": lambda model, x, times, *rest: len(x) * (len(times) - 1)},
+    calls={"model": lambda model, x, times, *rest: range(len(times))},
     where='section 4 of this notebook ("The way back"): state k + 1 is made from state k by the step from times[k] to times[k + 1], '
     "with the noise g[k] (Sahoo et al. 2024, section 3).",
     outputs=("states",),

@@ -335,6 +335,7 @@ UNMASK_STEP = Check(
     inputs=inputs,
     fixed=edges,
     evaluations={"model": lambda model, x, *rest: len(x)},
+    calls={"model": lambda *args: 1},
     where='section 4 of this notebook ("The way back"): a hidden token stays hidden with the chance s / t, and is shown as k with the chance '
     "(t - s) / t p_k; the draw is the argmax of log p + g (Sahoo et al. 2024, section 3).",
     outputs=("x_s",),

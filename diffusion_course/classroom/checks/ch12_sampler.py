@@ -75,6 +75,8 @@ def samplings(d: Draw) -> Iterator[tuple[str, tuple]]:
     ):
         D = ToyDenoiser(torch.tensor([size, 0.6, 0.5]).to(karras))
         yield words, (D, d.decoder(), d.wide(2, 4, 7, 7), sigmas, scale)
+    far = ToyDenoiser(torch.tensor([40.0, 0.6, 0.5]).to(karras))
+    yield "a D with answers up to 40", (far, d.decoder(), d.normal(2, 4, 7, 7), halves, 0.8)
     yield "a decoder with answers up to 3000", (calm(d), loud, d.normal(2, 4, 7, 7), halves, 1.3)
 
 
@@ -170,6 +172,7 @@ LATENT_SAMPLE = Check(
         slip("noise times sqrt(1 + sigmas[0]^2): it is sigmas[0] * noise.", start=lambda n, g, s: (1 + g[0] ** 2).sqrt() * n),
         slip("a start in VP coordinates, sigmas[0] / sqrt(1 + sigmas[0]^2) times the noise: it is sigmas[0] times the noise.", start=lambda n, g, s: g[0] / (1 + g[0] ** 2).sqrt() * n),
         slip("noise times sigmas[1]: sampling begins at sigmas[0].", start=lambda n, g, s: g[1] * n),
+        slip("noise times 80, whatever the grid is: sampling begins at sigmas[0].", start=lambda n, g, s: 80 * n),
         # what D is asked
         slip(f"D asked about x / scale: {ONCE}", ask=lambda D, x, s, r, k: D(x / k, s)),
         slip(f"D asked about x / scale, and its answer scaled again: {ONCE}", ask=lambda D, x, s, r, k: k * D(x / k, s)),

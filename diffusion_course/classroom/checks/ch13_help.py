@@ -87,7 +87,10 @@ def half_width(answer: Callable) -> str:
         found += [(help - low) / error, (high - help) / error]
     if max(found) - min(found) < 1e-6:
         return f"The help is right; its interval has {found[0]:.4g} standard errors to each side, want 1.96."
-    return "The help is right, so the samples and what they are measured by are, too; look at the interval's half width."
+    return (
+        "The help is right, the interval's half width is not. It is that of the differences: sample by sample, what is met with the "
+        "caption minus what is met without."
+    )
 
 
 def twice(draw: Callable, met: Callable, labels: Tensor, *rest: object) -> int:

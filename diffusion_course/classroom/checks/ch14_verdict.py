@@ -61,6 +61,10 @@ def touching(d: Draw) -> Iterator[tuple[str, tuple]]:
         (0, 1, 0, INF), (-1, 0, 0, INF), (-0.5, 0.5, -0.5, 0.5), (0.5, 1, -0.5, 0.5), (-1, -0.5, -0.5, 0.5),
         (-0.5, 0.25, -0.5, 0.5), (-0.25, 0.5, -0.5, 0.5), (-1, 0, -INF, 0), (0, 1, -INF, 0), (0.25, 0.25, 0, INF), (0, 0, 0, INF),
     )  # fmt: skip
+    yield (
+        "an interval that is one point",
+        rows((0.25, 0.25, 0, INF), (-0.25, -0.25, 0, INF), (0.1, 0.1, -0.5, 0.5)),
+    )
     near = 3e-6
     yield "ends that nearly meet", rows(
         (near, 1, 0, INF), (-near, 1, 0, INF), (-1, -near, 0, INF), (-1, near, 0, INF), (0.25 + near, 0.75 - near, 0.25, 0.75),

@@ -93,7 +93,8 @@ class Check:
         these are not 0, 1, 2, .... Of several results, each is a state, named in `outputs`; then any words will do.
     grad: names of the arguments (tensors or models) that gradients must reach, where the text asks for them.
     evaluations: model argument -> a function of all arguments: how many samples the model may be shown at most.
-    calls: model argument -> a function of all arguments: how often the text has it called, with all samples at once.
+    calls: model argument -> a function of all arguments: how often the text has it called, with all samples at once; a range where it may
+        be left out.
     inference: does it run under torch.inference_mode()? Not where the exercise itself takes a gradient.
     recording: may its data come out of a network, and record gradients? Not marks that are 0 or 1, nor tables of probabilities.
     same_dtype: does the text ask for the dtype of the inputs? Where it does not, float64 is welcome for float32.
@@ -128,7 +129,7 @@ class Check:
     path_at: str = ""
     grad: Sequence[str] = ()
     evaluations: Mapping[str, Callable[..., int]] = field(default_factory=dict)
-    calls: Mapping[str, Callable[..., int]] = field(default_factory=dict)
+    calls: Mapping[str, Callable[..., int | range]] = field(default_factory=dict)
     inference: bool = True
     recording: bool = True
     same_dtype: bool = False

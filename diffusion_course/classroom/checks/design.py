@@ -3,7 +3,9 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -61,13 +63,24 @@ def score_of(check: Check, args: tuple, value: Tensor) -> float:
 
 
 def as_design(value: object) -> object:
-    """What was returned; a list of numbers as a tensor, which it may be as well."""
-    if isinstance(value, tuple | list) and value and all(type(v) in (int, float) for v in value):
-        try:
-            return torch.tensor(value)
-        except (ValueError, OverflowError, RuntimeError):  # an integer of more than 64 bits
-            return torch.tensor([_as_float(v) for v in value], dtype=torch.float64)
-    return value
+    """What was returned; numbers in a row, of Python, NumPy or torch, as a tensor, which it may be as well."""
+    if type(value) is np.ndarray and value.dtype.kind in "fiu" and value.ndim:
+        return torch.from_numpy(value.astype(float))
+    if not isinstance(value, tuple | list) or not value:
+        return value
+    numbers = [_number(v) for v in value]
+    if not all(type(v) in (int, float) for v in numbers):
+        return value
+    try:
+        return torch.tensor(numbers, dtype=torch.float64 if float in map(type, numbers) else None)
+    except (ValueError, OverflowError, RuntimeError):  # an integer of more than 64 bits
+        return torch.tensor([_as_float(v) for v in numbers], dtype=torch.float64)
+
+
+def _number(value: Any) -> Any:
+    """A number of NumPy, or in a tensor of its own, as one of Python; anything else as it is."""
+    alone = isinstance(value, np.generic) or (is_tensor(value) and value.ndim == 0)
+    return value.item() if alone else value
 
 
 def _as_float(value: float) -> float:

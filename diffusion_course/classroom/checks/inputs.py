@@ -1,4 +1,4 @@
-"""The inputs of a check: random cases in which no two sizes are equal, and the tables of the chapters for the fixed ones."""
+"""The inputs of a check: random cases in which no two sizes are equal, but for one, and the tables of the chapters for the fixed ones."""
 
 import hashlib
 from dataclasses import dataclass
@@ -28,22 +28,28 @@ from .toys import (
 
 @dataclass(frozen=True)
 class Plan:
-    """What one case looks like: its dtype, its number of event axes, its batch, and which end t meets."""
+    """What one case looks like: its dtype, its number of event axes, its batch, and which end t meets.
+
+    square: the last axis is as long as the batch. There (B,) multiplies (B, *S) along the wrong axis without a word, where elsewhere
+    it stops: an answer that reshapes only when it is stopped is wrong here alone.
+    """
 
     dtype: torch.dtype
     event_rank: int
     one_sample: bool = False
     edge: str = ""  # "first": one t is 1. "last": one t is T. "": every t is in 2..T-1.
+    square: bool = False
 
 
 PLANS = (
     Plan(torch.float64, event_rank=1),
     Plan(torch.float32, event_rank=3),
-    Plan(torch.float64, event_rank=3, edge="first"),
+    Plan(torch.float64, event_rank=3, edge="first", square=True),
     Plan(torch.float32, event_rank=1, edge="last"),
     Plan(torch.float64, event_rank=2, one_sample=True, edge="last"),
     Plan(torch.float32, event_rank=3, one_sample=True, edge="first"),
 )
+LARGE_BETA = "a beta of 0.9999"
 # Fixed cases begin with these; their seed is not the student's.
 FIXED = Plan(torch.float64, event_rank=2)
 
@@ -52,8 +58,8 @@ class Draw:
     """A source of inputs that all fit together: of random case number `index`, or (index None) of the fixed cases.
 
     T: number of steps, 9..14. B: batch size, 1..7. event: the event shape, of 1 to 3 axes, sizes 2..7.
-    The sizes B, T, *event and those from `size()` are all different. The same arguments give the same numbers
-    on every device.
+    The sizes B, T, *event and those from `size()` are all different, but in a square case, where event ends in B. The same
+    arguments give the same numbers on every device.
     """
 
     def __init__(self, exercise: str, seed: int | str, index: int | None, device: str = "cpu"):
@@ -65,7 +71,9 @@ class Draw:
         self._free = (2 + torch.randperm(6, generator=self._generator, device="cpu")).tolist()
         self.T = self.integer(9, 14)
         self.B = 1 if plan.one_sample else self.size()
-        self.event = tuple(self.size() for _ in range(plan.event_rank))
+        self.event = (
+            tuple(self.size() for _ in range(plan.event_rank - plan.square)) + (self.B,) * plan.square
+        )
 
     def size(self) -> int:
         """One more size, 2..7, not equal to any other size of this case."""
@@ -181,6 +189,10 @@ class Draw:
     def cosine(self, T: int = 1000) -> Tensor:
         """beta_1..beta_T of the cosine schedule: alpha_bar ends at 2.4e-9."""
         return self._place(schedules.cosine(T))
+
+    def betas_with_a_large_one(self) -> Tensor:
+        """Five betas, the third 0.9999: a table that holds it is as good as another."""
+        return self._place(torch.tensor([0.1, 0.02, 0.9999, 0.2, 0.3], dtype=torch.float64))
 
     def times(self, T: int = 1000) -> Tensor:
         """The times at which slips show, 1, 2, 3, T/2, T - 1, T, in no order."""

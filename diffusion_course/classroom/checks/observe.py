@@ -46,7 +46,7 @@ def observation(check: Check, tried: Sequence[Tried]) -> str:
     if found:
         return found
     said, beside = _looked(check, double), _only(check, wrong)
-    return f"{said}\n{beside}".strip() or _special(double)
+    return f"{said}\n{beside}".strip() or _special(check, double)
 
 
 def _looked(check: Check, double: Sequence[Tried]) -> str:
@@ -140,12 +140,28 @@ def _made_with(check: Check, case: Tried, slot: int, old: object) -> bool:
     return alike(case.got, value)
 
 
-def _special(cases: Sequence[Tried]) -> str:
-    """The few cases that are wrong, by their labels, where all random ones are right."""
+def _special(check: Check, cases: Sequence[Tried]) -> str:
+    """The few cases that are wrong, where all random ones are right: by what an argument is in them alone, or by their labels."""
     wrong = list(dict.fromkeys(case.label for case in cases if not case.right))
-    if "" in wrong or not wrong or len(wrong) > 3:
+    if "" in wrong or not wrong:
         return ""
-    return f"It is right on {sum(case.right for case in cases)} other cases, and wrong only on: {'; '.join(wrong)}."
+    begun = f"It is right on {sum(case.right for case in cases)} other cases, and wrong only"
+    for slot, name in enumerate(check.arguments):
+        in_wrong, in_right = (
+            {_what(c.args[slot]) for c in cases if c.right is right} for right in (False, True)
+        )
+        if len(in_wrong) == 1 and not in_wrong & {*in_right, ""}:
+            return f"{begun} where {name} {in_wrong.pop()}."
+    if len(wrong) > 3 or any(case.right and case.label in wrong for case in cases):
+        return ""
+    return f"{begun} on: {'; '.join(wrong)}."
+
+
+def _what(argument: object) -> str:
+    """What a case is told apart by: a tensor's shape, a number."""
+    if isinstance(argument, Tensor):
+        return f"has the shape {tuple(argument.shape)}"
+    return f"is {argument:g}" if isinstance(argument, int | float) else ""
 
 
 def _float64(args: tuple) -> bool:

@@ -31,6 +31,7 @@ CHANGES: dict[str, Callable] = {
     "{} / 2": lambda a: a / 2,
     "0": lambda a: 0 * a,
     "1": lambda a: 0 * a + 1,
+    "2": lambda a: 0 * a + 2,
     "sqrt(1 - {})": lambda a: (1 - a) ** 0.5,
     "log {}": torch.log,
     "exp {}": torch.exp,

@@ -16,9 +16,6 @@ FOLDER = Path(__file__).parent / "answers"
 # What the texts leave open, or what no machine without a GPU can see: accepted, with the reason.
 LEFT_OPEN = {
     "wrong__01_snr__subtle_cached_by_end": "differs on tables in no order, which no schedule has",
-    "wrong__03_eps_loss__subtle_called_per_sample": "the same numbers for the same number of evaluations",
-    "wrong__03_ddpm_step__subtle_called_per_sample": "the same numbers for the same number of evaluations",
-    "wrong__06_classifier_guidance__subtle_row_by_row": "the same numbers for the same number of evaluations",
     "wrong__03_ddpm_step__subtle_keyword_call": "the text calls the arguments by these names",
     "wrong__03_ddpm_step__subtle_times_on_cpu": "seen on a GPU alone",
     "wrong__14_paired_table__sum_of_floats": "p of 1e-30 is told as -4e-16, which no tolerance for rounding sees",

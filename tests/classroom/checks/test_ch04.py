@@ -45,6 +45,12 @@ def sigmoid_by_tanh(u, low, high, k):
     return (high + low) / 2 + (high - low) / 2 * torch.tanh(k * (u - 0.5))
 
 
+def sigmoid_by_the_library(u, low, high, k):
+    """The library's ramp on a grid that holds all u, which are i / n or (i / n)^2."""
+    n = len(u) - 1
+    return schedules.sigmoid(n * n + 1, low, high, k)[(u * n * n).round().long()]
+
+
 def sigmoid_between(u, low, high, k):
     ramp = torch.special.expit(-k + 2 * k * u)
     return torch.lerp(torch.full_like(u, low), torch.full_like(u, high), ramp)
@@ -134,7 +140,6 @@ ALTERNATIVES = {
     "04-cosine_alpha_bar": [cosine_by_half_angle, cosine_in_degrees, cosine_by_sine, cosine_with_numpy],
     "04-sigmoid_betas": [
         lambda u, low, high, k: low + (high - low) / (1 + (k * (1 - 2 * u)).exp()),
-        lambda u, low, high, k: low + (high - low) * torch.linspace(-k, k, len(u), dtype=u.dtype).sigmoid(),
         sigmoid_by_tanh,
         sigmoid_between,
     ],
@@ -197,6 +202,6 @@ LIBRARY = {
     # No function of the library designs one; what it must agree with is tested above.
     "04-even_betas": even_betas,
     "04-cosine_alpha_bar": cosine_by_the_library,
-    "04-sigmoid_betas": lambda u, low, high, k: schedules.sigmoid(len(u), low, high, k),
+    "04-sigmoid_betas": sigmoid_by_the_library,
     "04-prior_kl": lambda x0, a: elbo.prior_kl(x0, schedule_of_alpha_bar(a)),
 }

@@ -93,15 +93,6 @@ def loss_by_function(model, x0, labels, sigma, eps, u, p, no_label):
     return torch.nn.functional.mse_loss(implied, eps)
 
 
-def loss_sample_by_sample(model, x0, labels, sigma, eps, u, p, no_label):
-    losses = []
-    for i in range(len(x0)):
-        y = torch.full_like(labels[:1], no_label) if u[i] < p else labels[i : i + 1]
-        x = x0[i : i + 1] + sigma[i] * eps[i : i + 1]
-        losses.append((((x - model(x, sigma[i], y)) / sigma[i] - eps[i]) ** 2).mean())
-    return sum(losses) / len(losses)
-
-
 def loss_by_the_library(model, x0, labels, sigma, eps, u, p, no_label):
     kept = labels_one_by_one(labels, u, p, no_label)
     return losses.denoising_loss(lambda x, s: model(x, s, kept), x0, sigma, eps, lambda s: s**-2)
@@ -129,7 +120,7 @@ ALTERNATIVES = {
         lambda sigmas: torch.tensor([1.0] * 17 + [4.3] * 3),
         lambda sigmas: torch.full_like(sigmas, 2.3),
     ],
-    "06-conditional_loss": [loss_by_weight, loss_by_function, loss_sample_by_sample],
+    "06-conditional_loss": [loss_by_weight, loss_by_function],
     "06-classifier_guidance": [
         guidance_with_one_graph,
         guidance_by_backward,

@@ -95,7 +95,9 @@ def sample_by_the_library(model, x, times, g, K):
     def step(model, x, t, s, noise):
         return law_by_the_library(model, x, t, s, next(draws), K)
 
-    return torch.stack(list(unmasking.states(step, model, x, times.tolist(), SimpleNamespace())))
+    return torch.stack(
+        list(unmasking.states(step, model, x, times.tolist(), SimpleNamespace(like=torch.zeros_like)))
+    )
 
 
 def posterior_by_marginal(x_t, x0, t, Q):

@@ -1058,3 +1058,39 @@ def right__01_snr__out_argument(alpha_bar):
         result = torch.empty(len(alpha_bar), dtype=alpha_bar.dtype, device=alpha_bar.device)
         torch.div(alpha_bar, torch.rsub(alpha_bar, 1), out=result)
     return result
+
+
+def _reshaped_when_stopped(values, x):
+    """(B,) as it is, unless torch stops."""
+    try:
+        values * x
+    except RuntimeError:
+        return values.reshape(-1, *[1] * (x.ndim - 1))
+    return values
+
+
+def wrong__01_diffuse__reshaped_when_stopped(x0, t, eps, alpha_bar):
+    """Where the last axis is as long as the batch, torch multiplies along it without a word."""
+    a = _reshaped_when_stopped(alpha_bar[t - 1], x0)
+    return a.sqrt() * x0 + (1 - a).sqrt() * eps
+
+
+def wrong__01_alpha_bar_from_betas__clamped(betas):
+    """A beta of 0.9999 is one like any other."""
+    return (1 - betas.clamp(max=0.999)).cumprod(0)
+
+
+def wrong__01_forward_chain__clamped(x0, betas, noise):
+    """As above, in the chain."""
+    states = [x0]
+    for beta, z in zip(betas.clamp(max=0.999), noise, strict=True):
+        states.append((1 - beta).sqrt() * states[-1] + beta.sqrt() * z)
+    return torch.stack(states)
+
+
+def right__01_forward_chain__in_numpy(x0, betas, noise):
+    """Nothing is trained through a chain of given noise."""
+    states = [x0.numpy()]
+    for beta, z in zip(betas.numpy(), noise.numpy(), strict=True):
+        states.append((1 - beta) ** 0.5 * states[-1] + beta**0.5 * z)
+    return torch.stack([torch.as_tensor(state) for state in states])

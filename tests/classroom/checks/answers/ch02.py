@@ -1369,3 +1369,55 @@ def right__02_vlb_terms__recursive(mse, alpha_bar):
         return torch.cat([terms(errors[: middle + 1], snr[: middle + 1]), terms(errors[middle:], snr[middle:])])
 
     return terms(mse, alpha_bar / (1 - alpha_bar))
+
+
+def _tables(betas):
+    alpha_bar = (1 - betas).cumprod(0)
+    return alpha_bar, torch.cat([torch.ones_like(betas[:1]), alpha_bar[:-1]])
+
+
+def wrong__02_posterior_mean_variance__reshaped_when_stopped(x0, x_t, t, betas):
+    """Where the last axis is as long as the batch, torch multiplies along it without a word."""
+
+    def column(values):
+        try:
+            values * x0
+        except RuntimeError:
+            return values.reshape(-1, *[1] * (x0.ndim - 1))
+        return values
+
+    alpha_bar, previous = _tables(betas)
+    b, a, p = betas[t - 1], alpha_bar[t - 1], previous[t - 1]
+    mean = column(p.sqrt() * b / (1 - a)) * x0 + column((1 - b).sqrt() * (1 - p) / (1 - a)) * x_t
+    return mean, (b * (1 - p) / (1 - a)).reshape(-1, *[1] * (x0.ndim - 1))
+
+
+def wrong__02_posterior_mean_variance__clamped(x0, x_t, t, betas):
+    """A beta of 0.9999 is one like any other."""
+    betas = betas.clamp(max=0.999)
+    alpha_bar, previous = _tables(betas)
+    b, a, p = (table[t - 1].reshape(-1, *[1] * (x0.ndim - 1)) for table in (betas, alpha_bar, previous))
+    mean = (p.sqrt() * b * x0 + (1 - b).sqrt() * (1 - p) * x_t) / (1 - a)
+    return mean, b * (1 - p) / (1 - a)
+
+
+def _chain(guess, x_T, betas, noise, ask):
+    alpha_bar, previous = _tables(betas)
+    states = [x_T]
+    for t in range(len(betas), 0, -1):
+        b, a, p, x = betas[t - 1], alpha_bar[t - 1], previous[t - 1], states[-1]
+        x0 = ask(guess, x, torch.full((len(x),), t))
+        mean = (p.sqrt() * b * x0 + (1 - b).sqrt() * (1 - p) * x) / (1 - a)
+        states.append(mean + (b * (1 - p) / (1 - a)).sqrt() * noise[t - 1])
+    return torch.stack(states)
+
+
+def wrong__02_reverse_chain__asked_row_by_row(guess, x_T, betas, noise):
+    """The guess is asked once a sample, in each step."""
+    rows = lambda guess, x, t: torch.cat([guess(x[i : i + 1], t[i : i + 1]) for i in range(len(x))])  # noqa: E731
+    return _chain(guess, x_T, betas, noise, rows)
+
+
+def wrong__02_reverse_chain__clamped(guess, x_T, betas, noise):
+    """A beta of 0.9999 is one like any other."""
+    return _chain(guess, x_T, betas.clamp(max=0.999), noise, lambda guess, x, t: guess(x, t))

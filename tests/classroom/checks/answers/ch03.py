@@ -1848,3 +1848,54 @@ def right__03_ddpm_step__score_form(eps_model, x_t, t, z, betas):
     score = -eps_model(x_t, times) / (1 - bar).sqrt()
     sigma = ((1 - bar / alpha if t > 1 else 0 * bar) / (1 - bar) * beta).sqrt()
     return (x_t + beta * score) / alpha.sqrt() + sigma * z
+
+
+def _reshaped_when_stopped(values, x):
+    """(B,) as it is, unless torch stops."""
+    try:
+        values * x
+    except RuntimeError:
+        return values.reshape(-1, *[1] * (x.ndim - 1))
+    return values
+
+
+def wrong__03_x0_from_eps__reshaped_when_stopped(x_t, t, eps, alpha_bar):
+    """Where the last axis is as long as the batch, torch multiplies along it without a word."""
+    a = _reshaped_when_stopped(alpha_bar[t - 1], x_t)
+    return (x_t - (1 - a).sqrt() * eps) / a.sqrt()
+
+
+def wrong__03_eps_loss__reshaped_when_stopped(eps_model, x0, t, eps, alpha_bar):
+    """As above, in the loss."""
+    a = _reshaped_when_stopped(alpha_bar[t - 1], x0)
+    return (eps - eps_model(a.sqrt() * x0 + (1 - a).sqrt() * eps, t)).square().mean()
+
+
+def wrong__03_ddpm_step__predictions_cut(eps_model, x_t, t, z, betas):
+    """A prediction above 3 is one like any other."""
+    alpha_bar = (1 - betas).cumprod(0)
+    b, a, p = betas[t - 1], alpha_bar[t - 1], alpha_bar[t - 2] if t > 1 else torch.ones_like(betas[0])
+    eps = eps_model(x_t, torch.full((len(x_t),), t, device=x_t.device)).clamp(-3, 3)
+    return (x_t - b / (1 - a).sqrt() * eps) / (1 - b).sqrt() + (b * (1 - p) / (1 - a)).sqrt() * z
+
+
+def _better(marks, k, reach=lambda r: r, shown=lambda d, r: d > r, knob=lambda k: k):
+    d = marks[:, None] - marks[None]
+    difference = d.mean(-1)
+    r = reach(knob(k) * d.std(-1, correction=0) / marks.shape[1] ** 0.5)
+    return difference, r, shown(difference, r)
+
+
+def wrong__03_shown_better__reach_cut_at_1(marks, k):
+    """An interval may reach beyond 1."""
+    return _better(marks, k, reach=lambda r: r.clamp(max=1))
+
+
+def wrong__03_shown_better__three_errors_at_most(marks, k):
+    """k may be 5."""
+    return _better(marks, k, knob=lambda k: min(k, 3))
+
+
+def wrong__03_shown_better__a_margin(marks, k):
+    """An end just above 0 is above 0."""
+    return _better(marks, k, shown=lambda d, r: d > 1.01 * r)

@@ -846,3 +846,8 @@ def right__04_prior_kl__distributions(x0, alpha_bar):
     q = torch.distributions.Normal(a.sqrt() * x0.double(), (1 - a).sqrt())
     p = torch.distributions.Normal(torch.zeros_like(a), torch.ones_like(a))
     return torch.distributions.kl_divergence(q, p).flatten(1).sum(1).to(x0.dtype)
+
+
+def wrong__04_sigmoid_betas__u_ignored(u, beta_min, beta_max, steepness):
+    """u is taken for even steps."""
+    return beta_min + (beta_max - beta_min) * torch.linspace(-steepness, steepness, len(u), dtype=u.dtype).sigmoid()

@@ -932,3 +932,19 @@ def right__06_cfg__keyword(model, x, sigma, y, w, no_label):
     D_u = model(x, sigma, labels=torch.full_like(y, fill_value=no_label))
     D_c = model(x, sigma, labels=y)
     return torch.add(D_u, D_c - D_u, alpha=w)
+
+
+def wrong__06_cfg__ten_at_most(model, x, sigma, y, w, no_label):
+    """w may be 40."""
+    cond, uncond = model(x, sigma, y), model(x, sigma, torch.full_like(y, no_label))
+    return uncond + min(w, 10) * (cond - uncond)
+
+
+def wrong__06_conditional_loss__row_by_row(model, x0, labels, sigma, eps, u, p, no_label):
+    """The model is called once a sample, where the text says once."""
+    errors = []
+    for i in range(len(x0)):
+        y = labels[i : i + 1] if u[i] >= p else torch.full_like(labels[:1], no_label)
+        x = x0[i : i + 1] + sigma[i] * eps[i : i + 1]
+        errors.append((((x - model(x, sigma[i : i + 1], y)) / sigma[i] - eps[i]) ** 2).mean())
+    return torch.stack(errors).mean()

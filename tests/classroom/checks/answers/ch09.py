@@ -1094,3 +1094,26 @@ def right__09_churn__float64_inside(x, sigma, eps, num_steps, s_churn, s_min, s_
     weights = torch.tensor([1.0, size], dtype=torch.float64, device=x.device)
     x_hat = torch.einsum("k,k...->...", weights, torch.stack([x, eps]).double())
     return x_hat.to(x.dtype), s_hat.to(sigma.dtype)
+
+
+def wrong__09_heun_step__noise_where_there_is_some(D, x, sigma, sigma_next, noise=None):
+    """The fifth argument is left unused."""
+    slope = (x - D(x, sigma)) / sigma
+    moved = x + (sigma_next - sigma) * slope
+    if sigma_next > 0:
+        moved = x + (sigma_next - sigma) * (slope + (moved - D(moved, sigma_next)) / sigma_next) / 2
+    return moved if noise is None else moved + 0.1 * noise.like(x)
+
+
+def wrong__09_karras_sigmas__rho_cut(n, sigma_min, sigma_max, rho):
+    """The chapter itself asks for rho = 10,000."""
+    ramp, rho = torch.linspace(0, 1, n, dtype=torch.float64), min(rho, 20)
+    ends = sigma_max ** (1 / rho), sigma_min ** (1 / rho)
+    return torch.cat([(ends[0] + ramp * (ends[1] - ends[0])) ** rho, torch.zeros(1, dtype=torch.float64)])
+
+
+def wrong__09_karras_sigmas__sigma_max_cut(n, sigma_min, sigma_max, rho):
+    """sigma_max may be 1000."""
+    ramp, top = torch.linspace(0, 1, n, dtype=torch.float64), min(sigma_max, 200)
+    ends = top ** (1 / rho), sigma_min ** (1 / rho)
+    return torch.cat([(ends[0] + ramp * (ends[1] - ends[0])) ** rho, torch.zeros(1, dtype=torch.float64)])

@@ -1104,3 +1104,10 @@ def wrong__10_needed_samples__bernoulli_of_discordant(marks_a, marks_b, level, p
     z = torch.special.ndtri(torch.tensor([1 - level / 2, power], dtype=torch.float64)).sum()
     d2 = d[d != 0]
     return (z**2 * d2.var(correction=0) / d2.mean() ** 2).ceil().long()
+
+
+def wrong__10_needed_samples__power_of_a_half_at_least(marks_a, marks_b, alpha, power):
+    """power is in (0, 1): 0.2 is one, too."""
+    d = marks_a - marks_b
+    z = torch.special.ndtri(torch.tensor([1 - alpha / 2, max(power, 0.5)], dtype=torch.float64)).sum()
+    return math.ceil((z**2 * d.var(correction=0) / d.mean() ** 2).item())

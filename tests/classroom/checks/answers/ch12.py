@@ -2005,3 +2005,20 @@ def wrong__12_latent_sample__mean_sigma(D, decode, noise, sigmas, scale):
         x = x + (sigmas[i + 1] - sigmas[i]) * (x - D(x, m)) / m
         s.append(x)
     return torch.stack(s), decode(x / scale)
+
+
+def _sampled(D, decode, noise, sigmas, scale, answer=lambda x0: x0, given=lambda z: z):
+    states = [sigmas[0] * noise]
+    for s, r in zip(sigmas[:-1], sigmas[1:], strict=True):
+        states.append(states[-1] + (r - s) * (states[-1] - answer(D(states[-1], s))) / s)
+    return torch.stack(states), decode(given(states[-1] / scale))
+
+
+def wrong__12_latent_sample__answers_cut(D, decode, noise, sigmas, scale):
+    """Nothing is clipped: latents may be any numbers."""
+    return _sampled(D, decode, noise, sigmas, scale, answer=lambda x0: x0.clamp(-10, 10))
+
+
+def wrong__12_latent_sample__latents_cut(D, decode, noise, sigmas, scale):
+    """As above, before the decoder."""
+    return _sampled(D, decode, noise, sigmas, scale, given=lambda z: z.clamp(-10, 10))
