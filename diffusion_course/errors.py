@@ -7,6 +7,26 @@ from difflib import get_close_matches
 from numbers import Integral, Real
 
 LONGEST = 80  # characters of a wrong value that a message repeats
+ALIKE = 0.65  # the least share of letters in common for "did you mean"
+LOOSE = 0.4  # the same for several words, of which some may be wrong
+ELSEWHERE = {
+    "ddim": "euler",  # with eta = 0 one and the same step
+    "dpm++-2m": "dpmpp-2m",
+    "dpm++2m": "dpmpp-2m",
+    "dpm-solver++": "dpmpp-2m",
+    "euler-a": "ddpm",  # in k-diffusion's euler_ancestral sigma_down / sigma is the (s / t)^2 of the posterior
+    "euler-ancestral": "ddpm",
+    "exponential": "loglinear",
+    "quad": "quadratic",
+    "scaled-linear": "quadratic",
+    "squaredcos-cap-v2": "cosine",
+    "epsilon": "eps",
+    "sample": "x0",
+    "v-prediction": "v",
+    "mse": "simple",
+    "min-snr-gamma": "min-snr",
+}
+"""What other libraries call things of this course, in small letters and with hyphens -> their names here. For messages alone."""
 
 
 class CourseError(ValueError):
@@ -82,5 +102,11 @@ def nearest(name: object, known: Iterable[str], most: int = 12) -> str:
 
 
 def _suggestion(name: object, names: list[str]) -> str:
-    close = get_close_matches(name.lower(), names, n=1, cutoff=0.4) if isinstance(name, str) else []
+    if not isinstance(name, str):
+        return ""
+    here = ELSEWHERE.get(name.lower().replace("_", "-").replace(" ", "-"))
+    if here in names:
+        return f" {printable(name)} is called {here!r} here."
+    cutoff = LOOSE if " " in name else 0.5 if len(name) == 2 else ALIKE  # of two letters, one
+    close = get_close_matches(name.lower(), names, n=1, cutoff=cutoff)
     return f" did you mean {printable(close[0])!r}?" if close else ""

@@ -9,9 +9,10 @@ import torch
 import diffusion_course as dc
 from diffusion_course import elbo, gaussian, losses, samplers, schedules
 from diffusion_course.denoisers import DatasetDenoiser, GaussianMixture
-from diffusion_course.errors import CourseError, check_integer, check_known, check_number, unknown
-from diffusion_course.experiments import data
+from diffusion_course.errors import ELSEWHERE, CourseError, check_integer, check_known, check_number, unknown
+from diffusion_course.experiments import config_text, data, zoo
 from diffusion_course.experiments.metrics import wilson
+from diffusion_course.experiments.sample_command import GRIDS, SAMPLERS
 from diffusion_course.experiments.training import Recipe
 from diffusion_course.nets.embedding import Conditioning
 from diffusion_course.nets.mlp import MLP
@@ -136,6 +137,9 @@ def test_a_notebook_shows_that_line_and_no_traceback(capsys):
         ("cosin", " did you mean 'cosine'?"),
         ("Linear", " did you mean 'linear'?"),
         ("quadratc", " did you mean 'quadratic'?"),
+        ("scaled_linear", " scaled_linear is called 'quadratic' here."),
+        ("squaredcos_cap_v2", " squaredcos_cap_v2 is called 'cosine' here."),
+        ("my-linear-too", ""),
         ("zzz", ""),
         (None, ""),
         (7, ""),
@@ -144,6 +148,46 @@ def test_a_notebook_shows_that_line_and_no_traceback(capsys):
 def test_unknown_names_suggest_the_nearest(name, hint):
     error = unknown("schedule", name, schedules.BETAS)
     assert str(error) == f"unknown schedule {name!r}:{hint} known: {', '.join(sorted(schedules.BETAS))}"
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "hint"),
+    [
+        ("ddim", SAMPLERS, " ddim is called 'euler' here."),
+        ("DPM++ 2M", SAMPLERS, " DPM++ 2M is called 'dpmpp-2m' here."),
+        ("dpmpp_2m", SAMPLERS, " did you mean 'dpmpp-2m'?"),
+        ("euler_ancestral", SAMPLERS, " euler_ancestral is called 'ddpm' here."),
+        ("exponential", GRIDS, " exponential is called 'loglinear' here."),
+        ("scaled_linear", GRIDS, ""),  # not among the grids, and no linear one either
+        ("cosin", GRIDS, " did you mean 'cosine'?"),
+        ("mnist-eddm", zoo.names(), " did you mean 'mnist-edm'?"),
+        ("fashon-mnist", data.SOURCES, " did you mean 'fashion-mnist'?"),
+        ("cifar10-judge", zoo.names(), ""),
+        ("optimizer", config_text.PARTS, ""),
+        ("lq", ("lr", "ema"), " did you mean 'lr'?"),
+    ],
+)
+def test_a_suggestion_is_what_was_meant_or_none(name, known, hint):
+    assert str(unknown("name", name, known)).partition(" known: ")[0] == f"unknown name {name!r}:{hint}"
+
+
+def test_every_name_from_elsewhere_is_that_of_something_here():
+    """Each is written as it is looked up, is no name of the course's own, and leads to one."""
+    kinds = [SAMPLERS, GRIDS, schedules.BETAS, *(config_text.KINDS[part] for part in config_text.KINDS)]
+    known = {name for kind in kinds for name in kind}
+    for name, here in ELSEWHERE.items():
+        assert name == name.lower().replace("_", "-")
+        assert here in known
+        assert name not in known
+
+
+def test_k_diffusions_ancestral_step_is_ddpm_here():
+    """As `ELSEWHERE` says: x + d (sigma_down - sigma) + sigma_up z, with its sigma_up for eta = 1."""
+    x, z, (sigma, to) = dc.Noise(0).randn(2, 3), dc.Noise(1), torch.tensor([1.5, 0.4], dtype=torch.float64)
+    up = (to**2 * (sigma**2 - to**2) / sigma**2).sqrt()
+    down = (to**2 - up**2).sqrt()
+    ours = samplers.ddpm(lambda x, sigma: 0.3 * x, x, sigma, to, dc.Noise(1))
+    torch.testing.assert_close(ours, x + 0.7 * x / sigma * (down - sigma) + up * z.like(x))
 
 
 @pytest.mark.parametrize("value", [0, 11, 2.0, "3", None, True, torch.tensor(3)])
