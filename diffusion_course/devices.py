@@ -4,16 +4,22 @@ import platform
 
 import torch
 
-from .errors import CourseError, unknown
+from .errors import CourseError, shown, unknown
 
 
-def choose(name: str | None = None) -> torch.device:
+def choose(name: torch.device | str | None = None) -> torch.device:
     """The device called "cpu", "cuda" or "cuda:N"; default: cuda when there is one, else cpu.
 
+    A torch.device of a kind that has no name here, as launchers of several processes choose, is taken as it is.
     Apple's MPS is never used, since it has no float64. Raises CourseError for a device that cannot be had.
     """
     if name is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if isinstance(name, torch.device) and name.type not in ("cuda", "mps"):
+        return name
+    if not isinstance(name, torch.device | str):
+        raise CourseError(f"device: got {shown(name)}, want 'cpu', 'cuda' or 'cuda:N'")
+    name = str(name)
     if name.startswith("mps"):
         raise CourseError(
             "device: 'mps' has no float64, which the course's schedules and checks need; take 'cpu'"

@@ -7,7 +7,21 @@ from diffusion_course import CourseError, devices
 
 
 @pytest.mark.parametrize(
-    "name", ["gpu", "", "cuda:x", "cuda:-1", "cpu:" + "9" * 30, "meta", "mps", "xla", "cuda:99", "0"]
+    "name",
+    [
+        "gpu",
+        "",
+        "cuda:x",
+        "cuda:-1",
+        "cpu:" + "9" * 30,
+        "meta",
+        "mps",
+        "xla",
+        "cuda:99",
+        "0",
+        0,
+        torch.device("mps"),
+    ],
 )
 def test_a_device_that_cannot_be_had(name):
     with pytest.raises(CourseError, match="device") as caught:
@@ -16,7 +30,7 @@ def test_a_device_that_cannot_be_had(name):
 
 
 def test_the_cpu_and_the_default():
-    assert devices.choose("cpu") == torch.device("cpu")
+    assert devices.choose("cpu") == devices.choose(torch.device("cpu")) == torch.device("cpu")
     assert devices.choose().type == ("cuda" if torch.cuda.is_available() else "cpu")
     assert "CPU threads" in devices.device_name(torch.device("cpu"))
 

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .. import devices
 from ..denoisers import Denoiser, Preconditioned
 from ..errors import CourseError, check_integer
 from ..gaussian import to_vp
@@ -60,7 +61,7 @@ def draw(
     latents are not, and are decoded at the end.
     The same seed gives sample i the same noise, whatever n, batch, the sampler and the device are.
     batch: samples at a time; default 250, on a GPU 2,000. progress: wraps the list of batches, e.g. tqdm.
-    Raises CourseError for a model without classes.
+    Raises CourseError for a model without classes, a batch below 1, and a device that cannot be had.
     """
     start, labels = initial(model, n, seed, device)
     grid = karras(30) if sigmas is None else sigmas
@@ -138,6 +139,8 @@ def _draw_by(
     progress: Callable[[Iterable], Iterable],
 ) -> Tensor:
     """Like `draw_by`, not clipped."""
+    if batch is not None:
+        check_integer("batch", batch, 1)
     size = batch or (ON_GPU if start.is_cuda else ON_CPU)
     images = []
     for first in progress(range(0, len(start), size)):
@@ -197,8 +200,10 @@ def has_classes(model: Preconditioned) -> bool:
 
 
 def noise_for(model: Preconditioned, n: int, seed: int, device: torch.device | str) -> Tensor:
-    """Unit noise (n, C, H, W) of the size of the network's pictures. Raises CourseError for a network that does not say it."""
+    """Unit noise (n, C, H, W) of the size of the network's pictures. Raises CourseError for a network that does not say it, and for a
+    device that cannot be had."""
     check_integer("n", n, 1)
+    device = devices.choose(device)
     channels: Any = getattr(model.net, "channels", None)
     size: Any = getattr(model.net, "image_size", None)
     shape = (channels, *size) if isinstance(size, tuple | list) else (channels, size, size)

@@ -39,6 +39,12 @@ def test_batches_do_not_show_and_have_noise_of_their_own(model):
     assert len({tuple(image.flatten().tolist()) for image in parts}) == 8
 
 
+@pytest.mark.parametrize("batch", [0, -1, 2.5, True])
+def test_a_batch_of_none(model, batch):
+    with pytest.raises(CourseError, match=rf"^batch: got {batch}, want an integer >= 1$"):
+        draw(model, 2, 1.0, GRID, batch=batch)
+
+
 def test_other_seeds_give_other_samples(model):
     a, b = (draw(model, 2, 1.0, GRID, seed=seed).images for seed in (0, 1))
     assert not torch.allclose(a, b)
