@@ -20,8 +20,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from .. import devices
 from ..denoisers import Preconditioned
-from ..errors import CourseError, check_known, unknown
+from ..errors import CourseError, check_known, nearest, shown, unknown
 from ..files import user_path, write_bytes
 from ..nets.autoencoder import Autoencoder
 from ..nets.classifier import Classifier, NoisyClassifier
@@ -35,6 +36,7 @@ from .models import finished, network
 from .released import edm, hub
 
 FOLDER = Path(__file__).parent.parent / "weights"
+OF_HUB = re.compile(r"([\w-][\w.-]*)/[\w-][\w.-]*(?<!\.pkl)(?<!\.pt)(?<!\.pth)(?<!\.zip)(?<!\.safetensors)")
 
 
 def load(name_or_path: str | Path, device: torch.device | str = "cpu") -> Preconditioned:
@@ -43,22 +45,24 @@ def load(name_or_path: str | Path, device: torch.device | str = "cpu") -> Precon
     name_or_path: one of `names()`; a `.safetensors` file that `train` wrote, or its run's folder; a checkpoint of NVIDIA's EDM code, by path or
     by the name it was released under; a network or text-to-image pipeline of diffusers, by folder or as "owner/name" on
     Hugging Face's hub. Nothing in a file is ever run.
-    Raises CourseError for an unknown name, a damaged file, and for what must be fetched first: it says from where, and where to.
+    Raises CourseError for an unknown name, a damaged file, a device that cannot be had, and for what must be fetched first: it says
+    from where, and where to.
     """
+    if not isinstance(name_or_path, str | os.PathLike):
+        raise CourseError(f"weights: got {shown(name_or_path)}, want a name or a path")
+    device = devices.choose(device)
     name = str(name_or_path)
     if name in edm.RELEASED:
         return edm.load(edm.fetched(name, data_root()), device)
     path = weights_at(name)
-    if not os.path.exists(path) and path.name == name and not path.suffix:
-        raise unknown("weights", name, [*names(), *edm.RELEASED])
-    if not os.path.exists(path) and re.fullmatch(
-        r"[\w-][\w.-]*/[\w-][\w.-]*(?<!\.pkl)(?<!\.safetensors)", name
-    ):
+    if not os.path.exists(path):
+        if path.name == name and not path.suffix and isinstance(name_or_path, str):
+            raise unknown("weights", name, [*names(), *edm.RELEASED])
+        if not of_hub(name_or_path):
+            raise CourseError(f"weights {path}: no such file or folder; {_beside(path)}")
         path = hub.fetched(name)
     if os.path.isdir(path):
         return hub.load(path, device)
-    if not os.path.isfile(path):
-        raise CourseError(f"weights {path}: no such file")
     if path.suffix != ".safetensors":
         return edm.load(path, device)
     model = read(path, device)
@@ -71,6 +75,12 @@ def load(name_or_path: str | Path, device: torch.device | str = "cpu") -> Precon
             raise CourseError(f"{name!r} compares images and texts; use zoo.clip(...)")
         raise CourseError(f"{name!r} is a classifier, not a denoiser; use zoo.judge(...)")
     return model
+
+
+def of_hub(name_or_path: str | Path) -> bool:
+    """Can this be "owner/name" on Hugging Face's hub? Not if it is told as a path, or if a folder of the owner's name lies here."""
+    owner = OF_HUB.fullmatch(name_or_path) if isinstance(name_or_path, str) else None
+    return owner is not None and owner[1] != "runs" and not os.path.isdir(owner[1])
 
 
 def config(name_or_path: str | Path) -> Config | None:
@@ -127,6 +137,7 @@ def autoencoder(name_or_path: str | Path, device: torch.device | str = "cpu") ->
 
     Raises CourseError for an unknown name, a damaged file, and one that holds another network.
     """
+    device = devices.choose(device)
     _, net = _network(_file(name_or_path))
     if not isinstance(net, Autoencoder):
         raise CourseError(f"{str(name_or_path)!r} is no autoencoder")
@@ -186,7 +197,8 @@ def write(path: Path, net: nn.Module, config: Config, classes: Sequence[str] = (
 
 
 def read(path: Path, device: torch.device | str = "cpu") -> nn.Module:
-    """The model in a file that `write` made, in float32 and eval mode. Raises CourseError for any other file."""
+    """The model in a file that `write` made, in float32 and eval mode. Raises CourseError for any other file, and for another device."""
+    device = devices.choose(device)
     config, net = _network(path)
     try:
         return ready(net, config, device).eval().requires_grad_(False).to(device)
@@ -209,11 +221,18 @@ def _network(path: Path) -> tuple[Config, nn.Module]:
     """The config in a file, and its network alone, on the CPU."""
     try:
         with safe_open(path, framework="pt") as file:
-            card = json.loads((file.metadata() or {})["config"])
+            if "config" not in (file.metadata() or {}):
+                raise CourseError(
+                    f"weights {path}: not a weights file of this course: it holds tensors, and does not say of which network;"
+                    " build that and give it load_state_dict(safetensors.torch.load_file(...))"
+                )
+            card = json.loads(file.metadata()["config"])
             names = file.keys()  # safe_open is no dict: it cannot be iterated
             tensors = {name: file.get_tensor(name) for name in names}
             if file.metadata().get("crc32", made := _checksum(tensors)) != made:
                 raise ValueError("a checksum does not fit: it was damaged on its way")
+    except CourseError:
+        raise
     except FileNotFoundError:
         raise CourseError(f"weights {path}: no such file") from None
     except (SafetensorError, KeyError, ValueError, OSError, RecursionError) as error:
@@ -232,6 +251,20 @@ def _network(path: Path) -> tuple[Config, nn.Module]:
     except RuntimeError:
         raise CourseError(f"weights {path}: belongs to another architecture than its config says") from None
     return config, net
+
+
+def _beside(path: Path) -> str:
+    """What lies where nothing lies at `path`, for a message: runs and weights there, and what ships."""
+    try:
+        there = [
+            one.name
+            for one in path.parent.iterdir()
+            if one.suffix == ".safetensors" or (one / "config.yaml").is_file()
+        ]
+    except OSError:
+        there = []
+    found = f"runs beside it{nearest(path.name, there)}" if there else "no run lies beside it"
+    return f"{found}; weights that ship: {', '.join(names())}"
 
 
 def _checksum(tensors: Mapping[str, Tensor]) -> str:

@@ -1,6 +1,8 @@
 """The shipped weights do what their cards say, and a damaged file is named in one line."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -200,3 +202,80 @@ def test_the_folder_of_a_run_stands_for_its_weights(tmp_path):
         CourseError, match=r"has several weights, want one of other\.safetensors, tiny\.safetensors$"
     ):
         zoo.load(run)
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+@pytest.mark.parametrize(
+    "name", ["runs/mnist-flo", "elsewhere/mnist-flo", "./mnist-flo", "elsewhere/a/mnist-flo", "~/mnist-flo"]
+)
+def test_a_mistyped_path_is_no_name_on_the_hub(tmp_path, monkeypatch, name, kind):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(zoo.hub, "fetched", lambda name: pytest.fail("asked the network"))
+    (tmp_path / "elsewhere").mkdir()
+    with pytest.raises(CourseError) as caught:
+        zoo.load(kind(name))
+    told = str(caught.value)
+    if "/" in str(kind(name)):  # Path("./name") is Path("name")
+        assert told.startswith("weights ")
+        assert "mnist-flo: no such file or folder; no run lies beside it; weights that ship: " in told
+    assert ", mnist-flow, " in told
+    assert "\n" not in told
+
+
+def test_what_lies_beside_a_mistyped_run_is_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("trial", "long", "no-run"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+    for name in ("trial", "long"):
+        (tmp_path / "runs" / name / "config.yaml").write_text("model: flow")
+    told = "no such file or folder; runs beside it: did you mean 'trial'? known: long, trial; weights that ship: "
+    with pytest.raises(CourseError, match=f"^weights runs/tirals?: {re.escape(told)}"):
+        zoo.load("runs/tirals")
+
+
+def test_a_path_is_told_so_and_other_names_are_the_hubs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    asked = []
+    monkeypatch.setattr(zoo.hub, "fetched", lambda name: asked.append(name) or tmp_path)
+    monkeypatch.setattr(zoo.hub, "load", lambda path, device: path)
+    for name in ("google/ddpm-cifar10-32", "owner/network"):
+        assert zoo.load(name) == tmp_path
+    with pytest.raises(CourseError, match="no such file or folder"):
+        zoo.load(Path("owner/network"))
+    assert asked == ["google/ddpm-cifar10-32", "owner/network"]
+
+
+@pytest.mark.parametrize("name", [None, 3, ["mnist-flow"]])
+def test_what_is_no_name_at_all(name):
+    with pytest.raises(CourseError, match=r"^weights: got .*, want a name or a path$"):
+        zoo.load(name)
+
+
+def test_files_of_tensors_that_do_not_say_of_which_network(tmp_path):
+    tensors = network(Config.of(TINY)).state_dict()
+    torch.save(tensors, tmp_path / "mine.pt")
+    (tmp_path / "mine.safetensors").write_bytes(save(dict(tensors)))
+    for name, loader in (("mine.pt", "torch.load("), ("mine.safetensors", "safetensors.torch.load_file(")):
+        with pytest.raises(CourseError) as caught:
+            zoo.load(tmp_path / name)
+        told = str(caught.value)
+        assert told.startswith(f"weights {tmp_path / name}: ")
+        assert "does not say of which network" in told
+        assert f"load_state_dict({loader}" in told
+        assert "NVIDIA" not in told
+        assert "\n" not in told
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "mps", torch.device("cuda:99"), 3])
+def test_a_device_that_cannot_be_had(device):
+    name = "mnist-autoencoder"
+    for load in (
+        lambda: zoo.load("mnist-flow", device),
+        lambda: zoo.judge("mnist", device),
+        lambda: zoo.autoencoder(name, device),
+        lambda: draw(zoo.load("mnist-flow"), 2, device=device),
+    ):
+        with pytest.raises(CourseError, match="device") as caught:
+            load()
+        assert "\n" not in str(caught.value)

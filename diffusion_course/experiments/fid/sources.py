@@ -4,7 +4,6 @@ What comes out has 8 bits a channel, as a file would have, so that saved samples
 """
 
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -29,7 +28,6 @@ from ..released import edm
 
 BATCH = 50  # pictures at once, as pytorch-fid takes them
 DRAWN = 2000  # samples of a network, where nobody says how many
-HUB = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(?<!\.zip)")  # "owner/name", of a network on Hugging Face's hub
 
 
 @dataclass(frozen=True)
@@ -103,7 +101,7 @@ def find(
             lambda: _same_sizes(pixels for _, pixels in read()),
             rescaled=lambda *shape: _same_sizes(squared(pixels, *shape) for _, pixels in read()),
         )
-    if HUB.fullmatch(text):
+    if zoo.of_hub(text):
         return _drawn(text, count or drawing.count, drawing)
     if "/" in text or "." in text:
         raise CourseError(f"{printable(text)}: no such folder, zip, .npz, .safetensors or .pkl file")

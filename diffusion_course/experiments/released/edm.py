@@ -7,6 +7,7 @@ source of its code, which is ignored here, and its state. The weights are taken 
 import io
 import math
 import re
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,11 @@ def load(path: Path, device: torch.device | str = "cpu") -> Preconditioned:
     except CourseError as error:
         raise CourseError(f"weights {path}: {error}") from None
     except Exception:  # whatever a file may hold in place of what belongs there
+        if zipfile.is_zipfile(io.BytesIO(content)):  # as torch.save writes; NVIDIA's files are bare pickles
+            raise CourseError(
+                f"weights {path}: a zip, as torch.save writes a plain state dict, and does not say of which network; build that and give"
+                " it load_state_dict(torch.load(..., weights_only=True)), or name a .safetensors file that `train` wrote"
+            ) from None
         raise CourseError(f"weights {path}: damaged, or no network that NVIDIA's EDM code saved") from None
     return Preconditioned(net, param).eval().requires_grad_(False).to(device)
 

@@ -174,6 +174,7 @@ def test_others_checkpoints_are_read_as_the_zoo_reads_them(here, monkeypatch):
         ("mnist-flwo", "unknown pictures (no file either) 'mnist-flwo': did you mean 'mnist-flow'?"),
         ("digits:tset", "unknown pictures"),
         ("none/at/all", "none/at/all: no such folder, zip"),
+        ("runs/nope", "runs/nope: no such folder, zip"),
         ("none.npz", "none.npz: no such file"),
         ("none.pkl", "weights none.pkl: no such file"),
         ("edm-cifar10-32x32-uncond-ve", "weights edm-cifar10-32x32-uncond-ve: fetch https://"),
