@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from ..errors import CourseError, check_integer
 from ..shapes import check_batch
-from .unet import conv, norm, zero
+from .unet import Fold, Unfold, conv, norm, zero
 
 LOG_VARIANCE = (-30.0, 20.0)  # the range it is kept in, so that its exponential is neither 0 nor infinite
 
@@ -64,7 +64,7 @@ class Autoencoder(nn.Module):
 
 def _down(channels: int, widths: Sequence[int], blocks: int) -> list[nn.Module]:
     """(B, channels, H, W) -> (B, widths[-1], H / 2^levels, W / 2^levels)."""
-    layers: list[nn.Module] = [nn.PixelUnshuffle(2), conv(4 * channels, widths[0])]
+    layers: list[nn.Module] = [Fold(2), conv(4 * channels, widths[0])]
     for level, width in enumerate(widths):
         if level > 0:
             layers.append(nn.Conv2d(widths[level - 1], width, 3, stride=2, padding=1))
@@ -79,7 +79,7 @@ def _up(channels: int, widths: Sequence[int], blocks: int) -> list[nn.Module]:
         layers += [Block(width) for _ in range(blocks)]
         if level > 0:
             layers += [nn.Upsample(scale_factor=2.0), conv(width, widths[level - 1])]
-    return [*layers, _head(widths[0], 4 * channels), nn.PixelShuffle(2)]
+    return [*layers, _head(widths[0], 4 * channels), Unfold(2)]
 
 
 def _head(width: int, out: int) -> nn.Module:

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .embedding import Conditioning
-from .unet import Block, Downsample, conv, norm
+from ..shapes import per_row
+from .embedding import Conditioning, check_integers
+from .unet import Block, Downsample, Fold, conv, norm
 
 
 class Classifier(nn.Module):
@@ -64,7 +65,7 @@ class NoisyClassifier(nn.Module):
         self.image_size, self.channels = image_size, channels
         emb = 4 * width
         self.condition = Conditioning(emb, noise_scale=250.0)
-        self.fold = nn.PixelUnshuffle(2)
+        self.fold = Fold(2)
         self.first = conv(4 * channels, width)
         half = image_size // 4
         self.down = nn.ModuleList(
@@ -89,10 +90,14 @@ class NoisyClassifier(nn.Module):
         return self.head(self.last(h))
 
     def given(self, labels: int | Tensor) -> Callable[[Tensor, Tensor], Tensor]:
-        """log p(y | x; sigma) of the given labels, () or (B,), as `guidance.classifier` takes it: (x, sigma) -> (B,)."""
+        """log p(y | x; sigma) of the given labels, () or (B,), as `guidance.classifier` takes it: (x, sigma) -> (B,).
+
+        Raises CourseError, when called, for labels that are no integers.
+        """
 
         def log_prob(x: Tensor, sigma: Tensor) -> Tensor:
-            wanted = torch.as_tensor(labels, device=x.device).expand(len(x))
+            wanted = per_row("labels", labels, x)
+            check_integers(wanted, len(x))
             return self(x, sigma).log_softmax(1).gather(1, wanted[:, None])[:, 0]
 
         return log_prob

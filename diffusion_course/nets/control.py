@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..errors import CourseError
 from ..shapes import check_batch
-from .unet import UNet, conv, zero
+from .unet import Fold, UNet, conv, zero
 
 
 class Controlled(nn.Module):
@@ -39,7 +39,7 @@ class Controlled(nn.Module):
                 delattr(self.branch, name)
         patch, width = base.fold.downscale_factor, base.first.out_channels
         self.hint = nn.Sequential(
-            nn.PixelUnshuffle(patch),
+            Fold(patch),
             conv(hint_channels * patch**2, width),
             nn.SiLU(),
             zero(conv(width, width)),
@@ -78,7 +78,7 @@ class Hinted(nn.Module):
 
     def forward(self, x: Tensor, c_noise: Tensor, labels: Tensor | None = None) -> Tensor:
         """x: (B, C, H, W), B a multiple of n; c_noise: () or (B,); labels: as the base network takes them."""
-        times = max(1, len(x) // max(1, len(self.hint)))
+        times = max(1, len(x) // max(1, len(self.hint))) if len(x) else 0
         hint = self.hint.repeat(times, 1, 1, 1).to(x.device)
         return self.net(x, c_noise, labels, hint, self.strength)
 

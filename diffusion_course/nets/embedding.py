@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ..errors import CourseError, check_integer
+from ..errors import CourseError, check_integer, shown
 
 
 class Labelled(nn.Module):
@@ -44,15 +44,29 @@ class Conditioning(Labelled):
             return vector
         if labels is None:
             labels = torch.full(c_noise.shape, self.num_classes, device=c_noise.device)
-        elif labels.shape != c_noise.shape or labels.is_floating_point():
-            kind = f"{labels.dtype} of shape {tuple(labels.shape)}"
-            raise CourseError(f"labels: got {kind}, want integers of shape {tuple(c_noise.shape)}")
-        elif looks(self, labels) and bool(((labels < 0) | (labels > self.num_classes)).any()):
+            return vector + self.label(labels)
+        check_integers(labels, *c_noise.shape)
+        if looks(self, labels) and bool(((labels < 0) | (labels > self.num_classes)).any()):
             got = sorted(set(labels.tolist()))
             raise CourseError(
                 f"labels: got {got}, want 0..{self.num_classes} ({self.no_label} means no label)"
             )
         return vector + self.label(labels)
+
+
+def check_integers(labels: object, *shape: int) -> None:
+    """Raise CourseError unless labels is a tensor of integers of this shape. Truth values are none: as indices they mean another thing."""
+    if not isinstance(labels, Tensor):
+        got = f"{type(labels).__name__} {shown(labels)}"
+        raise CourseError(f"labels: got the {got}, want a tensor of integers of shape {shape}")
+    if labels.shape != shape or not whole(labels):
+        kind = f"{labels.dtype} of shape {tuple(labels.shape)}"
+        raise CourseError(f"labels: got {kind}, want integers of shape {shape}")
+
+
+def whole(labels: Tensor) -> bool:
+    """Is its type one of integers?"""
+    return not (labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool)
 
 
 def looks(net: nn.Module, labels: Tensor) -> bool:

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from ..errors import CourseError, check_integer
 from ..shapes import check_batch, check_rows
-from .embedding import Labelled
+from .embedding import Labelled, check_integers
 from .songblocks import Block, Conv, ConvHalved, DoubledConv, HalvedConv, Linear, norm
 
 
@@ -200,9 +200,7 @@ def one_hot_rows(labels: Tensor | None, classes: int, x: Tensor) -> Tensor:
     B = len(x)
     if labels is None:
         return x.new_zeros(B, classes)
-    if labels.shape != (B,) or labels.is_floating_point():
-        kind = f"{labels.dtype} of shape {tuple(labels.shape)}"
-        raise CourseError(f"labels: got {kind}, want integers of shape ({B},)")
+    check_integers(labels, B)
     if bool(((labels < 0) | (labels > classes)).any()):
         got = sorted(set(labels.tolist()))
         raise CourseError(f"labels: got {got}, want 0..{classes} ({classes} means no label)")

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..captions import WORDS
-from ..errors import CourseError
+from ..errors import CourseError, shown
 from ..shapes import check_batch
 from .attention import attend
 from .text_encoder import TextEncoder
@@ -59,6 +59,10 @@ class TextUNet(UNet):
         check_batch("x", x, self.channels, self.image_size, self.image_size)
         if labels is None:
             labels = self.no_label.expand(len(x), -1, -1)
+        if not isinstance(labels, Tensor):
+            raise CourseError(
+                f"labels: got {shown(labels)}, want a tensor: tokens, or what `embed` makes of texts"
+            )
         words = labels if labels.is_floating_point() else self.text(labels)
         want = (len(x), self.text.vocabulary.length, self.text.width)
         if words.shape != want:
@@ -85,6 +89,10 @@ class AttentionToWords(nn.Module):
         x = self.own(x)
         B, C, H, W = x.shape
         q = self.query(self.norm(x)).reshape(B, self.heads, C // self.heads, H * W).transpose(-1, -2)
-        kv = self.key_value(words).reshape(B, -1, 2, self.heads, C // self.heads).permute(2, 0, 3, 1, 4)
+        kv = (
+            self.key_value(words)
+            .reshape(B, words.shape[1], 2, self.heads, C // self.heads)
+            .permute(2, 0, 3, 1, 4)
+        )
         h = attend(q, kv[0], kv[1])  # (B, heads, H*W, C/heads)
         return x + self.out(h.transpose(-1, -2).reshape(B, C, H, W))

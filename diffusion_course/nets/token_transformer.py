@@ -7,10 +7,10 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from ..errors import CourseError, check_integer
+from ..errors import CourseError, check_integer, shown
 from ..shapes import per_row
 from .attention import attend
-from .embedding import Labelled
+from .embedding import Labelled, whole
 
 
 class TokenTransformer(Labelled):
@@ -63,8 +63,10 @@ class TokenTransformer(Labelled):
 
         Returns logits (B, *shape, states), for visible tokens too. Raises CourseError for another shape, or labels out of range.
         """
-        if x.shape[1:] != self.shape or x.is_floating_point():
-            want = f"integers of shape (B, {', '.join(map(str, self.shape))})"
+        want = f"integers of shape (B, {', '.join(map(str, self.shape))})"
+        if not isinstance(x, Tensor):
+            raise CourseError(f"x: got {shown(x)}, want a tensor of {want}")
+        if x.ndim != len(self.shape) + 1 or x.shape[1:] != self.shape or not whole(x):
             raise CourseError(f"x: got {x.dtype} of shape {tuple(x.shape)}, want {want}")
         if x.device.type == "cpu" and bool(((x < 0) | (x > self.states)).any()):  # a GPU would have to wait
             raise CourseError(
@@ -88,7 +90,7 @@ class TokenTransformer(Labelled):
 
     def _labels(self, labels: int | Tensor | None, x: Tensor) -> Tensor:
         rows = per_row("labels", self.num_classes if labels is None else labels, x)
-        wrong = rows.is_floating_point()
+        wrong = not whole(rows)
         if rows.device.type == "cpu":
             wrong = wrong or bool(((rows < 0) | (rows > self.num_classes)).any())
         if wrong:

@@ -43,3 +43,22 @@ def test_rows_do_not_see_each_other():
 def test_an_odd_width(width):
     with pytest.raises(CourseError, match=rf"^width: got {width}, want an even number"):
         MLP(width=width)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"dims": 0}, "dims: got 0, want an integer >= 1"),
+        ({"depth": -1}, "depth: got -1, want an integer >= 0"),
+        ({"dims": 2.5}, "dims: got 2.5"),
+    ],
+)
+def test_sizes_that_are_none(arguments, told):
+    with pytest.raises(CourseError, match=f"^{told}"):
+        MLP(**arguments)
+
+
+@pytest.mark.parametrize("x", [X[:, :2], X[0], X[None], X.long()])
+def test_another_x(x):
+    with pytest.raises(CourseError, match=r"^x: got "):
+        MLP(dims=3, width=16)(x, 0.5)

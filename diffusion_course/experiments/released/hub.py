@@ -53,8 +53,9 @@ class DiffusersNet(nn.Module):
             axes, want = 3, "hidden states (B, L, E) for this network: D.given(hidden_states)"
         elif self.num_classes:
             axes, want = 1, f"labels (B,) in 0..{self.num_classes - 1} for this network: D.given(labels)"
-        if axes != (0 if condition is None else condition.ndim):
-            got = "none" if condition is None else f"shape {tuple(condition.shape)}"
+        if axes != (condition.ndim if isinstance(condition, Tensor) else 0 if condition is None else -1):
+            shape = f"shape {tuple(condition.shape)}" if isinstance(condition, Tensor) else shown(condition)
+            got = "none" if condition is None else shape
             raise CourseError(f"condition: got {got}, want {want}")
         if self.attends:
             return self.unet(x, c_noise, condition).sample
