@@ -14,7 +14,7 @@ from torch import Tensor
 from ..errors import CourseError
 from ..files import write_atomically
 from .precision import Precision
-from .resume import differences, told
+from .resume import changes, told
 
 DOS_FOLDER = 0x10
 """The bit by which torch's reader takes an entry for a folder: it then leaves that tensor as memory happened to be."""
@@ -36,7 +36,7 @@ def read(path: Path, mine: State, parameters: list[Tensor], steps: int) -> State
     """
     theirs = _loaded(path)
     try:
-        changed = differences(mine["run"], theirs["run"])
+        changed = changes(mine["run"], theirs["run"])
         other = _layout(mine["net"]) != _layout(theirs["net"])
         sound = changed or other or _sound(theirs, mine, parameters, steps)
     except Exception:  # whatever a file may hold in place of what belongs there
@@ -44,7 +44,7 @@ def read(path: Path, mine: State, parameters: list[Tensor], steps: int) -> State
     if not sound:
         raise _damaged(path)
     if changed:
-        raise CourseError(f"checkpoint {path}: its run had another {told(changed)}; use a new folder, --out")
+        raise CourseError(f"checkpoint {path}: its run had {told(changed)}; use a new folder, --out")
     if other:
         raise CourseError(f"checkpoint {path}: belongs to another architecture; use a new folder, --out")
     return theirs

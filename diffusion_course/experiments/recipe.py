@@ -13,8 +13,8 @@ class Recipe:
     """The knobs of a run. The learning rate warms up linearly, stays, and over the last share `decay` of the steps falls to 0
     along a cosine.
 
-    decay: in 0..1, above 0; 1 falls from the start. With less, a run is the same whatever its number of steps until it
-    begins to fall, so that a long one can be ended early and well.
+    decay: in 0..1, above 0; 1 falls from the start. With less, runs of several lengths have the same steps until the shortest begins
+    to fall. Each is a run of its own, from its start: a checkpoint goes on only with the steps it was begun with.
     """
 
     steps: int

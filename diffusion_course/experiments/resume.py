@@ -2,29 +2,54 @@
 
 import ast
 import hashlib
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ..errors import shown
+
 PACKAGE = Path(__file__).parents[1]
 MOST = 6  # names in one message
+DIGESTS = re.compile(r"(\.py|\bimages|\blabels|digest)$")  # names of what is known by a digest alone
 
 
 def differences(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
     """The names under which two runs differ, e.g. ["label_dropout", "net.widths"]."""
-    names = []
+    return [name for name, _, _ in _different(mine, theirs)]
+
+
+def changes(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
+    """The same with both values, e.g. ["steps 40 (asked: 20)", "other labels"]: theirs, then mine; of what is long or a digest, the
+    name alone."""
+    return [
+        f"{name} {_value(b)} (asked: {_value(a)})"
+        if not DIGESTS.search(name) and _short(a) and _short(b)
+        else f"other {name}"
+        for name, a, b in _different(mine, theirs)
+    ]
+
+
+def _different(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
     for name in sorted(mine.keys() | theirs.keys()):
         a, b = mine.get(name), theirs.get(name)
         if isinstance(a, Mapping) and isinstance(b, Mapping):
-            names += [f"{name}.{inner}" for inner in differences(a, b)]
+            yield from ((f"{name}.{inner}", *values) for inner, *values in _different(a, b))
         elif a != b:
-            names.append(name)
-    return names
+            yield name, a, b
+
+
+def _short(value: object) -> bool:
+    return isinstance(value, bool | int | float | str | list | None) and len(shown(value)) <= 30
+
+
+def _value(value: object) -> str:
+    return "none" if value is None else shown(value)
 
 
 def told(names: list[str]) -> str:
-    """Names for a message: the first few of many."""
+    """Names, or changes, for a message: the first few of many."""
     more = f" and {len(names) - MOST} more" if len(names) > MOST else ""
     return ", ".join(names[:MOST]) + more
 

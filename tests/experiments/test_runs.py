@@ -1,6 +1,7 @@
 """A whole run from a config: folder, card, resume, and what a bad config gets told."""
 
 import json
+import re
 import shutil
 
 import pytest
@@ -13,6 +14,7 @@ from diffusion_course.errors import CourseError
 from diffusion_course.experiments import drawing, resume, runs, zoo
 from diffusion_course.experiments.asked import class_names
 from diffusion_course.experiments.config import Config, read_config
+from diffusion_course.experiments.parts import UniformTime
 from diffusion_course.files import alone
 from diffusion_course.schedules import NoiseSchedule, cosine
 
@@ -49,7 +51,7 @@ def test_another_seed_is_another_run_with_a_name_of_its_own(config, tmp_path):
     )
     assert all(torch.equal(own[key], zero[key]) for key in own)
     assert not all(torch.equal(own[key], one[key]) for key in own)
-    with pytest.raises(CourseError, match="its run had another seed; use a new folder"):
+    with pytest.raises(CourseError, match=r"its run had seed 0 \(asked: 2\); use a new folder"):
         runs.train(str(config), tmp_path / "own", device="cpu", seed=2)
 
 
@@ -92,14 +94,25 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(config, tmp_path):
     [
         (
             {"model": "eps-cosine"},
-            "loss.kind, noise.kind, noise.mean, noise.std, parametrisation.kind, schedule",
+            "loss.kind 'flow' (asked: 'simple'), noise.kind 'logit-normal' (asked: 'schedule'), noise.mean 0.0 (asked: none), "
+            "noise.std 1.0 (asked: none), parametrisation.kind 'flow' (asked: 'eps'), other schedule",
         ),
-        ({"noise": "uniform"}, "noise.kind, noise.mean, noise.std, noise.t_max, noise.t_min"),
-        ({"loss": {"kind": "min-snr", "gamma": 3}}, "loss.gamma, loss.kind"),
-        ({"label_dropout": 0.9}, "label_dropout"),
-        ({"net": TINY["net"] | {"widths": [8, 16]}}, "net.widths"),
-        ({"net": TINY["net"] | {"dropout": 0.5}}, "net.dropout"),
-        ({"recipe": TINY["recipe"] | {"seed": 1, "batch_size": 8}}, "batch_size, seed"),
+        (
+            {"noise": "uniform"},
+            "noise.kind 'logit-normal' (asked: 'uniform'), noise.mean 0.0 (asked: none), noise.std 1.0 (asked: none), "
+            f"noise.t_max none (asked: {UniformTime().t_max}), noise.t_min none (asked: {UniformTime().t_min})",
+        ),
+        (
+            {"loss": {"kind": "min-snr", "gamma": 3}},
+            "loss.gamma none (asked: 3), loss.kind 'flow' (asked: 'min-snr')",
+        ),
+        ({"label_dropout": 0.9}, "label_dropout 0.0 (asked: 0.9)"),
+        ({"net": TINY["net"] | {"widths": [8, 16]}}, "net.widths [8, 8] (asked: [8, 16])"),
+        ({"net": TINY["net"] | {"dropout": 0.5}}, "net.dropout 0.0 (asked: 0.5)"),
+        (
+            {"recipe": TINY["recipe"] | {"seed": 1, "batch_size": 8}},
+            "batch_size 4 (asked: 8), seed 0 (asked: 1)",
+        ),
     ],
 )
 def test_a_config_that_was_edited_is_another_run(config, tmp_path, change, named):
@@ -107,7 +120,7 @@ def test_a_config_that_was_edited_is_another_run(config, tmp_path, change, named
     out = tmp_path / "run"
     runs.train(str(config), out, device="cpu")
     config.write_text(yaml.safe_dump(TINY | change))
-    with pytest.raises(CourseError, match=f"its run had another {named}; use a new folder"):
+    with pytest.raises(CourseError, match=re.escape(f"its run had {named}; use a new folder")):
         runs.train(str(config), out, device="cpu")
     assert Config.of(json.loads((out / "tiny.json").read_text())["config"]) == Config.of(TINY)
     assert read_config(str(out / "config.yaml")) == Config.of(TINY)
@@ -120,7 +133,7 @@ def test_code_that_was_edited_makes_another_run(config, tmp_path, monkeypatch):
     assert {"losses.py", "nets/unet.py", "experiments/training.py"} <= known.keys()
     assert not [name for name in known if "studies" in name or "metrics" in name or name == "cli.py"]
     monkeypatch.setattr(resume, "code", lambda *without: known | {"losses.py": "another"})
-    with pytest.raises(CourseError, match=r"its run had another losses\.py; use a new folder"):
+    with pytest.raises(CourseError, match=r"its run had other losses\.py; use a new folder"):
         runs.train(str(config), tmp_path / "run", device="cpu")
 
 
