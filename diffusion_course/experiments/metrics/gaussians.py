@@ -88,8 +88,14 @@ def merged(parts: list[Moments]) -> Moments:
 def frechet_distance(a: Gaussian, b: Gaussian) -> float:
     """||mean_a - mean_b||^2 + tr(S_a + S_b - 2 (S_a S_b)^(1/2)), >= 0 (Dowson & Landau 1982, eq. 4; Heusel et al. 2017, eq. 6).
 
-    With Inception's 2048 features this number is called FID. Raises CourseError for Gaussians of other dimensions.
+    With Inception's 2048 features this number is called FID. Raises CourseError for Gaussians of other dimensions, and for features.
     """
+    for name, value in (("a", a), ("b", b)):
+        if not isinstance(value, Gaussian):
+            got = f"a {type(value).__name__}"
+            raise CourseError(
+                f"{name}: got {got}, want a Gaussian; of features (N, d) take frechet(a, b), or Gaussian(mean, covariance)"
+            )
     if a.mean.shape != b.mean.shape:
         raise CourseError(f"a, b: got Gaussians of {len(a.mean)} and {len(b.mean)} dimensions, want as many")
     # S_a S_b = S_a F F^T has the eigenvalues of the symmetric F^T S_a F: no root of a non-symmetric matrix.

@@ -69,6 +69,16 @@ def test_features_that_do_not_fit_are_told(a, b):
         metrics.frechet(torch.zeros(a), torch.zeros(b))
 
 
+@pytest.mark.parametrize("wrong", [torch.zeros(4, 3), np.zeros(3), None])
+def test_a_distance_of_what_are_no_moments_names_the_function_for_features(wrong):
+    right = metrics.Gaussian(torch.zeros(3), torch.eye(3))
+    for name, (a, b) in {"a": (wrong, right), "b": (right, wrong)}.items():
+        with pytest.raises(
+            CourseError, match=rf"^{name}: got a .*, want a Gaussian; .* take frechet\(a, b\)"
+        ):
+            metrics.frechet_distance(a, b)
+
+
 @given(
     cuts=st.lists(st.integers(0, 60), max_size=5),
     seed=st.integers(0, 99),
