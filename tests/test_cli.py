@@ -20,6 +20,7 @@ from diffusion_course import cli
 from diffusion_course.classroom import handout
 from diffusion_course.commands import networks, program
 from diffusion_course.errors import CourseError
+from diffusion_course.experiments.config import read_config
 
 CLI = ("-m", "diffusion_course.cli")
 run = CliRunner().invoke
@@ -59,6 +60,14 @@ def test_every_example_of_the_help_is_one_the_program_takes(name):
     for example in examples:
         assert example.startswith(name)
         COMMANDS[name].make_context(name, shlex.split(example)[1:])
+
+
+def test_the_help_says_what_other_data_replace():
+    words = " ".join(run(cli.app, ["train", "--help"], env={"COLUMNS": "200"}).output.split())
+    told = words.partition("--data SET ")[2].partition("--seed")[0]
+    assert "replace those that the config says; num_classes: 0 stays." in told
+    base = read_config("cifar10-edm", data="digits").net
+    assert (base.image_size, base.channels, base.num_classes) == (8, 1, 10)
 
 
 def test_no_option_is_shown_by_its_own_name():

@@ -37,7 +37,9 @@ def train(
     data: Annotated[
         str | None,
         typer.Option(
-            metavar="SET", help="Instead of the config's data: a data set, or a folder or zip of pictures."
+            metavar="SET",
+            help="Instead of the config's data: a data set, or a folder or zip of pictures. A set's image_size and channels, and"
+            " the number of its or the pictures' classes, replace those that the config says; num_classes: 0 stays.",
         ),
     ] = None,
     seed: Annotated[

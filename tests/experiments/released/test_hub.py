@@ -118,6 +118,9 @@ def test_hidden_states_are_given_and_guided_in_one_batch(tmp_path):
 
     close(ours(D.given(HIDDEN), schedule), theirs(lambda x, t: net(x, t, HIDDEN).sample, schedule))
     close(ours(cfg(D.given(HIDDEN), D.given(none), 3.0), schedule), theirs(guided, schedule))
+    for wrong in (7, "a cat"):
+        with pytest.raises(CourseError, match=f"condition: got {wrong!r}, want hidden states"):
+            D.net(X, torch.ones(2), wrong)
     with pytest.raises(CourseError, match="condition: got none, want hidden states"):
         D(X, 1.0)
     with pytest.raises(CourseError, match=r"condition: got shape \(2,\), want hidden states"):
