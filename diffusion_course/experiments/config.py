@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from ..errors import CourseError, check_known, check_number
 from ..files import user_path
@@ -164,8 +164,11 @@ def read_config(source: str, steps: int | None = None, data: str | None = None) 
             mapping = {**mapping, "data": data}
         config = Config.of(mapping)
         if data is not None:
+            _check_attention(config.net)
             config = _fitted(config, _source(config), mapping)
         check_fit(config, _source(config), mapping)
+        _check_attention(config.net)
+        _check_dropout(config)
     except CourseError as error:
         raise CourseError(f"config {path}: {error}") from None
     return config
@@ -196,7 +199,47 @@ def _fitted(config: Config, data: Source, given: object) -> Config:
     }
     if getattr(config.net, "num_classes", 0) == 0:
         change.pop("num_classes", None)
-    return replace(config, net=replace(config.net, **change))
+    fitted = replace(config.net, **change)
+    if _chosen_attention(fitted):  # as it is at this size: what a run writes down can be read again
+        fitted = replace(fitted, attention=tuple(one for one in fitted.attention if one in _sizes(fitted)))
+    return replace(config, net=fitted)
+
+
+def _chosen_attention(net: net_parts.Net) -> TypeGuard[net_parts.UNetShape | net_parts.TextUNetShape]:
+    """Has this U-Net other attention than its default, which may stand for none?"""
+    return (
+        isinstance(net, net_parts.UNetShape | net_parts.TextUNetShape)
+        and net.attention != type(net)().attention
+    )
+
+
+def _sizes(net: net_parts.UNetShape | net_parts.TextUNetShape) -> list[int]:
+    """The resolutions that a U-Net has."""
+    return [net.image_size // net.patch_size >> level for level in range(len(net.widths))]
+
+
+def _check_attention(net: net_parts.Net) -> None:
+    """Raise CourseError for attention at a resolution that a U-Net never has.
+
+    Of what is to be trained alone, as the next one is: files of weights with such a config are as good as they were.
+    """
+    if not _chosen_attention(net):
+        return
+    for size in net.attention:
+        if size not in _sizes(net):
+            known = ", ".join(map(str, _sizes(net)))
+            raise CourseError(
+                f"net: attention: got {size}, want some of {known}, the resolutions that this {net.kind} has"
+            )
+
+
+def _check_dropout(config: Config) -> None:
+    """Raise CourseError for labels that are to be left out where the network is told none."""
+    if config.label_dropout and getattr(config.net, "num_classes", None) == 0:
+        raise CourseError(
+            f"label_dropout: got {config.label_dropout:g}, and the network has no classes (net: num_classes: 0);"
+            " leave it out, or give it the data's number of classes"
+        )
 
 
 def check_fit(config: Config, data: Source, given: object) -> None:

@@ -136,6 +136,10 @@ def read(mapping: object) -> dict[str, Any]:
     held = _with_model(given)
     made: dict[str, Any] = {name: _part(name, held[name]) for name in PARTS if name in KINDS and name in held}
     users = (made.get("parametrisation"), made.get("noise"))
+    if "schedule" in given:
+        _check_used(
+            made["net"], users
+        )  # before it is read: of one that nothing uses, what it lacks does not matter
     if "schedule" in given or (
         "schedule" in held and any(isinstance(one, parts.NEED_SCHEDULE) for one in users)
     ):
@@ -227,6 +231,15 @@ def _schedule(value: object) -> parts.Schedule:
         return parts.Schedule(held.pop("kind"), held.pop("T", 1000), held)
     except CourseError as error:
         raise CourseError(f"schedule: {error}") from None
+
+
+def _check_used(net: parts.Part, users: Iterable[parts.Part | None]) -> None:
+    """Raise CourseError for a schedule that nothing uses. users: parametrisation and noise; what lacks is told later."""
+    if not isinstance(net, net_parts.Denoising):
+        raise CourseError(f"schedule: {net_parts.told(net)} takes none; leave it out")
+    if None not in users and not any(isinstance(one, parts.NEED_SCHEDULE) for one in users):
+        kinds = ", ".join(repr(one.kind) for one in users if one)
+        raise CourseError(f"schedule: neither parametrisation nor noise uses it; leave it out ({kinds})")
 
 
 def _latents(value: object) -> parts.Latents:

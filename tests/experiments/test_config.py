@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diffusion_course.errors import CourseError
-from diffusion_course.experiments import config, config_text, net_parts, parts
+from diffusion_course.experiments import config, config_text, net_parts, parts, zoo
 from diffusion_course.experiments.config import Config
+from diffusion_course.experiments.models import network
 from diffusion_course.schedules import BETAS
 
 SHORT = TINY | {
@@ -159,6 +160,14 @@ def test_a_key_that_is_mistyped_is_named_with_the_nearest(tmp_path, base, part):
         ),
         ({"parametrisation": "eps"}, "schedule: 'eps' need one of linear, "),
         ({"schedule": "linear"}, "schedule: neither parametrisation nor noise uses it; leave it out"),
+        (
+            {"model": "edm", "schedule": {"T": 100}},
+            "schedule: neither parametrisation nor noise uses it; leave it out",
+        ),
+        (
+            {"model": "classifier", "net": {}, "schedule": {"T": 100}},
+            "schedule: a classifier takes none; leave it out",
+        ),
         ({"model": "eps-linear", "schedule": {"T": 0}}, "schedule: T: got 0, want an integer in 1..100000"),
         (
             {"model": "eps-linear", "schedule": {"beta_max": 2}},
@@ -169,6 +178,18 @@ def test_a_key_that_is_mistyped_is_named_with_the_nearest(tmp_path, base, part):
             "schedule: unknown key 'beta_max'",
         ),
         ({"noise": {"kind": "uniform", "t_min": 0.9, "t_max": 0.1}}, "noise: t_min, t_max: got 0.9, 0.1"),
+        (
+            {"net": {**TINY["net"], "num_classes": 0}, "label_dropout": 0.3},
+            "label_dropout: got 0.3, and the network has no classes (net: num_classes: 0)",
+        ),
+        (
+            {"net": {**TINY["net"], "attention": [5]}},
+            "net: attention: got 5, want some of 8, 4, the resolutions that this unet has",
+        ),
+        (
+            {"net": {**TINY["net"], "attention": [4, 16], "patch_size": 2}},
+            "net: attention: got 16, want some of 4, 2, the resolutions",
+        ),
         ({"label_dropout": 10}, "label_dropout: got 10, want a number in 0..1"),
         ({"label_dropout": "0.1"}, "label_dropout: got '0.1', want a number in 0..1"),
         ({"edm": {"sigma_data": 0.5}}, "edm: the model is 'flow'"),
@@ -201,6 +222,39 @@ def test_a_key_that_is_mistyped_is_named_with_the_nearest(tmp_path, base, part):
 )
 def test_what_would_go_wrong_later_or_silently(tmp_path, change, told):
     assert refusal(tmp_path, yaml.safe_dump(TINY | change)).startswith(told)
+
+
+def test_what_is_refused_before_training_is_still_read_from_a_file_of_weights(tmp_path):
+    """Cards of before may say so, and their networks are what they were."""
+    for change in (
+        {"net": {**TINY["net"], "num_classes": 0}, "label_dropout": 0.3},
+        {"net": {**TINY["net"], "attention": [5]}},
+    ):
+        made = Config.of(TINY | change)
+        zoo.write(tmp_path / "old.safetensors", network(made), made)
+        assert zoo.config(tmp_path / "old.safetensors") == made
+        assert zoo.load(tmp_path / "old.safetensors").net.image_size == 8
+
+
+def test_the_default_attention_may_be_written_out(tmp_path):
+    """As `as_dict` does, for a run's folder; of this network it is no resolution."""
+    made = Config.of(TINY | {"net": {key: value for key, value in TINY["net"].items() if key != "attention"}})
+    assert made.net.attention == (7,)
+    assert read(tmp_path, yaml.safe_dump(made.as_dict())) == made
+    assert (
+        read(tmp_path, yaml.safe_dump(TINY | {"net": {**TINY["net"], "attention": []}})).net.attention == ()
+    )
+
+
+def test_with_other_data_attention_is_where_the_network_has_it(tmp_path):
+    assert config.read_config("cifar10-edm").net.attention == (8,)
+    made = config.read_config("cifar10-edm", data="digits")  # at 4 x 4 and 2 x 2
+    assert made.net.attention == ()
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(made.as_dict()))
+    assert config.read_config(str(tmp_path / "run.yaml")) == made
+    (tmp_path / "my.yaml").write_text(yaml.safe_dump(TINY | {"net": {**TINY["net"], "attention": [5]}}))
+    with pytest.raises(CourseError, match="net: attention: got 5"):
+        config.read_config(str(tmp_path / "my.yaml"), data="mnist-5k")
 
 
 @pytest.mark.parametrize(
