@@ -12,7 +12,7 @@ from ..metrics.gaussians import Gaussian, frechet_distance, merged
 from ..metrics.kernel import kid, kid_with_error
 from ..metrics.neighbours import density_coverage, precision_recall
 from .networks import FeatureNet
-from .seen import Progress, Seen, look, silent
+from .seen import Progress, Seen, check_size, look, silent
 from .sources import Images
 
 TENTHS = 10
@@ -64,6 +64,9 @@ def compare(
     for name, side in (("A", a), ("B", b)):
         if isinstance(side, Gaussian) and len(side.mean) != net.dims:
             raise CourseError(f"{name}: statistics of {len(side.mean)} features, want {net.dims}; see --dims")
+    for images in (a, b, spare):
+        if isinstance(images, Images):
+            check_size(images, net)
     made = look(a, net, _tenths(a.count), TENTHS, progress) if isinstance(a, Images) else None
     real = look(b, net, _split(b, a, made, spare), 2, progress) if isinstance(b, Images) else None
     moments_a, moments_b = _moments(made, a), _moments(real, b)

@@ -19,11 +19,15 @@ DIMS = {64: 0, 192: 1, 768: 2, 2048: 3}  # number of features: the block of Ince
 
 @dataclass(frozen=True)
 class FeatureNet:
-    """of: pixels (B, C, H, W), uint8, C = 1 or 3 -> features (B, dims). distance: what a Fréchet distance of them is called."""
+    """of: pixels (B, C, H, W), uint8, C = 1 or 3 -> features (B, dims). distance: what a Fréchet distance of them is called.
+
+    check: raises CourseError for pictures of a size, (height, width), that it does not look at.
+    """
 
     distance: str
     dims: int
     of: Callable[[Tensor], Tensor]
+    check: Callable[[int, int], None] = lambda height, width: None
 
 
 def judge_net(name: str, device: torch.device | str = "cpu") -> FeatureNet:
@@ -35,19 +39,21 @@ def judge_net(name: str, device: torch.device | str = "cpu") -> FeatureNet:
     check_known("judge", name, judges)
     judge, size = zoo.judge(name, device), 28
 
-    @torch.no_grad()
-    def of(pixels: Tensor) -> Tensor:
-        if pixels.shape[2:] != (size, size):
-            height, width = pixels.shape[2:]
+    def check(height: int, width: int) -> None:
+        if (height, width) != (size, size):
             raise CourseError(
                 f"the judge of {name} looks at pictures of {size} x {size} pixels, got {height} x {width};"
                 " leave out --judge for others"
             )
+
+    @torch.no_grad()
+    def of(pixels: Tensor) -> Tensor:
+        check(*pixels.shape[2:])
         return judge.features(_grey(pixels.to(device).float()) / 127.5 - 1)
 
     dims = judge.head[-1].in_features
     assert isinstance(dims, int)
-    return FeatureNet(f"Fréchet distance in the features of {name}-judge", dims, of)
+    return FeatureNet(f"Fréchet distance in the features of {name}-judge", dims, of, check)
 
 
 def _grey(pixels: Tensor) -> Tensor:

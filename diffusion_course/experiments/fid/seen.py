@@ -50,6 +50,7 @@ def look(images: Images, net: FeatureNet, group: Tensor, groups: int, progress: 
 
     Raises CourseError for fewer than 2 pictures, for pictures that are all the same, and for features that are not finite.
     """
+    check_size(images, net)
     moments = [Moments(net.dims) for _ in range(groups)]
     kept: list[list[Tensor]] = [[torch.zeros(0, net.dims)] for _ in range(groups)]
     keep = _some(group, KEPT // groups)
@@ -74,6 +75,12 @@ def look(images: Images, net: FeatureNet, group: Tensor, groups: int, progress: 
     return Seen(
         moments, [mixed(torch.cat(features)) for features in kept], sizes.pop() if len(sizes) == 1 else None
     )
+
+
+def check_size(images: Images, net: FeatureNet) -> None:
+    """Raise CourseError for pictures whose size is known, and none that the network looks at: samples would be drawn for nothing."""
+    if images.shape is not None:
+        net.check(images.shape[0], images.shape[0])
 
 
 def mixed(rows: Tensor) -> Tensor:

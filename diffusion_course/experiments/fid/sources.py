@@ -141,10 +141,10 @@ def _drawn(text: str, count: int, how: Drawing) -> Images:
         raise CourseError(
             f"{printable(text)}: draws what a text says; save its pictures into a folder, and name that"
         )
-    check_guidance(how.guidance, zoo.config(text))
     classes: Any = getattr(model.net, "num_classes", 0)
     if not classes and how.guidance != 1:
         raise CourseError(f"--guidance: got {how.guidance:g}; {printable(text)} has no classes, want 1")
+    check_guidance(how.guidance, zoo.config(text))
 
     def batches() -> Iterator[Tensor]:
         grid, step = karras(20), edm_step(num_steps=20)

@@ -15,7 +15,7 @@ from diffusion_course.experiments import intervals, metrics
 from diffusion_course.experiments.fid import command, seen, sources
 from diffusion_course.experiments.fid import compare as comparison
 from diffusion_course.experiments.fid.compare import compare
-from diffusion_course.experiments.fid.networks import FeatureNet
+from diffusion_course.experiments.fid.networks import FeatureNet, judge_net
 from diffusion_course.experiments.fid.sources import Images
 from diffusion_course.experiments.metrics.gaussians import fitted
 
@@ -70,6 +70,20 @@ def test_real_pictures_score_as_their_floor_and_others_do_not():
     for number in same.numbers[2:]:
         assert number.value == pytest.approx(number.floor, abs=0.1)
     assert not same.warnings
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_a_size_that_the_network_does_not_look_at_is_told_before_anything_is_drawn(place):
+    def drawn():
+        pytest.fail("samples were drawn")
+
+    net = judge_net("mnist")
+    sides = [Images("right", 30, drawn, shape=(28, 1)) for _ in range(3)]
+    sides[place] = Images("wrong", 30, drawn, shape=(16, 1))
+    with pytest.raises(CourseError, match=r"28 x 28 pixels, got 16 x 16; leave out --judge"):
+        compare(sides[0], sides[1], net, sides[2])
+    with pytest.raises(CourseError, match="got 16 x 16"):
+        seen.look(sides[place], net, torch.zeros(30).long(), 1)
 
 
 def test_the_same_pictures_are_at_distance_zero():
