@@ -1,5 +1,6 @@
 """Two classes of points in the plane whose denoisers have a formula: what a guidance scale buys there, and what it costs."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
@@ -30,14 +31,14 @@ def denoisers(std: float = STD) -> tuple[GaussianMixture, GaussianMixture]:
     return GaussianMixture(PLACES[WANTED], std), GaussianMixture(PLACES, std)
 
 
-def guided(scales: Tensor, std: float = STD) -> Tensor:
+def guided(scales: Tensor | Sequence[float], std: float = STD) -> Tensor:
     """Samples with the scale scales[i] at the noise level SIGMAS[i], by Euler steps from fixed noise: (SAMPLES, 2), float64.
 
-    scales: (20,), finite. Raises CourseError for anything else.
+    scales: (20,), finite; a list will do. Raises CourseError for anything else.
     """
-    _check(scales)
+    scales = _checked(scales)
     cond, uncond = denoisers(std)
-    table = dict(zip(SIGMAS.tolist(), scales.double(), strict=True))
+    table = dict(zip(SIGMAS.tolist(), scales, strict=True))
     D: Denoiser = guidance.cfg(cond, uncond, lambda sigma: table[sigma.item()])
     start = SIGMAS[0] * Noise(20, per_sample=False).randn(SAMPLES, 2, dtype=torch.float64)
     return samplers.sample(D, start, torch.cat([SIGMAS, torch.zeros(1, dtype=torch.float64)]))
@@ -48,12 +49,11 @@ def recognised(x: Tensor, std: float = STD) -> Tensor:
     return denoisers(std)[1].classify(x).exp()[:, WANTED].sum(1) > 0.5
 
 
-def trade_off(scales: Tensor, std: float = STD) -> tuple[float, float]:
+def trade_off(scales: Tensor | Sequence[float], std: float = STD) -> tuple[float, float]:
     """The share of samples that the exact classifier recognises, and recall: the share of the wanted class near which there
     are samples (`metrics.precision_recall`). Both from fixed noise, so that equal scales give equal numbers. Arguments as of `guided`.
     """
-    _check(scales)
-    return _trade_off(tuple(scales.tolist()), std)
+    return _trade_off(tuple(_checked(scales).tolist()), std)
 
 
 @lru_cache
@@ -64,6 +64,9 @@ def _trade_off(scales: tuple[float, ...], std: float) -> tuple[float, float]:
     return recognised(made, std).double().mean().item(), precision_recall(real, made)[1]
 
 
-def _check(scales: Tensor) -> None:
+def _checked(scales: Tensor | Sequence[float]) -> Tensor:
+    """In float64; a list of numbers will do."""
+    scales = torch.as_tensor(scales, dtype=torch.float64)
     if scales.shape != SIGMAS.shape or not bool(scales.isfinite().all()):
         raise CourseError(f"scales: got shape {tuple(scales.shape)}, want {len(SIGMAS)} finite numbers")
+    return scales

@@ -51,3 +51,9 @@ def test_the_numbers_are_those_of_the_samples_and_wider_classes_overlap_more():
 def test_scales_that_are_no_scales_are_refused(scales):
     with pytest.raises(CourseError, match=r"scales: got shape .*, want 20 finite numbers"):
         two_rows.trade_off(scales)
+
+
+def test_a_list_of_scales_will_do():
+    scales = torch.linspace(1, 3, len(two_rows.SIGMAS), dtype=torch.float64)
+    assert two_rows.trade_off(scales.tolist()) == two_rows.trade_off(scales)
+    assert torch.equal(two_rows.guided(scales.tolist()), two_rows.guided(scales))
