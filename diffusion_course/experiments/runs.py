@@ -294,7 +294,7 @@ def measure(
         return {}  # no judge ships for this data set, or the network knows no classes to ask for
     report: dict[str, Any] = {}
     for w in (1.0, 2.0):
-        drawn = draw(model, 1000, w, karras(20), edm(num_steps=20), device=device)
+        drawn = draw(model, 1000, w, karras(20), edm(), device=device)
         report[f"guidance {w:g}"] = quality(
             drawn.images, drawn.labels, kind, device, data_name if data_name != kind else None
         )

@@ -18,14 +18,14 @@ from .asked import asked, asked_classes, check_guidance, class_names, never_with
 from .drawing import draw_paths
 from .parts import MaskedLoss
 
-SAMPLERS: dict[str, Callable[[int], samplers.Step]] = {
-    "euler": lambda num_steps: samplers.euler,
-    "heun": lambda num_steps: samplers.heun,
-    "dpmpp-2m": lambda num_steps: samplers.dpmpp_2m(),
-    "ddpm": lambda num_steps: samplers.ddpm,
-    "ddpm-large": lambda num_steps: samplers.ddpm_large,
+SAMPLERS: dict[str, samplers.Step] = {
+    "euler": samplers.euler,
+    "heun": samplers.heun,
+    "dpmpp-2m": samplers.dpmpp_2m(),
+    "ddpm": samplers.ddpm,
+    "ddpm-large": samplers.ddpm_large,
     # The churn of Karras et al. 2022, table 5, for images of 32 x 32.
-    "edm": lambda num_steps: samplers.edm(30, 0.01, 1, 1.007, num_steps=num_steps),
+    "edm": samplers.edm(30, 0.01, 1, 1.007),
 }
 GRIDS: dict[str, Callable[[int], Tensor]] = {
     "karras": karras,
@@ -101,7 +101,7 @@ def run(options: Options, say: Callable[[str], Any], tell: Callable[[str], Any])
         options.seed,
         tqdm,
         GRIDS[options.grid](options.steps),
-        SAMPLERS[options.sampler](options.steps),
+        SAMPLERS[options.sampler],
         wanted,
     )
     shown = sorted({0, len(path.sigma) - 1, *(int((path.sigma - sigma).abs().argmin()) for sigma in STRIP)})

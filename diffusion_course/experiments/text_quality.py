@@ -61,7 +61,7 @@ def drawn(
         language = names[(number + times[number]) % len(names)]
         texts.append(grammar.write(grammar.composition(number), language))
         times[number] += 1
-    return draw_texts(model, texts, w, karras(20), edm(num_steps=20), seed, device)
+    return draw_texts(model, texts, w, karras(20), edm(), seed, device)
 
 
 def text_quality(
@@ -83,7 +83,7 @@ def text_quality(
         report[f"guidance {w:g}"] = {
             group: shares(met(data_name, images, groups[group])) for group, images in made.items()
         }
-    blank = draw_texts(model, [""] * n, 1.0, karras(20), edm(num_steps=20), device=device)
+    blank = draw_texts(model, [""] * n, 1.0, karras(20), edm(), device=device)
     report["without text"] = shares(met(data_name, blank, groups["seen"]))
     report["how"] = (
         f"{n} samples of compositions in training and {n} of those held out, whole captions, in the languages by turns, EDM (Heun) sampler, "

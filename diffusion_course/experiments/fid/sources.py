@@ -147,7 +147,7 @@ def _drawn(text: str, count: int, how: Drawing) -> Images:
     check_guidance(how.guidance, zoo.config(text))
 
     def batches() -> Iterator[Tensor]:
-        grid, step = karras(20), edm_step(num_steps=20)
+        grid, step = karras(20), edm_step()
         made = draw_pictures(
             model, count, how.guidance, grid, step, how.seed, how.device, BATCH, how.progress
         )

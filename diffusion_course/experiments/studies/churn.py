@@ -16,7 +16,7 @@ def measure(row: Row, lab: Lab) -> Row:
     """Quality of the samples of a network that was trained for so many epochs, on the Karras grid."""
     network = lab.snapshot(row["model"], row["epochs"], row.get("training seed", 0))
     steps, nfe = affordable(row["sampler"], row["evaluations"])
-    step = STEPS[row["sampler"]](steps)
+    step = STEPS[row["sampler"]]
     made = draw(network, row["n"], 1.0, karras(steps), step, row["seed"], lab.device)
     return {"steps": steps, "nfe": nfe, **quality(made.images, made.labels, "mnist", lab.device)}
 

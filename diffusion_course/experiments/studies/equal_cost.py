@@ -24,18 +24,15 @@ GRIDS: dict[str, Callable[[int], Tensor]] = {
     "straight": lambda n: straight(n),
 }
 
-Steps = dict[str, Callable[[int], Step]]
-"""The name of a sampler -> its step, for a number of steps."""
-
-STEPS: Steps = {
-    "euler": lambda n: euler,
-    "eta 0.5": lambda n: ddim(0.5),
-    "eta 1": lambda n: ddim(1.0),
-    "heun": lambda n: heun,
+STEPS: dict[str, Step] = {
+    "euler": euler,
+    "eta 0.5": ddim(0.5),
+    "eta 1": ddim(1.0),
+    "heun": heun,
     # The settings that Karras et al. 2022, table 5, give for ImageNet, and a quarter of their churn.
-    "churn": lambda n: edm(40, 0.05, 50, 1.003, num_steps=n),
-    "churn 10": lambda n: edm(10, 0.05, 50, 1.003, num_steps=n),
-    "dpmpp_2m": lambda n: dpmpp_2m(),
+    "churn": edm(40, 0.05, 50, 1.003),
+    "churn 10": edm(10, 0.05, 50, 1.003),
+    "dpmpp_2m": dpmpp_2m(),
 }
 NOISELESS = ("euler", "heun", "dpmpp_2m")  # they solve the ODE, and so have a solution to be compared with
 

@@ -82,7 +82,7 @@ def images(row: Row, lab: Lab) -> Tensor:
         chosen = pictures[rows.to(lab.device)].double()
         return chosen + BLUR * on_the_way.like(chosen)
     steps, _ = affordable(row["sampler"], row["evaluations"])
-    sigmas, step = GRIDS[row["grid"]](steps), STEPS[row["sampler"]](steps)
+    sigmas, step = GRIDS[row["grid"]](steps), STEPS[row["sampler"]]
     return sample(denoiser(row, lab), sigmas[0] * _start(row, lab), sigmas, step, on_the_way)
 
 

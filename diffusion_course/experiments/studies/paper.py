@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ...denoisers import Preconditioned
 from ...errors import CourseError
-from ...samplers import ddim, edm, euler, heun
+from ...samplers import Step, ddim, edm, euler, heun
 from ...schedules import karras
 from ..drawing import draw_pictures
 from ..fid.networks import FeatureNet, inception_net
@@ -18,18 +18,18 @@ from ..fid.sources import BATCH, Images, to_bytes
 from ..metrics import frechet_distance, scatter
 from ..metrics.gaussians import Gaussian, merged
 from .ddim_steps import ddim_grid
-from .equal_cost import Steps, affordable
+from .equal_cost import affordable
 from .lab import Lab, Missing
 from .study import Row, Study
 
 MODEL = "edm-cifar10-32x32-uncond-ve"
 TENTHS = 10
-STEPS: Steps = {
-    "euler": lambda n: euler,
-    "eta 1": lambda n: ddim(1.0),
-    "heun": lambda n: heun,
+STEPS: dict[str, Step] = {
+    "euler": euler,
+    "eta 1": ddim(1.0),
+    "heun": heun,
     # Karras et al. 2022, table 5, for CIFAR-10 and VE.
-    "churn": lambda n: edm(80, 0.05, 1, 1.007, num_steps=n),
+    "churn": edm(80, 0.05, 1, 1.007),
 }
 ROWS = (
     ("euler", "karras"),
@@ -56,7 +56,7 @@ def measure(row: Row, lab: Lab) -> Row:
     real, floor = lab.kept(("real",), lambda: _real(net, lab))
     steps, nfe = affordable(row["sampler"], row["evaluations"])
     grid = karras(steps) if row["grid"] == "karras" else ddim_grid(row["grid"], steps)
-    step = STEPS[row["sampler"]](steps)
+    step = STEPS[row["sampler"]]
     made = draw_pictures(network, row["n"], 1.0, grid, step, row["seed"], lab.device)
     return {"steps": steps, "nfe": nfe, **fid(_seen(made, net, TENTHS), real), "floor": floor}
 

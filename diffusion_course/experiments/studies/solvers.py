@@ -49,7 +49,7 @@ def images(row: Row, lab: Lab, n: int | None = None) -> Samples:
         lab.network(row["model"], row.get("training seed", 0)),
         n or row["n"],
         sigmas=GRIDS[row["grid"]](steps),
-        step=STEPS[row["sampler"]](steps),
+        step=STEPS[row["sampler"]],
         seed=row["seed"],
         device=lab.device,
     )

@@ -37,7 +37,7 @@ def test_a_budget_is_used_up_and_not_exceeded(sampler, evaluations):
     spent = {}
     steps, nfe = equal_cost.affordable(sampler, evaluations)
     for n in (steps, steps + 1):
-        grid, step = schedules.karras(n), equal_cost.STEPS[sampler](n)
+        grid, step = schedules.karras(n), equal_cost.STEPS[sampler]
         spent[n] = samplers.trajectory(D, torch.ones(2, 3), grid, step, Noise(0)).nfe
     assert spent[steps] == nfe <= evaluations < spent[steps + 1]
 
