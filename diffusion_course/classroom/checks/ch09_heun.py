@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from ...denoisers import Denoiser
-from ...noise import Noise
 from .ch09_karras import karras_sigmas
 from .data import Check, Mutant
 from .inputs import Draw
+from .toys import ToyNoise
 
 
 def heun_step(
@@ -93,7 +93,13 @@ def sampling_steps(d: Draw) -> Iterator[tuple[str, tuple]]:
     yield "one image", (d.denoiser(), d.wide(1, 1, 4, 4), d.uniform(2, 2), d.uniform(0.25, 0.25), None)
     yield (
         "a loop that has noise to give",
-        (d.denoiser(), d.wide(2, 3), d.uniform(2, 2), d.uniform(0.25, 0.25), Noise(0)),
+        (
+            d.denoiser(),
+            d.wide(2, 3),
+            d.uniform(2, 2),
+            d.uniform(0.25, 0.25),
+            ToyNoise(d.uniform(0.5, 1.5, 3)),
+        ),
     )
 
 

@@ -312,13 +312,27 @@ class ToyMet(Toy):
         return (seen > 0).to(images)
 
 
+class ToyNoise(Toy):
+    """A source of noise, which a loop hands to every step: like(x) = a sin(b i + c) at place i."""
+
+    NAMES = (("x",),)
+    called = "noise.like"
+
+    def like(self, x: Tensor) -> Tensor:
+        return self(x)
+
+    def answer(self, x: Tensor) -> Tensor:
+        a, b, c = self.weights
+        return a * torch.sin(b * torch.arange(x.numel()).reshape(x.shape).to(x) + c)
+
+
 TOYS = {
     toy.__name__: toy
     for toy in (
         *(ToyEps, ToyGuess, ToyDenoiser, ToyMixingDenoiser, ToyLabelled, ToyLogProb),
         *(ToyTerm, ToyScore, ToyVelocity, ToyMixing),
         *(ToyTokens, ToyLayer, ToyLoud, ToyDecoder),
-        *(ToyImage, ToyDraw, ToyMet),
+        *(ToyImage, ToyDraw, ToyMet, ToyNoise),
     )
 }
 
