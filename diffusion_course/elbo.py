@@ -62,9 +62,9 @@ def discretized_gaussian_log_likelihood(x: Tensor, mean: Tensor | float, log_sca
     return torch.where(x < -1 + half, first, torch.where(x > 1 - half, last, inside)).to(dtype)
 
 
-def gaussian_nll(x: Tensor, mean: Tensor, variance: Tensor | float) -> Tensor:
+def gaussian_nll(x: Tensor, mean: Tensor | float, variance: Tensor | float) -> Tensor:
     """-log N(x; mean, variance I), summed over the event axes: (B,), in nats."""
-    error = squared_error(x, mean)
+    error = squared_error(x, number(mean))
     variance = number(variance).to(error)
     return per_sample(0.5 * (error / variance + (2 * math.pi * variance).log()))
 

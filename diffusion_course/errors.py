@@ -14,6 +14,7 @@ ELSEWHERE = {
     "dpm++-2m": "dpmpp-2m",
     "dpm++2m": "dpmpp-2m",
     "dpm-solver++": "dpmpp-2m",
+    "dpm++": "dpmpp-2m",
     "euler-a": "ddpm",  # in k-diffusion's euler_ancestral sigma_down / sigma is the (s / t)^2 of the posterior
     "euler-ancestral": "ddpm",
     "exponential": "loglinear",
@@ -24,6 +25,7 @@ ELSEWHERE = {
     "sample": "x0",
     "v-prediction": "v",
     "mse": "simple",
+    "l2": "simple",
     "min-snr-gamma": "min-snr",
 }
 """What other libraries call things of this course, in small letters and with hyphens -> their names here. For messages alone."""

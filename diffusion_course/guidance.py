@@ -166,8 +166,7 @@ def dynamic_threshold(D: Denoiser, percentile: float = 0.995) -> Denoiser:
     def thresholded(x: Tensor, sigma: Tensor) -> Tensor:
         x0 = D(x, sigma)
         check_answer("D(x, sigma)", x0, x)
-        # torch has no quantile of half precision.
-        if len(x0) == 0:  # of which torch has no quantile either
+        if len(x0) == 0:  # torch has no quantile of nothing, and none of half precision
             return x0
         s = at_least_single(x0).flatten(1).abs().quantile(percentile, dim=1).clamp(min=1)
         s = append_dims(s, x0).to(x0)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from .errors import CourseError, check_integer, check_number, shown
-from .shapes import append_dims, at_least_single, check_float, same
+from .shapes import append_dims, at_least_single, check_float, same, unwrapped
 
 Size = int | Sequence[int]
 
@@ -29,7 +29,7 @@ def source(noise: NoiseSource | None) -> NoiseSource:
     """What a loop draws from: noise itself, `NoNoise` for None. Raises CourseError for a seed, a generator or a function."""
     if noise is None:
         return NoNoise()
-    if not callable(getattr(noise, "like", None)):
+    if isinstance(noise, type) or not callable(getattr(noise, "like", None)):
         raise CourseError(f"noise: got {shown(noise)}, want Noise(seed), or an object with .like(x)")
     return noise
 
@@ -118,6 +118,7 @@ class Draws:
 
     def like(self, x: Tensor) -> Tensor:
         """Standard normal numbers with x's shape, dtype and device, as every source of noise gives them."""
+        check_float("x", x)
         return self.randn(x.shape).to(x)
 
     def rand(self, *size: Size) -> Tensor:
@@ -151,7 +152,7 @@ def _all_of(seed: int) -> int:
     return mix(_all_of(high) + low) if high else mix(low)
 
 
-def slerp(a: Tensor, b: Tensor, s: float) -> Tensor:
+def slerp(a: Tensor, b: Tensor, s: float | Tensor) -> Tensor:
     """From a (s = 0) to b (s = 1) along the great circle, each sample on its own (Shoemake 1985; Song et al. 2021, appendix D.5).
 
     sin((1-s) theta)/sin(theta) a + sin(s theta)/sin(theta) b, theta the angle between a and b: points between two latents
@@ -161,6 +162,7 @@ def slerp(a: Tensor, b: Tensor, s: float) -> Tensor:
     for name, x in (("a", a), ("b", b)):
         check_float(name, x)
     same("a", a, "b", b)
+    s = unwrapped(s)
     check_number("s", s, lambda s: 0 <= s <= 1, "in 0..1")
     # From sine and cosine together: arccos alone loses half of the digits near 0, and meets 1 + 1e-16.
     flat = (at_least_single(x).flatten(1) for x in (a, b))

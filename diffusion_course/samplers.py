@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from inspect import Signature, signature
-from typing import Any, NamedTuple, get_origin
+from typing import Any, NamedTuple, get_args, get_origin
 
 import torch
 from torch import Tensor
@@ -21,7 +21,7 @@ from torch import Tensor
 from .denoisers import Denoiser
 from .errors import CourseError, check_integer, check_number, shown
 from .noise import NoiseSource, source
-from .shapes import at_least_single, check_answer, check_state, in_dtype
+from .shapes import at_least_single, check_answer, check_state, in_dtype, unwrapped
 
 Step = Callable[[Denoiser, Tensor, Tensor, Tensor, Any], Tensor]
 
@@ -107,7 +107,7 @@ def ddim(eta: float = 0.0) -> Step:
 
     eta: 0..1. Raises CourseError outside.
     """
-    check_number("eta", eta, lambda eta: 0 <= eta <= 1, "in 0..1")
+    eta = _knob("eta", eta, lambda eta: 0 <= eta <= 1, "in 0..1")
 
     def step(D: Denoiser, x: Tensor, sigma: Tensor, sigma_next: Tensor, noise: NoiseSource) -> Tensor:
         x0 = D(x, sigma)
@@ -150,9 +150,11 @@ def edm(
     it where you call the step yourself, or run a part of a grid. Draws once on every step, as the reference code does.
     Raises CourseError for a negative s_churn, s_min or s_noise, s_max < s_min, or num_steps < 1.
     """
-    for name, value in (("s_churn", s_churn), ("s_min", s_min), ("s_noise", s_noise)):
-        check_number(name, value, lambda v: v >= 0, ">= 0")
-    check_number("s_max", s_max, lambda v: v >= s_min, f">= s_min = {s_min:g}")
+    s_churn, s_min, s_noise = (
+        _knob(name, value, lambda v: v >= 0, ">= 0")
+        for name, value in (("s_churn", s_churn), ("s_min", s_min), ("s_noise", s_noise))
+    )
+    s_max = _knob("s_max", s_max, lambda v: v >= s_min, f">= s_min = {s_min:g}")
     if num_steps is not None:
         check_integer("num_steps", num_steps, 1)
     return Edm(s_churn, s_min, s_max, s_noise, num_steps)
@@ -184,6 +186,13 @@ class Edm:
         sigma_hat = sigma * (1 + gamma)
         x_hat = x + (sigma_hat**2 - sigma**2) ** 0.5 * self.s_noise * noise.like(x)
         return heun(D, x_hat, sigma_hat, sigma_next)
+
+
+def _knob(name: str, value: float | Tensor, fits: Callable[[float], bool], want: str) -> float:
+    """A number as Python has it. Raises CourseError for one that does not fit."""
+    value = unwrapped(value)
+    check_number(name, value, fits, want)
+    return float(value)
 
 
 def dpmpp_2m() -> "DPMpp2M":
@@ -354,16 +363,19 @@ def states(
 
 def check_step(step: Callable, arguments: str) -> None:
     """Raise CourseError unless `step` takes these arguments, "D, x, ...": a function that makes steps is not a step."""
-    if not callable(step):
-        raise CourseError(f"step: got {type(step).__name__}, want a function such as samplers.heun")
+    if not callable(step) or isinstance(step, type):
+        got = f"the class {step.__name__}" if isinstance(step, type) else type(step).__name__
+        raise CourseError(f"step: got {got}, want a function such as samplers.heun")
     name = getattr(step, "__name__", type(step).__name__)
     try:
         takes = signature(step)
     except ValueError:  # what is written in C has no signature
         return
-    if _fits(takes, len(arguments.split(", "))):
+    number = len(arguments.split(", "))
+    if _fits(takes, number):
         return
-    makes_steps = _fits(takes, 0) or get_origin(takes.return_annotation) is Callable
+    returns = takes.return_annotation
+    makes_steps = _fits(takes, 0) or (get_origin(returns) is Callable and len(get_args(returns)[0]) == number)
     made = f", or a step that it makes: {name}({'' if _fits(takes, 0) else '...'})" if makes_steps else ""
     raise CourseError(
         f"step: got {name}({', '.join(takes.parameters)}), want a function of ({arguments}){made}"

@@ -10,7 +10,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from .errors import CourseError, check_integer, check_number, unknown
+from .errors import CourseError, check_integer, check_number, shown, unknown
 from .shapes import append_dims, check_float, check_rows, positive
 
 
@@ -34,7 +34,10 @@ class NoiseSchedule:
 
     def __post_init__(self) -> None:
         """The checks of `from_betas`, for whoever calls the class itself."""
-        betas = torch.as_tensor(self.betas, dtype=torch.float64).detach().cpu()
+        try:
+            betas = torch.as_tensor(self.betas, dtype=torch.float64).detach().cpu()
+        except (TypeError, ValueError, RuntimeError):
+            raise CourseError(f"betas: got {shown(self.betas)}, want numbers in (0, 1), shape (T,)") from None
         if betas.ndim != 1 or len(betas) == 0:
             raise CourseError(f"betas: got shape {tuple(betas.shape)}, want (T,) with T >= 1")
         bad = ~((betas > 0) & (betas < 1))
@@ -99,6 +102,7 @@ class NoiseSchedule:
         t: integer, or tensor of shape () or (B,), in 1..T. Raises CourseError for another t or table.
         """
         t = self.check(t)
+        check_float("table", table)
         if table.shape != (self.T,):
             raise CourseError(f"table: got shape {tuple(table.shape)}, want ({self.T},)")
         check_float("x", x)

@@ -11,6 +11,11 @@ def number(value: float | Tensor) -> Tensor:
     return value if isinstance(value, Tensor) else torch.as_tensor(value, dtype=torch.float64)
 
 
+def unwrapped(value: float | Tensor) -> float | Tensor:
+    """The number in a tensor (), as a loop over a linspace gives it; anything else as it is."""
+    return value.item() if isinstance(value, Tensor) and value.ndim == 0 else value
+
+
 def append_dims(values: Tensor, x: Tensor) -> Tensor:
     """values () or (B,) on x's device, with axes of length 1 behind, to broadcast against x (B, *S)."""
     return moved(values, x.device).reshape(values.shape + (1,) * (x.ndim - values.ndim))

@@ -34,7 +34,7 @@ from diffusion_course.guidance import (
     interval,
     mean_shift,
 )
-from diffusion_course.noise import Noise, slerp
+from diffusion_course.noise import Draws, Noise, slerp
 from diffusion_course.samplers import sample
 
 S = NoiseSchedule.from_betas(schedules.linear(100))
@@ -234,6 +234,39 @@ def test_noise_is_an_object_with_like(noise):
             CourseError, match=r"^noise: got .*, want Noise\(seed\), or an object with .like\(x\)$"
         ):
             run()
+
+
+def test_makers_of_other_things_and_classes_are_no_steps():
+    for step, told in (
+        (samplers.learned_variance, r"got learned_variance\(fraction\), want a function of \([^:]*\)$"),
+        (samplers.Edm, r"got the class Edm, want"),
+        (samplers.ancestral, r"got ancestral\(variance\), .*: ancestral\(\.\.\.\)$"),
+    ):
+        with pytest.raises(CourseError, match=told):
+            sample(M, X, schedules.karras(3), step, Noise(0))
+    with pytest.raises(CourseError, match=r"^noise: got <class"):
+        sample(M, X, schedules.karras(3), samplers.ddpm, Noise)
+
+
+def test_a_number_in_a_tensor_is_a_number():
+    """As a loop over torch.linspace hands them out."""
+    for s in torch.linspace(0, 1, 3, dtype=torch.float64):
+        close(slerp(X, X.flip(0), s), slerp(X, X.flip(0), s.item()), 0)
+        run = [sample(M, X, schedules.karras(3), samplers.ddim(eta), Noise(0)) for eta in (s, s.item())]
+        close(*run, 0)
+        knobs = [samplers.edm(30 * churn, 0.1 * churn, 50 + churn, 1 + churn) for churn in (s, s.item())]
+        assert knobs[0] == knobs[1]
+
+
+def test_numbers_where_a_mean_or_a_table_is_wanted():
+    close(elbo.gaussian_nll(X, 0.0, 1.0), elbo.gaussian_nll(X, torch.zeros_like(X), 1.0), 0)
+    with pytest.raises(CourseError, match=r"^table: got list, want a tensor"):
+        S.take([1.0] * 100, 3, X)
+    for betas in ("ab", None):
+        with pytest.raises(CourseError, match=r"^betas: got .*, want numbers in \(0, 1\), shape \(T,\)$"):
+            NoiseSchedule(betas)
+    with pytest.raises(CourseError, match=r"^x: got dtype torch.int64, want floating point"):
+        Draws(0).like(X.long())
 
 
 def test_a_grid_that_is_none():

@@ -39,7 +39,7 @@ def train(
         typer.Option(
             metavar="SET",
             help="Instead of the config's data: a data set, or a folder or zip of pictures. A set's image_size and channels, and"
-            " the number of its or the pictures' classes, replace those that the config says; num_classes: 0 stays.",
+            " the number of its or the pictures' classes, replace those that the config says; num_classes: 0 stays, and attention at a resolution that is not left falls away.",
         ),
     ] = None,
     seed: Annotated[

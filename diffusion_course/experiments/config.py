@@ -163,11 +163,11 @@ def read_config(source: str, steps: int | None = None, data: str | None = None) 
         if data is not None and isinstance(mapping, dict):
             mapping = {**mapping, "data": data}
         config = Config.of(mapping)
+        asked = config.net
         if data is not None:
-            _check_attention(config.net)
             config = _fitted(config, _source(config), mapping)
         check_fit(config, _source(config), mapping)
-        _check_attention(config.net)
+        _check_attention(asked, config.net)
         _check_dropout(config)
     except CourseError as error:
         raise CourseError(f"config {path}: {error}") from None
@@ -218,18 +218,19 @@ def _sizes(net: net_parts.UNetShape | net_parts.TextUNetShape) -> list[int]:
     return [net.image_size // net.patch_size >> level for level in range(len(net.widths))]
 
 
-def _check_attention(net: net_parts.Net) -> None:
-    """Raise CourseError for attention at a resolution that a U-Net never has.
+def _check_attention(asked: net_parts.Net, net: net_parts.Net) -> None:
+    """Raise CourseError for attention at a resolution that a U-Net has neither as it was asked for nor as it fits its data.
 
     Of what is to be trained alone, as the next one is: files of weights with such a config are as good as they were.
     """
-    if not _chosen_attention(net):
+    if not _chosen_attention(asked):
         return
-    for size in net.attention:
-        if size not in _sizes(net):
-            known = ", ".join(map(str, _sizes(net)))
+    assert isinstance(net, net_parts.UNetShape | net_parts.TextUNetShape)
+    known = dict.fromkeys([*_sizes(asked), *_sizes(net)])
+    for size in asked.attention:
+        if size not in known:
             raise CourseError(
-                f"net: attention: got {size}, want some of {known}, the resolutions that this {net.kind} has"
+                f"net: attention: got {size}, want some of {', '.join(map(str, known))}, the resolutions that this {net.kind} has"
             )
 
 

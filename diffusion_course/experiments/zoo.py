@@ -59,10 +59,14 @@ def load(name_or_path: str | Path, device: torch.device | str = "cpu") -> Precon
         if path.name == name and not path.suffix and isinstance(name_or_path, str):
             raise unknown("weights", name, [*names(), *edm.RELEASED])
         if not of_hub(name_or_path):
-            raise CourseError(f"weights {path}: no such file or folder; {_beside(path)}")
+            taken = OF_HUB.fullmatch(name) and path.parent.name != "runs" and os.path.isdir(path.parent)
+            hub_too = f" (not looked up on the hub: a folder {path.parent.name!r} lies here)" if taken else ""
+            raise CourseError(f"weights {path}: no such file or folder{hub_too}; {_beside(path)}")
         path = hub.fetched(name)
     if os.path.isdir(path):
         return hub.load(path, device)
+    if not os.path.isfile(path):  # a pipe would be waited for, a device has no end
+        raise CourseError(f"weights {path}: want a file or a folder, and it is neither")
     if path.suffix != ".safetensors":
         return edm.load(path, device)
     model = read(path, device)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import check_integer
-from ..shapes import check_batch
+from ..shapes import check_batch, check_float
 from .embedding import Conditioning, Labelled
 
 
@@ -28,6 +28,7 @@ class MLP(Labelled):
 
     def forward(self, x: Tensor, c_noise: Tensor, labels: Tensor | None = None) -> Tensor:
         """x: (B, dims); c_noise: () or (B,); labels: (B,) or None. Returns (B, dims). Raises CourseError for another x."""
+        check_float("x", x)
         check_batch("x", x, self.dims)
         emb = self.condition(torch.as_tensor(c_noise).to(x).expand(len(x)), labels)
         h = self.first(x)

@@ -1,6 +1,7 @@
 """The shipped weights do what their cards say, and a damaged file is named in one line."""
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -218,7 +219,13 @@ def test_a_mistyped_path_is_no_name_on_the_hub(tmp_path, monkeypatch, name, kind
     told = str(caught.value)
     if "/" in str(kind(name)):  # Path("./name") is Path("name")
         assert told.startswith("weights ")
-        assert "mnist-flo: no such file or folder; no run lies beside it; weights that ship: " in told
+        told_of_hub = " (not looked up on the hub: a folder 'elsewhere' lies here)" * (
+            "elsewhere/mnist" in name
+        )
+        assert (
+            f"mnist-flo: no such file or folder{told_of_hub}; no run lies beside it; weights that ship: "
+            in told
+        )
     assert ", mnist-flow, " in told
     assert "\n" not in told
 
@@ -244,6 +251,13 @@ def test_a_path_is_told_so_and_other_names_are_the_hubs(tmp_path, monkeypatch):
     with pytest.raises(CourseError, match="no such file or folder"):
         zoo.load(Path("owner/network"))
     assert asked == ["google/ddpm-cifar10-32", "owner/network"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(CourseError, match=r"pipe: want a file or a folder, and it is neither$"):
+        zoo.load(tmp_path / "pipe")
 
 
 @pytest.mark.parametrize("name", [None, 3, ["mnist-flow"]])

@@ -65,7 +65,7 @@ def score_of(check: Check, args: tuple, value: Tensor) -> float:
 def as_design(value: object) -> object:
     """What was returned; numbers in a row, of Python, NumPy or torch, as a tensor, which it may be as well."""
     if type(value) is np.ndarray and value.dtype.kind in "fiu" and value.ndim:
-        return torch.from_numpy(value.astype(float))
+        value = value.tolist()
     if not isinstance(value, tuple | list) or not value:
         return value
     numbers = [_number(v) for v in value]
@@ -100,7 +100,7 @@ def list_fault(name: str, value: object, like: Tensor, entry: str = "") -> Fault
         return Fault(Kind.FORM, f"{name} is one number, {want}")
     if not isinstance(value, tuple | list) or not value:
         return Fault(Kind.FORM, f"{name} is {kind(value)}, {want}")
-    number, odd = next((n, v) for n, v in enumerate(value, 1) if type(v) not in (int, float))
+    number, odd = next((n, v) for n, v in enumerate(value, 1) if type(_number(v)) not in (int, float))
     said = repr(odd)[:60] if odd is None or type(odd) in (str, bool) else kind(odd).partition(";")[0]
     return Fault(Kind.FORM, f"entry {number} of {name} is {said}, {want}")
 

@@ -4,8 +4,10 @@ It imports nothing of the checks but their toys: it is used on both sides.
 """
 
 import json
+from contextlib import suppress
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import load, save
 from torch import Tensor
@@ -34,6 +36,10 @@ def pack(value: Any, tensors: dict[str, Tensor], depth: int = 0) -> Any:
         return {"items": [pack(v, tensors, depth + 1) for v in value], "tuple": isinstance(value, tuple)}
     if type(value) in (bool, int, float, str) or value is None:
         return {"plain": value}
+    if type(value) is np.ndarray or isinstance(value, np.generic):
+        with suppress(TypeError):  # of words and objects, and of numbers that torch has not
+            array = torch.from_numpy(np.array(value))
+            return {"array": _put(array, tensors), "alone": isinstance(value, np.generic)}
     return {"other": f"{type(value).__module__}.{type(value).__qualname__}"[:200]}
 
 
@@ -45,6 +51,9 @@ def unpack(packed: Any, tensors: dict[str, Tensor], depth: int = 0) -> Any:
             return tensor.requires_grad_(grad) if grad and tensor.is_floating_point() else tensor
         case {"toy": str(kind), "weights": str(name)} if kind in TOYS and name in tensors:
             return TOYS[kind](tensors[name].clone())
+        case {"array": str(name), "alone": bool(alone)} if name in tensors:
+            array = tensors[name].numpy().copy()
+            return array[()] if alone else array
         case {"step": str(words)}:
             return ToyStep(words)
         case {"each": list(items)} if depth < DEEPEST:

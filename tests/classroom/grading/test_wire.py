@@ -7,7 +7,7 @@ import torch
 from diffusion_course.classroom.checks import CHECKS
 from diffusion_course.classroom.checks.call import call
 from diffusion_course.classroom.checks.compare import alike
-from diffusion_course.classroom.checks.engine import cases
+from diffusion_course.classroom.checks.engine import cases, result_fault
 from diffusion_course.classroom.grading import wire
 
 
@@ -46,13 +46,35 @@ def test_values_come_back(value):
     assert torch.equal(back, value) if isinstance(value, torch.Tensor) else back == value
 
 
+@pytest.mark.parametrize(
+    "value", [np.arange(3), np.zeros((2, 0)), np.float64(1.5), np.int64(3), np.float32(0.1)]
+)
+def test_numbers_of_numpy_come_back(value):
+    back = through([value])[0]
+    assert type(back) is type(value)
+    assert back.dtype == value.dtype
+    assert np.array_equal(back, value)
+
+
+@pytest.mark.parametrize(
+    "make", [list, tuple, torch.Tensor.numpy, lambda x: x, lambda x: list(x.numpy()), torch.Tensor.tolist]
+)
+@pytest.mark.parametrize("check", [c for c in CHECKS.values() if c.score], ids=lambda c: c.id)
+def test_a_design_that_the_notebook_takes_is_taken_from_outside(check, make):
+    for args in cases(check, "s"):
+        value = check.right(*args)
+        if isinstance(value, torch.Tensor) and value.ndim == 1 and value.dtype != torch.bool:
+            made = make(value.detach())
+            assert result_fault(check, args, made, {}) == result_fault(check, args, through(made), {}) == ""
+
+
 def test_gradients_are_recorded_where_they_were():
     assert through(torch.rand(2, requires_grad=True)).requires_grad
     assert not through(torch.rand(2)).requires_grad
 
 
 def test_of_anything_else_the_type_is_told():
-    for value in (np.zeros(3), {1: 2}, through, np.float64(1)):
+    for value in (np.array(["a"]), {1: 2}, through, np.str_("x")):
         assert type(through(value)).__name__ == type(value).__name__
         assert type(through(value)).__module__ == type(value).__module__
 
