@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from .errors import CourseError, check_integer
-from .noise import NoiseSource
+from .noise import NoiseSource, source
 from .schedules import checked_times
 from .shapes import append_dims, check_rows
 
@@ -257,7 +257,7 @@ def draw(probabilities: Tensor, noise: NoiseSource) -> Tensor:
     cumulative = probabilities.cumsum(-1)
     # Below 1, and times the last sum, which rounding keeps from being exactly 1: else the last state could be drawn
     # though its probability is 0.
-    u = torch.special.ndtr(noise.like(cumulative[..., 0])).clamp(max=1 - 1e-15).unsqueeze(-1)
+    u = torch.special.ndtr(source(noise).like(cumulative[..., 0])).clamp(max=1 - 1e-15).unsqueeze(-1)
     return torch.searchsorted(cumulative, u * cumulative[..., -1:], right=True).squeeze(-1)
 
 

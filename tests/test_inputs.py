@@ -36,6 +36,7 @@ from diffusion_course.guidance import (
 )
 from diffusion_course.noise import Draws, Noise, slerp
 from diffusion_course.samplers import sample
+from diffusion_course.transitions import draw
 
 S = NoiseSchedule.from_betas(schedules.linear(100))
 X = draws(4, 2)
@@ -229,6 +230,7 @@ def test_noise_is_an_object_with_like(noise):
         lambda: sample(M, X, schedules.karras(3), samplers.ddpm, noise),
         lambda: sde.sample(sde.as_score(M, sde.vp()), sde.vp(), X, sde.times(3), noise=noise),
         lambda: elbo.vlb_terms(M, X, schedule, noise, elbo.gaussian_decoder(0.1)),
+        lambda: draw(torch.full((2, 3), 1 / 3), noise),
     ):
         with pytest.raises(
             CourseError, match=r"^noise: got .*, want Noise\(seed\), or an object with .like\(x\)$"
