@@ -65,7 +65,7 @@ def test_every_example_of_the_help_is_one_the_program_takes(name):
 def test_the_help_says_what_other_data_replace():
     words = " ".join(run(cli.app, ["train", "--help"], env={"COLUMNS": "200"}).output.split())
     told = words.partition("--data SET ")[2].partition("--seed")[0]
-    assert "replace those that the config says; num_classes: 0 stays." in told
+    assert "replace those that the config says; num_classes: 0 stays, " in told
     base = read_config("cifar10-edm", data="digits").net
     assert (base.image_size, base.channels, base.num_classes) == (8, 1, 10)
 
