@@ -16,7 +16,7 @@ from ...errors import CourseError
 from ...files import write_json
 from .. import resume
 from . import journal
-from .lab import SEEDS, Lab, Missing
+from .lab import RUNS, SEEDS, Lab, Missing
 from .seeds import summary
 
 RESULTS = Path(__file__).parent.parent / "results"
@@ -134,7 +134,7 @@ def run_study(
         seconds=round(part.seconds, 1),
         rows=rows,
         version=f"{__version__}, code {_digest()}",
-        missing=list(missing),
+        missing=[_anywhere(line, lab.runs) for line in missing],
         summary=summary(rows, study.settings),
     )
     if rows:
@@ -157,6 +157,11 @@ def load(name: str, folder: Path = RESULTS) -> Results:
 def _digest() -> str:
     """All code that measures, as one word."""
     return hashlib.sha256(json.dumps(resume.code(), sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _anywhere(line: str, runs: Path) -> str:
+    """A line for the file: where the folder of runs lies on this machine is nobody's business."""
+    return line.replace(str(runs), RUNS.as_posix()) if runs.is_absolute() else line
 
 
 def _by_name(settings: list[Row]) -> dict[str, list[Any]]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import time
 
@@ -12,7 +13,7 @@ from diffusion_course import CourseError
 from diffusion_course.experiments import resume, studies
 from diffusion_course.experiments.studies import Lab
 from diffusion_course.experiments.studies.lab import Missing
-from diffusion_course.experiments.studies.study import Study, for_seeds, load, run_study
+from diffusion_course.experiments.studies.study import RESULTS, Study, for_seeds, load, run_study
 
 SETTINGS = [{"n": n, "seed": 0} for n in (1, 2, 3)]
 
@@ -252,3 +253,22 @@ def test_shipped_results_are_those_of_their_study(name):
     assert bool(result.missing) == (len(held) < len(known))
     assert all(set(row) > set(study.settings[0]) for row in result.rows)
     assert result.command == f"diffusion-course study {name}"
+
+
+def test_the_file_does_not_say_where_the_runs_lay(tmp_path):
+    def measure(setting, lab):
+        if setting["n"] == 1:
+            return {"square": 1}
+        lab.snapshot("mnist-edm", 1)
+
+    told, runs = [], tmp_path / "elsewhere"
+    made = run_study("squares", Study("", SETTINGS, measure), tmp_path, Lab(runs=runs), say=told.append)
+    assert str(runs / "mnist-edm-epochs-seed-0") in told[0]
+    assert made.missing[0].startswith("runs/mnist-edm-epochs-seed-0 has no whole set")
+    assert str(tmp_path) not in (tmp_path / "squares.json").read_text()
+
+
+@pytest.mark.parametrize("path", sorted(RESULTS.glob("*.json")), ids=lambda path: path.stem)
+def test_shipped_results_name_no_folder_of_a_machine(path):
+    missing = json.loads(path.read_text(encoding="utf-8"))["missing"]
+    assert not [line for line in missing if re.search(r"(^|\s)(/|[A-Z]:)", line)]

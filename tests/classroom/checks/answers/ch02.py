@@ -1414,7 +1414,11 @@ def _chain(guess, x_T, betas, noise, ask):
 
 def wrong__02_reverse_chain__asked_row_by_row(guess, x_T, betas, noise):
     """The guess is asked once a sample, in each step."""
-    rows = lambda guess, x, t: torch.cat([guess(x[i : i + 1], t[i : i + 1]) for i in range(len(x))])  # noqa: E731
+
+
+    def rows(guess, x, t):
+        return torch.cat([guess(x[i : i + 1], t[i : i + 1]) for i in range(len(x))])
+
     return _chain(guess, x_T, betas, noise, rows)
 
 
