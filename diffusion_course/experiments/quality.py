@@ -98,7 +98,7 @@ def reconstruction(
     read = torch.cat([judge(x.to(device)).argmax(1) for x in test.images.split(500)])
     agreed = count_recognised(judge, decoded.to(device), read)
     train = data.load(data_name)
-    rows = _in_turn(train)[:n]
+    rows = in_turn(train)[:n]
     again = space.decode(space.encode(train.images[rows])).clamp(-1, 1)
     return report | {
         "agreement": share(agreed, len(test)),
@@ -117,12 +117,12 @@ def reference(data_name: str, path: str | None = None, device: str = "cpu") -> t
     test, train = (
         data.load(path or data_name, one, size=judge.image_size, channels=judge.channels) for one in splits
     )
-    orders = ((test, _random_order(len(test))), (train, _in_turn(train)))
+    orders = ((test, _random_order(len(test))), (train, in_turn(train)))
     seen = [features(judge, part.images[order].to(device)) for part, order in orders]
     return seen[0], seen[1]
 
 
-def _in_turn(train: data.Dataset) -> Tensor:
+def in_turn(train: data.Dataset) -> Tensor:
     """5,000 of its rows, in turn of the classes."""
     mixed, classes = _random_order(len(train)), len(train.classes)
     rows = [mixed[train.labels[mixed] == c][: 5000 // classes] for c in range(classes)]

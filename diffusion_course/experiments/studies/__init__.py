@@ -19,7 +19,7 @@ from .study import load as load
 
 MODULES: tuple[str, ...] = (
     *("ddim", "ddim_steps", "guidance", "schedules", "solvers"),
-    *("steps", "losses", "churn", "guidance_variants"),
+    *("steps", "losses", "churn", "guidance_variants", "noise_levels"),
 )
 PRESETS = {"paper": "paper"}  # name -> module
 

@@ -1,0 +1,68 @@
+"""Which noise levels cost a network its quality? Real images are noised to a level and sampled from there: only what the network
+does below that level can spoil them.
+"""
+
+import torch
+
+from ...guidance import clip
+from ...noise import Noise
+from ...samplers import ddpm
+from ...schedules import karras
+from ..drawing import Samples, draw_by
+from ..quality import in_turn, quality
+from .lab import Lab
+from .study import Row, Study, for_seeds
+
+MODELS = {
+    "mnist-edm": "mnist",
+    "mnist-edm-long": "mnist",
+    "fashion-mnist-edm": "fashion-mnist",
+    "fashion-mnist-edm-low-noise": "fashion-mnist",  # what differs from the one above: training's noise levels
+    "fashion-mnist-edm-pixels": "fashion-mnist",  # and, besides, no patches
+    "fashion-mnist-edm-long": "fashion-mnist",
+    "fashion-mnist-edm-fine": "fashion-mnist",
+}
+STEPS = 40  # of the whole grid
+LEVELS = (0.03, 0.1, 0.3, 1.0, 3.0, 80.0)  # of sigma; at the last nothing is left of the images
+N = 1000  # samples a row
+
+
+def samples(row: Row, lab: Lab) -> Samples:
+    """Training images at the grid's level that is nearest to the row's sigma, and from there ancestral steps without guidance.
+
+    They are others than the images of `quality`'s floor.
+    """
+    model, real = lab.network(row["model"], row["training seed"]), lab.pictures(row["data"])
+    rows = in_turn(real)[row["n"] : 2 * row["n"]]
+    grid = part(row["sigma"])
+    images, labels = (of[rows].to(lab.device) for of in (real.images, real.labels))
+    eps = Noise(row["seed"]).randn(*images.shape, device=lab.device)
+    start = images / grid[0] + eps  # in units of the noise, as `draw_by` wants it
+    return Samples(draw_by(lambda y: (clip(model.given(y)), ddpm), start, labels, grid, row["seed"]), labels)
+
+
+def part(sigma: float) -> torch.Tensor:
+    """The Karras grid from the level that is nearest to sigma on a logarithmic scale."""
+    grid = karras(STEPS)
+    first = (grid[:-1].log() - torch.tensor(sigma, dtype=grid.dtype).log()).abs().argmin()
+    return grid[int(first) :]
+
+
+def measure(row: Row, lab: Lab) -> Row:
+    """Quality of a row's images, and the level that they were sampled from."""
+    made, grid = samples(row, lab), part(row["sigma"])
+    score = quality(made.images, made.labels, row["data"], lab.device)
+    return {"from": round(float(grid[0]), 4), "nfe": len(grid) - 1, **score}
+
+
+STUDIES = {
+    "noise-levels": Study(
+        what=f"Real images noised to sigma and sampled from there, {STEPS} ancestral steps for the whole grid: where distance arises",
+        settings=for_seeds(
+            {"model": model, "data": data, "sigma": sigma, "n": N}
+            for model, data in MODELS.items()
+            for sigma in LEVELS
+        ),
+        measure=measure,
+    )
+}
