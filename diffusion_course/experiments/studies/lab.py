@@ -72,7 +72,7 @@ class Lab:
         return self.kept(("network", name), lambda: self._loaded(name))
 
     def pictures(self, name: str, split: str = "train") -> data.Dataset:
-        """A data set of the exact denoisers, kept: "mnist-5k", "mnist", or "cifar10", which lies where `cifar10` says."""
+        """A data set, kept, such as "mnist-5k" or "fashion-mnist"; "cifar10" lies where the lab's `cifar10` says."""
         where = self.cifar10 if name == "cifar10" else name
         if where is None:
             raise Missing(

@@ -1,9 +1,12 @@
-"""Which noise levels cost a network its quality? Real images are noised to a level and sampled from there: only what the network
-does below that level can spoil them.
+"""At which noise levels do a network and its steps lose quality? Real images are noised to a level and sampled from there: only what
+is done below that level can spoil them.
 """
 
-import torch
+import math
 
+from torch import Tensor
+
+from ...errors import CourseError
 from ...guidance import clip
 from ...noise import Noise
 from ...samplers import ddpm
@@ -30,27 +33,29 @@ N = 1000  # samples a row
 def samples(row: Row, lab: Lab) -> Samples:
     """Training images at the grid's level that is nearest to the row's sigma, and from there ancestral steps without guidance.
 
-    They are others than the images of `quality`'s floor.
+    They are others than the images of `quality`'s floor, and as many. Raises CourseError where a row wants more than there are.
     """
     model, real = lab.network(row["model"], row["training seed"]), lab.pictures(row["data"])
-    rows = in_turn(real)[row["n"] : 2 * row["n"]]
-    grid = part(row["sigma"])
+    order, n = in_turn(real), row["n"]
+    if 2 * n > len(order):
+        raise CourseError(f"n: got {n}, want at most {len(order) // 2}, half the images that lie ready")
+    rows, grid = order[n : 2 * n], grid_from(row["sigma"])
     images, labels = (of[rows].to(lab.device) for of in (real.images, real.labels))
     eps = Noise(row["seed"]).randn(*images.shape, device=lab.device)
     start = images / grid[0] + eps  # in units of the noise, as `draw_by` wants it
     return Samples(draw_by(lambda y: (clip(model.given(y)), ddpm), start, labels, grid, row["seed"]), labels)
 
 
-def part(sigma: float) -> torch.Tensor:
+def grid_from(sigma: float) -> Tensor:
     """The Karras grid from the level that is nearest to sigma on a logarithmic scale."""
     grid = karras(STEPS)
-    first = (grid[:-1].log() - torch.tensor(sigma, dtype=grid.dtype).log()).abs().argmin()
+    first = (grid[:-1].log() - math.log(sigma)).abs().argmin()
     return grid[int(first) :]
 
 
 def measure(row: Row, lab: Lab) -> Row:
     """Quality of a row's images, and the level that they were sampled from."""
-    made, grid = samples(row, lab), part(row["sigma"])
+    made, grid = samples(row, lab), grid_from(row["sigma"])
     score = quality(made.images, made.labels, row["data"], lab.device)
     return {"from": round(float(grid[0]), 4), "nfe": len(grid) - 1, **score}
 

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from diffusion_course.errors import CourseError
 from diffusion_course.experiments.studies import noise_levels
 from diffusion_course.experiments.studies.lab import Lab
 from diffusion_course.schedules import karras
@@ -46,7 +47,7 @@ def test_only_the_levels_below_are_walked(knowing, sigma):
     assert knowing.levels == pytest.approx([float(s) for s in grid if 0 < s <= knowing.levels[0]])
     away = (grid[:-1] / sigma).log().abs()
     assert knowing.levels[0] == pytest.approx(float(grid[away.argmin()]))  # the level nearest to the row's
-    torch.testing.assert_close(made.images, knowing.images)  # it knew them: nothing is lost
+    torch.testing.assert_close(made.images, knowing.images)  # what the denoiser said last
     assert made.labels.tolist() == knowing.labels.tolist() == 2 * list(range(10))
 
 
@@ -55,3 +56,15 @@ def test_the_start_is_the_image_with_noise_of_that_level(knowing):
     eps = (knowing.seen[0] - knowing.images) / knowing.levels[0]
     assert abs(float(eps.mean())) < 0.03
     assert float(eps.std()) == pytest.approx(1, abs=0.03)
+
+
+@pytest.mark.parametrize(("sigma", "begun", "steps"), [(80.0, 80.0, 40), (0.3, 0.3489, 13)])
+def test_a_row_says_where_it_began(knowing, monkeypatch, sigma, begun, steps):
+    monkeypatch.setattr(noise_levels, "quality", lambda images, labels, data, device: {"judged": data})
+    assert noise_levels.measure(row(sigma), Lab()) == {"from": begun, "nfe": steps, "judged": "mnist"}
+    assert len(knowing.levels) == steps
+
+
+def test_more_images_than_lie_ready_are_told(knowing):
+    with pytest.raises(CourseError, match="n: got 201, want at most 200"):
+        noise_levels.samples({**row(1.0), "n": 201}, Lab())
