@@ -26,7 +26,7 @@ MODELS = {
     "fashion-mnist-edm-fine": "fashion-mnist",
 }
 STEPS = 40  # of the whole grid
-LEVELS = (0.03, 0.1, 0.3, 1.0, 3.0, 80.0)  # of sigma; at the last nothing is left of the images
+LEVELS = (0.03, 0.1, 0.3, 1.0, 3.0, 80.0)  # of sigma; at the last as good as nothing is left of the images
 N = 1000  # samples a row
 
 
