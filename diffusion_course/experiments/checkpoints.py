@@ -29,8 +29,10 @@ def write(path: Path, state: State) -> None:
     write_atomically(path, lambda file: torch.save(state, file))
 
 
-def read(path: Path, mine: State, parameters: list[Tensor], steps: int) -> State:
-    """The state in a file, fit to be loaded in place of `mine`, that of the fresh run, which trains `parameters` for `steps` steps.
+def read(path: Path, mine: State, moments: list[dict[str, torch.Size]], steps: int) -> State:
+    """The state in a file, fit to be loaded in place of `mine`, that of the fresh run, which trains for `steps` steps.
+
+    moments: the shapes of what its optimizer remembers of each weight.
 
     Raises CourseError when the file is damaged, or belongs to another run or network.
     """
@@ -38,7 +40,7 @@ def read(path: Path, mine: State, parameters: list[Tensor], steps: int) -> State
     try:
         changed = changes(mine["run"], theirs["run"])
         other = _layout(mine["net"]) != _layout(theirs["net"])
-        sound = changed or other or _sound(theirs, mine, parameters, steps)
+        sound = changed or other or _sound(theirs, mine, moments, steps)
     except Exception:  # whatever a file may hold in place of what belongs there
         sound = False
     if not sound:
@@ -84,7 +86,7 @@ def _layout(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
     return {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}
 
 
-def _sound(theirs: State, mine: State, parameters: list[Tensor], steps: int) -> bool:
+def _sound(theirs: State, mine: State, moments: list[dict[str, torch.Size]], steps: int) -> bool:
     step, seconds = theirs["step"], theirs["seconds"]
     tensors = [*theirs["net"].values(), *theirs["ema"].values()]
     return (
@@ -96,16 +98,15 @@ def _sound(theirs: State, mine: State, parameters: list[Tensor], steps: int) -> 
         and _layout(theirs["ema"]) == _layout(mine["ema"])
         and all(bool(tensor.isfinite().all()) for tensor in tensors)
         and isinstance(theirs["optimizer"], dict)
-        and all(_moments_fit(parameters[i], slots) for i, slots in theirs["optimizer"]["state"].items())
+        and all(_fits(moments[i], slots) for i, slots in theirs["optimizer"]["state"].items())
         and _scaler_fits(theirs["scaler"], mine["scaler"])
         and bool(Precision.of(*theirs["precision"][1:]))
     )
 
 
-def _moments_fit(parameter: Tensor, slots: dict[str, Tensor]) -> bool:
-    """What AdamW remembers of a parameter. One without a gradient has none."""
-    shapes = {name: tensor.shape for name, tensor in slots.items()}
-    return shapes == {"step": torch.Size(), "exp_avg": parameter.shape, "exp_avg_sq": parameter.shape}
+def _fits(shapes: dict[str, torch.Size], slots: dict[str, Tensor]) -> bool:
+    """A weight without a gradient has no moments, and no entry."""
+    return shapes == {name: tensor.shape for name, tensor in slots.items()}
 
 
 def _scaler_fits(theirs: dict[str, float], mine: dict[str, float]) -> bool:

@@ -3,8 +3,9 @@
 import math
 from dataclasses import dataclass
 
-from ..errors import check_integer, check_number
+from ..errors import check_integer, check_known, check_number
 
+OPTIMIZERS = ("adamw", "muon")
 LIMITS = {"steps": (1, 10**9), "batch_size": (1, 2**16), "warmup": (0, 10**9), "seed": (0, 2**32 - 1)}
 
 
@@ -15,6 +16,7 @@ class Recipe:
 
     decay: in 0..1, above 0; 1 falls from the start. With less, runs of several lengths have the same steps until the shortest begins
     to fall. Each is a run of its own, from its start: a checkpoint goes on only with the steps it was begun with.
+    optimizer: "adamw" or "muon", see `optimizers`.
     """
 
     steps: int
@@ -26,6 +28,7 @@ class Recipe:
     clip: float = 1.0
     ema: float = 0.999
     seed: int = 0
+    optimizer: str = "adamw"
 
     def __post_init__(self) -> None:
         for name, (low, high) in LIMITS.items():
@@ -37,6 +40,7 @@ class Recipe:
         check_number("clip", self.clip, lambda v: v > 0, "> 0")
         # AdamW takes lr * weight_decay of a weight away in each step.
         check_number("weight_decay", self.weight_decay, lambda v: 0 <= v <= 1 / self.lr, "in 0..1 / lr")
+        check_known("optimizer", self.optimizer, OPTIMIZERS)
         check_number("ema", self.ema, lambda v: 0 <= v < 1, "in 0..1, below 1")
 
     def lr_at(self, step: int) -> float:
