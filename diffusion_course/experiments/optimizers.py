@@ -89,7 +89,9 @@ class Muon(AdamW):
         self.muon.state.clear()
         for number, flat in self._numbered():
             if number in of:
-                self.muon.state[flat] = {name: value.to(flat, copy=True) for name, value in of.pop(number).items()}
+                self.muon.state[flat] = {
+                    name: value.to(flat, copy=True) for name, value in of.pop(number).items()
+                }
         super().load_state_dict({**state_dict, "state": of})
 
     def _numbered(self) -> list[tuple[int, Tensor]]:
