@@ -14,7 +14,7 @@ from ...schedules import karras
 from ..drawing import Samples, draw_by
 from ..quality import in_turn, quality
 from .lab import Lab
-from .study import Row, Study, for_seeds
+from .study import SEEDS, Row, Study, for_seeds
 
 MODELS = {
     "mnist-edm": "mnist",
@@ -22,33 +22,41 @@ MODELS = {
     "fashion-mnist-edm": "fashion-mnist",
     "fashion-mnist-edm-low-noise": "fashion-mnist",  # what differs from the one above: training's noise levels
     "fashion-mnist-edm-pixels": "fashion-mnist",  # and, besides, no patches
+    "fashion-mnist-edm-muon": "fashion-mnist",  # and, besides, another optimizer
     "fashion-mnist-edm-long": "fashion-mnist",
     "fashion-mnist-edm-fine": "fashion-mnist",
 }
 STEPS = 40  # of the whole grid
 LEVELS = (0.03, 0.1, 0.3, 1.0, 3.0, 80.0)  # of sigma; at the last as good as nothing is left of the images
 N = 1000  # samples a row
+NONE = "none"
+"""In place of a model, at sigma = 0: the images as they are. Their distance is what remains when nothing is lost."""
 
 
 def samples(row: Row, lab: Lab) -> Samples:
     """Training images at the grid's level that is nearest to the row's sigma, and from there ancestral steps without guidance.
 
-    They are others than the images of `quality`'s floor, and as many. Raises CourseError where a row wants more than there are.
+    They are others than the images of `quality`'s floor, and as many. Without a model: the images themselves. Raises CourseError where a row wants more than there are.
     """
-    model, real = lab.network(row["model"], row["training seed"]), lab.pictures(row["data"])
+    real = lab.pictures(row["data"])
     order, n = in_turn(real), row["n"]
     if 2 * n > len(order):
         raise CourseError(f"n: got {n}, want at most {len(order) // 2}, half the images that lie ready")
-    rows, grid = order[n : 2 * n], grid_from(row["sigma"])
+    rows = order[n : 2 * n]
     images, labels = (of[rows].to(lab.device) for of in (real.images, real.labels))
+    if row["model"] == NONE:
+        return Samples(images, labels)
+    model, grid = lab.network(row["model"], row["training seed"]), grid_from(row["sigma"])
     eps = Noise(row["seed"]).randn(*images.shape, device=lab.device)
     start = images / grid[0] + eps  # in units of the noise, as `draw_by` wants it
     return Samples(draw_by(lambda y: (clip(model.given(y)), ddpm), start, labels, grid, row["seed"]), labels)
 
 
 def grid_from(sigma: float) -> Tensor:
-    """The Karras grid from the level that is nearest to sigma on a logarithmic scale."""
+    """The Karras grid from the level that is nearest to sigma on a logarithmic scale; of sigma = 0 that level alone."""
     grid = karras(STEPS)
+    if sigma == 0:
+        return grid[-1:]
     first = (grid[:-1].log() - math.log(sigma)).abs().argmin()
     return grid[int(first) :]
 
@@ -67,6 +75,10 @@ STUDIES = {
             {"model": model, "data": data, "sigma": sigma, "n": N}
             for model, data in MODELS.items()
             for sigma in LEVELS
+        )
+        + for_seeds(
+            ({"model": NONE, "data": data, "sigma": 0.0, "n": N} for data in dict.fromkeys(MODELS.values())),
+            seeds=SEEDS[:1],
         ),
         measure=measure,
     )

@@ -65,6 +65,14 @@ def test_a_row_says_where_it_began(knowing, monkeypatch, sigma, begun, steps):
     assert len(knowing.levels) == steps
 
 
+def test_without_a_model_the_images_are_left_as_they_are(knowing, monkeypatch):
+    none = {**row(0.0), "model": noise_levels.NONE}
+    assert torch.equal(noise_levels.samples(none, Lab()).images, knowing.images)
+    monkeypatch.setattr(noise_levels, "quality", lambda images, labels, data, device: {"judged": data})
+    assert noise_levels.measure(none, Lab()) == {"from": 0.0, "nfe": 0, "judged": "mnist"}
+    assert knowing.levels == []
+
+
 def test_more_images_than_lie_ready_are_told(knowing):
     with pytest.raises(CourseError, match="n: got 201, want at most 200"):
         noise_levels.samples({**row(1.0), "n": 201}, Lab())
