@@ -98,15 +98,21 @@ def _sound(theirs: State, mine: State, moments: list[dict[str, torch.Size]], ste
         and _layout(theirs["ema"]) == _layout(mine["ema"])
         and all(bool(tensor.isfinite().all()) for tensor in tensors)
         and isinstance(theirs["optimizer"], dict)
-        and all(_fits(moments[i], slots) for i, slots in theirs["optimizer"]["state"].items())
+        and all(_fits(moments, i, slots) for i, slots in theirs["optimizer"]["state"].items())
         and _scaler_fits(theirs["scaler"], mine["scaler"])
         and bool(Precision.of(*theirs["precision"][1:]))
     )
 
 
-def _fits(shapes: dict[str, torch.Size], slots: dict[str, Tensor]) -> bool:
-    """A weight without a gradient has no moments, and no entry."""
-    return shapes == {name: tensor.shape for name, tensor in slots.items()}
+def _fits(moments: list[dict[str, torch.Size]], number: int, slots: dict[str, Tensor]) -> bool:
+    """Are these moments of the weight of that number? A weight without a gradient has none, and no entry."""
+    return (
+        type(number) is int
+        and 0 <= number < len(moments)
+        and moments[number] == {name: tensor.shape for name, tensor in slots.items()}
+        and all(tensor.is_floating_point() and tensor.layout == torch.strided for tensor in slots.values())
+        and all(bool(tensor.isfinite().all()) for tensor in slots.values())
+    )
 
 
 def _scaler_fits(theirs: dict[str, float], mine: dict[str, float]) -> bool:

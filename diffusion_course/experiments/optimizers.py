@@ -14,10 +14,10 @@ from ..errors import CourseError
 from .recipe import Recipe
 
 LEAST = 16
-"""Fewest channels, on either side, of a layer that Muon trains. Layers at the pixels have fewer, and stay AdamW's."""
+"""Fewest channels, on both sides, of a layer that Muon trains."""
 
 
-def optimizer_of(recipe: Recipe, net: nn.Module, device: torch.device) -> torch.optim.AdamW:
+def optimizer_of(recipe: Recipe, net: nn.Module, device: torch.device) -> "AdamW":
     """The recipe's optimizer for all weights of a network on its device. Raises CourseError where it cannot train that."""
     return Muon(recipe, net, device) if recipe.optimizer == "muon" else AdamW(recipe, net, device)
 
@@ -35,12 +35,25 @@ class AdamW(torch.optim.AdamW):
             fused=device.type in ("cpu", "cuda"),
         )
 
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Moments come to lie in memory as their weights do: the fused step goes through both in the order of memory."""
+        super().load_state_dict(state_dict)
+        for weight, slots in self.state.items():
+            for name in ("exp_avg", "exp_avg_sq"):
+                slots[name] = torch.empty_like(weight).copy_(slots[name])
+
+    def remembered(self) -> list[dict[str, Size]]:
+        """The shapes of what is remembered of each weight after a step that had a gradient for it."""
+        weights = self.param_groups[0]["params"]
+        return [{"step": Size(), "exp_avg": w.shape, "exp_avg_sq": w.shape} for w in weights]
+
 
 class Muon(AdamW):
-    """Muon for the matrices of hidden layers, see `matrices`. The rest is AdamW's: biases, norms, embeddings, first and last layers.
+    """Muon for the weights that `matrices` names, and AdamW for all others.
 
-    One learning rate does for both: a step of Muon is scaled to the size that one of AdamW has (Liu et al. 2025, eq. 4).
-    Raises CourseError where torch is older than its Muon, and where there is no such matrix.
+    The rate is one for both. A step of Muon is scaled to about 0.2 lr a weight, which is what AdamW's have in long runs
+    (Liu et al. 2025, section 2.2). torch computes it in bfloat16, which a processor without that emulates slowly.
+    Raises CourseError where torch is older than its Muon, and where there is no such weight.
     """
 
     def __init__(self, recipe: Recipe, net: nn.Module, device: torch.device):
@@ -52,7 +65,7 @@ class Muon(AdamW):
         self.matrices = matrices(net)
         if not self.matrices:
             raise CourseError(
-                f"optimizer: 'muon' finds no layer with {LEAST} channels on either side; take 'adamw'"
+                f"optimizer: 'muon' finds no layer to train with at least {LEAST} channels on both sides; take 'adamw'"
             )
         # torch's Muon takes matrices alone: it is given one for each weight, and what it makes of them is copied back.
         self.flat = [nn.Parameter(weight.detach().flatten(1).clone()) for weight in self.matrices]
@@ -64,15 +77,20 @@ class Muon(AdamW):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """One step of both, from the gradients that are there."""
+        """One step of both. closure: as of torch's optimizers, called first; its value is returned."""
+        value = None
+        if closure is not None:
+            with torch.enable_grad():
+                value = closure()
         gradients = [weight.grad for weight in self.matrices]
-        self.muon.param_groups[0]["lr"] = self.param_groups[0]["lr"]
         for weight, flat, gradient in zip(self.matrices, self.flat, gradients, strict=True):
             flat.copy_(weight.flatten(1))
             flat.grad = None if gradient is None else gradient.flatten(1)
             weight.grad = None  # so that AdamW passes it by
-        value = super().step(closure)
+        super().step()
+        self.muon.param_groups[0]["lr"] = self.param_groups[0]["lr"]
         self.muon.step()
+        self.muon.zero_grad()
         for weight, flat, gradient in zip(self.matrices, self.flat, gradients, strict=True):
             weight.copy_(flat.view_as(weight))
             weight.grad = gradient
@@ -89,30 +107,28 @@ class Muon(AdamW):
         self.muon.state.clear()
         for number, flat in self._numbered():
             if number in of:
-                self.muon.state[flat] = {
-                    name: value.to(flat, copy=True) for name, value in of.pop(number).items()
-                }
+                slots = of.pop(number)
+                self.muon.state[flat] = {name: value.to(flat, copy=True) for name, value in slots.items()}
         super().load_state_dict({**state_dict, "state": of})
 
+    def remembered(self) -> list[dict[str, Size]]:
+        shapes = super().remembered()
+        for number, flat in self._numbered():
+            shapes[number] = {"momentum_buffer": flat.shape}
+        return shapes
+
     def _numbered(self) -> list[tuple[int, Tensor]]:
+        """Each flat weight, after the number of its own among the network's."""
         numbers = {weight: number for number, weight in enumerate(self.param_groups[0]["params"])}
         return [(numbers[weight], flat) for weight, flat in zip(self.matrices, self.flat, strict=True)]
 
 
 def matrices(net: nn.Module) -> list[nn.Parameter]:
-    """The weights of linear and convolution layers that have at least LEAST channels on either side, each once."""
-    layers = [layer for layer in net.modules() if isinstance(layer, nn.Linear | nn.Conv1d | nn.Conv2d)]
-    weights = dict.fromkeys(layer.weight for layer in layers)
-    return [weight for weight in net.parameters() if weight in weights and min(weight.shape[:2]) >= LEAST]
+    """The weights that Muon trains: of linear and convolution layers with at least LEAST channels on both sides, unless frozen.
 
-
-def remembered(optimizer: torch.optim.AdamW) -> list[dict[str, Size]]:
-    """The shapes of what an optimizer remembers of each weight after a step that had a gradient for it."""
-    inside: set[Tensor] = set(optimizer.matrices) if isinstance(optimizer, Muon) else set()
-    return [
-        {"momentum_buffer": weight.flatten(1).shape}
-        if weight in inside
-        else {"step": Size(), "exp_avg": weight.shape, "exp_avg_sq": weight.shape}
-        for group in optimizer.param_groups
-        for weight in group["params"]
-    ]
+    It is meant for hidden layers. The rule goes by size and not by place: in the course's U-Nets the layers at the pixels have fewer
+    channels and are left to AdamW, but a first layer on patches of 4 x 4 pixels is taken. Each weight comes once, in the network's order.
+    """
+    layers = [layer for layer in net.modules() if isinstance(layer, nn.Linear | nn.Conv2d)]
+    weights = {layer.weight for layer in layers if min(layer.weight.shape[:2]) >= LEAST}
+    return [weight for weight in net.parameters() if weight in weights and weight.requires_grad]

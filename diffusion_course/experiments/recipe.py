@@ -38,7 +38,7 @@ class Recipe:
         check_number("lr", self.lr, lambda v: 0 < v <= 100, "above 0, up to 100")
         check_number("decay", self.decay, lambda v: 0 < v <= 1, "in 0..1, above 0")
         check_number("clip", self.clip, lambda v: v > 0, "> 0")
-        # AdamW takes lr * weight_decay of a weight away in each step.
+        # A step takes lr * weight_decay of a weight away in each step.
         check_number("weight_decay", self.weight_decay, lambda v: 0 <= v <= 1 / self.lr, "in 0..1 / lr")
         check_known("optimizer", self.optimizer, OPTIMIZERS)
         check_number("ema", self.ema, lambda v: 0 <= v < 1, "in 0..1, below 1")

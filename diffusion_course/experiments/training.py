@@ -24,7 +24,7 @@ from .batches import Batches
 from .distributed import Processes
 from .graphs import Replayed
 from .guards import interrupt_held, memory_advice
-from .optimizers import optimizer_of, remembered
+from .optimizers import optimizer_of
 from .pieces import Batch, Loss, Pieces, splits
 from .precision import Precision, candidates, clock_of, fastest, usual
 from .recipe import Recipe
@@ -310,7 +310,7 @@ class Trainer:
         """asked: was the precision asked for? Else a run goes on in its own, unless it was another device's."""
         mine, state = self._state(), None
         if self.processes.main and path.exists():
-            state = checkpoints.read(path, mine, remembered(self.optimizer), self.recipe.steps)
+            state = checkpoints.read(path, mine, self.optimizer.remembered(), self.recipe.steps)
         state = self.processes.from_main(state)  # another machine may not see the file
         if state is None:
             return

@@ -22,7 +22,7 @@ MODELS = {
     "fashion-mnist-edm": "fashion-mnist",
     "fashion-mnist-edm-low-noise": "fashion-mnist",  # what differs from the one above: training's noise levels
     "fashion-mnist-edm-pixels": "fashion-mnist",  # and, besides, no patches
-    "fashion-mnist-edm-muon": "fashion-mnist",  # and, besides, another optimizer
+    "fashion-mnist-edm-muon": "fashion-mnist",  # and, besides, another optimizer, at its own rate
     "fashion-mnist-edm-long": "fashion-mnist",
     "fashion-mnist-edm-fine": "fashion-mnist",
 }
