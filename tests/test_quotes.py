@@ -52,7 +52,10 @@ GIVEN = {
         "0.86": "43 of 50, of report 1",
         "0.004": "a learning rate of report 3",
         "0.87": "an FID of report 3",
-        "0.35": "an FID of report 3",
+        "0.35": "an FID of report 3, and a level of the Karras grid",
+        "3.4445": "a coefficient of Muon's polynomial",
+        "4.7750": "a coefficient of Muon's polynomial",
+        "2.0315": "a coefficient of Muon's polynomial",
     },
 }
 

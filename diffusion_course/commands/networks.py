@@ -66,6 +66,14 @@ def train(
             autocompletion=completion.one_of("float32", "bfloat16", "float16"),
         ),
     ] = None,
+    until: Annotated[
+        int | None,
+        typer.Option(
+            metavar="STEP",
+            help="Stop after this step, with weights and a card of what is there. Without it, the same command goes on.",
+            min=1,
+        ),
+    ] = None,
     validate_every: Annotated[
         int | None,
         typer.Option(
@@ -98,7 +106,7 @@ def train(
     folder = out or Path("runs") / runs.run_name(config, seed)
     looks = Looks(validate_every, sample_every, track)
     card = runs.train(
-        config, folder, steps, device, bar, tell, data, seed, looks, accumulate, compiled, precision
+        config, folder, steps, device, bar, tell, data, seed, looks, accumulate, compiled, precision, until
     )
     if card is None:
         return  # another of several processes speaks

@@ -58,15 +58,28 @@ def told(names: list[str]) -> str:
 def code(*without: str) -> dict[str, str]:
     """A digest of every file that a result depends on, by its name in the package: the library, the networks, the experiments.
 
-    Comments and layout do not count. without: leading parts of names to leave out, e.g. "experiments/studies/".
+    Comments and layout do not count, nor does the version of Python that reads it. without: leading parts of names to leave out, e.g. "experiments/studies/".
     """
     paths = [*PACKAGE.glob("*.py"), *PACKAGE.glob("nets/*.py"), *PACKAGE.glob("experiments/**/*.py")]
     names = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(paths)}
     return {
-        name: digest(ast.dump(ast.parse(path.read_text(encoding="utf-8"))).encode())
+        name: digest(meaning(path.read_text(encoding="utf-8")).encode())
         for name, path in names.items()
         if not name.startswith(("cli.py", *without))
     }
+
+
+def meaning(source: str) -> str:
+    """What Python makes of a source, with its comments and layout gone. `ast.dump` tells more in every version: fields that are new and
+    empty, which would make another run of each that an older Python began."""
+
+    def told(part: object) -> object:
+        if isinstance(part, ast.AST):
+            fields = {name: told(value) for name, value in ast.iter_fields(part) if value not in (None, [])}
+            return type(part).__name__, sorted(fields.items())
+        return [told(one) for one in part] if isinstance(part, list) else repr(part)
+
+    return repr(told(ast.parse(source)))
 
 
 @cache

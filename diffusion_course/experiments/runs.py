@@ -18,7 +18,7 @@ from torch import nn
 
 from .. import devices
 from ..denoisers import Preconditioned
-from ..errors import CourseError, check_known
+from ..errors import CourseError, check_integer, check_known
 from ..files import alone, check_writable, write_json, write_text
 from ..nets.autoencoder import Autoencoder
 from ..nets.classifier import Classifier, NoisyClassifier
@@ -73,6 +73,7 @@ def train(
     accumulate: int = 1,
     compiled: bool = False,
     precision: str | None = None,
+    until: int | None = None,
 ) -> dict[str, Any] | None:
     """Train as the config `source` says, into the folder `out`; resumes what it finds there. Returns the card.
 
@@ -81,6 +82,7 @@ def train(
     data_name: a data set or the path of pictures, instead of the config's. seed: instead of the config's.
     looks: at what, and how often. accumulate: pieces that each process's share of a batch is computed in. compiled: by torch.compile.
     precision: "float32", "bfloat16" or "float16", instead of what is measured to be fastest.
+    until: stop after this step, with weights and a card of what is there; the learning rate is that of the whole run, which goes on from there.
     Started by accelerate's launcher, several processes train together; the first alone writes; the others return None.
     Raises CourseError for a bad config, device, folder (one where another run writes, too), data or checkpoint, before any step; KeyboardInterrupt, with a line
     that says at which step, when it is stopped.
@@ -91,6 +93,8 @@ def train(
     if seed is not None:
         config = replace(config, recipe=replace(config.recipe, seed=seed))
     looks.check(config)
+    if until is not None:
+        check_integer("until", until, 1, config.recipe.steps, ", the steps of the run")
     recipe, name = config.recipe, run_name(source, seed)
     processes, where = joined(device)
     aside = say
@@ -136,34 +140,44 @@ def train(
         )
         if wanted is None:
             trainer.pick_precision()
+        if until is not None and trainer.step > until:
+            raise CourseError(f"until: got {until}, and the run is at step {trainer.step:,} already")
+        last = until or recipe.steps
         if not processes.main:
-            _trained(trainer, progress)
+            _trained(trainer, last, progress)
             return None
         write_text(out / "config.yaml", yaml.safe_dump(config.as_dict(), sort_keys=False, allow_unicode=True))
         weights = out / f"{name}.safetensors"
-        if trainer.step == recipe.steps and (card := _finished(weights, config)):
+        if trainer.step == last and (card := _finished(weights, config, last)):
             processes.end()
-            say(f"finished before: all {recipe.steps:,} steps are done")
+            say(
+                f"finished before: all {last:,} steps are done"
+                if last == recipe.steps
+                else f"was at step {last:,} of {recipe.steps:,} before; without --until it goes on"
+            )
             return card
         say(
             f"resumed at step {trainer.step:,} of {recipe.steps:,}"
             if trainer.step
             else f"training in {trainer.precision}"
         )
-        _trained(trainer, progress, watch(looks, config, trainer, held_out, out, say))
+        _trained(trainer, last, progress, watch(looks, config, trainer, last, held_out, out, say))
         zoo.write(weights, trainer.ema, config, training_set.classes if own else ())
-        say("trained; measuring what was written")
+        short = f" to step {last:,} of {recipe.steps:,}" if last < recipe.steps else ""
+        say(f"trained{short}; measuring what was written")
         shipped = zoo.read(weights, where)  # what is measured is what was written, in half precision
         card = {
             "name": name,
             "command": " ".join(
-                _command(source, steps, seed, data_name, accumulate, compiled, processes.count, precision)
+                _command(
+                    source, steps, seed, data_name, accumulate, compiled, processes.count, precision, until
+                )
             ),
             "config": config.as_dict(),
             "data": f"{training_set.name}, {len(training_set):,} {'images' if training_set.classes else 'windows'}",
             "parameters": sum(w.numel() for w in trainer.ema.parameters()),
             "seed": recipe.seed,
-            "steps": recipe.steps,
+            "steps": trainer.step,
             "seconds": round(trainer.seconds, 1),
             "precision": str(trainer.precision),
             "device": f"{processes.count} x " * (processes.count > 1) + devices.device_name(where),
@@ -197,11 +211,16 @@ def _held_out(net: nn.Module, name: str, say: Callable[[str], Any]) -> data.Data
         raise CourseError(f"--validate-every: {error}; or leave the option out") from None
 
 
-def _trained(trainer: Trainer, progress: Callable[[range], Iterable], look: Watch | None = None) -> None:
-    """Train to the end, and look at every step. Raises KeyboardInterrupt, with a line, where that is stopped."""
+def _trained(
+    trainer: Trainer,
+    last: int,
+    progress: Callable[[range], Iterable],
+    look: Watch | None = None,
+) -> None:
+    """Train to the step `last`, and look at every step. Raises KeyboardInterrupt, with a line, where that is stopped."""
     try:
         with compiler_advice():
-            for done in trainer.run(progress):
+            for done in trainer.run(progress, last):
                 if look:
                     with memory_advice(trainer.recipe.batch_size):
                         look(done)
@@ -223,6 +242,7 @@ def _command(
     compiled: bool,
     processes: int,
     precision: str | None,
+    until: int | None,
 ) -> list[str]:
     """What to type for the same run."""
     launch = f"accelerate launch --num_processes {processes} -m diffusion_course.cli"
@@ -232,6 +252,7 @@ def _command(
     words += ["--data", shlex.quote(data_name)] if data_name else []
     words += ["--accumulate", str(accumulate)] if accumulate > 1 else []
     words += ["--precision", precision] if precision else []
+    words += ["--until", str(until)] if until else []
     return words + (["--compile"] if compiled else [])
 
 
@@ -251,12 +272,15 @@ def _in_latents(config: Config, space: LatentSpace, images: data.Dataset) -> tup
     return replace(config, latents=named), replace(images, images=encoded)
 
 
-def _finished(weights: Path, config: Config) -> dict[str, Any] | None:
-    """The card of a run that was measured before; None where it is not there, or of another config."""
+def _finished(weights: Path, config: Config, steps: int) -> dict[str, Any] | None:
+    """The card of a run that was measured before, after so many steps; None where it is not there, or of another config."""
     try:
         card = json.loads(weights.with_suffix(".json").read_text(encoding="utf-8"))
         whole = (
-            weights.is_file() and Config.of(card["config"]) == config and isinstance(card["metrics"], dict)
+            weights.is_file()
+            and Config.of(card["config"]) == config
+            and card["steps"] == steps
+            and isinstance(card["metrics"], dict)
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

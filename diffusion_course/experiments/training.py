@@ -162,15 +162,19 @@ class Trainer:
         # float16 gradients underflow without scaling; the scaler does nothing for the other dtypes.
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision.dtype == torch.float16)
 
-    def run(self, progress: Callable[[range], Iterable] = iter) -> Iterator[Progress]:
+    def run(
+        self, progress: Callable[[range], Iterable] = iter, until: int | None = None
+    ) -> Iterator[Progress]:
         """Train to the last step, yielding a `Progress` after each. progress: wraps the range of steps, e.g. tqdm.
+
+        until: an earlier step to stop after; the learning rate is that of the whole run.
 
         Stops cleanly on an interrupt: the step is finished, the checkpoint is written, and a new Trainer goes on
         from there. Raises CourseError when the loss or gradient is not finite (the checkpoint stays as it was), or
         with advice when the GPU's memory is full.
         """
         last_save = time.monotonic()
-        steps = range(self.step, self.recipe.steps)
+        steps = range(self.step, self.recipe.steps if until is None else until)
         try:
             with self.processes.stopping_together():
                 for _ in progress(steps):

@@ -166,6 +166,59 @@ def test_a_run_says_where_it_stops_where_it_goes_on_and_that_it_is_finished(conf
     assert go()["metrics"] == card["metrics"]  # measured again
 
 
+def test_a_run_up_to_a_step_leaves_weights_and_goes_on_as_if_it_had_not_stopped(config, tmp_path):
+    def go(out, until=None, said=None):
+        say = (said if said is not None else []).append
+        return runs.train(str(config), tmp_path / out, 6, "cpu", say=say, until=until)
+
+    said = []
+    whole, early = go("whole"), go("parts", 2, said)
+    assert said[-1] == "trained to step 2 of 6; measuring what was written"
+    assert early["steps"] == 2
+    assert whole["steps"] == 6
+    assert early["command"] == f"diffusion-course train {config} --steps 6 --until 2"
+    assert early["config"] == whole["config"]
+    at_two = zoo.read(tmp_path / "parts" / "tiny.safetensors")
+    said = []
+    assert go("parts", 2, said) == early
+    assert said == ["was at step 2 of 6 before; without --until it goes on"]
+    with pytest.raises(CourseError, match=r"^until: got 1, and the run is at step 2 already$"):
+        go("parts", 1)
+    assert go("parts")["command"] == whole["command"]
+    ends = [zoo.read(tmp_path / run / "tiny.safetensors") for run in ("whole", "parts")]
+    pairs = list(zip(*(net.parameters() for net in [at_two, *ends]), strict=True))
+    assert all(torch.equal(a, b) for _, a, b in pairs)
+    assert any(not torch.equal(early, a) for early, a, _ in pairs)
+
+
+@pytest.mark.parametrize("until", [0, 7, -1, True, 2.5])
+def test_a_run_stops_at_one_of_its_steps(config, tmp_path, until):
+    with pytest.raises(
+        CourseError, match=r"^until: got .*, want an integer in 1\.\.6, the steps of the run$"
+    ):
+        runs.train(str(config), tmp_path / "run", 6, "cpu", until=until)
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_last_point_of_the_curve_is_that_of_the_last_step(config, tmp_path):
+    runs.train(str(config), tmp_path / "run", 6, "cpu", until=3)
+    curve = (tmp_path / "run" / "curve.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in curve] == [3]
+
+
+def test_the_meaning_of_code_is_that_of_every_python():
+    """As 3.11 and 3.13 told it; the fields that a version adds, empty, are not in it."""
+    source = "def f(a=None):  # why\n    return [\n        a, 0\n    ]"
+    same = "def f(a = None): return [a, 0]"
+    assert resume.meaning(source) == resume.meaning(same) != resume.meaning("def f(a=0): return [a, 0]")
+    assert resume.meaning(source) == (
+        "('Module', [('body', [('FunctionDef', [('args', ('arguments', [('args', [('arg', [('arg', \"'a'\")])]), "
+        "('defaults', [('Constant', [])])])), ('body', [('Return', [('value', ('List', [('ctx', ('Load', [])), "
+        "('elts', [('Name', [('ctx', ('Load', [])), ('id', \"'a'\")]), ('Constant', [('value', '0')])])]))])]), "
+        "('name', \"'f'\")])])])"
+    )
+
+
 def test_a_network_with_learned_variances_is_trained_and_drawn_from(tmp_path):
     path = tmp_path / "hybrid.yaml"
     net = TINY["net"] | {"learned_variance": True}

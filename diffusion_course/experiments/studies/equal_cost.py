@@ -36,6 +36,8 @@ STEPS: dict[str, Step] = {
 }
 NOISELESS = ("euler", "heun", "dpmpp_2m")  # they solve the ODE, and so have a solution to be compared with
 
+TWICE = ("heun", "churn", "churn 10")
+
 
 def straight(n: int, sigma_max: float = 80.0) -> Tensor:
     """n + 1 sigmas from sigma_max to 0, evenly spaced in t = sigma / (1 + sigma), the time of the straight path. float64."""
@@ -45,10 +47,13 @@ def straight(n: int, sigma_max: float = 80.0) -> Tensor:
 
 def affordable(sampler: str, evaluations: int) -> tuple[int, int]:
     """The most steps that a number of evaluations pays for, and how many they take: Heun's N steps take 2 N - 1."""
-    if sampler not in ("heun", "churn", "churn 10"):
-        return evaluations, evaluations
-    steps = (evaluations + 1) // 2
-    return steps, 2 * steps - 1
+    steps = (evaluations + 1) // 2 if sampler in TWICE else evaluations
+    return steps, evaluations_of(sampler, steps)
+
+
+def evaluations_of(sampler: str, steps: int) -> int:
+    """What so many steps take, the last of them to sigma = 0: of those that look twice, that one looks once."""
+    return 2 * steps - 1 if sampler in TWICE else steps
 
 
 def distances(made: Tensor, wanted: Tensor) -> Row:

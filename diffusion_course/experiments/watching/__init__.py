@@ -39,11 +39,12 @@ def watch(
     looks: Looks,
     config: Config,
     trainer: Trainer,
+    last: int,
     held_out: Dataset | None,
     folder: Path,
     say: Callable[[str], Any],
 ) -> Watch:
-    """What a run into `folder` is watched with, from the trainer's step on. held_out: for the validation loss, where one is wanted."""
+    """What a run into `folder` is watched with, from the trainer's step on to the step `last`. held_out: for the validation loss, where one is wanted."""
     tell: list[trackers.Tracker] = [trackers.Curve(folder / "curve.jsonl", trainer.step)]
     if looks.track:
         tell += trackers.found(folder, folder.name, config.as_dict(), trainer.step, say)
@@ -54,4 +55,4 @@ def watch(
         validation = Every(looks.validate_every), loss
     if looks.sample_every:
         draw = Every(looks.sample_every), partial(samples.png, config)
-    return Watch(trainer.ema, config.recipe.steps, folder / "samples", tell, say, validation, draw)
+    return Watch(trainer.ema, last, folder / "samples", tell, say, validation, draw)

@@ -36,14 +36,15 @@ def knowing(monkeypatch, few_digits):
     return model
 
 
-def row(sigma):
-    return {"model": "mnist-edm", "data": "mnist", "sigma": sigma, "n": 20, "seed": 3, "training seed": 0}
+def row(sigma, sampler="eta 1"):
+    named = {"model": "mnist-edm", "data": "mnist", "sampler": sampler, "sigma": sigma}
+    return named | {"n": 20, "seed": 3, "training seed": 0}
 
 
 @pytest.mark.parametrize("sigma", [0.03, 1.0, 80.0])
 def test_only_the_levels_below_are_walked(knowing, sigma):
     made = noise_levels.samples(row(sigma), Lab())
-    grid = karras(noise_levels.STEPS)
+    grid = karras(40)
     assert knowing.levels == pytest.approx([float(s) for s in grid if 0 < s <= knowing.levels[0]])
     away = (grid[:-1] / sigma).log().abs()
     assert knowing.levels[0] == pytest.approx(float(grid[away.argmin()]))  # the level nearest to the row's
@@ -58,11 +59,21 @@ def test_the_start_is_the_image_with_noise_of_that_level(knowing):
     assert float(eps.std()) == pytest.approx(1, abs=0.03)
 
 
-@pytest.mark.parametrize(("sigma", "begun", "steps"), [(80.0, 80.0, 40), (0.3, 0.3489, 13)])
-def test_a_row_says_where_it_began(knowing, monkeypatch, sigma, begun, steps):
+@pytest.mark.parametrize(
+    ("sampler", "sigma", "begun", "nfe"),
+    [
+        ("eta 1", 80.0, 80.0, 40),
+        ("eta 1", 0.3, 0.3489, 13),
+        ("heun", 80.0, 80.0, 39),
+        ("heun", 0.3, 0.3839, 13),
+    ],
+)
+def test_a_row_says_where_it_began(knowing, monkeypatch, sampler, sigma, begun, nfe):
     monkeypatch.setattr(noise_levels, "quality", lambda images, labels, data, device: {"judged": data})
-    assert noise_levels.measure(row(sigma), Lab()) == {"from": begun, "nfe": steps, "judged": "mnist"}
-    assert len(knowing.levels) == steps
+    found = noise_levels.measure(row(sigma, sampler), Lab())
+    assert found == {"from": begun, "nfe": nfe, "judged": "mnist"}
+    assert len(knowing.levels) == nfe
+    assert knowing.levels[0] == pytest.approx(begun, rel=1e-3)
 
 
 def test_without_a_model_the_images_are_left_as_they_are(knowing, monkeypatch):
