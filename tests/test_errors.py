@@ -162,7 +162,7 @@ def test_unknown_names_suggest_the_nearest(name, hint):
         ("cosin", GRIDS, " did you mean 'cosine'?"),
         ("mnist-eddm", zoo.names(), " did you mean 'mnist-edm'?"),
         ("fashon-mnist", data.SOURCES, " did you mean 'fashion-mnist'?"),
-        ("cifar10-judge", zoo.names(), ""),
+        ("celeba64-judge", zoo.names(), ""),
         ("optimizer", config_text.PARTS, ""),
         ("lq", ("lr", "ema"), " did you mean 'lr'?"),
     ],

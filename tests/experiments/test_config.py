@@ -247,8 +247,18 @@ def test_the_default_attention_may_be_written_out(tmp_path):
 
 
 def test_with_other_data_attention_is_where_the_network_has_it(tmp_path):
-    assert config.read_config("cifar10-edm").net.attention == (8,)
-    made = config.read_config("cifar10-edm", data="digits")  # at 4 x 4 and 2 x 2
+    net = {
+        "image_size": 32,
+        "channels": 3,
+        "patch_size": 2,
+        "widths": [8, 8],
+        "attention": [8],
+        "num_classes": 10,
+    }
+    path = tmp_path / "colour.yaml"
+    path.write_text(yaml.safe_dump(TINY | {"data": "cifar10", "net": net}))
+    assert config.read_config(str(path)).net.attention == (8,)
+    made = config.read_config(str(path), data="digits")  # at 4 x 4 and 2 x 2
     assert made.net.attention == ()
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(made.as_dict()))
     assert config.read_config(str(tmp_path / "run.yaml")) == made
