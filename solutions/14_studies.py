@@ -1575,7 +1575,7 @@ claim(
 # %% [markdown]
 # ### The steps, too
 #
-# `fashion-mnist-edm-fine` has no patches either, Muon, and a little more training at low noise than the short recipe ($\log\sigma \sim \mathcal N(-0.5, 1.3^2)$). It has more than twice the weights of `fashion-mnist-edm-muon`, and saw more than twenty times its images, in
+# `fashion-mnist-edm-fine` has no patches either. It was trained by Muon, a little more at low noise than the short recipe ($\log\sigma \sim \mathcal N(-0.5, 1.3^2)$). It has more than twice the weights of `fashion-mnist-edm-muon`, and saw more than twenty times its images, in
 # larger batches (its run was stopped where the time on a GPU was up, after 3,242 of 4,600 steps). So it says what these changes come to together, and of no single one what it gives.
 #
 # So far all steps were ancestral. The study has Heun's, too, for three of the networks: from the same images and the same $\epsilon$, without fresh noise. At $\sigma = 80$, ordinary samples, that is 39 evaluations in place of 40. Below, the
@@ -1612,13 +1612,13 @@ if levels:
     both = {
         f"{name}, {steps}": over_floor(
             [table.one(**{"model": model, "sigma": s, "training seed": 0}) for s in begun]
-        )
+        )[0]
         for name, model in compared_by.items()
         for steps, table in (("ancestral", ancestral), ("Heun", by_heun))
     }
     figure = plots.curves(
         begun,
-        {name: line for name, (line, _) in both.items()},
+        both,
         title="Clothes: the distance made below sigma, by network and steps",
         xlabel="sigma of the noise that real images were given, about (log scale)",
         ylabel="Fréchet distance / floor (log scale)",

@@ -23,7 +23,7 @@ MODELS = {
     "fashion-mnist-edm-low-noise": "fashion-mnist",  # what differs from the one above: training's noise levels
     "fashion-mnist-edm-pixels": "fashion-mnist",  # and, besides, no patches
     "fashion-mnist-edm-muon": "fashion-mnist",  # and, besides, another optimizer, at its own rate
-    "fashion-mnist-edm-fine": "fashion-mnist",  # and, besides, twice the weights, and twenty times the images
+    "fashion-mnist-edm-fine": "fashion-mnist",  # both, with other noise levels, twice the weights and twenty times the images
 }
 BY_HEUN = ("fashion-mnist-edm", "fashion-mnist-edm-muon", "fashion-mnist-edm-fine")
 """Sampled without fresh noise, too."""
