@@ -1,7 +1,7 @@
 """What is wrong with a returned value, in words."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import permutations
@@ -38,6 +38,7 @@ class Fault:
     kind: Kind
     text: str
     cause: str = ""  # a likely one, where no known mistake explains it
+    look: Callable[[], str] = str  # what a longer look adds to the text: asked only where the fault is told
 
     @property
     def words(self) -> str:

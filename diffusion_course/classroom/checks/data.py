@@ -177,9 +177,12 @@ class Check:
 
     @property
     def dear(self) -> bool:
-        """Is each case many calls: a machine, or a loop that asks a model in each step? A refusal takes 0.1 to 0.5 s then, not 0.03."""
+        """Is each case many calls: a machine, a loop that asks a model in each step, or a design that is tried in parts to tell what is missed?
+
+        A refusal takes 0.1 to 0.8 s then, not 0.03.
+        """
         loop = bool(self.path) or "num_steps" in self.arguments
-        return bool(self.machine or (loop and self.evaluations))
+        return bool(self.machine or self.missed or (loop and self.evaluations))
 
     @cached_property
     def parameters(self) -> list[str]:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -47,8 +48,9 @@ def design_fault(check: Check, args: tuple, value: object, like: Tensor) -> Faul
         return Fault(Kind.SCORE, str(broken))
     if reached(check.marks, score, check.lower):
         return None
-    kept, missing = ("", missed(check, args, value)) if check.missed else ("all bounds are kept, and ", "")
-    return Fault(Kind.SCORE, f"{kept}{check.scored} is {_told(check, score)}; {marks_of(check)}{missing}")
+    kept = "" if check.missed else "all bounds are kept, and "
+    text = f"{kept}{check.scored} is {_told(check, score)}; {marks_of(check)}"
+    return Fault(Kind.SCORE, text, look=partial(missed, check, args, value))
 
 
 def _numbers(value: Tensor) -> bool:

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from itertools import chain, product
 
@@ -126,7 +126,7 @@ def result_fault(check: Check, args: tuple, value: object, evaluated: dict[str, 
     """
     with isolated():
         fault = _result_fault(check, args, value, evaluated)
-    return fault.text if fault else ""
+        return fault.text + fault.look() if fault else ""
 
 
 def _cases(check: Check, seed: int | str, device: str = "cpu") -> Iterator[tuple[str, Case]]:
@@ -195,8 +195,8 @@ def _mannered(
 def _refusal(
     check: Check, answer: Callable, failed: Trial, trials: Sequence[Trial], device: str
 ) -> CheckFailed:
-    fault = failed.fault
-    assert fault
+    assert failed.fault
+    fault = replace(failed.fault, text=failed.fault.text + failed.fault.look())
     sys.stdout.write(failed.outcome.printed)
     where = f" ({failed.label})" if failed.label else ""
     inputs = f"{describe(check.arguments, failed.args)}{where}"
