@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..errors import CourseError
 from ..files import write_atomically
+from . import places
 from .precision import Precision
 from .resume import changes, told
 
@@ -20,7 +21,7 @@ DOS_FOLDER = 0x10
 """The bit by which torch's reader takes an entry for a folder: it then leaves that tensor as memory happened to be."""
 
 State = dict[str, Any]
-"""run: what the run was started with, by name. step, seconds. net, ema, optimizer, scaler: their state dictionaries. precision: the
+"""run: what the run was started with, by name. step, seconds. places: of the steps. net, ema, optimizer, scaler: their state dictionaries. precision: the
 type of its device, and the names of the `Precision` that it trained in there."""
 
 
@@ -95,6 +96,7 @@ def _sound(theirs: State, mine: State, moments: list[dict[str, torch.Size]], ste
         and 0 <= step <= steps
         and type(seconds) is float
         and 0 <= seconds < math.inf
+        and places.sound(theirs["places"], step)
         and _layout(theirs["ema"]) == _layout(mine["ema"])
         and all(bool(tensor.isfinite().all()) for tensor in tensors)
         and isinstance(theirs["optimizer"], dict)

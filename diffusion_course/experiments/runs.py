@@ -16,7 +16,6 @@ import torch
 import yaml
 from torch import nn
 
-from .. import devices
 from ..denoisers import Preconditioned
 from ..errors import CourseError, check_integer, check_known
 from ..files import alone, check_writable, write_json, write_text
@@ -27,7 +26,7 @@ from ..nets.token_transformer import TokenTransformer
 from ..samplers import edm
 from ..schedules import karras
 from ..texted import Texted
-from . import data, latents, own_pictures, resume, tokens, zoo
+from . import data, latents, own_pictures, places, resume, tokens, zoo
 from .captioned import GRAMMARS
 from .config import Config, read_config
 from .distributed import joined
@@ -179,9 +178,7 @@ def train(
             "seed": recipe.seed,
             "steps": trainer.step,
             "seconds": round(trainer.seconds, 1),
-            "precision": str(trainer.precision),
-            "device": f"{processes.count} x " * (processes.count > 1) + devices.device_name(where),
-            "torch": torch.__version__,
+            **places.for_card(trainer.places),
             "date": datetime.date.today().isoformat(),
             "metrics": measure(shipped, config.data, where, read_config(source).data),
         }

@@ -19,7 +19,7 @@ from torch import Generator, Tensor, nn
 
 from ..errors import CourseError
 from ..noise import Draws, mix
-from . import checkpoints
+from . import checkpoints, places
 from .batches import Batches
 from .distributed import Processes
 from .graphs import Replayed
@@ -108,6 +108,7 @@ class Trainer:
         self.loss, self.update, self.recipe = loss, update, recipe
         self.optimizer = optimizer_of(recipe, net, self.device)
         self.step, self.seconds = 0, 0.0
+        self.places: places.Places = []
         self.ahead: dict[int, Batch] = {}  # by its step: the next one, drawn while a GPU is busy
         self.half_done = False  # inside a step: what is in memory is then no state to resume from
         self.stopping = False  # one of several processes was told to
@@ -214,6 +215,7 @@ class Trainer:
         gpus = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices=gpus):
             value = self._updated(batch) if self.update else self._minimised(batch)
+        places.add(self.places, self.device, self.processes.count, self.precision)
         self.step += 1
         self.half_done = False
         return value
@@ -303,6 +305,7 @@ class Trainer:
             "run": self.about,
             "step": self.step,
             "seconds": self.seconds,
+            "places": self.places,
             "net": self.net.state_dict(),
             "ema": self.ema.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -327,4 +330,4 @@ class Trainer:
         self.optimizer.load_state_dict({**mine["optimizer"], "state": state["optimizer"]["state"]})
         if self.scaler.is_enabled() and state["scaler"]:
             self.scaler.load_state_dict(state["scaler"])
-        self.step, self.seconds = state["step"], state["seconds"]
+        self.step, self.seconds, self.places = state["step"], state["seconds"], state["places"]

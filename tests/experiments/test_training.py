@@ -476,7 +476,7 @@ ODD = (
 )
 
 
-@pytest.mark.parametrize("key", ["run", "step", "seconds", "net", "ema", "optimizer", "scaler"])
+@pytest.mark.parametrize("key", ["run", "step", "seconds", "places", "net", "ema", "optimizer", "scaler"])
 def test_a_value_that_does_not_belong_there_is_damage(tmp_path, key):
     """Each key in turn is missing, or holds what no run wrote. The network is as it was, and nothing fails later."""
     path = tmp_path / "checkpoint.pt"
