@@ -148,7 +148,7 @@ def transition_term(
     """L_{t-1} of each sample for any Gaussian p(x_{t-1} | x_t), its variance included: (B,), in nats.
 
     KL(q(x_{t-1} | x_t, x_0) || p) for t > 1; -log p(x_0 | x_1) for t = 1, with the discretised Gaussian of 8-bit pixels
-    in [-1, 1]. x0, x_t: (B, *S); t: (B,) in 1..T. The two kinds may be mixed in one batch (Nichol & Dhariwal 2021, eqs. 4-8).
+    in [-1, 1]. x0, x_t: (B, *S); t: (B,) in 1..T. The two kinds may be mixed in one batch (Nichol & Dhariwal 2021, eqs. 4-7).
     """
     mean, log_variance = (at_least_single(value).expand_as(x0) for value in transition(x_t, t))
     x0, x_t = at_least_single(x0), at_least_single(x_t)

@@ -71,8 +71,9 @@ def autoguidance(D: Denoiser, worse: Denoiser, w: Scale) -> Denoiser:
 def classifier(D: Denoiser, log_prob: LogProb, scale: Scale) -> Denoiser:
     """Classifier guidance as a change of the score: D + scale sigma^2 grad log p(y | x; sigma).
 
-    By Tweedie's formula this is the denoiser of p(x) p(y | x)^scale, for an unconditional D (Dhariwal & Nichol 2021,
-    algorithm 2; there in eps). Here scale = 0 is D, and scale = 1 is Bayes' rule: `cfg` with the same number gives the same
+    By Tweedie's formula, for an unconditional D, its score at each sigma is that of p(x; sigma) p(y | x; sigma)^scale
+    (Dhariwal & Nichol 2021, algorithm 2; there in eps). For a scale other than 0 and 1 this is in general not the denoiser of
+    p(x) p(y | x)^scale (chapter 6, section 7). scale = 0 is D, and scale = 1 is Bayes' rule: `cfg` with the same number gives the same
     answer when all three are exact. Raises CourseError when log_prob does not depend on x or is not of shape (B,).
     """
 

@@ -139,7 +139,7 @@ def bound_loss(transition: Transition, x0: Tensor, t: Tensor, eps: Tensor, sched
     """T L_{t-1} in bits per dimension, a scalar: for t uniform in 1..T an unbiased estimate of L_VLB without its constant L_T.
 
     transition: p(x_{t-1} | x_t), of `learned_transition` or `fixed_transition`. x0, eps: (B, *S), x0 8-bit pixels in [-1, 1];
-    t: (B,) in 1..T. At t = 1 the term is the decoder's (Nichol & Dhariwal 2021, eqs. 4-8).
+    t: (B,) in 1..T. At t = 1 the term is the decoder's (Nichol & Dhariwal 2021, eqs. 4-7).
     """
     nats = transition_term(transition, x0, diffuse(x0, t, eps, schedule), t, schedule)
     return schedule.T * bits_per_dim(nats, x0[0].numel()).mean()

@@ -178,7 +178,8 @@ agree("one step, by hand and by the library", by_hand, dc.gaussian.forward_step(
 # $$ \operatorname{Var}[x_t] - 1 = (1-\beta)\,\big(\operatorname{Var}[x_{t-1}] - 1\big). $$
 #
 # Each step removes the fraction $\beta$ of the distance to 1. Whatever the data, the variance is drawn to 1,
-# and a network that must read $x_t$ sees inputs of the same size at every $t$.
+# and never leaves the range between its first value and 1. If the first is not far from 1, a network that must
+# read $x_t$ sees inputs of about the same size at every $t$.
 #
 # **Predict, then run.** Three factors, $\beta = 0.02$, 400 steps, data of variance $0.38$ (that of MNIST
 # pixels): $a = 1$, $a = 1-\beta$ and $a = \sqrt{1-\beta}$. Where does the variance of each end?
@@ -1252,8 +1253,10 @@ plots.curves(
 # %% [markdown]
 # **What to see.** For small steps the curve follows $\beta^3$: a step ten times smaller is a thousand times
 # closer to a Gaussian. Cut one small step into ten, and even the *sum* of the ten errors is about a hundred
-# times smaller. That is why diffusion takes many small steps, and why a network that outputs only the mean of
-# a Gaussian is enough for each of them.
+# times smaller. That is why diffusion takes many small steps. A network that outputs only the mean of a
+# Gaussian leaves its variance to a fixed choice, such as $\beta_t$. The error then falls more slowly, like $\beta^2$
+# a step: with steps ten times smaller the sum is ten times smaller (chapter 2 measures it). It goes to 0 all the
+# same, so with many steps the mean is enough.
 #
 # And where is that mean? Follow the straight line of $\ln q(x_{t-1})$ at the centre $c = x_t/\sqrt{1-\beta}$
 # of the bump, with slope $\ell = \frac{d}{dx}\ln q(x_{t-1})$ there. With $w = \beta/(1-\beta)$,

@@ -1156,7 +1156,7 @@ claim("on training images, memory's KL terms cost what it takes to name one", ab
 claim("on test images, memory needs more than 50 times the 8 bits of raw storage", memory[1] > 400)
 
 # %% [markdown]
-# The blobs beat the uniform model, by little, and do not care which split they see. *Memory* is nearly perfect on what it has seen: it only has to *name* the image.
+# The blobs beat the uniform model, by little, and do not care which split they see. *Memory* is nearly perfect in its guesses of what it has seen: its KL terms only *name* the image. The rest of its bound is $L_0$, the price of the decoder's fixed width, $s_1 = \sigma_1$.
 # On new images it is certain, and wrong. A likelihood is worth reporting only on data that the model was not fitted to.
 # (For scale: Ho et al. 2020 report at most 3.75 bits/dim on CIFAR-10, Nichol & Dhariwal 2021 2.94, Kingma et al. 2021 2.65.)
 #

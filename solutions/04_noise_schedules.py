@@ -77,7 +77,7 @@ def schedule_of(betas):
 # | name | formula | from |
 # |---|---|---|
 # | linear | $\beta_t$ rises evenly from $\beta_\text{min} = 10^{-4}$ to $\beta_\text{max} = 0.02$ | Ho et al. 2020, section 4 |
-# | quadratic | $\sqrt{\beta_t}$ rises evenly between the same ends | code of Ho et al. 2020; with the ends $\sqrt{0.00085}$ and $\sqrt{0.012}$, Stable Diffusion |
+# | quadratic | $\sqrt{\beta_t}$ rises evenly, $\beta_t$ between the same ends | code of Ho et al. 2020; with $\beta_t$ from 0.00085 to 0.012, Stable Diffusion |
 # | sigmoid | $\beta_t$ climbs between the same ends along an S-curve | code of GeoDiff (Xu et al. 2022) |
 # | cosine | $\bar\alpha_t$ falls along a squared cosine; $\beta_t$ follows from it | Nichol & Dhariwal 2021, eq. 17 |
 #
@@ -134,7 +134,7 @@ plots.curves(
 # The linear schedule loses the signal early. The cosine falls almost evenly from 1 to 0. The sigmoid waits, and then
 # drops.
 #
-# **Predict, then run.** In this figure the last fifth of the linear and of the cosine curve both look like 0.
+# **Predict, then run.** In this figure the last tenth of the linear and of the cosine curve both look like 0.
 # In the next figure, the logarithm $\lambda_t$ of the SNR, will they still look alike?
 
 # %%
@@ -684,7 +684,7 @@ widgets.slide(
 # starts from the *true* $q(x_T)$ of $T = 200$: real digits, diffused.
 #
 # **Predict, then run.** The unmended chains start with an $x_T$ that holds no digit, while the denoiser expects
-# 13 % of one. The mean of all digits is a dark image. How will the denoiser explain an $x_T$ that is brighter
+# one that makes up 36 % of the variance ($T = 100$) or 13 % ($T = 200$). The mean of all digits is a dark image. How will the denoiser explain an $x_T$ that is brighter
 # than expected?
 
 # %%
@@ -1011,7 +1011,7 @@ claim(
 claim("in each of the six the linear one is the better one below -4", (both[:, spots < -4] > 1).all())
 
 # %% [markdown]
-# It is so in every pair of runs. By how much it is differs, most at large $\lambda$: at 8 from 8 to 19 % on MNIST.
+# It is so in every pair of runs. How large the difference is varies from run to run: on MNIST at $\lambda = 6$ from 2 to 20 %.
 #
 # So the mean loss of a training run says nothing about a schedule. The linear schedule's is lower, because it
 # spends many of its steps in nearly pure noise, where the loss is nearly 0. Losses of two schedules can be compared at

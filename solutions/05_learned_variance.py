@@ -66,7 +66,7 @@ from diffusion_course.notebook.tables import show_table
 f64 = torch.float64
 T = 1000
 schedule = dc.NoiseSchedule.from_betas(dc.schedules.cosine(T))
-short = schedule.strided(dc.schedules.uniform_timesteps(T, 25))  # every fortieth time
+short = schedule.strided(dc.schedules.uniform_timesteps(T, 25))  # 25 of the 1000 times, 41 or 42 apart
 
 # %% [markdown]
 # ## 1. Two variances, and where they differ
@@ -132,7 +132,7 @@ claim("0 at t/T = 0.04 is the short chain's first step, as in every chain", shor
 claim("and half-way up, at t/T = 0.6, still by more than 5 %", ratios["25 steps"][4] < 0.95)
 
 # %% [markdown]
-# In the long chain the two part by more than 5 % in the last 30 or so of 1000 steps alone, next to the clean image, where there is hardly any noise left. In a
+# Each chain's $t/T$ counts its own steps: steps 1, 2 and 5 of the short one stand at $t = 1$, 43 and 167 of the 1000. In the long chain the two part by more than 5 % in the last 30 or so of 1000 steps alone, next to the clean image, where there is hardly any noise left. In a
 # short chain they do so more than half-way up. The numbers of Song et al. (2021, table 1, CIFAR-10; $\eta = 1$ is $\tilde\beta$ and $\hat\sigma$ is $\beta$) fit to
 # this: with 1000 steps $\beta$ is even the better one, FID 3.17 against 4.73 for $\tilde\beta$; with 10 steps it has 367 against 41.
 # On MNIST, {{section Fewer steps}} looks at 25 steps.
@@ -324,7 +324,7 @@ agree(
 # **The factor.** A batch holds one random $t$ for each image. Its mean of $L_{t-1}$ estimates $L_\text{vlb}/T$, so the bound is $T$ times that, and $0.001\,T = T/1000$ is what stands in
 # their code. For $T = 1000$ it is 1, so code with neither, no 0.001 and no $T$, is right there. With $T = 4000$ such code gives the variance a quarter of its weight.
 #
-# **The units.** $L_\text{simple}$, the mean of $(\varepsilon - \varepsilon_\theta)^2$ (Ho et al. 2020, eq. 14), is a *mean* over coordinates. In their code the bound is bits per coordinate as well, $L_{t-1} / (d \ln 2)$. Who adds up nats multiplies the second term by
+# **The units.** $L_\text{simple}$, of $(\varepsilon - \varepsilon_\theta)^2$, is a *sum* over coordinates in Ho et al. 2020, eq. 14, and a *mean* in the code of both papers, and here. In their code the bound is bits per coordinate as well, $L_{t-1} / (d \ln 2)$. Who adds up nats multiplies the second term by
 # $d \ln 2$, for MNIST by more than 500.
 #
 # ### Exercise {{05-hybrid_loss}}

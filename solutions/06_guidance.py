@@ -892,8 +892,9 @@ claim(
 )
 
 # %% [markdown]
-# Precision and recall are shares of 500 points as well. Their Wilson intervals below take the real images as fixed
-# and count the samples' chance only, so they are a little too narrow.
+# Precision and recall are shares of 500 points as well. The Wilson interval of precision takes the real
+# images as fixed and counts the samples' chance; that of recall, a share of real images, takes the samples as fixed and
+# counts the real images' chance. Each leaves out one half, so both are a little too narrow.
 
 # %%
 lines, ends = {}, {}
@@ -1139,8 +1140,9 @@ show_table(
 # weight that the tilted density needs. There the samples are pushed too far, and no later step brings them back.
 #
 # So $w$ is a knob, and not the exponent of a density that one samples from. Du et al. (2023) made the point for products of
-# diffusion models in general, and correct the samples by MCMC; Bradley and Nakkiran (2024) work out
-# which combination of guidance and Langevin steps does sample the tilt. Karras et al. (2024) and Kynkäänniemi et
+# diffusion models in general, and correct the samples by MCMC; Bradley and Nakkiran (2024) show
+# that the guided SDE, in the limit of short steps, is a DDIM step of the conditional density followed by a Langevin step
+# towards a tilted one. Karras et al. (2024) and Kynkäänniemi et
 # al. (2024) start from the overshoot at large noise. The second switch guidance off there, and also at small noise, where
 # they find it unnecessary (`dc.guidance.interval`).
 

@@ -1291,7 +1291,7 @@ quiz.ask("07-q3")
 # %% [markdown]
 # ## 8. The first noise is a latent
 #
-# With $\eta = 0$ the image is a function of $x_T$. Two images $A$ and $B$ have latents $a$ and $b$; what lies
+# With $\eta = 0$ the image is a function of $x_T$. Two images have latents $a$ and $b$; what lies
 # between them? The straight line $(1 - s)\,a + s\,b$ is the first idea. Look at its length. For independent
 # $a, b \sim \mathcal{N}(0, I)$ in $d$ dimensions:
 #
@@ -1477,14 +1477,14 @@ quiz.ask("07-q4")
 #
 # It is not the exact inverse of the sampling step. That step uses the slope at its *upper* end, $t$, which is unknown
 # on the way up; this one uses the slope at its *lower* end. The two slopes differ by the step size times a derivative,
-# so a step of size $h$ goes wrong by about $h^2$. $1/h$ steps add up to an error of order $h$: halving the steps
-# halves the error of the round trip, image to latent to image. One more detail: at $\sigma = 0$ there is no slope
-# ({{section Eta = 0 is Euler's method}} divides by $\sigma$), so the image is taken to be the state at the smallest $\sigma$ of the grid, as Song et al. do.
+# so a step of size $h$ goes wrong by about $h^2$. $1/h$ steps add up to an error of order $h$: steps
+# half as long halve the error of the round trip, image to latent to image. One more detail: at $\sigma = 0$ there is no slope
+# ({{section Eta = 0 is Euler's method}} divides by $\sigma$), so the image is taken to be the state at the smallest $\sigma$ of the grid.
 #
 # ### Without a network first
 #
 # Ten Gaussians, one for each class of the small digits, with the class's mean and spread: a smooth density whose denoiser is
-# known exactly. The cell sends 50 of its samples up and down again.
+# known exactly. The cell sends 200 of its samples up and down again.
 
 
 # %%
@@ -1573,7 +1573,7 @@ ticked(figure, COUNTS, (0.02, 0.05, 0.1, 0.2))
 # With 10 steps each way some digits come back changed; look at the 1 and the 5. With 40 they can hardly be told from
 # the originals. The order is again about 1, without any exact knowledge in the network: the same network is used in both
 # directions, so what it gets wrong cancels, and only the discretisation is left. (Song et al. 2021 measure
-# the same on CIFAR-10, in their table 2.)
+# the round trip on CIFAR-10, in their table 2, as a squared error.)
 #
 # ### Are these latents noise?
 #

@@ -1114,8 +1114,9 @@ gaps = [apart[f"variational bound, {T} steps"].mean() for T in (100, 400)]
 claim("the bound is above both, and closer with 400 steps", gaps[0] > gaps[1] > 0.01)
 
 # %% [markdown]
-# The bound is not tight, though its denoiser is exact: it is the likelihood of a *chain*, whose reverse steps are
-# Gaussians of a fixed small variance, too sure of themselves next to the data. More and finer steps close the gap
+# The bound is not tight, though its denoiser is exact. It is a bound of the likelihood of a *chain*, and not that
+# likelihood: its reverse steps have the fixed small variance $\tilde\beta_t$, narrower than the true
+# $q(x_{t-1} \mid x_t)$ where $\sigma$ falls by a large factor in one step, next to the data. More and finer steps close the gap
 # slowly. A bound is comparable with another bound, and an exact number with an exact one. A paper that compares its bound with
 # another paper's ODE likelihood gives the ODE a head start. The interval is of a *paired* difference: both numbers of
 # one point share what makes the point likely. That is the subject of the next section.
@@ -1550,7 +1551,7 @@ if study:
 # the two are equal. It says that 1,000 digits do not tell.
 #
 # What it cannot say: it is one pair of networks, one data set, one judge, one sampler of 18 steps. The worse network of
-# autoguidance was trained for less time, with the same number of weights; others make it smaller. And where scales are
+# autoguidance was trained on fewer images, with the same number of weights; others make it smaller. And where scales are
 # chosen and compared on the same samples, a second noise seed would tell how much luck is in the choice.
 #
 # ## 9. Where the minutes go

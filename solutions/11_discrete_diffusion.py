@@ -992,7 +992,7 @@ agree("visible at t: the same at s", posterior[0, 1], torch.tensor([0.0, 1, 0, 0
 # $$p_\theta(x_{t-1} \mid x_t) \propto \sum_{k} q(x_{t-1}, x_t \mid x_0 = k)\; \tilde p_\theta(x_0 = k \mid x_t) \qquad \text{(Austin et al. 2021, eq. 4)}$$
 #
 # Mind the joint law in the sum. It is *not* the mixture $\sum_k q(x_{t-1} \mid x_t, x_0 = k)\, \tilde p_k$ of posteriors: since $q(x_{t-1}, x_t \mid x_0) = q(x_{t-1} \mid x_t, x_0)\, q(x_t \mid x_0)$, the weights are $\tilde p_k\, q(x_t \mid x_0 = k)$. For a hidden token of the absorbing chain
-# both are the same, because a mask is as likely for every $x_0$. For a visible one the mixture has no value, since another $x_0$ has no posterior (0/0), and (eq. 4) gives the token. The cell computes this step from your posterior, and the library's step. Where $q(x_t \mid x_0 = k) = 0$ it puts 0 for the posterior, whose weight is 0.
+# both are the same if the mask is no value of $x_0$, as in the sections before: it is then as likely for every $x_0$. (In the cell the mask is the grey level in the middle, and they differ a little.) For a visible one the mixture has no value, since another $x_0$ has no posterior (0/0), and (eq. 4) gives the token. The cell computes this step from your posterior, and the library's step. Where $q(x_t \mid x_0 = k) = 0$ it puts 0 for the posterior, whose weight is 0.
 
 # %%
 logits = dc.Noise(8).randn(5, 3, STATES, dtype=f64)
@@ -1018,14 +1018,14 @@ for name, process in chains.items():
 # %% [markdown]
 # ### The loss: a bound, and a little cross-entropy
 #
-# The bound is that of chapter 2, with KL divergences of categorical laws. Austin et al. add the cross-entropy of the guess itself, which helps at large $t$ (their $\lambda$ is 0.001 for images):
+# The bound is that of chapter 2, with KL divergences of categorical laws. Austin et al. add the cross-entropy of the guess itself, which asks for a good guess at every $t$ (their $\lambda$ is 0.001 for images):
 #
 # $$L_\lambda = L_\text{vb} + \lambda\, \mathbb{E}\big[-\log \tilde p_\theta(x_0 \mid x_t)\big] \qquad \text{(Austin et al. 2021, eq. 5)}$$
 #
 # In masked diffusion both terms are the same cross-entropy with different weights: there it changes nothing but the weight of $t$. The cell checks $L_\lambda$ as a sum, and then compares the chains. The data are the small 8 x 8 digits in 8 grey levels. The model is exact for each pixel: it knows
 # $p(x_0^i \mid x_t)$ if the data are these 1797 pictures (`discrete.dataset_model`; `as_mixture` gives it the weights that eq. 4 needs). The least that any model can have is $\ln 1797 = 7.49$ nats, the entropy of drawing one of them.
 #
-# **Predict, then run.** The network is perfect in all rows. What is left is the price of drawing 64 pixels at once. Which way to forget pays least?
+# **Predict, then run.** The network is perfect in all rows. What is left is the price of drawing 64 pixels at once, and the prior: what the last $x_T$ still tells of the picture. Which way to forget pays least?
 
 # %%
 small = tokens.load("digits", "train", (8, 8), 8).images

@@ -44,7 +44,7 @@
 # In the earlier chapters $x_0$ was an image. From {{section The scale}} on it is a scaled latent,
 # $x_0 = s_\zeta\,\zeta$, and all formulas of the earlier chapters hold for it as they stand. The decoder, which
 # Rombach et al. call $\mathcal D$, is $\mathcal G$ here: $D$ is the denoiser. $\sigma_\text{data}$ is the standard deviation of
-# these data, so of scaled latents, 1.
+# these data, so of scaled latents, 1. In $h \times w$, $w$ is the width of a latent; elsewhere it is the guidance scale.
 #
 # Some letters mean two things, as in the papers. $h$ is the height of a latent in $h \times w$, the width of a blur in
 # {{section The scale}}, and the tokens from {{section The noise level}} on. $N$ counts the steps of a sampler, and
@@ -982,8 +982,9 @@ check("12-adaln_zero", adaln_zero)
 #
 # But can a zero learn? The gradient of the loss with respect to a gate is $f(\dots)$ times what comes from above, and
 # that is not zero. The branch, though, gets the gate times what comes from above: nothing, as long as the gate is 0.
-# And in the course's DiT the last layer is zero as well, so at first nothing comes from above: $F = 0$, and
-# $D = c_\text{skip}\,x + c_\text{out}\,F$ is $c_\text{skip}\,x$.
+# And in the course's DiT the last layer is zero as well, so at first nothing comes from above: the network's answer
+# $F$ is 0, and the denoiser $D = c_\text{skip}\,x + c_\text{out}\,F$ (chapter 9, section 2 ("Preconditioning"), with
+# factors that depend on $\sigma$ alone) is $c_\text{skip}\,x$.
 #
 # **Predict, then run.** A fresh DiT takes four training steps. Which of its parts gets a gradient in step 1, in step
 # 2, in step 3: the last layer, the modulations (gates among them), the attention?

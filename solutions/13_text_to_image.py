@@ -814,8 +814,8 @@ quiz.ask("13-q3")
 #
 # $$W' = W + \frac{\alpha}{r}\, B A, \qquad A: (r, d_\text{in}), \quad B: (d_\text{out}, r),$$
 #
-# which has $r\,(d_\text{in} + d_\text{out})$ numbers in the place of $d_\text{in} d_\text{out}$ (Hu et al. 2022, section 4.1). $\alpha$ is a number that one sets once; divided by $r$ it keeps the size of the change
-# about the same for every rank. Let $G = \partial \mathcal L / \partial W'$ be the gradient of the loss at the whole weight. By the chain rule
+# which has $r\,(d_\text{in} + d_\text{out})$ numbers in the place of $d_\text{in} d_\text{out}$ (Hu et al. 2022, section 4.1). $\alpha$ is a number that one sets once. The division by $r$ is meant
+# to spare a new search for the learning rate when $r$ changes; it does not make the changes equal: that of the first step still falls with $r$. Let $G = \partial \mathcal L / \partial W'$ be the gradient of the loss at the whole weight. By the chain rule
 #
 # $$\frac{\partial \mathcal L}{\partial A} = \frac{\alpha}{r}\, B^\top G, \qquad \frac{\partial \mathcal L}{\partial B} = \frac{\alpha}{r}\, G A^\top.$$
 #
@@ -1311,7 +1311,7 @@ if painter is not None:
 # - Pairs that do not share their noise, or an interval for two independent groups where there are pairs. The first is an honest but wider interval, the second a wrong one.
 # - CLIP's similarity without the division by the lengths: the gradient then makes the feature vector longer.
 # - The gradient at $\hat x_0$ added to $x$ as it is. It needs the Jacobian of the denoiser, or one must say that one leaves it out.
-# - LoRA with both factors zero: it trains without an error and learns nothing. $\alpha/r$ left out: a rate that was found for one rank fails at another.
+# - LoRA with both factors zero: it trains without an error and learns nothing. $\alpha/r$ left out, or forgotten on merging: the change is another than the one that the rate was found for.
 # - A layer of zeros after a layer of zeros.
 #
 # ## Summary

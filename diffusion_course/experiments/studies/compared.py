@@ -83,14 +83,16 @@ def _gap(a: Row, b: Row) -> Row:
 def numbers(name: str, rows_a: Sequence[Row], rows_b: Sequence[Row]) -> Found:
     """The difference of any number of the rows. Its standard errors, where the rows have some, are added as if the two were independent.
 
-    They began with the same noise, so this is too wide rather than too narrow.
+    They began with the same noise, so this is too wide rather than too narrow. Without them, the spread over training seeds is of pairs.
     """
 
     def of(a: Row, b: Row) -> tuple[float, float | None]:
         errors = [row.get(f"{name} standard error") for row in (a, b)]
         return a[name] - b[name], None if None in errors else math.hypot(*map(float, filter(None, errors)))
 
-    return replace(_over_seeds(rows_a, rows_b, of), paired=False)
+    found = _over_seeds(rows_a, rows_b, of)
+    added = all(f"{name} standard error" in row for row in (*rows_a, *rows_b))
+    return replace(found, paired=found.seeds > 1 and not added)
 
 
 def log_ratios(rows_a: Sequence[Row], rows_b: Sequence[Row]) -> Found:

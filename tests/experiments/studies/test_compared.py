@@ -62,6 +62,15 @@ def test_distances_are_those_of_the_library():
     assert not distances([row(frechet=5.0)], [row(frechet=4.0)]).paired  # without their ten values
 
 
+def test_numbers_without_errors_are_compared_run_by_run():
+    a, b = ([row(seed, recall=level + 0.1 * seed) for seed in range(3)] for level in (0.7, 0.6))
+    found = numbers("recall", a, b)
+    assert found.paired
+    assert found.high - found.low < 1e-9  # the runs differ, and each pair of rows by as much
+    with_errors = [[one | {"recall standard error": 0.01} for one in rows] for rows in (a, b)]
+    assert not numbers("recall", *with_errors).paired
+
+
 def test_a_change_of_distances_leaves_out_what_the_four_rows_have_in_common():
     def rows(*values):
         """Rows of three seeds; the samples' chance moves the four rows of a seed and tenth alike, and that of each row a little."""
