@@ -64,6 +64,7 @@ def execute(
     )
     started = time.perf_counter()
     with client.setup_kernel(
+        cleanup_kc=True,  # nbclient lets a kernel live whose manager it was given: a gigabyte a chapter, to the end of the build
         env={**os.environ, progress.SWITCH: "off", **(told or {})},
         stderr=subprocess.DEVNULL,  # the kernel's own log; a cell's stderr comes as a message
     ):
