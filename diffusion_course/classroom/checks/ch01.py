@@ -295,7 +295,7 @@ SNR = Check(
             lambda ab: ab / (1 - ab.sqrt()),
         ),
         Mutant(
-            "a factor of the noise of 1 - sqrt(alpha_bar_t): the noise has the variance 1 - alpha_bar_t.",
+            "factors sqrt(alpha_bar_t), not squared, and (1 - sqrt(alpha_bar_t))^2: the signal has the variance alpha_bar_t, the noise 1 - alpha_bar_t.",
             lambda ab: ab.sqrt() / (1 - ab.sqrt()) ** 2,
         ),
         Mutant(

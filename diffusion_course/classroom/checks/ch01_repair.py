@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -61,26 +61,54 @@ def other_times(hint: str, time: Callable) -> Mutant:
     return Mutant(hint, lambda x, b, z, times: forward_chain(x, b, z)[[time(t, len(b)) for t in times]])
 
 
-def two_slips(hints: Sequence[str], keep: Factors, add: Factors) -> Mutant:
-    return slip(f"two things at once: {hints[0]} And {hints[1]}", keep=keep, add=add)
+class Wrong(NamedTuple):
+    """Wrong factors. alone: what is said of them where all else is right; both: where the other factors are wrong, too."""
+
+    factors: Factors
+    alone: str
+    both: str
 
 
-KEEPS: dict[str, Factors] = {
-    "an x_0 that fades too fast, though x_1 is right: from t = 2 on, data of variance 1 lose variance.": (
-        lambda betas: kept(betas).sqrt()
+KEEPS = (
+    Wrong(
+        lambda betas: kept(betas).sqrt(),
+        "an x_0 that fades too fast, though x_1 is right: from t = 2 on, data of variance 1 lose variance.",
+        "x_0 fades too fast from t = 2 on",
     ),
-    "an x_0 that fades too fast from the first step on: without noise and for beta_1 = 0.19, x_1 is 0.81 x_0, want 0.9 x_0.": (
-        lambda betas: 1 - betas
+    Wrong(
+        lambda betas: 1 - betas,
+        "an x_0 that fades too fast from the first step on: without noise and for beta_1 = 0.19, x_1 is 0.81 x_0, want 0.9 x_0.",
+        "x_0 fades too fast from the first step on",
     ),
-    "an x_0 that does not fade: data of variance 1 gain variance in every step.": torch.ones_like,
-}
-ADDS: dict[str, Factors] = {
-    "too little noise from the first step on: at x_0 = 0 and for beta_1 = 0.19, x_1 has the mean square 0.036, want 0.19; "
-    "data of variance 1 do not keep it.": lambda betas: betas,
-    "noise that grows with alpha_bar: x_1 is right, and from t = 2 on data of variance 1 gain variance.": (
-        lambda betas: (1 - kept(betas)).sqrt()
+    Wrong(
+        torch.ones_like,
+        "an x_0 that does not fade: data of variance 1 gain variance in every step.",
+        "x_0 does not fade",
     ),
-}
+)
+ADDS = (
+    Wrong(
+        lambda betas: betas,
+        "too little noise from the first step on: at x_0 = 0 and for beta_1 = 0.19, x_1 has the mean square 0.036, want 0.19; "
+        "data of variance 1 do not keep it.",
+        "there is too little noise from the first step on",
+    ),
+    Wrong(
+        lambda betas: (1 - kept(betas)).sqrt(),
+        "noise that grows as alpha_bar falls: x_1 is right, and from t = 2 on data of variance 1 gain variance.",
+        "there is too much noise from t = 2 on",
+    ),
+)
+
+
+def two_slips(keep: Wrong, add: Wrong) -> Mutant:
+    """Of both together the variance may tell nothing: the first pair of factors keeps it."""
+    seen = "look at x_1 and x_2 without noise, and then at x_0 = 0."
+    return slip(
+        f"two things at once: {keep.both}, and {add.both}; {seen}", keep=keep.factors, add=add.factors
+    )
+
+
 # What comes out of the whole chain at once, where it should be walked.
 JUMPS = [
     own_state(
@@ -212,12 +240,9 @@ SNAPSHOTS = Check(
         Variant({"signal = (1 - betas).sqrt()": "signal = 1 - betas"}),
     ],
     mutants=[
-        *(slip(hint, keep=keep) for hint, keep in KEEPS.items()),
-        *(slip(hint, add=add) for hint, add in ADDS.items()),
-        *(
-            two_slips((hint, other), keep, add)
-            for (hint, keep), (other, add) in product(KEEPS.items(), ADDS.items())
-        ),
+        *(slip(keep.alone, keep=keep.factors) for keep in KEEPS),
+        *(slip(add.alone, add=add.factors) for add in ADDS),
+        *(two_slips(keep, add) for keep, add in product(KEEPS, ADDS)),
         slip(
             "noise that is the same in every step, though x_1 is right: the increments of two steps are no longer independent.",
             draw=lambda noise, t: noise[0],

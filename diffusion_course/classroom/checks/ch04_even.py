@@ -96,7 +96,7 @@ EVEN_BETAS = Check(
             lambda T: schedules.linear(T),
         ),
         Mutant(
-            "the linear schedule, its betas times 1000 / T: it keeps the bounds, and takes its largest step at the first.",
+            "the linear schedule, its betas times 1000 / T: it takes its largest step at the first.",
             ramp(schedules.linear),
         ),
         Mutant(

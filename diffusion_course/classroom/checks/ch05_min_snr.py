@@ -107,7 +107,7 @@ MIN_SNR_WEIGHT = Check(
             lambda snr, gamma: (*min_snr_weight(snr, gamma)[:2], (snr + 1).clamp(max=gamma) / (snr + 1)),
         ),
         slip(
-            "the minimum taken again after the division: divide min(SNR, gamma), and leave it.",
+            "the minimum taken after the division, of SNR, 1 / SNR and 1 / (SNR + 1): take min(SNR, gamma) first, and divide that.",
             lambda snr, gamma: tuple(w.clamp(max=gamma) for w in (snr, 1 / snr, 1 / (snr + 1))),
         ),
         slip(

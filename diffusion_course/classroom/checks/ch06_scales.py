@@ -141,7 +141,7 @@ GUIDANCE_SCALES = Check(
         constant("no guidance, w = 1: some samples of an overlapping class are always taken for the other one.", 1.0),
         constant("w = 0, which leaves the label out: half of the samples are of the other class.", 0.0),
         constant("a negative scale: it guides to the other class.", -2.0),
-        constant("the paper's w' = w - 1 of a scale that would do: here w = 1 means no guidance.", 1.3),
+        constant("the paper's w' = w - 1: here w = 1 means no guidance.", 1.3),
         constant("a constant scale that is a little too small for the bar.", 2.0),
         constant("a constant scale that is too large: recall pays for it.", 4.0),
         constant("a constant scale that is far too large: next to no variety is left.", 10.0),

@@ -193,9 +193,12 @@ BEST_GRID = Check(
         grid("logarithms in the place of the sigmas.", lambda n: even(n, 0.002).log()),
         grid("variances in the place of the sigmas.", lambda n: rho(n, 7.0) ** 2),
         # another task
-        grid("a grid from 20: the samples begin at 80.", lambda n: even(n, 0.015, 20.0)),
         grid(
-            "the linear schedule's own sigmas, from 157: the samples begin at 80.",
+            "a grid from 20: the samples begin at the sigma that the text gives.",
+            lambda n: even(n, 0.015, 20.0),
+        ),
+        grid(
+            "the linear schedule's own sigmas, from 157: the samples begin at the sigma that the text gives.",
             lambda n: even(n, 0.01, 157.4),
         ),
         # too bad
@@ -206,7 +209,7 @@ BEST_GRID = Check(
         grid("rho = 2: most steps lie at large sigma.", lambda n: rho(n, 2.0)),
         grid("rho = 3: many steps lie at large sigma.", lambda n: rho(n, 3.0)),
         grid(
-            "equal steps of the straight path's t: below 0.1 there is none.",
+            "equal steps of the straight path's t: below 0.08 there is none but the last 0.",
             lambda n: (t := START / (1 + START) * (1 - ramp(n + 1)[:-1])) / (1 - t),
         ),
         grid(

@@ -207,7 +207,7 @@ FRECHET_DISTANCE = Check(
             "the root of a determinant: a trace is the sum of the eigenvalues, not their product.",
             lambda a, b: (torch.linalg.det(a) * torch.linalg.det(b)).sqrt(),
         ),
-        crossed("the root left out of L^T S_a L: its trace is that of the product.", lambda a, b: (b @ a @ b).trace()),
+        crossed("S_b in the place of its own root L, and no roots of the eigenvalues: in L^T S_a L, L L^T is S_b.", lambda a, b: (b @ a @ b).trace()),
         crossed("S_b used for its own root L: in L^T S_a L, L L^T is S_b.", lambda a, b: roots(torch.linalg.eigvalsh(b @ a @ b))),
         crossed(
             "L S_a L^T with a Cholesky factor L of S_b: it is L^T S_a L that has the eigenvalues of S_a S_b.",
@@ -260,7 +260,7 @@ FRECHET_DISTANCE = Check(
         parts("the spreads left out, or one covariance in both places: two Gaussians differ in their spreads, too.", lambda m, a, b, c: m),
         parts("a minus before the squared distance of the means.", lambda m, a, b, c: a + b - 2 * c - m),
         parts("four times the root: it is 2 tr (S_a S_b)^(1/2).", lambda m, a, b, c: m + a + b - 4 * c),
-        parts("the absolute value of what was meant to be added: half of the whole.", lambda m, a, b, c: (m + a + b - 2 * c) / 2),
+        parts("half of the distance: there is no 1/2 in it.", lambda m, a, b, c: (m + a + b - 2 * c) / 2),
         Mutant(
             "a division by the number of dimensions: the distance is a sum over them.",
             lambda m, a, n, b: frechet_distance(m, a, n, b) / len(m),

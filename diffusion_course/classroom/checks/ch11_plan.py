@@ -135,6 +135,6 @@ DECODING_PLAN = Check(
         design("the places in the order of decoding: entry i is the step in which place i is drawn.", [3, 7, 2, 5, 8, 1, 4, 6]),
         design("the middle last: the ends are drawn with their neighbours.", [1, 1, 2, 3, 3, 2, 1, 1]),
         design("a step for the first and the last token alone, and the rest at once.", [1, 3, 3, 3, 3, 3, 3, 2]),
-        design("places in the place of steps: entries are 1, 2 or 3.", [1, 4, 7, 2, 5, 8, 3, 6]),
+        design("places in the place of steps: each entry is the number of a step.", [1, 4, 7, 2, 5, 8, 3, 6]),
     ],
 )  # fmt: skip

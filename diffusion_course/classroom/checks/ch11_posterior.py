@@ -117,7 +117,7 @@ BEFORE = [
     with_product("Q-bar_{t-2} in the place of Q-bar_{t-1}, one matrix too few: the state before has seen t - 1 steps.", lambda Q, t: product(Q, max(t - 2, 0))),
     with_product("a product without Q_1: it begins with Q[0].", lambda Q, t: product(Q[1:], t - 1)),
     with_product("a product without Q_1, and of t - 2 matrices: Q-bar_{t-1} = Q_1 ... Q_{t-1} begins with Q[0].", lambda Q, t: product(Q[1:], max(t - 2, 0))),
-    with_product("Q-bar_{t-1} for its transpose: q(x_{t-1} = k | x_0) is the row of x_0.", lambda Q, t: product(Q, t - 1).mT),
+    with_product("the transpose of Q-bar_{t-1} in its place: q(x_{t-1} = k | x_0) is the row of x_0.", lambda Q, t: product(Q, t - 1).mT),
     with_product("the matrices multiplied from the last to the first: Q-bar_t = Q_1 Q_2 ... Q_t.", lambda Q, t: product(Q[: t - 1].flip(0), t - 1)),
     with_product("the matrices multiplied entry by entry, as * and cumprod do it: it is the matrix product, @.", lambda Q, t: Q[: t - 1].prod(0)),
     with_product("a sum of the matrices: it is their product.", lambda Q, t: torch.eye(Q.shape[-1]).to(Q) if t == 1 else Q[: t - 1].sum(0)),
@@ -193,7 +193,7 @@ OTHERS = [
     Mutant("q(x_t | x_0), the row of Q-bar_t: the posterior looks at x_t, too.", lambda x_t, x0, t, Q: product(Q, t)[x0]),
     Mutant("a sum of the two factors in the place of their product.", added),
     Mutant(
-        "both matrices for their transposes: Q_t[:, x_t] is a column, the row of x_0 is one of Q-bar_{t-1}.",
+        "rows and columns swapped in both matrices: Q_t[:, x_t] is a column, the row of x_0 is one of Q-bar_{t-1}.",
         partial(built, step=lambda Q, t, x: Q[t - 1][x], before=lambda Q, t, x0: product(Q, t - 1).mT[x0]),
     ),
     Mutant(

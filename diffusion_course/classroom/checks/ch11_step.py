@@ -256,7 +256,7 @@ SHOWNS: dict[str, Callable[[float, float], float]] = {
     "1 - s": lambda t, s: 1 - s,
 }
 SHARES = [
-    slip("alpha_s and alpha_t swapped: (alpha_s - alpha_t) / (1 - alpha_t) = (t - s) / t is the chance to be shown, and s / t to stay hidden.", share=lambda t, s: s / t),
+    slip("the two chances swapped: (alpha_s - alpha_t) / (1 - alpha_t) = (t - s) / t is the chance to be shown, and s / t to stay hidden.", share=lambda t, s: s / t),
     slip("alpha_s and alpha_t swapped in the denominator: it is 1 - alpha_t = t, and (t - s) / s is none.", share=lambda t, s: (t - s) / s if s else float("inf")),
     slip("a chance below 0, as with alpha_s and alpha_t swapped, or a logarithm in the place of p, and NaN: the chance is (t - s) / t, above 0.", share=lambda t, s: (s - t) / t),
     slip("the chance t - s, not divided by t: masks are left at s = 0; it is (t - s) / t.", share=lambda t, s: t - s),
@@ -323,7 +323,7 @@ RESULTS = [
     squeezed(unmask_step),
     slip("two mistakes: visible tokens are drawn again, and the chance is t - s.", keep=lambda x, new, K: new, share=lambda t, s: t - s),
     slip("two mistakes: visible tokens are drawn again, and all hidden ones are shown.", keep=lambda x, new, K: new, log_p=values),
-    slip("two mistakes: alpha_s and alpha_t are swapped, and visible tokens are drawn again.", keep=lambda x, new, K: new, share=lambda t, s: s / t),
+    slip("two mistakes: the two chances are swapped, and visible tokens are drawn again.", keep=lambda x, new, K: new, share=lambda t, s: s / t),
 ]  # fmt: skip
 
 UNMASK_STEP = Check(

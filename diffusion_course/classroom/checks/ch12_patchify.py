@@ -120,7 +120,7 @@ PATCHIFY = Check(
             f"the axes H/p and p left beside each other, which makes rows of pixels and no patches: {ROWS}", (0, 2, 3, 1, 4, 5)
         ),
         shaped(
-            "pixels that lie p apart in one token, as p before H/p in the reshape makes them: H is split into (H/p, p).",
+            "pixels that lie H/p apart in one token, as p before H/p in the reshape makes them: H is split into (H/p, p).",
             every_pth,
         ),
         shaped(

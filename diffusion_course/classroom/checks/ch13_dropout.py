@@ -190,7 +190,7 @@ CAPTION_DROPOUT = Check(
             lambda tokens, u, p, empty: tokens * (u >= p)[:, None] + empty,
         ),
         Mutant(
-            "tokens multiplied by the mask: that leaves zeros, use `empty`.",
+            "tokens multiplied by the mask u < p: that leaves zeros, and in the captions that are to be kept; the dropped ones, u < p, become `empty`.",
             lambda tokens, u, p, empty: tokens * (u < p)[:, None],
         ),
         # another result

@@ -151,7 +151,7 @@ PAIRED_TABLE = Check(
         slip("no correction: a table of many comparisons finds something where there is nothing.", correct=lambda p, m: p.clone()),
         slip("Bonferroni's correction, every p times m: Holm's multiplies the smallest by m, the next by m - 1, and so on.", correct=lambda p, m: (p * m).clamp(max=1)),
         slip("Bonferroni's correction, and above 1: Holm's multiplies the smallest by m, the next by m - 1, and so on, and ends at 1.", correct=lambda p, m: p * m),
-        slip("p multiplied by 2 m, m, ...: the smallest is multiplied by m.", correct=lambda p, m: holm((2 * p).clamp(max=1), m)),
+        slip("p doubled before the correction, 2 m p, 2 (m - 1) p, ...: the smallest is multiplied by m, and p is two-sided already.", correct=lambda p, m: holm((2 * p).clamp(max=1), m)),
         slip("factors by the order of the rows, without cummax: p is sorted first.", correct=lambda p, m: (p * factors(m, len(p))).clamp(max=1)),
         slip("p sorted and multiplied, and no more: cut at 1, let none fall below the one before it, and put them back to their rows.", correct=lambda p, m: p.sort().values * factors(m, len(p))),
         slip("argsort taken for the rank: p.argsort() says which row is the smallest, not the how-many-eth a row is.", correct=lambda p, m: (p * (m - p.argsort())).clamp(max=1)),
