@@ -205,6 +205,9 @@ for w, x in samples.items():
 # Mind the intervals: with twenty samples you cannot tell $w = 1$ from $w = 3$. Faults in a few dozen samples are often counted,
 # and conclusions drawn from them; this course gives an interval with every count.
 
+# %%
+quiz.ask("00-q4")
+
 # %% [markdown]
 # ## 4. Five families of generative models
 #

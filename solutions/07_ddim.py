@@ -325,9 +325,6 @@ agree(
     1e-9,
 )
 
-# %%
-quiz.ask("07-q1")
-
 # %% [markdown]
 # ## 4. The step
 #
@@ -677,6 +674,9 @@ show_table(
 # With two steps the first guess is the mean of all data, and every sample ends on it, between the bumps, where almost no
 # data are. With ten steps a sixth of the variance is missing, and with 50 nearly all of it is there. Samples of few
 # steps lie too close to averages. That is a good thing to remember when a table praises them.
+
+# %%
+quiz.ask("07-q1")
 
 # %% [markdown]
 # ## 5. Eta = 0 is Euler's method

@@ -2,6 +2,7 @@
 
 import re
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 import yaml
@@ -102,6 +103,16 @@ def test_every_question_has_one_right_answer_and_words_for_each_option(id):
 def test_every_chapter_has_its_questions():
     for chapter, least in {"00": 3, "01": 4, "02": 4, "03": 4}.items():
         assert len(quiz.ids(chapter)) >= least
+
+
+def test_every_question_is_asked_once_by_its_chapter():
+    chapters = sorted((Path(__file__).parents[2] / "solutions").glob("*.py"))
+    asked = [
+        (path.name[:2], id)
+        for path in chapters
+        for id in re.findall(r'quiz\.ask\("(\d\d-q\d+)"\)', path.read_text(encoding="utf-8"))
+    ]
+    assert sorted(asked) == sorted((id[:2], id) for id in IDS)
 
 
 def test_right_answers_are_not_always_at_the_same_letter():
